@@ -1,0 +1,117 @@
+"""The composition root of the web: one gate in front, blueprints behind it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Flask, g
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from core import admin, api, web
+from core.boot import CORE, ROOT, boot
+from core.http import system
+from core.http.errors import register_error_handlers
+from core.http.rendering import template_globals
+from core.http.requests import authenticate, close_reading, reader_locale
+from core.http.security import add_headers, check_csrf, check_policies, check_route
+from core.i18n import use_locale
+from core.runtime import Runtime
+from core.theming import Slots, StaticFiles, ThemeRegistry, build_environment
+
+__all__ = ["SLOTS", "create_app"]
+
+MAX_UPLOAD = 100 * 1024 * 1024
+#: Places of the generic pages that plugins fill; a plugin's own pages declare theirs by use.
+SLOTS = (
+    "entity.list.above",
+    "entity.detail.above",
+    "entity.detail.aside",
+    "home.main",
+    "profile.main",
+)
+
+
+def create_app(runtime: Runtime | None = None) -> Flask:
+    """A Flask application; all set-up happens here, before the first request."""
+    runtime = runtime or boot()
+    app = Flask("dougong", static_folder=None, template_folder=None)
+    config = runtime.config
+    secure = config.base_url.startswith("https://")
+    app.config.update(
+        SECRET_KEY=config.secret_key,
+        SESSION_COOKIE_NAME="dougong_flash",
+        SESSION_COOKIE_SECURE=secure,
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        MAX_CONTENT_LENGTH=MAX_UPLOAD,
+        MAX_FORM_MEMORY_SIZE=2 * 1024 * 1024,
+        MAX_FORM_PARTS=2_000,
+        BASE_URL=config.base_url.rstrip("/"),
+    )
+    app.extensions["dougong"] = runtime
+    if config.proxy_hops:
+        hops = config.proxy_hops
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+    _set_up_rendering(app, runtime)
+    _set_up_requests(app)
+    register_error_handlers(app)
+    for blueprint in (system.blueprint, web.blueprint, admin.blueprint, api.blueprint):
+        app.register_blueprint(blueprint)
+    _register_plugins(app, runtime)
+    check_policies(app)
+    for name, function in list(runtime.plugins.implementations("app_ready")):
+        with runtime.plugins.guard(name, "app_ready"):
+            function(app=app)
+    return app
+
+
+def _set_up_rendering(app: Flask, runtime: Runtime) -> None:
+    themes = ThemeRegistry([ROOT / "themes"])
+    plugins = runtime.plugins
+    static = StaticFiles({"core": CORE / "static", **plugins.folders("static")}, themes)
+    slots = Slots(SLOTS, is_enabled=lambda owner: owner == "core" or owner in g.enabled)
+    for contribution in runtime.installed("register_slots"):
+        with plugins.guard(contribution.owner, "register_slots"):
+            fill = contribution.item
+            slots.fill(fill.slot, fill.render, owner=contribution.owner, order=fill.order)
+    app.extensions["dougong.static"] = static
+    app.extensions["dougong.themes"] = themes
+    app.extensions["dougong.renderer"] = build_environment(
+        template_folders={"core": CORE / "templates", **plugins.folders("templates")},
+        themes=themes,
+        globals=template_globals(static.url, slots),
+        strict=app.debug,
+    )
+
+
+def _set_up_requests(app: Flask) -> None:
+    """Who asks, in which language, from where, and whether that page exists for them."""
+    app.before_request(authenticate)
+    app.before_request(_speak)
+    app.before_request(check_route)
+    app.before_request(check_csrf)
+    app.after_request(add_headers)
+    app.teardown_request(_fall_silent)
+    app.teardown_request(close_reading)
+
+
+def _speak() -> None:
+    g.speaking = use_locale(reader_locale())
+    g.speaking.__enter__()
+
+
+def _fall_silent(error: BaseException | None) -> None:
+    speaking: Any = g.pop("speaking", None)
+    if speaking is not None:
+        speaking.__exit__(None, None, None)
+
+
+def _register_plugins(app: Flask, runtime: Runtime) -> None:
+    owners: dict[str, str] = {}
+    for contribution in runtime.installed("register_blueprints"):
+        if contribution.owner in runtime.plugins.held_back:
+            continue
+        with runtime.plugins.guard(contribution.owner, "register_blueprints"):
+            app.register_blueprint(contribution.item)
+            owners[contribution.item.name] = contribution.owner
+    app.extensions["dougong.owners"] = owners

@@ -1,0 +1,135 @@
+"""Starting up: from the configuration to a runtime with all installed plugins loaded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, inspect
+
+from core import __version__, hooks
+from core.api import idempotency
+from core.clock import Clock
+from core.config import Config
+from core.customize.service import read_custom_fields
+from core.db.engine import Database
+from core.entities.registry import DeclaredEntities, RegistryError
+from core.expressions import register_sql_functions
+from core.files.storage import open_storage
+from core.i18n import load_catalogues
+from core.mail import open_mailer
+from core.plugins.checks import check_contributions
+from core.plugins.discovery import discover
+from core.plugins.manager import Contribution, PluginManager
+from core.plugins.state import read_enabled
+from core.runtime import Runtime, Snapshot
+from core.settings import preferences
+from core.settings.service import read_settings
+
+__all__ = ["CORE", "ROOT", "boot", "is_initialised"]
+
+ROOT = Path(__file__).resolve().parent.parent
+CORE = Path(__file__).resolve().parent
+
+#: Imported for their tables, which no entity declares.
+TABLES = (idempotency, preferences)
+
+REGISTER_HOOKS = (
+    "register_permissions",
+    "register_roles",
+    "register_blueprints",
+    "register_navigation",
+    "register_slots",
+    "register_settings",
+    "register_events",
+    "register_subscribers",
+    "register_jobs",
+    "register_schedules",
+    "register_timeline",
+    "register_commands",
+    "register_demo",
+)
+
+
+def boot(config: Config | None = None, *, clock: Clock | None = None) -> Runtime:
+    """A runtime with all installed plugins loaded. The database may still be empty."""
+    config = config or Config.from_environment()
+    clock = clock or Clock(timezone=config.timezone)
+    plugins = PluginManager(discover(_plugin_folders(config)), core_version=__version__)
+    plugins.register_builtin(hooks, "core")
+    declared = _declare_entities(plugins)
+    runtime = Runtime(
+        config=config,
+        database=Database(
+            config.database_url,
+            pool_size=max(4, config.threads + 2),
+            on_sqlite_connect=[register_sql_functions],
+        ),
+        clock=clock,
+        plugins=plugins,
+        storage=open_storage(config.storage_url),
+        mailer=open_mailer(
+            config.smtp_url, sender=config.mail_from, folder=config.home / "mail", clock=clock
+        ),
+        build=lambda runtime, connection, epoch: _snapshot(runtime, declared, connection, epoch),
+    )
+    runtime.declared = declared
+    runtime.contributions = _collect(plugins)
+    load_catalogues(
+        [CORE / "translations", *(folder for folder in plugins.folders("translations").values())]
+    )
+    return runtime
+
+
+def _plugin_folders(config: Config) -> list[tuple[Path, str]]:
+    return [(ROOT / "plugins", "plugins"), *((folder, "") for folder in config.plugin_folders)]
+
+
+def _declare_entities(plugins: PluginManager) -> DeclaredEntities:
+    """Entities of all plugins that can be used; one that declares wrongly is held back."""
+    while True:
+        definitions = plugins.collect("register_entities")
+        extensions = plugins.collect("register_entity_extensions")
+        try:
+            return DeclaredEntities(definitions, extensions)
+        except RegistryError as error:
+            if error.owner == "core":
+                raise
+            plugins.hold_back(error.owner, str(error))
+
+
+def _collect(plugins: PluginManager) -> dict[str, list[Contribution[Any]]]:
+    """Everything registered, checked; what belongs to a plugin held back meanwhile is left out."""
+    found = {hook: plugins.collect(hook) for hook in REGISTER_HOOKS}
+    check_contributions(plugins, found)
+    return {
+        hook: [item for item in items if item.owner == "core" or item.owner in plugins.loaded]
+        for hook, items in found.items()
+    }
+
+
+def _snapshot(
+    runtime: Runtime, declared: DeclaredEntities, connection: Connection, epoch: int
+) -> Snapshot:
+    switched_on = read_enabled(connection)
+    enabled = frozenset(name for name in runtime.plugins.loaded if name in switched_on)
+    counted = {
+        hook: tuple(item for item in items if item.owner == "core" or item.owner in enabled)
+        for hook, items in runtime.contributions.items()
+    }
+    custom = read_custom_fields(connection, declared.specs)
+    entities, installed = declared.with_custom(custom, enabled)
+    groups = [item.item for item in counted.get("register_settings", ())]
+    return Snapshot(
+        structure=epoch,
+        enabled=enabled,
+        entities=entities,
+        installed_entities=installed,
+        settings=read_settings(connection, groups),
+        contributions=counted,
+    )
+
+
+def is_initialised(connection: Connection) -> bool:
+    """True when `dougong init` has made the tables."""
+    return inspect(connection).has_table("core_epoch")

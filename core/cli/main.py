@@ -1,0 +1,5 @@
+"""The command ``dougong``."""
+
+
+def main() -> None:
+    """placeholder"""

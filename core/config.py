@@ -1,0 +1,188 @@
+"""The configuration of this installation, read once from the environment."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from core.i18n import DEFAULT_LOCALE, LOCALES
+
+__all__ = ["Config", "ConfigError"]
+
+_SHORTEST_KEY = 32
+_FEWEST_SYMBOLS_IN_KEY = 10
+_PLACEHOLDERS = ("changeme", "change-me", "change_me", "insecure", "your-secret", "your_secret")
+_POSTGRES_PREFIXES = ("postgresql://", "postgres://")
+_LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+_FLAGS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+
+
+class ConfigError(ValueError):
+    """A setting cannot be used; the message names the variable, its value and the remedy."""
+
+    def __init__(self, variable: str, value: str, remedy: str) -> None:
+        super().__init__(f"{variable}={value}: {remedy}")
+        self.variable = variable
+
+
+@dataclass(frozen=True)
+class Config:
+    """What differs between installations. Whatever may hold a password stays out of the repr."""
+
+    home: Path
+    database_url: str = field(repr=False)
+    replica_url: str | None = field(repr=False)
+    redis_url: str | None = field(repr=False)
+    secret_key: str = field(repr=False)
+    storage_url: str = field(repr=False)
+    smtp_url: str | None = field(repr=False)
+    mail_from: str
+    base_url: str
+    timezone: ZoneInfo
+    locale: str
+    plugin_folders: tuple[Path, ...]
+    proxy_hops: int
+    test_clock: bool
+    workers: int
+    threads: int
+    log_level: str
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] | None = None) -> Config:
+        """Read ``DOUGONG_*``; makes the home and its secret key when there are none yet.
+
+        Raises `ConfigError` for the first setting that cannot be used.
+        """
+        read = _Reader(os.environ if environ is None else environ)
+        home = Path(read.text("DOUGONG_HOME", "var")).expanduser().absolute()
+        base_url = read.url("DOUGONG_BASE_URL", ("http", "https"), "http://localhost:8000")
+        return cls(
+            home=home,
+            database_url=read.database("DOUGONG_DATABASE_URL") or f"sqlite:///{home}/dougong.db",
+            replica_url=read.database("DOUGONG_REPLICA_URL"),
+            redis_url=read.url("DOUGONG_REDIS_URL", ("redis", "rediss", "unix")) or None,
+            storage_url=read.url("DOUGONG_STORAGE_URL", ("file", "s3"), f"file://{home}/files"),
+            smtp_url=read.url("DOUGONG_SMTP_URL", ("smtp", "smtps")) or None,
+            mail_from=read.text("DOUGONG_MAIL_FROM", f"dougong@{urlsplit(base_url).hostname}"),
+            base_url=base_url.rstrip("/"),
+            timezone=read.zone("DOUGONG_TIMEZONE", "Asia/Shanghai"),
+            locale=read.choice("DOUGONG_LOCALE", LOCALES, DEFAULT_LOCALE),
+            plugin_folders=read.folders("DOUGONG_PLUGINS_PATH"),
+            proxy_hops=read.number("DOUGONG_PROXY_HOPS", default=0, lowest=0, highest=10),
+            test_clock=read.flag("DOUGONG_TEST_CLOCK"),
+            workers=read.number("DOUGONG_WORKERS", default=2, lowest=1, highest=256),
+            threads=read.number("DOUGONG_THREADS", default=4, lowest=1, highest=256),
+            log_level=read.choice("DOUGONG_LOG_LEVEL", _LOG_LEVELS, "INFO"),
+            # Last, so that a mistake in another setting leaves no new home behind.
+            secret_key=_secret_key(read.text("DOUGONG_SECRET_KEY"), home),
+        )
+
+
+class _Reader:
+    """Typed readings of the environment; a variable that is set to nothing counts as unset."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+
+    def text(self, name: str, default: str = "") -> str:
+        return self._environ.get(name, "").strip() or default
+
+    def choice(self, name: str, choices: tuple[str, ...], default: str) -> str:
+        value = self.text(name, default)
+        for choice in choices:
+            if value.casefold() == choice.casefold():
+                return choice
+        raise ConfigError(name, value, f"use one of {', '.join(choices)}")
+
+    def flag(self, name: str) -> bool:
+        value = self.text(name, "0")
+        if value.casefold() not in _FLAGS:
+            raise ConfigError(name, value, "use 1 or 0")
+        return _FLAGS[value.casefold()]
+
+    def number(self, name: str, *, default: int, lowest: int, highest: int) -> int:
+        value = self.text(name, str(default))
+        if not (value.isascii() and value.isdigit() and lowest <= int(value) <= highest):
+            raise ConfigError(name, value, f"use a whole number from {lowest} to {highest}")
+        return int(value)
+
+    def zone(self, name: str, default: str) -> ZoneInfo:
+        value = self.text(name, default)
+        try:
+            return ZoneInfo(value)
+        except (KeyError, ValueError, OSError) as error:
+            remedy = "use a name of the time zone database, such as Asia/Shanghai"
+            raise ConfigError(name, value, remedy) from error
+
+    def folders(self, name: str) -> tuple[Path, ...]:
+        paths = [Path(part).absolute() for part in self.text(name).split(os.pathsep) if part]
+        for path in paths:
+            if not path.is_dir():
+                raise ConfigError(name, str(path), "this folder does not exist; make it or drop it")
+        return tuple(paths)
+
+    def url(self, name: str, schemes: tuple[str, ...], default: str = "") -> str:
+        value = self.text(name, default)
+        if value and (urlsplit(value).scheme not in schemes or "://" not in value):
+            forms = ", ".join(f"{scheme}://…" for scheme in schemes)
+            raise ConfigError(name, _without_password(value), f"use an address of the form {forms}")
+        return value
+
+    def database(self, name: str) -> str | None:
+        """An SQLAlchemy address, with the driver we ship for PostgreSQL."""
+        value = self.text(name)
+        for prefix in _POSTGRES_PREFIXES:
+            if value.startswith(prefix):
+                return "postgresql+psycopg://" + value.removeprefix(prefix)
+        if value and not value.startswith(("sqlite://", "postgresql+psycopg://")):
+            remedy = "use sqlite:///… or postgresql://user:password@host/name"
+            raise ConfigError(name, _without_password(value), remedy)
+        return value or None
+
+
+def _without_password(url: str) -> str:
+    credentials, separator, rest = url.rpartition("@")
+    return f"…@{rest}" if separator and credentials else url
+
+
+def _secret_key(given: str, home: Path) -> str:
+    if given:
+        return _vetted_key(given, "DOUGONG_SECRET_KEY", "unset it to have one made in the home")
+    path = home / "secret.key"
+    return _vetted_key(_kept_key(path), str(path), "delete the file to have a new one made")
+
+
+def _vetted_key(key: str, where: str, remedy: str) -> str:
+    if len(key) < _SHORTEST_KEY:
+        problem = f"the key is shorter than {_SHORTEST_KEY} characters"
+    elif len(set(key)) < _FEWEST_SYMBOLS_IN_KEY or any(p in key.lower() for p in _PLACEHOLDERS):
+        problem = "the key is a placeholder"
+    else:
+        return key
+    raise ConfigError(where, "(hidden)", f"{problem}; use a long random one, or {remedy}")
+
+
+def _kept_key(path: Path) -> str:
+    """The key in the home. Of several processes that find none, the first to lock makes it."""
+    try:
+        if path.exists() and (kept := path.read_text().strip()):
+            return kept
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if kept := file.read().strip():
+                return kept
+            made = secrets.token_urlsafe(48)
+            file.write(made + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+            return made
+    except OSError as error:
+        remedy = f"the home must be a folder we can read and write ({error.strerror})"
+        raise ConfigError("DOUGONG_HOME", str(path.parent), remedy) from error

@@ -1,0 +1,94 @@
+"""Connections: one engine a process, with the settings each database needs to be safe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import make_url
+
+__all__ = ["Database"]
+
+ConnectHook = Callable[[Any], None]
+
+#: Waiting longer for a lock is an error that the caller may retry (milliseconds).
+LOCK_TIMEOUT = 5_000
+STATEMENT_TIMEOUT = 60_000
+IDLE_IN_TRANSACTION_TIMEOUT = 60_000
+
+
+class Database:
+    """Opens connections for reading and for writing.
+
+    On SQLite a writing transaction begins with BEGIN IMMEDIATE: with a deferred one two writers
+    that both began by reading fail instead of waiting for each other.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        pool_size: int = 8,
+        on_sqlite_connect: Sequence[ConnectHook] = (),
+    ) -> None:
+        self.url = make_url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self.engine = self._make_engine(pool_size, on_sqlite_connect)
+        self._writing = self.engine.execution_options(dougong_write=True)
+
+    def connect(self, *, write: bool) -> Connection:
+        """A connection whose transaction has not begun yet."""
+        return (self._writing if write else self.engine).connect()
+
+    def dispose(self) -> None:
+        """Close all pooled connections, e.g. after a fork."""
+        self.engine.dispose()
+
+    def _make_engine(self, pool_size: int, hooks: Sequence[ConnectHook]) -> Engine:
+        options: dict[str, Any] = {
+            "json_serializer": lambda value: orjson.dumps(value).decode(),
+            "json_deserializer": orjson.loads,
+            "pool_pre_ping": not self.is_sqlite,
+            "pool_size": pool_size,
+            "max_overflow": pool_size,
+        }
+        if not self.is_sqlite:
+            settings = (
+                f"-c lock_timeout={LOCK_TIMEOUT} -c statement_timeout={STATEMENT_TIMEOUT}"
+                f" -c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_TIMEOUT}"
+                " -c timezone=UTC"
+            )
+            return create_engine(self.url, connect_args={"options": settings}, **options)
+        if self.url.database:
+            Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(self.url, connect_args={"timeout": LOCK_TIMEOUT / 1000}, **options)
+        event.listen(engine, "connect", lambda connection, _: _prepare_sqlite(connection, hooks))
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+
+
+def _prepare_sqlite(connection: Any, hooks: Sequence[ConnectHook]) -> None:
+    connection.isolation_level = None  # we say BEGIN ourselves
+    cursor = connection.cursor()
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=NORMAL",
+        "foreign_keys=ON",
+        f"busy_timeout={LOCK_TIMEOUT}",
+        "cache_size=-32000",
+        "temp_store=MEMORY",
+    ):
+        cursor.execute("PRAGMA " + pragma)
+    cursor.close()
+    for hook in hooks:
+        hook(connection)
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    if connection.get_execution_options().get("dougong_write"):
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    else:
+        connection.exec_driver_sql("BEGIN")

@@ -1,0 +1,1 @@
+"""Entities: the one door that writes (`service`), the one window that reads (`query`)."""

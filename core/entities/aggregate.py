@@ -1,0 +1,166 @@
+"""Counts and sums by groups, in one statement, within the reader's scope."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import ColumnElement, cast, func, select
+from sqlalchemy import Numeric as SqlNumeric
+
+from core.entities.labels import resolve_labels
+from core.entities.query import ListQuery, conditions
+from core.entities.scope import may_use, require, scope_clause
+from core.errors import Invalid, Problem
+from core.fields import EntitySpec, FieldSpec
+from core.fields import types as t
+from core.i18n import gettext as _
+
+if TYPE_CHECKING:
+    from core.work.uow import UnitOfWork
+
+__all__ = ["aggregate"]
+
+MAX_GROUPS = 3
+MAX_MEASURES = 10
+MAX_ROWS = 5_000
+_FUNCTIONS = {"sum": func.sum, "avg": func.avg, "min": func.min, "max": func.max}
+
+
+@dataclass(frozen=True)
+class _Group:
+    text: str
+    expression: ColumnElement[Any]
+    field: FieldSpec
+
+
+def aggregate(
+    uow: UnitOfWork,
+    entity: str,
+    groups: Sequence[str],
+    measures: Sequence[str],
+    query: ListQuery,
+) -> list[dict[str, Any]]:
+    """Rows ``{group: {"id", "label"}, …, measure: value}``, the largest first measure first.
+
+    ``measures`` are ``count`` and ``sum:f avg:f min:f max:f`` over number fields; decimals come as
+    text. Raises `Invalid` for more than 3 groups, unknown fields, or more than 5,000 rows.
+    """
+    spec = uow.entity(entity)
+    require(uow, spec, "read")
+    if len(groups) > MAX_GROUPS or not 1 <= len(measures) <= MAX_MEASURES:
+        raise _bad("group", _("Use at most three groups and one to ten measures."))
+    by = [_group(uow, spec, text) for text in dict.fromkeys(groups)]
+    values = [(text, _measure(uow, spec, text)) for text in dict.fromkeys(measures)]
+    statement = (
+        select(
+            *(group.expression.label(f"g{i}") for i, group in enumerate(by)),
+            *(value.label(f"m{i}") for i, (_text, value) in enumerate(values)),
+        )
+        .select_from(spec.table)
+        .where(*conditions(uow, spec, query))
+    )
+    if by:
+        statement = statement.group_by(*(group.expression for group in by))
+        statement = statement.order_by(values[0][1].desc(), *(group.expression for group in by))
+    rows = uow.execute(statement.limit(MAX_ROWS + 1)).all()
+    if len(rows) > MAX_ROWS:
+        raise _bad("group", _("More than %(n)s groups. Filter first.", n=MAX_ROWS))
+    return _rendered(uow, by, [text for text, _value in values], rows)
+
+
+def _group(uow: UnitOfWork, spec: EntitySpec, text: str) -> _Group:
+    *steps, last = text.split(".")
+    if len(steps) > 2:
+        raise _bad("group", _("At most two references in a row."))
+    key: ColumnElement[Any] | None = None
+    for name in steps:
+        field = _usable(uow, spec, name, "group")
+        if not isinstance(field.type, t.Reference):
+            raise _bad("group", _("%(field)s does not refer to another record.", field=name))
+        key = _value(uow, spec, field, key)
+        spec = uow.entity(field.type.entity)
+    field = _usable(uow, spec, last, "group")
+    if isinstance(field.value_type, (t.MultiChoice, t.Tags, t.Document, t.LongText)):
+        raise _bad("group", _("Cannot group by %(name)s.", name=last[:60]))
+    return _Group(text, _value(uow, spec, field, key), field)
+
+
+def _value(
+    uow: UnitOfWork, spec: EntitySpec, field: FieldSpec, key: ColumnElement[Any] | None
+) -> ColumnElement[Any]:
+    """The field's column, or that of the record ``key`` points to: null where it may not be read."""
+    assert field.column is not None
+    if key is None:
+        return spec.table.c[field.column]
+    other = spec.table.alias()
+    statement = select(other.c[field.column]).where(other.c.id == key)
+    if (clause := scope_clause(uow, spec, "read", other)) is not None:
+        statement = statement.where(clause)
+    return statement.scalar_subquery()
+
+
+def _usable(uow: UnitOfWork, spec: EntitySpec, name: str, place: str) -> FieldSpec:
+    field = spec.by_name.get(name)
+    if field is None or not field.is_stored or not may_use(uow, spec, field):
+        raise _bad(place, _("There is no field %(name)s.", name=name[:60]))
+    return field
+
+
+def _measure(uow: UnitOfWork, spec: EntitySpec, text: str) -> ColumnElement[Any]:
+    if text == "count":
+        return func.count()
+    name, _colon, field_name = text.partition(":")
+    function = _FUNCTIONS.get(name)
+    if function is None or not field_name:
+        raise _bad("measure", _("Use count, or sum:, avg:, min: or max: with a number field."))
+    field = _usable(uow, spec, field_name, "measure")
+    if not isinstance(field.value_type, (t.Number, t.Integer)):
+        raise _bad("measure", _("%(name)s is not a number.", name=field_name[:60]))
+    column = spec.column(field_name)
+    if name == "avg":
+        return cast(func.avg(column, type_=SqlNumeric(38, 6)), SqlNumeric(38, 6))
+    return (
+        function(column, type_=column.type)
+        if isinstance(field.value_type, t.Number)
+        else function(column)
+    )
+
+
+def _rendered(
+    uow: UnitOfWork, groups: Sequence[_Group], measures: Sequence[str], rows: Sequence[Any]
+) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    ids: dict[str, set[int]] = {}
+    for index, group in enumerate(groups):
+        if isinstance(group.field.type, t.Reference):
+            values = {row[index] for row in rows if row[index] is not None}
+            ids.setdefault(group.field.type.entity, set()).update(values)
+    labels = resolve_labels(uow, ids)
+    for row in rows:
+        item: dict[str, Any] = {}
+        for index, group in enumerate(groups):
+            item[group.text] = _group_value(group.field, row[index], labels)
+        for offset, text in enumerate(measures):
+            value = row[len(groups) + offset]
+            item[text] = str(value) if isinstance(value, Decimal) else value
+        found.append(item)
+    return found
+
+
+def _group_value(field: FieldSpec, value: Any, labels: Any) -> dict[str, Any]:
+    type_ = field.value_type
+    if isinstance(type_, t.Reference):
+        return {"id": value, "label": labels.get(type_.entity, {}).get(value)}
+    if isinstance(type_, t.ChoiceField):
+        label = type_.labels().get(value)
+        return {"id": value, "label": None if label is None else str(label)}
+    plain = value.isoformat() if hasattr(value, "isoformat") else value
+    plain = str(plain) if isinstance(plain, Decimal) else plain
+    return {"id": plain, "label": None if plain is None else str(plain)}
+
+
+def _bad(place: str, message: str) -> Invalid:
+    return Invalid(message, [Problem(place, "aggregate", message)])

@@ -1,0 +1,194 @@
+"""Conditions as SQL, for SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    String,
+    and_,
+    exists,
+    false,
+    func,
+    not_,
+    or_,
+    select,
+    true,
+    type_coerce,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.expression import FunctionElement
+
+from core.entities.conditions import Leaf, Node
+from core.entities.links import link_table
+from core.fields import EntitySpec, FieldSpec
+from core.fields import types as t
+from core.fields.regions import code_range
+
+if TYPE_CHECKING:
+    from core.work.uow import UnitOfWork
+
+__all__ = ["condition_sql", "like_pattern"]
+
+_OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
+    "eq": operator.eq,
+    "lt": operator.lt,
+    "le": operator.le,
+    "gt": operator.gt,
+    "ge": operator.ge,
+}
+
+
+class json_contains(FunctionElement[bool]):
+    """True when a JSON list of texts has the member."""
+
+    name = "json_contains"
+    inherit_cache = True
+
+
+@compiles(json_contains, "postgresql")
+def _json_contains_postgresql(element: Any, compiler: SQLCompiler, **options: Any) -> str:
+    column, member = element.clauses
+    listed = func.jsonb_build_array(type_coerce(member, String), type_=JSONB)
+    return compiler.process(type_coerce(column, JSONB).contains(listed), **options)
+
+
+@compiles(json_contains, "sqlite")
+def _json_contains_sqlite(element: Any, compiler: SQLCompiler, **options: Any) -> str:
+    column, member = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"EXISTS (SELECT 1 FROM json_each({column}) WHERE json_each.value = {member})"
+
+
+def like_pattern(text: str) -> str:
+    """``text`` with the wildcards of LIKE taken literally (escape character ``\\``)."""
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+def condition_sql(
+    node: Node, spec: EntitySpec, uow: UnitOfWork, table: FromClause | None = None
+) -> ColumnElement[bool]:
+    """The condition over ``table`` (the entity's own unless given, e.g. an alias)."""
+    return _Compiler(uow).node(node, spec, spec.table if table is None else table)
+
+
+class _Compiler:
+    def __init__(self, uow: UnitOfWork) -> None:
+        self.uow = uow
+
+    def node(self, node: Node, spec: EntitySpec, table: FromClause) -> ColumnElement[bool]:
+        if isinstance(node, Leaf):
+            return self.leaf(node, spec, table)
+        parts = [self.node(part, spec, table) for part in node.parts]
+        return and_(true(), *parts) if node.all else or_(false(), *parts)
+
+    def leaf(self, leaf: Leaf, spec: EntitySpec, table: FromClause) -> ColumnElement[bool]:
+        if leaf.op == "same":
+            return _same_record(leaf, table)
+        return self.reach(leaf, list(leaf.path.steps), spec, table)
+
+    def reach(
+        self,
+        leaf: Leaf,
+        steps: list[tuple[FieldSpec, EntitySpec]],
+        spec: EntitySpec,
+        table: FromClause,
+    ) -> ColumnElement[bool]:
+        """The test on the field itself, or on the records that the first reference leads to.
+
+        Records that the actor may not read count as if there were none.
+        """
+        from core.entities.scope import scope_clause
+
+        if not steps:
+            return self.test(leaf, spec, table)
+        (field, target), *rest = steps
+        reference = _column(table, field)
+        other = target.table.alias()
+        positive = Leaf(leaf.path, leaf.op, leaf.value)
+        inner = select(other.c.id).where(self.reach(positive, rest, target, other))
+        scope = scope_clause(self.uow, target, "read", other)
+        if scope is not None:
+            inner = inner.where(scope)
+        if leaf.negated:
+            return or_(reference.is_(None), reference.not_in(inner))
+        return reference.in_(inner)
+
+    def test(self, leaf: Leaf, spec: EntitySpec, table: FromClause) -> ColumnElement[bool]:
+        field = leaf.path.field
+        if isinstance(field.type, t.References):
+            found = _link_test(leaf, spec, field, table)
+            return not_(found) if leaf.negated else found
+        column = _column(table, field)
+        if leaf.op == "is_set":
+            return column.is_(None) if leaf.negated else column.is_not(None)
+        found = self.positive(leaf, field, column)
+        return or_(column.is_(None), not_(found)) if leaf.negated else found
+
+    def positive(
+        self, leaf: Leaf, field: FieldSpec, column: ColumnElement[Any]
+    ) -> ColumnElement[bool]:
+        value = leaf.value
+        match leaf.op:
+            case "in" if isinstance(field.value_type, (t.MultiChoice, t.Tags)):
+                return or_(false(), *(json_contains(column, item) for item in value))
+            case "in":
+                return column.in_(value)
+            case "contains" if isinstance(field.value_type, (t.MultiChoice, t.Tags)):
+                return json_contains(column, value)  # type: ignore[return-value]
+            case "contains":
+                return column.ilike(f"%{like_pattern(value)}%", escape="\\")
+            case "starts_with":
+                return column.ilike(f"{like_pattern(value)}%", escape="\\")
+            case "span":
+                return and_(column >= value[0], column < value[1])
+            case "under":
+                return self.under(field.value_type, column, value)
+            case op:
+                return _OPERATORS[op](column, value)  # type: ignore[no-any-return]
+
+    def under(
+        self, type_: t.FieldType, column: ColumnElement[Any], value: Any
+    ) -> ColumnElement[bool]:
+        """The value itself and all below it, in regions or in a tree of records with a path."""
+        if isinstance(type_, t.Region):
+            low, high = code_range(value)
+            return column.between(low, high)
+        assert isinstance(type_, t.Reference)
+        target = self.uow.snapshot.installed_entities[type_.entity]
+        if "path" not in target:
+            return column == value
+        node, top = target.table.alias(), target.table.alias()
+        prefix = select(top.c.path.concat("%")).where(top.c.id == value).scalar_subquery()
+        return column.in_(select(node.c.id).where(node.c.path.like(prefix)))
+
+
+def _column(table: FromClause, field: FieldSpec) -> ColumnElement[Any]:
+    assert field.column is not None
+    return table.c[field.column]
+
+
+def _same_record(leaf: Leaf, table: FromClause) -> ColumnElement[bool]:
+    op, right_path = leaf.value
+    left, right = _column(table, leaf.path.field), _column(table, right_path.field)
+    if op == "eq":
+        return left.is_distinct_from(right) if leaf.negated else left.is_not_distinct_from(right)
+    found: ColumnElement[bool] = _OPERATORS[op](left, right)
+    return or_(left.is_(None), right.is_(None), not_(found)) if leaf.negated else found
+
+
+def _link_test(
+    leaf: Leaf, spec: EntitySpec, field: FieldSpec, table: FromClause
+) -> ColumnElement[bool]:
+    link = link_table(spec, field).alias()
+    tests = [link.c.source_id == table.c.id]
+    if leaf.op == "contains":
+        tests.append(link.c.target_id == leaf.value)
+    elif leaf.op == "in":
+        tests.append(link.c.target_id.in_(leaf.value))
+    return exists().where(*tests)

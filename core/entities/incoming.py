@@ -1,0 +1,187 @@
+"""Checking what callers give, for many records at once, before anything is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select
+
+from core.entities.changes import Change
+from core.entities.scope import scope_clause
+from core.entities.values import BadValue, checker
+from core.errors import Problem
+from core.fields import EntitySpec, FieldSpec
+from core.fields import types as t
+from core.i18n import gettext as _
+from core.security.actor import FieldAccess
+
+if TYPE_CHECKING:
+    from core.work.uow import UnitOfWork
+
+__all__ = [
+    "check_given",
+    "check_references",
+    "check_required",
+    "check_unique",
+    "fill_defaults",
+    "readable",
+]
+
+#: Set by the service itself, whoever asks.
+_KEPT = frozenset({"id", "version", "updated_at", "updated_by", "archived_at"})
+_IN_CHUNK = 900
+
+
+def check_given(
+    uow: UnitOfWork, spec: EntitySpec, items: Sequence[Mapping[str, Any]]
+) -> tuple[list[dict[str, Any]], list[Problem]]:
+    """Checked values by item, and what is wrong with them: names, rights, types, limits."""
+    access, is_system = uow.actor.access(spec), uow.actor.is_system
+    rules: dict[str, Any] = {}
+    values: list[dict[str, Any]] = []
+    problems: list[Problem] = []
+    for index, item in enumerate(items):
+        checked: dict[str, Any] = {}
+        for name, value in item.items():
+            rule = rules.get(name)
+            if rule is None:
+                field = spec.by_name.get(name)
+                refusal = _refusal(field, name, access.field(name), is_system=is_system)
+                rule = rules[name] = refusal or checker(field.type)  # type: ignore[union-attr]
+            if isinstance(rule, Problem):
+                problems.append(Problem(rule.field, rule.code, rule.message, index))
+                continue
+            try:
+                checked[name] = rule(value)
+            except BadValue as error:
+                problems.append(Problem(name, error.code, str(error), index))
+        values.append(checked)
+    return values, problems
+
+
+def _refusal(
+    field: FieldSpec | None, name: str, access: FieldAccess, *, is_system: bool
+) -> Problem | None:
+    if field is None or access == FieldAccess.HIDDEN:
+        # What somebody may not see is answered like what does not exist.
+        return Problem(name[:80], "unknown_field", _("There is no field %(name)s.", name=name[:60]))
+    if is_system and name not in _KEPT and not isinstance(field.type, t.Computed):
+        return None
+    if not field.is_writable:
+        return Problem(name, "readonly", _("This field is set by the system."))
+    if access == FieldAccess.MASKED:
+        return Problem(name, "masked", _("You see this field masked; you cannot change it."))
+    if access < FieldAccess.WRITE:
+        return Problem(name, "readonly", _("You do not have the right to change this field."))
+    return None
+
+
+def fill_defaults(spec: EntitySpec, values: dict[str, Any]) -> None:
+    """Defaults for what was not given; an explicit null stays null."""
+    for field in spec:
+        if field.name in values or not field.is_stored:
+            continue
+        if field.default is not None:
+            default = field.default
+            values[field.name] = default() if callable(default) else default
+        elif isinstance(field.type, t.Boolean):
+            values[field.name] = False
+
+
+def check_required(changes: Iterable[Change]) -> list[Problem]:
+    """Required fields that are empty. An update is held to those it touches."""
+    problems = []
+    for change in changes:
+        for field in change.entity:
+            if not field.required:
+                continue
+            name = field.name
+            if field.is_stored:
+                value = change.after.get(name)
+                touched = change.kind == "create" or change.before.get(name) is not None
+            else:
+                value = change.detached.get(name) or None
+                touched = change.kind == "create" or name in change.detached
+            if value is None and touched:
+                problems.append(change.problem(name, "required", _("Please fill this in.")))
+    return problems
+
+
+def check_references(uow: UnitOfWork, changes: Sequence[Change]) -> list[Problem]:
+    """References to records that do not exist, are in the recycle bin, or may not be read."""
+    problems: list[Problem] = []
+    if not changes:
+        return problems
+    for field in changes[0].entity:
+        type_ = field.type
+        if not isinstance(type_, (t.Reference, t.References, t.File)):
+            continue
+        wanted = [(change, ids) for change in changes if (ids := _pointed_at(change, field))]
+        if not wanted:
+            continue
+        target = "file" if isinstance(type_, t.File) else type_.entity
+        known = readable(uow, target, {key for _change, ids in wanted for key in ids})
+        for change, ids in wanted:
+            if not ids <= known:
+                message = _("There is no such record, or you may not see it.")
+                problems.append(change.problem(field.name, "reference", message))
+    return problems
+
+
+def _pointed_at(change: Change, field: FieldSpec) -> set[int]:
+    if not field.is_stored:
+        given = set(change.detached.get(field.name) or ())
+        return given - set(change.before.get(field.name) or ())
+    value = change.after.get(field.name)
+    return set() if value is None or value == change.before.get(field.name) else {value}
+
+
+def readable(uow: UnitOfWork, entity: str, ids: set[int]) -> set[int]:
+    """Those of ``ids`` that exist, are not in the recycle bin, and the actor may read."""
+    spec = uow.snapshot.installed_entities.get(entity)
+    if spec is None:
+        return set()
+    known: set[int] = uow.memo.setdefault(("readable", entity, uow.actor.is_system), set())
+    missing = sorted(ids - known)
+    table = spec.table
+    for start in range(0, len(missing), _IN_CHUNK):
+        statement = select(table.c.id).where(table.c.id.in_(missing[start : start + _IN_CHUNK]))
+        if "archived_at" in table.c:
+            statement = statement.where(table.c.archived_at.is_(None))
+        if (clause := scope_clause(uow, spec, "read")) is not None:
+            statement = statement.where(clause)
+        known.update(uow.execute(statement).scalars())
+    return known
+
+
+def check_unique(uow: UnitOfWork, spec: EntitySpec, changes: Sequence[Change]) -> list[Problem]:
+    """Values of unique fields that another record has, or another item of the same call.
+
+    The database's own constraint decides in the end; this names the field before it comes to that.
+    """
+    problems = []
+    for field in spec.stored:
+        if not field.unique:
+            continue
+        column = spec.column(field.name)
+        wanted: dict[Any, Change] = {}
+        for change in changes:
+            value = change.after.get(field.name)
+            if value is None or not change.changed(field.name):
+                continue
+            if value in wanted:
+                problems.append(_taken(change, field))
+            wanted[value] = change
+        values = list(wanted)
+        for start in range(0, len(values), _IN_CHUNK):
+            chunk = values[start : start + _IN_CHUNK]
+            rows = uow.execute(select(spec.table.c.id, column).where(column.in_(chunk)))
+            problems += [
+                _taken(wanted[value], field) for key, value in rows if wanted[value].id != key
+            ]
+    return problems
+
+
+def _taken(change: Change, field: FieldSpec) -> Problem:
+    return change.problem(field.name, "taken", _("Another record has this value already."))

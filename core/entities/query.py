@@ -1,0 +1,317 @@
+"""The one window: every list, detail, count and aggregate is read here, as its reader may see it.
+
+Rows come back as plain dictionaries by field name. What the reader may not see is not in them,
+and what is masked is masked already, so no page, export or API further up can leak it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select
+
+from core.entities.conditions import parse_condition
+from core.entities.conditions_sql import condition_sql, like_pattern
+from core.entities.labels import Labels, reference_ids, resolve_labels
+from core.entities.lines import load_lines
+from core.entities.masking import mask_value
+from core.entities.paging import SortKey, after_cursor, make_cursor, parse_sort
+from core.entities.scope import may_use, require, scope_clause
+from core.entities.writing import load_links
+from core.errors import Invalid, NotFound, Problem
+from core.fields import EntitySpec, FieldSpec
+from core.fields import types as t
+from core.i18n import gettext as _
+from core.security.actor import EntityAccess, FieldAccess
+
+if TYPE_CHECKING:
+    from core.work.uow import UnitOfWork
+
+__all__ = [
+    "ListQuery",
+    "Page",
+    "Record",
+    "conditions",
+    "count",
+    "get",
+    "page",
+    "select_ids",
+    "stream",
+    "visible",
+]
+
+MAX_LIMIT = 500
+#: Above this many rows ``count="estimate"`` stops counting.
+COUNT_CAP = 10_000
+
+
+@dataclass(frozen=True)
+class ListQuery:
+    """What to read. ``fields`` None means all that the reader may see, but for lines and links."""
+
+    fields: tuple[str, ...] | None = None
+    filter: Any = None
+    search: str = ""
+    sort: str = ""
+    limit: int = 50
+    after: str | None = None
+    #: ``exact``, ``estimate`` (exact up to `COUNT_CAP`, that number beyond) or ``none``.
+    count: str = "none"
+    #: The recycle bin instead of the living records.
+    archived: bool = False
+
+
+@dataclass
+class Page:
+    """One page of rows; ``next`` continues after the last."""
+
+    spec: EntitySpec
+    fields: tuple[FieldSpec, ...]
+    items: list[dict[str, Any]]
+    labels: Labels = field(default_factory=dict)
+    next: str | None = None
+    total: int | None = None
+
+
+@dataclass
+class Record:
+    """One record with its lines and links."""
+
+    spec: EntitySpec
+    fields: tuple[FieldSpec, ...]
+    values: dict[str, Any]
+    labels: Labels = field(default_factory=dict)
+
+
+def visible(uow: UnitOfWork, spec: EntitySpec) -> tuple[FieldSpec, ...]:
+    """The fields that the actor may see, masked ones included."""
+    access = uow.actor.access(spec)
+    return tuple(item for item in spec if access.can_see(item))
+
+
+def page(uow: UnitOfWork, entity: str, query: ListQuery) -> Page:
+    """One page of the records that the actor reaches.
+
+    Raises `Forbidden` without the right to read, `Invalid` for a filter, sort, field or cursor
+    that is wrong or not the reader's to use.
+    """
+    spec = uow.entity(entity)
+    require(uow, spec, "read")
+    fields = _chosen(uow, spec, query.fields)
+    limit = max(1, min(query.limit, MAX_LIMIT))
+    keys = parse_sort(uow, spec, query.sort or spec.default_sort)
+    where = conditions(uow, spec, query)
+    statement = _columns(spec, fields, keys).where(*where)
+    if query.after:
+        statement = statement.where(after_cursor(uow, spec, keys, query.after))
+    statement = statement.order_by(*(key.order() for key in keys)).limit(limit + 1)
+    rows = [dict(row) for row in uow.execute(statement).mappings()]
+    following = make_cursor(keys, rows[limit - 1]) if len(rows) > limit else None
+    items = [_shown(uow, spec, fields, row) for row in rows[:limit]]
+    _attach_links(uow, spec, fields, items)
+    labels = resolve_labels(uow, reference_ids(spec, [item.name for item in fields], items))
+    total = _count(uow, spec, where, query.count)
+    return Page(spec, fields, items, labels, following, total)
+
+
+def get(uow: UnitOfWork, entity: str, record_id: int, *, archived: bool | None = False) -> Record:
+    """One record with its lines and links; `NotFound` when it is not there or out of reach.
+
+    ``archived=None`` finds it in the recycle bin too.
+    """
+    spec = uow.entity(entity)
+    require(uow, spec, "read")
+    fields = visible(uow, spec)
+    statement = _columns(spec, fields, ()).where(spec.table.c.id == record_id)
+    statement = statement.where(*_living(spec, archived))
+    if (clause := scope_clause(uow, spec, "read")) is not None:
+        statement = statement.where(clause)
+    row = uow.execute(statement).mappings().one_or_none()
+    if row is None:
+        raise NotFound(
+            _(
+                "There is no %(entity)s with the number %(id)s.",
+                entity=str(spec.label),
+                id=record_id,
+            )
+        )
+    values = _shown(uow, spec, fields, dict(row))
+    _attach_links(uow, spec, fields, [values])
+    labels = resolve_labels(uow, reference_ids(spec, [item.name for item in fields], [values]))
+    record = Record(spec, fields, values, labels)
+    _attach_lines(uow, record)
+    return record
+
+
+def count(uow: UnitOfWork, entity: str, query: ListQuery) -> int:
+    """How many records the query finds, exactly."""
+    spec = uow.entity(entity)
+    require(uow, spec, "read")
+    return _count(uow, spec, conditions(uow, spec, query), "exact") or 0
+
+
+def stream(
+    uow: UnitOfWork, entity: str, query: ListQuery, *, action: str = "export", chunk: int = 500
+) -> Iterator[Page]:
+    """All rows, page by page with flat memory; the right to ``action`` is needed, and its scope applies."""
+    spec = uow.entity(entity)
+    require(uow, spec, "read")
+    require(uow, spec, action)
+    fields = _chosen(uow, spec, query.fields)
+    keys = parse_sort(uow, spec, query.sort or spec.default_sort)
+    where = conditions(uow, spec, query)
+    if (clause := scope_clause(uow, spec, action)) is not None:
+        where.append(clause)
+    cursor = query.after
+    while True:
+        statement = _columns(spec, fields, keys).where(*where)
+        if cursor:
+            statement = statement.where(after_cursor(uow, spec, keys, cursor))
+        statement = statement.order_by(*(key.order() for key in keys)).limit(chunk + 1)
+        rows = [dict(row) for row in uow.execute(statement).mappings()]
+        cursor = make_cursor(keys, rows[chunk - 1]) if len(rows) > chunk else None
+        items = [_shown(uow, spec, fields, row) for row in rows[:chunk]]
+        _attach_links(uow, spec, fields, items)
+        labels = resolve_labels(uow, reference_ids(spec, [item.name for item in fields], items))
+        yield Page(spec, fields, items, labels, cursor)
+        if cursor is None:
+            return
+
+
+def select_ids(
+    uow: UnitOfWork, entity: str, query: ListQuery, *, action: str, limit: int
+) -> list[int]:
+    """The ids of the first ``limit`` records found that the actor reaches with ``action``: for bulk acts."""
+    spec = uow.entity(entity)
+    require(uow, spec, action)
+    where = conditions(uow, spec, query)
+    if (clause := scope_clause(uow, spec, action)) is not None:
+        where.append(clause)
+    keys = parse_sort(uow, spec, query.sort or spec.default_sort)
+    statement = select(spec.table.c.id).where(*where).order_by(*(k.order() for k in keys))
+    return list(uow.execute(statement.limit(limit)).scalars())
+
+
+# Statements
+
+
+def _columns(spec: EntitySpec, fields: Sequence[FieldSpec], keys: Sequence[SortKey]) -> Select[Any]:
+    names = {item.name for item in fields if item.is_stored} | ({"id"} & set(spec.by_name))
+    if "version" in spec:
+        names.add("version")
+    columns = [spec.column(name).label(name) for name in spec.by_name if name in names]
+    extra = [key.expression.label(key.alias) for key in keys if key.alias not in names]
+    return select(*columns, *extra)
+
+
+def _living(spec: EntitySpec, archived: bool | None) -> list[ColumnElement[bool]]:
+    if archived is None or "archived_at" not in spec.table.c:
+        return []
+    column = spec.table.c.archived_at
+    return [column.is_not(None) if archived else column.is_(None)]
+
+
+def conditions(uow: UnitOfWork, spec: EntitySpec, query: ListQuery) -> list[ColumnElement[bool]]:
+    """The WHERE of a query: living records, the reader's scope, the filter and the search."""
+    clauses = _living(spec, query.archived)
+    if (scope := scope_clause(uow, spec, "read")) is not None:
+        clauses.append(scope)
+    if query.filter not in (None, {}, ""):
+        node = parse_condition(
+            query.filter, spec, uow, may_use=lambda entity, item: may_use(uow, entity, item)
+        )
+        clauses.append(condition_sql(node, spec, uow))
+    for term in query.search.split()[:10]:
+        clauses.append(_search(uow, spec, term[:100]))
+    return clauses
+
+
+def _search(uow: UnitOfWork, spec: EntitySpec, term: str) -> ColumnElement[bool]:
+    """Each word must be found in one of the searchable fields that the reader may use."""
+    if "\x00" in term:
+        raise Invalid(_("The search has characters that no text holds."))
+    pattern = f"%{like_pattern(term)}%"
+    columns = [spec.column(item.name) for item in spec.searchable if may_use(uow, spec, item)]
+    found = [column.ilike(pattern, escape="\\") for column in columns]
+    return or_(false(), *found)
+
+
+def _count(
+    uow: UnitOfWork, spec: EntitySpec, where: Sequence[ColumnElement[bool]], how: str
+) -> int | None:
+    if how == "none":
+        return None
+    if how == "estimate":
+        capped = select(spec.table.c.id).where(and_(*where)).limit(COUNT_CAP).subquery()
+        return int(uow.execute(select(func.count()).select_from(capped)).scalar_one())
+    if how != "exact":
+        message = _("Use exact, estimate or none.")
+        raise Invalid(message, [Problem("count", "choice", message)])
+    statement = select(func.count()).select_from(spec.table).where(*where)
+    return int(uow.execute(statement).scalar_one())
+
+
+# What the reader sees
+
+
+def _chosen(
+    uow: UnitOfWork, spec: EntitySpec, names: Sequence[str] | None
+) -> tuple[FieldSpec, ...]:
+    seen = visible(uow, spec)
+    if names is None:
+        return tuple(item for item in seen if item.is_stored)
+    by_name = {item.name: item for item in seen}
+    chosen = []
+    for name in dict.fromkeys(names):
+        item = by_name.get(name)
+        if item is None or isinstance(item.type, t.Lines):
+            message = _("There is no field %(name)s.", name=name[:60])
+            raise Invalid(message, [Problem("fields", "unknown_field", message)])
+        chosen.append(item)
+    return tuple(chosen)
+
+
+def _shown(
+    uow: UnitOfWork, spec: EntitySpec, fields: Sequence[FieldSpec], row: dict[str, Any]
+) -> dict[str, Any]:
+    access: EntityAccess | None = None if uow.actor.is_system else uow.actor.access(spec)
+    values = {item.name: row[item.name] for item in fields if item.is_stored}
+    if "id" in row:
+        values["id"] = row["id"]
+    if "version" in row:
+        values["version"] = row["version"]
+    if access is not None:
+        for item in fields:
+            if access.field(item.name) == FieldAccess.MASKED:
+                values[item.name] = mask_value(values.get(item.name), item.mask)
+    return spec.redact(uow, values) if spec.redact is not None else values
+
+
+def _attach_links(
+    uow: UnitOfWork,
+    spec: EntitySpec,
+    fields: Sequence[FieldSpec],
+    rows: Sequence[dict[str, Any]],
+) -> None:
+    for item in fields:
+        if isinstance(item.type, t.References) and rows:
+            links = load_links(uow, spec, item, [row["id"] for row in rows])
+            for row in rows:
+                row[item.name] = links.get(row["id"], [])
+
+
+def _attach_lines(uow: UnitOfWork, record: Record) -> None:
+    for item in record.fields:
+        if not isinstance(item.type, t.Lines):
+            continue
+        child = uow.snapshot.installed_entities[item.type.entity]
+        key = record.values["id"]
+        rows = load_lines(uow, record.spec, item, [key]).get(key, [])
+        fields = tuple(f for f in visible(uow, child) if f.is_stored)
+        shown = [_shown(uow, child, fields, dict(row)) for row in rows]
+        record.values[item.name] = shown
+        names = [f.name for f in fields]
+        for entity, labels in resolve_labels(uow, reference_ids(child, names, shown)).items():
+            record.labels.setdefault(entity, {}).update(labels)

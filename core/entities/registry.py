@@ -1,0 +1,136 @@
+"""From what the core and the plugins declare to the entities of one snapshot."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from sqlalchemy import Column, ForeignKey
+
+from core.entities.links import define_link_table
+from core.fields import EntityDef, EntitySpec, FieldSpec, describe
+from core.fields import types as t
+from core.fields.storage import column_type
+from core.plugins.contributions import EntityExtension
+from core.plugins.manager import Contribution
+
+__all__ = ["DeclaredEntities", "RegistryError"]
+
+_NAME = re.compile(r"[a-z][a-z0-9_]{1,39}")
+
+
+class RegistryError(Exception):
+    """A declaration that cannot be used, with the plugin it comes from."""
+
+    def __init__(self, owner: str, message: str) -> None:
+        super().__init__(message)
+        self.owner = owner
+
+
+class DeclaredEntities:
+    """All installed entities as code declares them; made once at boot."""
+
+    def __init__(
+        self,
+        definitions: Iterable[Contribution[EntityDef]],
+        extensions: Iterable[Contribution[EntityExtension]],
+    ) -> None:
+        self.specs: dict[str, EntitySpec] = {}
+        for contribution in definitions:
+            self._add(contribution.owner, contribution.item)
+        for extension in extensions:
+            self._extend(extension.owner, extension.item)
+        for spec in self.specs.values():
+            self._resolve(spec)
+
+    def _add(self, owner: str, definition: EntityDef) -> None:
+        name = definition.name
+        if not _NAME.fullmatch(name):
+            raise RegistryError(owner, f"entity {name!r}: not a name")
+        if name in self.specs:
+            other = self.specs[name].plugin
+            raise RegistryError(owner, f"entity {name}: the plugin {other} has one of that name")
+        table: str = definition.model.__table__.name
+        if not table.startswith(f"{owner}_"):
+            raise RegistryError(owner, f"entity {name}: its table must begin with {owner}_")
+        try:
+            self.specs[name] = describe(definition, plugin=owner)
+        except TypeError as error:
+            raise RegistryError(owner, str(error)) from error
+
+    def _extend(self, owner: str, extension: EntityExtension) -> None:
+        spec = self.specs.get(extension.entity)
+        if spec is None:
+            raise RegistryError(owner, f"there is no entity {extension.entity} to extend")
+        added = []
+        for field in extension.fields:
+            if field.name in spec:
+                raise RegistryError(owner, f"{spec.name} has a field {field.name} already")
+            target = self.specs.get(getattr(field.type, "entity", ""))
+            added.append(_extension_field(spec, owner, field, target))
+        fields = _before_system(spec.fields, added)
+        self.specs[spec.name] = spec.with_fields(fields)
+
+    def _resolve(self, spec: EntitySpec) -> None:
+        for field in spec.fields:
+            target = getattr(field.type, "entity", None)
+            if target is None:
+                continue
+            if target not in self.specs:
+                raise RegistryError(
+                    spec.plugin, f"{spec.name}.{field.name}: there is no entity {target}"
+                )
+            if isinstance(field.type, t.References):
+                define_link_table(spec.table.name, field.name, self.specs[target].table.name)
+
+    def with_custom(
+        self, fields: Mapping[str, Sequence[FieldSpec]], enabled: frozenset[str]
+    ) -> tuple[dict[str, EntitySpec], dict[str, EntitySpec]]:
+        """(entities of what is enabled, all installed ones), with the company's own fields.
+
+        Fields that a switched-off plugin added to others' entities are left out.
+        """
+        installed: dict[str, EntitySpec] = {}
+        for name, spec in self.specs.items():
+            kept = tuple(
+                field
+                for field in spec.fields
+                if field.owner in ("core", spec.plugin) or field.owner in enabled
+            )
+            custom = [item for item in fields.get(name, ()) if not item.retired]
+            installed[name] = spec.with_fields(_before_system(kept, custom))
+        shown = {
+            name: spec
+            for name, spec in installed.items()
+            if spec.plugin == "core" or spec.plugin in enabled
+        }
+        return shown, installed
+
+
+def _extension_field(
+    spec: EntitySpec, owner: str, field: FieldSpec, target: EntitySpec | None
+) -> FieldSpec:
+    if isinstance(field.type, (t.Lines, t.References)):
+        return replace(field, owner=owner)
+    physical = f"{owner}_{field.name}"
+    if physical not in spec.table.c:
+        keys: list[ForeignKey] = []
+        if isinstance(field.type, t.File):
+            keys = [ForeignKey("core_file.id")]
+        elif target is not None:
+            keys = [ForeignKey(f"{target.table.name}.id")]
+        spec.table.append_column(Column(physical, column_type(field.type), *keys, nullable=True))
+    return replace(field, owner=owner, column=physical)
+
+
+def _before_system(
+    fields: Sequence[FieldSpec], added: Sequence[FieldSpec]
+) -> tuple[FieldSpec, ...]:
+    system = [field for field in fields if field.name in _SYSTEM]
+    return (*(field for field in fields if field.name not in _SYSTEM), *added, *system)
+
+
+_SYSTEM = frozenset(
+    {"id", "version", "created_at", "created_by", "updated_at", "updated_by", "archived_at"}
+)

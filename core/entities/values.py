@@ -1,0 +1,289 @@
+"""Checking one value: from what a caller gives (JSON) to what the column holds."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from functools import singledispatch
+from typing import Any
+from urllib.parse import urlsplit
+
+import orjson
+
+from core.fields import types as t
+from core.fields.regions import region
+from core.i18n import gettext
+from core.richtext import clean_html
+from core.tabular.cleaning import CleaningError, clean_email, clean_phone
+
+__all__ = ["BadValue", "check_value", "checker"]
+
+#: Control characters that no text needs; NUL is refused by PostgreSQL.
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+
+
+class BadValue(ValueError):
+    """A value that a field cannot take; ``code`` is for programs, the message for people."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def check_value(type_: t.FieldType, value: Any) -> Any:
+    """The value as it is stored; null and blank text are None. Raises `BadValue`."""
+    return checker(type_)(value)
+
+
+def checker(type_: t.FieldType) -> Callable[[Any], Any]:
+    """`check_value` for one type, with the rule looked up once: for many values in a row."""
+    rule = _check.dispatch(type(type_))
+    empty = False if isinstance(type_, t.Boolean) else None
+
+    def check(value: Any) -> Any:
+        if value is None or (isinstance(value, str) and not value.strip()):
+            return empty
+        return rule(type_, value)
+
+    return check
+
+
+@singledispatch
+def _check(type_: t.FieldType, value: Any) -> Any:
+    raise TypeError(f"no rule for values of {type(type_).__name__}")
+
+
+def _wrong_type(expected: str) -> BadValue:
+    return BadValue("type", gettext("Expected %(expected)s.", expected=expected))
+
+
+def _text(value: Any, limit: int, *, lines: bool = False) -> str:
+    if not isinstance(value, str):
+        raise _wrong_type(gettext("text"))
+    if _CONTROL.search(value):
+        raise BadValue("characters", gettext("Contains characters that cannot be stored."))
+    text = value.strip() if lines else " ".join(value.split())
+    if len(text) > limit:
+        raise BadValue(
+            "too_long",
+            gettext("Is %(n)s characters long; %(limit)s at most.", n=len(text), limit=limit),
+        )
+    return text
+
+
+@_check.register
+def _(type_: t.Text, value: Any) -> str:
+    return _text(value, type_.max_length)
+
+
+@_check.register
+def _(type_: t.LongText, value: Any) -> str:
+    return _text(value, type_.max_length, lines=True)
+
+
+@_check.register
+def _(type_: t.RichText, value: Any) -> str | None:
+    return clean_html(_text(value, type_.max_length, lines=True)) or None
+
+
+@_check.register
+def _(type_: t.Email, value: Any) -> str | None:
+    try:
+        return clean_email(_text(value, type_.max_length))
+    except CleaningError as error:
+        raise BadValue(error.code, error.message) from None
+
+
+@_check.register
+def _(type_: t.Phone, value: Any) -> str | None:
+    try:
+        return clean_phone(_text(value, 64), mobile_only=type_.mobile_only)
+    except CleaningError as error:
+        raise BadValue(error.code, error.message) from None
+
+
+@_check.register
+def _(type_: t.Url, value: Any) -> str:
+    text = _text(value, type_.max_length)
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        parts = urlsplit("")
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise BadValue("url", gettext("Give a web address that begins with http:// or https://."))
+    return text
+
+
+@_check.register
+def _(type_: t.Integer, value: Any) -> int:
+    if isinstance(value, str) and re.fullmatch(r"[+-]?[0-9]{1,19}", value.strip()):
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise _wrong_type(gettext("a whole number"))
+    if not type_.minimum <= value <= type_.maximum:
+        raise BadValue(
+            "range",
+            gettext(
+                "Give a number from %(low)s to %(high)s.", low=type_.minimum, high=type_.maximum
+            ),
+        )
+    return value
+
+
+@_check.register
+def _(type_: t.Number, value: Any) -> Decimal:
+    if isinstance(value, bool) or not isinstance(value, (int, float, str, Decimal)):
+        raise _wrong_type(gettext("a number"))
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise _wrong_type(gettext("a number"))
+        value = repr(value)
+    if isinstance(value, str) and not re.fullmatch(
+        r"\s*[+-]?[0-9]{1,40}(\.[0-9]{0,40})?([eE][+-]?[0-9]{1,2})?\s*", value
+    ):
+        raise _wrong_type(gettext("a number"))
+    try:
+        number = Decimal(value).quantize(Decimal(1).scaleb(-type_.scale), ROUND_HALF_UP)
+    except InvalidOperation:
+        raise _wrong_type(gettext("a number")) from None
+    if len(number.as_tuple().digits) > type_.precision:
+        raise BadValue(
+            "range",
+            gettext("At most %(n)s digits before the point.", n=type_.precision - type_.scale),
+        )
+    return number + 0  # -0 becomes 0
+
+
+@_check.register
+def _(type_: t.Boolean, value: Any) -> bool:
+    if isinstance(value, str):
+        value = {"true": True, "1": True, "on": True, "false": False, "0": False}.get(value.lower())
+    if not isinstance(value, bool):
+        raise _wrong_type(gettext("true or false"))
+    return value
+
+
+@_check.register
+def _(type_: t.Date, value: Any) -> date:
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value.strip()):
+        try:
+            return date.fromisoformat(value.strip())
+        except ValueError:
+            pass
+    raise BadValue("date", gettext("Give a day as YYYY-MM-DD."))
+
+
+@_check.register
+def _(type_: t.DateTime, value: Any) -> datetime:
+    moment = value
+    if isinstance(value, str) and len(value) <= 40:
+        try:
+            moment = datetime.fromisoformat(value.strip())
+        except ValueError:
+            moment = None
+    if not isinstance(moment, datetime) or moment.tzinfo is None:
+        raise BadValue("datetime", gettext("Give a moment as YYYY-MM-DDTHH:MM:SSZ."))
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise BadValue("datetime", gettext("Give a moment as YYYY-MM-DDTHH:MM:SSZ.")) from None
+
+
+@_check.register
+def _(type_: t.ChoiceField, value: Any) -> str:
+    for choice in type_.choices:
+        if choice.value == value:
+            return choice.value
+    allowed = ", ".join(choice.value for choice in type_.choices[:20])
+    raise BadValue("choice", gettext("Choose one of: %(choices)s.", choices=allowed))
+
+
+@_check.register
+def _(type_: t.MultiChoice, value: Any) -> list[str] | None:
+    if not isinstance(value, (list, tuple)):
+        raise _wrong_type(gettext("a list"))
+    allowed = [choice.value for choice in type_.choices]
+    if unknown := [item for item in value if item not in allowed]:
+        message = gettext("%(value)s is not one of the options.", value=str(unknown[0])[:60])
+        raise BadValue("choice", message)
+    return [item for item in allowed if item in value] or None
+
+
+@_check.register
+def _(type_: t.Tags, value: Any) -> list[str] | None:
+    if not isinstance(value, (list, tuple)):
+        raise _wrong_type(gettext("a list"))
+    if len(value) > type_.max_items:
+        raise BadValue("too_many", gettext("At most %(n)s tags.", n=type_.max_items))
+    words = (_text(item, type_.max_length) for item in value)
+    return list(dict.fromkeys(word for word in words if word)) or None
+
+
+@_check.register
+def _(type_: t.Region, value: Any) -> str:
+    found = region(value) if isinstance(value, str) else None
+    if found is None:
+        raise BadValue("region", gettext("There is no such region."))
+    return found.code
+
+
+@_check.register
+def _(type_: t.Reference, value: Any) -> int:
+    return _identifier(value)
+
+
+@_check.register
+def _(type_: t.File, value: Any) -> int:
+    return _identifier(value)
+
+
+@_check.register
+def _(type_: t.References, value: Any) -> list[int]:
+    if not isinstance(value, (list, tuple)):
+        raise _wrong_type(gettext("a list"))
+    if len(value) > 1000:
+        raise BadValue("too_many", gettext("At most %(n)s entries.", n=1000))
+    return list(dict.fromkeys(_identifier(item) for item in value))
+
+
+@_check.register
+def _(type_: t.Lines, value: Any) -> list[dict[str, Any]]:
+    if not isinstance(value, (list, tuple)) or not all(isinstance(v, Mapping) for v in value):
+        raise _wrong_type(gettext("a list of lines"))
+    if len(value) > type_.max_items:
+        raise BadValue("too_many", gettext("At most %(n)s lines.", n=type_.max_items))
+    return [dict(item) for item in value]
+
+
+@_check.register
+def _(type_: t.Document, value: Any) -> Any:
+    if not isinstance(value, (dict, list)):
+        raise _wrong_type(gettext("a JSON object or list"))
+    if len(orjson.dumps(value)) > 200_000:
+        raise BadValue("too_long", gettext("The document is too large."))
+    return value
+
+
+@_check.register
+def _(type_: t.AutoNumber, value: Any) -> str:
+    return _text(value, type_.max_length)
+
+
+@_check.register
+def _(type_: t.Computed, value: Any) -> Any:
+    return _check(type_.result, value)
+
+
+def _identifier(value: Any) -> int:
+    if isinstance(value, Mapping) and "id" in value:
+        value = value["id"]  # as it was read
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,18}", value.strip()):
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < 10**18:
+        raise _wrong_type(gettext("the id of a record"))
+    return value

@@ -1,0 +1,270 @@
+"""What every write shares: hooks around it, rows, lines and links, audit, and the event."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from core.audit.recorder import record_changes
+from core.entities.changes import Change
+from core.entities.computed import compute
+from core.entities.links import link_table
+from core.entities.scope import scope_clause
+from core.entities.sequences import next_numbers
+from core.errors import Forbidden, Invalid, NotFound, Problem
+from core.fields import EntitySpec, FieldSpec
+from core.fields import types as t
+from core.i18n import gettext as _
+from core.work import events
+
+if TYPE_CHECKING:
+    from core.work.uow import UnitOfWork
+
+__all__ = ["check_reach", "load", "load_links", "refuse", "run_after", "run_before", "write_rows"]
+
+_IN_CHUNK = 900
+
+
+def refuse(problems: Sequence[Problem]) -> None:
+    """Raise `Invalid` when there is any problem."""
+    if problems:
+        raise Invalid(_("Please correct what is marked."), problems)
+
+
+def load(
+    uow: UnitOfWork,
+    spec: EntitySpec,
+    ids: Sequence[int],
+    action: str,
+    *,
+    archived: bool = False,
+    lock: bool = True,
+) -> dict[int, dict[str, Any]]:
+    """The rows that are to be changed, locked, by id in the order given.
+
+    Raises `NotFound` when one does not exist or is out of the actor's reach: the two look the same.
+    """
+    columns = [spec.column(field.name).label(field.name) for field in spec.stored]
+    table = spec.table
+    found: dict[int, dict[str, Any]] = {}
+    clause = scope_clause(uow, spec, action)
+    for start in range(0, len(ids), _IN_CHUNK):
+        statement = select(*columns).where(table.c.id.in_(ids[start : start + _IN_CHUNK]))
+        statement = statement.order_by(table.c.id)
+        if "archived_at" in table.c:
+            deleted = table.c.archived_at
+            statement = statement.where(deleted.is_not(None) if archived else deleted.is_(None))
+        if clause is not None:
+            statement = statement.where(clause)
+        if lock:
+            statement = statement.with_for_update(of=table)
+        found.update((row["id"], dict(row)) for row in uow.execute(statement).mappings())
+    if missing := [key for key in ids if key not in found]:
+        raise NotFound(
+            _(
+                "There is no %(entity)s with the number %(id)s.",
+                entity=str(spec.label),
+                id=missing[0],
+            )
+        )
+    return {key: found[key] for key in ids}
+
+
+def load_links(
+    uow: UnitOfWork, spec: EntitySpec, field: FieldSpec, ids: Iterable[int]
+) -> dict[int, list[int]]:
+    """The targets of a field of references, by record, in their order."""
+    table = link_table(spec, field)
+    found: dict[int, list[int]] = defaultdict(list)
+    wanted = list(ids)
+    for start in range(0, len(wanted), _IN_CHUNK):
+        rows = uow.execute(
+            select(table.c.source_id, table.c.target_id)
+            .where(table.c.source_id.in_(wanted[start : start + _IN_CHUNK]))
+            .order_by(table.c.source_id, table.c.position)
+        )
+        for source, target in rows:
+            found[source].append(target)
+    return found
+
+
+def run_before(uow: UnitOfWork, changes: Sequence[Change]) -> None:
+    """Ask who may object, then let derived values be set, then compute."""
+    plugins, enabled = uow.runtime.plugins, uow.snapshot.enabled
+    if plugins.has("validate_changes", enabled):
+        refuse(plugins.call_in_transaction("validate_changes", enabled, changes=changes, uow=uow))
+    if plugins.has("before_changes", enabled):
+        with uow.elevated():
+            plugins.call_in_transaction("before_changes", enabled, changes=changes, uow=uow)
+    compute(uow, changes)
+
+
+def write_rows(uow: UnitOfWork, changes: Sequence[Change]) -> None:
+    """Insert or update the rows, with their numbers and links."""
+    if not changes:
+        return
+    spec, kind = changes[0].entity, changes[0].kind
+    try:
+        if kind == "create":
+            _number(uow, spec, changes)
+            _insert(uow, spec, changes)
+        else:
+            _update(uow, spec, changes)
+        for field in spec.detached:
+            if isinstance(field.type, t.References):
+                _write_links(uow, spec, field, changes)
+    except IntegrityError as error:
+        refuse([_from_constraint(spec, changes[0], error)])
+
+
+def _number(uow: UnitOfWork, spec: EntitySpec, changes: Sequence[Change]) -> None:
+    for field in spec.stored:
+        if isinstance(field.type, t.AutoNumber):
+            unnumbered = [change for change in changes if not change.after.get(field.name)]
+            if not unnumbered:
+                continue
+            numbers = next_numbers(
+                uow,
+                f"{spec.name}.{field.name}",
+                field.type.pattern,
+                uow.clock.today(),
+                len(unnumbered),
+            )
+            for change, number in zip(unnumbered, numbers, strict=True):
+                change.after[field.name] = number
+
+
+def _insert(uow: UnitOfWork, spec: EntitySpec, changes: Sequence[Change]) -> None:
+    physical = [(field.name, field.column) for field in spec.stored if field.name != "id"]
+    rows = [{column: change.after.get(name) for name, column in physical} for change in changes]
+    table = spec.table
+    if len(rows) == 1:
+        result = uow.execute(insert(table).values(rows[0]))
+        keys: Sequence[int] = [result.inserted_primary_key[0]]
+    else:
+        statement = insert(table).returning(table.c.id, sort_by_parameter_order=True)
+        keys = uow.execute(statement, rows).scalars().all()
+    for change, key in zip(changes, keys, strict=True):
+        change.id = change.after["id"] = key
+
+
+def _update(uow: UnitOfWork, spec: EntitySpec, changes: Sequence[Change]) -> None:
+    groups: dict[tuple[str, ...], list[Change]] = defaultdict(list)
+    for change in changes:
+        groups[tuple(change.changed_fields())].append(change)
+    for names, group in groups.items():
+        if not names:
+            continue
+        columns = {name: spec.column(name) for name in names}
+        statement = (
+            update(spec.table)
+            .where(spec.table.c.id == bindparam("key_"))
+            .values(
+                {
+                    column: bindparam(f"v_{name}", type_=column.type)
+                    for name, column in columns.items()
+                }
+            )
+        )
+        rows = [
+            {"key_": change.id, **{f"v_{name}": change.after[name] for name in names}}
+            for change in group
+        ]
+        uow.execute(statement, rows)
+
+
+def _write_links(
+    uow: UnitOfWork, spec: EntitySpec, field: FieldSpec, changes: Sequence[Change]
+) -> None:
+    table = link_table(spec, field)
+    touched = [change for change in changes if field.name in change.detached]
+    old = [change.id for change in touched if change.before.get(field.name)]
+    if old:
+        uow.execute(table.delete().where(table.c.source_id.in_(old)))
+    rows = [
+        {"source_id": change.id, "target_id": target, "position": position}
+        for change in touched
+        for position, target in enumerate(change.detached[field.name] or ())
+    ]
+    if rows:
+        uow.execute(insert(table), rows)
+
+
+def _from_constraint(spec: EntitySpec, change: Change, error: IntegrityError) -> Problem:
+    """What a constraint refused that the checks let through: two people at the same instant."""
+    text = str(error.orig)
+    for field in spec.stored:
+        if field.unique and field.column and field.column in text:
+            message = _("Another record has this value already.")
+            return change.problem(field.name, "taken", message)
+    return change.problem("", "constraint", _("Another change came first. Please try again."))
+
+
+def check_reach(uow: UnitOfWork, changes: Sequence[Change], action: str) -> None:
+    """Raise `Forbidden` when a written record lies outside the scope of the action.
+
+    It is asked of the rows themselves, so it is exact for every kind of scope; the transaction
+    is rolled back with the exception.
+    """
+    spec = changes[0].entity
+    if uow.actor.is_system or _plainly_within(uow, changes, action):
+        return
+    clause = scope_clause(uow, spec, action)
+    if clause is None:
+        return
+    ids = [change.id for change in changes]
+    for start in range(0, len(ids), _IN_CHUNK):
+        chunk = ids[start : start + _IN_CHUNK]
+        rows = uow.execute(select(spec.table.c.id).where(spec.table.c.id.in_(chunk), clause))
+        if len(rows.all()) != len(chunk):
+            raise Forbidden(
+                _("You may not give this record away: it would leave the records you reach.")
+                if action == "update"
+                else _(
+                    "You may not create this record: it would not be among the records you reach."
+                )
+            )
+
+
+def _plainly_within(uow: UnitOfWork, changes: Sequence[Change], action: str) -> bool:
+    """True when the commonest scopes already say yes without asking the database."""
+    spec, actor = changes[0].entity, uow.actor
+    access = actor.access(spec)
+    if uow.runtime.plugins.has("scope_query", uow.snapshot.enabled) or spec.parent_field:
+        return False
+    if access.is_unlimited(action):
+        return True
+    scopes = access.scopes.get(action, ())
+    if not any(isinstance(scope, str) for scope in scopes):
+        return False
+    key = "owner" if spec.owned else "created_by"
+    return all(change.after.get(key) == actor.user_id for change in changes)
+
+
+def run_after(uow: UnitOfWork, changes: Sequence[Change]) -> None:
+    """Audit, hooks, and the event for subscribers."""
+    record_changes(uow, changes)
+    plugins, enabled = uow.runtime.plugins, uow.snapshot.enabled
+    if plugins.has("after_changes", enabled):
+        with uow.elevated():
+            plugins.call_in_transaction("after_changes", enabled, changes=changes, uow=uow)
+    uow.publish(_event(changes))
+
+
+def _event(changes: Sequence[Change]) -> events.Event:
+    entity, kind = changes[0].entity.name, changes[0].kind
+    ids = tuple(change.id for change in changes if change.id is not None)
+    match kind:
+        case "create":
+            return events.RecordsCreated(entity, ids)
+        case "delete":
+            return events.RecordsDeleted(entity, ids)
+        case "restore":
+            return events.RecordsRestored(entity, ids)
+    names = {name for change in changes for name in (*change.changed_fields(), *change.detached)}
+    names -= {"version", "updated_at", "updated_by"}
+    return events.RecordsUpdated(entity, ids, tuple(sorted(names)))

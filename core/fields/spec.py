@@ -1,0 +1,187 @@
+"""What consumers read: immutable descriptions of fields and entities."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from core.fields.types import Computed, FieldType, Label, Lines, References
+
+if TYPE_CHECKING:
+    from sqlalchemy import Column, Table
+
+__all__ = ["ActionSpec", "EntitySpec", "FieldSpec", "Section"]
+
+
+@dataclass(frozen=True)
+class FieldSpec:
+    """One field of an entity. ``column`` is None for what lives in other tables (lines, links)."""
+
+    name: str
+    type: FieldType
+    label: Label
+    help: Label = ""
+    required: bool = False
+    unique: bool = False
+    default: Any = None
+    #: Found by the quick search of the list.
+    searchable: bool = False
+    #: Set by code only: absent from forms and imports, refused from callers.
+    readonly: bool = False
+    #: How the value is masked for those who may see it only masked, e.g. ``3-4`` keeps 3 and 4 characters.
+    mask: str = ""
+    #: About a person: exported and erased with them.
+    personal: bool = False
+    #: Other names under which a column of an import is known, e.g. ``公司名称``.
+    synonyms: tuple[str, ...] = ()
+    column: str | None = None
+    #: The plugin that declared it; ``custom`` when the company did.
+    owner: str = "core"
+    custom: bool = False
+    retired: bool = False
+
+    @property
+    def is_stored(self) -> bool:
+        """True when the value is a column of the entity's own table."""
+        return self.column is not None
+
+    @property
+    def is_writable(self) -> bool:
+        """True when a caller with the right to may give a value."""
+        from core.fields.types import AutoNumber
+
+        return not self.readonly and not isinstance(self.type, (Computed, AutoNumber))
+
+    @property
+    def value_type(self) -> FieldType:
+        """The type of the value itself: that of the result for a computed field."""
+        return self.type.result if isinstance(self.type, Computed) else self.type
+
+
+@dataclass(frozen=True)
+class Section:
+    """A titled group of fields on the form and the detail page."""
+
+    title: Label
+    fields: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ActionSpec:
+    """A verb of the business: ``handler(uow, records, params) -> result``.
+
+    The handler runs with the rights of the business rule, after the caller's right to the verb
+    and to each record has been checked.
+    """
+
+    name: str
+    label: Label
+    handler: Callable[..., Any]
+    #: Asked for before it runs, in the order of the dialog.
+    params: tuple[FieldSpec, ...] = ()
+    #: Shown only where this holds, e.g. ``{"field": "status", "op": "eq", "value": "new"}``.
+    when: Mapping[str, Any] | None = None
+    bulk: bool = True
+    tone: str = "neutral"
+    confirm: Label = ""
+    #: Rows of which the action may be used without holding the read right to them (public pools).
+    scope: Callable[..., Any] | None = None
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class EntitySpec:
+    """One business object, with everything that is derived from; made by `describe`."""
+
+    name: str
+    plugin: str
+    label: Label
+    label_plural: Label
+    table: Table
+    model: type[Any]
+    fields: tuple[FieldSpec, ...]
+    label_field: str
+    owned: bool = False
+    icon: str = "record"
+    list_columns: tuple[str, ...] = ()
+    sections: tuple[Section, ...] = ()
+    actions: tuple[ActionSpec, ...] = ()
+    default_sort: str = "-created_at"
+    #: Field names whose values together tell two records apart, e.g. ``("company", "mobile")``.
+    duplicate_keys: tuple[str, ...] = ()
+    #: The field that points to the parent, for child lines.
+    parent_field: str | None = None
+    creatable: bool = True
+    updatable: bool = True
+    deletable: bool = True
+    importable: bool = True
+    #: Every signed-in person may read its rows (users, departments: the company's directory).
+    directory: bool = False
+    #: Only the administrator manages it; never part of a role's grants.
+    audited: bool = True
+    #: Shown in the navigation.
+    navigable: bool = True
+    custom: bool = False
+    #: Takes out of a row what its reader may not see inside it: ``redact(uow, row)``.
+    redact: Callable[[Any, dict[str, Any]], dict[str, Any]] | None = None
+
+    def __repr__(self) -> str:
+        return f"<entity {self.name}>"
+
+    @cached_property
+    def by_name(self) -> dict[str, FieldSpec]:
+        """Fields in use, by name."""
+        return {spec.name: spec for spec in self.fields if not spec.retired}
+
+    def __iter__(self) -> Iterator[FieldSpec]:
+        return iter(self.by_name.values())
+
+    def __getitem__(self, name: str) -> FieldSpec:
+        return self.by_name[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.by_name
+
+    @cached_property
+    def stored(self) -> tuple[FieldSpec, ...]:
+        """The fields that are columns of the table."""
+        return tuple(spec for spec in self if spec.is_stored)
+
+    @cached_property
+    def detached(self) -> tuple[FieldSpec, ...]:
+        """The fields that live in other tables: child lines and links."""
+        return tuple(spec for spec in self if isinstance(spec.type, (Lines, References)))
+
+    @cached_property
+    def actions_by_name(self) -> dict[str, ActionSpec]:
+        """Verbs, by name."""
+        return {action.name: action for action in self.actions}
+
+    @cached_property
+    def governed_by(self) -> str:
+        """The entity whose grants apply: the parent's for child lines, else its own."""
+        if self.parent_field is None:
+            return self.name
+        parent: str = self.by_name[self.parent_field].type.entity  # type: ignore[attr-defined]
+        return parent
+
+    @cached_property
+    def searchable(self) -> tuple[FieldSpec, ...]:
+        """The fields that the quick search looks at."""
+        return tuple(spec for spec in self if spec.searchable and spec.is_stored)
+
+    def column(self, name: str) -> Column[Any]:
+        """The database column of the stored field ``name``."""
+        physical = self.by_name[name].column
+        if physical is None:
+            raise KeyError(f"{self.name}.{name} is not a column")
+        return self.table.c[physical]
+
+    def permission(self, action: str) -> str:
+        """The permission's text form, e.g. ``crm_leads.lead.update``."""
+        return f"{self.plugin}.{self.name}.{action}"
+
+    def with_fields(self, fields: tuple[FieldSpec, ...]) -> EntitySpec:
+        """A copy with other fields."""
+        return replace(self, fields=fields)

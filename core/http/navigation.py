@@ -1,0 +1,67 @@
+"""The navigation: entities by module, pages of plugins, and what administrators see."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import Any
+
+from flask import request, url_for
+
+from core.entities.scope import may
+from core.http.requests import actor, runtime, unit_of_work
+from core.i18n import current_locale
+from core.i18n import gettext as _
+
+__all__ = ["navigation"]
+
+#: (endpoint, icon, label) of the administrators' pages.
+ADMIN_PAGES = (
+    ("admin.apps", "apps", lambda: _("Modules")),
+    ("admin.people", "users", lambda: _("People")),
+    ("admin.roles", "shield", lambda: _("Roles")),
+    ("admin.settings", "settings", lambda: _("Settings")),
+    ("admin.audit", "history", lambda: _("Audit trail")),
+    ("admin.jobs", "activity", lambda: _("Jobs")),
+)
+
+
+def navigation() -> list[dict[str, Any]]:
+    """Groups ``{"title", "items": [{"label", "url", "icon", "active"}]}`` of what the reader may use."""
+    groups = [{"title": "", "items": [_item(_("Home"), url_for("web.home"), "home")]}]
+    with unit_of_work(write=False) as uow:
+        specs = [
+            spec
+            for spec in uow.snapshot.entities.values()
+            if spec.navigable and spec.parent_field is None and may(uow, spec, "read")
+        ]
+        entries = [
+            (spec.plugin, 50, _item(str(spec.label_plural), _list_url(spec.name), spec.icon))
+            for spec in specs
+        ]
+        for contribution in uow.snapshot.contributions.get("register_navigation", ()):
+            item = contribution.item
+            if item.permission is None or actor().has_permission(item.permission):
+                entry = _item(str(item.title), url_for(item.endpoint), item.icon)
+                entries.append((contribution.owner, item.order, entry))
+        order = ["core", *runtime().plugins.loaded]
+    entries.sort(key=lambda entry: (order.index(entry[0]) if entry[0] in order else 99, entry[1]))
+    for owner, items in groupby(entries, key=lambda entry: entry[0]):
+        groups.append({"title": _title(owner), "items": [item for _o, _n, item in items]})
+    if actor().is_admin and actor().token_scopes is None:
+        pages = [_item(label(), url_for(page), icon) for page, icon, label in ADMIN_PAGES]
+        groups.append({"title": _("Administration"), "items": pages})
+    return groups
+
+
+def _list_url(entity: str) -> str:
+    return url_for("web.list_records", entity=entity)
+
+
+def _title(owner: str) -> str:
+    manifest = runtime().plugins.loaded.get(owner)
+    return manifest.text("title", current_locale()) if manifest else ""
+
+
+def _item(label: str, url: str, icon: str) -> dict[str, Any]:
+    active = request.path == url or (url != "/" and request.path.startswith(url + "/"))
+    return {"label": label, "url": url, "icon": icon, "active": active}

@@ -1,0 +1,88 @@
+"""Pages from templates: the globals that templates may use, and what each page is given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from flask import current_app, g, request, url_for
+
+from core.http.requests import actor, runtime
+from core.http.security import csrf_token
+from core.i18n import current_locale
+
+if TYPE_CHECKING:
+    from core.theming import Renderer
+
+__all__ = ["COLOR_SCHEMES", "macros", "page_context", "render", "template_globals"]
+
+COLOR_SCHEMES = ("light", "dark", "system")
+#: Names that templates and themes use, so that they do not depend on how routes are called.
+PAGES = {
+    "home": "web.home",
+    "search": "web.search",
+    "set_language": "web.set_language",
+    "set_color_scheme": "web.set_color_scheme",
+    "sign_in": "web.sign_in",
+    "sign_out": "web.sign_out",
+    "profile": "web.profile",
+}
+
+
+def render(template: str, /, **context: Any) -> str:
+    """One page in the reader's theme and language."""
+    renderer: Renderer = current_app.extensions["dougong.renderer"]
+    return renderer.render(template, {**page_context(), **context}, theme_name())
+
+
+def macros(template: str = "core/ui.html") -> Any:
+    """The macros of a template, for cells that are built in Python."""
+    renderer: Renderer = current_app.extensions["dougong.renderer"]
+    return renderer.macros(template, theme_name())
+
+
+def theme_name() -> str:
+    """The theme of this request: what a plugin says, else the company's."""
+    if "theme" not in g:
+        settings = runtime().snapshot.settings.get("core", {})
+        enabled = g.get("enabled", frozenset())
+        answers = runtime().plugins.ask("resolve_theme", enabled, request=request)
+        g.theme = answers[0] if answers else settings.get("theme", "default")
+    return str(g.theme)
+
+
+def page_context() -> Mapping[str, Any]:
+    """What every page is given besides its own values."""
+    from core.http.navigation import navigation
+
+    who = actor()
+    scheme = request.cookies.get("color_scheme", "system")
+    settings = runtime().snapshot.settings.get("core", {})
+    return {
+        "company": {"name": settings.get("company_name", "")},
+        "current_user": None if who.is_anonymous else who,
+        "locale": current_locale(),
+        "color_scheme": scheme if scheme in COLOR_SCHEMES else "system",
+        "navigation": [] if who.is_anonymous else navigation(),
+        "messages": _flashed(),
+    }
+
+
+def _flashed() -> list[tuple[str, str]]:
+    from flask import get_flashed_messages
+
+    return [(str(tone), str(text)) for tone, text in get_flashed_messages(with_categories=True)]
+
+
+def template_globals(static_url: Any, slot: Any) -> dict[str, Any]:
+    """Functions that templates call."""
+    return {
+        "static_url": static_url,
+        "csrf_token": csrf_token,
+        "slot": slot,
+        "url": _url,
+    }
+
+
+def _url(name: str, **values: Any) -> str:
+    return url_for(PAGES.get(name, name), **values)

@@ -1,0 +1,197 @@
+"""One request: who asks, its unit of work, and what each route demands."""
+
+from __future__ import annotations
+
+import functools
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from flask import Flask, current_app, g, request
+
+from core.errors import Forbidden
+from core.i18n import LOCALES
+from core.i18n import gettext as _
+from core.security.actor import ANONYMOUS, SYSTEM, Actor
+from core.security.authentication import actor_of_session, actor_of_token, touch_session
+from core.work.uow import Origin, UnitOfWork
+
+if TYPE_CHECKING:
+    from core.runtime import Runtime
+
+__all__ = [
+    "actor",
+    "authenticate",
+    "close_reading",
+    "origin",
+    "public",
+    "requires",
+    "route_policy",
+    "runtime",
+    "session_cookie",
+    "signed_in",
+    "unit_of_work",
+]
+
+View = TypeVar("View", bound=Callable[..., Any])
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+#: Answered without asking the database who asks.
+WITHOUT_DATABASE = frozenset({"system.healthz", "system.readyz", "system.static"})
+
+
+def runtime() -> Runtime:
+    """The runtime of the application that answers this request."""
+    return cast("Runtime", current_app.extensions["dougong"])
+
+
+def actor() -> Actor:
+    """Who asks; nobody before signing in."""
+    return cast(Actor, g.get("actor", ANONYMOUS))
+
+
+def session_cookie(app: Flask) -> str:
+    """The cookie's name: with the prefix that binds it to this host, where the address is https."""
+    return "__Host-dougong" if app.config["SESSION_COOKIE_SECURE"] else "dougong"
+
+
+def origin() -> Origin:
+    """From where this request comes, for the audit trail."""
+    channel = "api" if request.path.startswith("/api/") else "web"
+    return Origin(channel, request.remote_addr or "", g.get("request_id", ""))
+
+
+@contextmanager
+def unit_of_work(*, write: bool | None = None) -> Iterator[UnitOfWork]:
+    """The transaction of this request, with the caller's rights; reading for GET, else writing.
+
+    A reading request has one transaction from beginning to end: that in which the caller was
+    recognised.
+    """
+    writing = request.method not in SAFE_METHODS if write is None else write
+    reading: UnitOfWork | None = g.get("reading")
+    if writing or reading is None:
+        with UnitOfWork(runtime(), actor(), origin=origin(), write=writing) as uow:
+            yield uow
+        return
+    try:
+        yield reading
+    except Exception:
+        close_reading()  # the transaction may be beyond use; whoever reads next opens another
+        raise
+
+
+def close_reading(error: BaseException | None = None) -> None:
+    """End the reading transaction of this request, if there is one."""
+    reading: UnitOfWork | None = g.pop("reading", None)
+    if reading is not None:
+        reading.__exit__(None, None, None)
+
+
+# What a route demands
+
+
+def public(view: View) -> View:
+    """Open to everybody, signed in or not."""
+    view.dougong_policy = "public"  # type: ignore[attr-defined]
+    return view
+
+
+def signed_in(view: View) -> View:
+    """Open to every signed-in person; what they may do is decided by the service and the query."""
+    view.dougong_policy = "signed_in"  # type: ignore[attr-defined]
+    return view
+
+
+def requires(permission: str) -> Callable[[View], View]:
+    """Open to who holds a right, e.g. ``@requires("crm_leads.see_funnel")``; ``admin`` for administrators."""
+
+    def decorate(view: View) -> View:
+        @functools.wraps(view)
+        def guarded(*args: Any, **kwargs: Any) -> Any:
+            who = actor()
+            limited = who.token_scopes is not None and "*" not in who.token_scopes
+            allowed = (
+                who.is_admin and not limited
+                if permission == "admin"
+                else who.has_permission(permission)
+            )
+            if not allowed:
+                raise Forbidden(_("You do not have the right to do this."))
+            return view(*args, **kwargs)
+
+        guarded.dougong_policy = permission  # type: ignore[attr-defined]
+        return cast(View, guarded)
+
+    return decorate
+
+
+def route_policy(view: Callable[..., Any]) -> str | None:
+    """What a view demands; None when nobody said, which the boot refuses."""
+    return getattr(view, "dougong_policy", None)
+
+
+# Who asks
+
+
+def authenticate() -> None:
+    """Find out who asks; runs before every request, but for those that need nobody.
+
+    A bearer token decides alone when there is one; else the session's cookie; else what a plugin
+    recognises.
+    """
+    g.request_id = secrets.token_hex(8)
+    g.actor, g.csrf, g.by_token, g.enabled = ANONYMOUS, None, False, frozenset()
+    if request.endpoint in WITHOUT_DATABASE:
+        return
+    reading = UnitOfWork(runtime(), SYSTEM, origin=origin(), write=False)
+    g.reading = reading.__enter__()
+    g.enabled = reading.snapshot.enabled
+    g.company_locale = reading.snapshot.settings["core"]["locale"]
+    touch = _recognise(reading)
+    reading.actor = g.actor
+    if request.method not in SAFE_METHODS or touch:
+        close_reading()
+    if touch:
+        with UnitOfWork(runtime(), SYSTEM, origin=origin()) as uow:
+            touch_session(uow, g.actor.session_id)
+
+
+def _recognise(uow: UnitOfWork) -> bool:
+    """Set the actor; True when the session's "last seen" is to be written."""
+    header = request.headers.get("Authorization", "")
+    cookie = request.cookies.get(session_cookie(current_app))  # type: ignore[arg-type]
+    if header:
+        scheme, _space, text = header.partition(" ")
+        found = actor_of_token(uow, text.strip()) if scheme.lower() == "bearer" else None
+        g.actor, g.by_token = found or ANONYMOUS, found is not None
+    elif cookie and len(cookie) < 200:
+        session = actor_of_session(uow, cookie)
+        if session is not None:
+            g.actor, g.csrf, touch = session
+            return touch
+    elif runtime().plugins.has("authenticate", g.enabled):
+        _ask_plugins(uow)
+    return False
+
+
+def _ask_plugins(uow: UnitOfWork) -> None:
+    from core.security.directory import load_actor
+
+    answers = uow.runtime.plugins.ask("authenticate", g.enabled, request=request)
+    if answers:
+        # Without a session there is no CSRF token: such a caller may act only as a token would.
+        g.actor = load_actor(uow, answers[0]) or ANONYMOUS
+        g.by_token = not g.actor.is_anonymous
+
+
+def reader_locale() -> str:
+    """The language of the answer: the person's own; before signing in a cookie, else the company's."""
+    who = actor()
+    if not who.is_anonymous:
+        asked = request.accept_languages.best_match(["zh-CN", "zh", "en"]) if g.by_token else None
+        if asked:
+            return "en" if asked == "en" else "zh_CN"
+        return who.locale
+    chosen = request.cookies.get("locale", "")
+    return chosen if chosen in LOCALES else g.get("company_locale", "zh_CN")

@@ -1,0 +1,120 @@
+"""What every answer and every write carries: headers, CSRF, the gate of plugins, the default deny."""
+
+from __future__ import annotations
+
+from flask import Flask, Response, current_app, g, redirect, request, url_for
+
+from core.errors import Forbidden, NotFound
+from core.http.requests import SAFE_METHODS, actor, route_policy
+from core.i18n import gettext as _
+from core.security.authentication import same_token
+
+__all__ = ["add_headers", "check_csrf", "check_policies", "check_route", "csrf_token"]
+
+CONTENT_SECURITY_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' data:",
+        "font-src 'self'",
+        "connect-src 'self'",
+        "manifest-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+#: The pages of the API's documentation and the few others that need it may override a header.
+HEADERS = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(self), microphone=(), geolocation=(self)",
+}
+
+
+def csrf_token() -> str:
+    """The token of this session's forms; empty before signing in."""
+    return g.get("csrf") or ""
+
+
+def check_csrf() -> None:
+    """A write with a cookie needs the session's token and must come from our own pages.
+
+    Who presents an API token is no browser that a foreign page could steer.
+    """
+    if request.method in SAFE_METHODS or g.by_token:
+        return
+    _check_origin()
+    if g.csrf is None:
+        return  # nobody is signed in: the policy of the route decides
+    given = request.headers.get("X-CSRF-Token") or request.form.get("csrf_token")
+    if not same_token(given, g.csrf):
+        raise Forbidden(_("This page is out of date. Load it again and repeat what you did."))
+
+
+def _check_origin() -> None:
+    """Browsers say where a write comes from; a foreign place is refused, sign-in included."""
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None and site not in ("same-origin", "none"):
+        raise Forbidden(_("This request came from another site."))
+    source = request.headers.get("Origin")
+    if source is not None and source != "null":
+        allowed = {request.host_url.rstrip("/"), current_app.config["BASE_URL"]}
+        if source not in allowed:
+            raise Forbidden(_("This request came from another site."))
+
+
+def check_route() -> Response | None:
+    """Plugins that are off answer 404; what is not public needs somebody."""
+    if request.endpoint is None:
+        return None  # answered as 404 or 405 by the router
+    owner = current_app.extensions["dougong.owners"].get(request.blueprint or "")
+    if owner is not None and owner not in g.enabled:
+        raise NotFound(_("There is no such page."))
+    policy = route_policy(current_app.view_functions[request.endpoint])
+    if policy == "public" or not actor().is_anonymous:
+        return None
+    if request.path.startswith("/api/"):
+        raise Unauthenticated()
+    if request.headers.get("HX-Request"):
+        return Response(status=401, headers={"HX-Redirect": url_for("web.sign_in_page")})
+    where = request.full_path.rstrip("?") if request.method == "GET" else None
+    return redirect(url_for("web.sign_in_page", next=where))  # type: ignore[return-value]
+
+
+class Unauthenticated(Forbidden):
+    """Nobody, or a token that is not known."""
+
+    status = 401
+    code = "unauthenticated"
+
+    def __init__(self) -> None:
+        super().__init__(_("Sign in, or send a valid token."))
+
+
+def check_policies(app: Flask) -> None:
+    """Refuse to start with a route that does not say who may use it."""
+    open_ended = sorted(
+        rule.endpoint
+        for rule in app.url_map.iter_rules()
+        if route_policy(app.view_functions[rule.endpoint]) is None
+    )
+    if open_ended:
+        raise RuntimeError(f"routes without a stated permission: {', '.join(open_ended)}")
+
+
+def add_headers(response: Response) -> Response:
+    """The headers of every answer, errors and downloads included."""
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    if request.is_secure:
+        response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+    response.headers.setdefault("Cache-Control", "no-store")
+    if "request_id" in g:
+        response.headers["X-Request-Id"] = g.request_id
+    return response

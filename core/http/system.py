@@ -1,0 +1,81 @@
+"""Routes for machines: health, metrics, static files."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from flask import Blueprint, Response, current_app, request, send_file
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
+from sqlalchemy import text
+
+from core.errors import NotFound
+from core.http.requests import public, requires, runtime
+from core.i18n import gettext as _
+
+blueprint = Blueprint("system", __name__)
+
+
+@blueprint.get("/healthz")
+@public
+def healthz() -> Response:
+    """The process answers."""
+    return Response("ok", content_type="text/plain; charset=utf-8")
+
+
+@blueprint.get("/readyz")
+@public
+def readyz() -> Response:
+    """Each thing the process needs answers."""
+    checks = {"database": _database(), "storage": _storage()}
+    if runtime().config.redis_url:
+        checks["redis"] = _redis()
+    good = all(value == "ok" for value in checks.values())
+    return Response(orjson.dumps(checks), 200 if good else 503, content_type="application/json")
+
+
+def _database() -> str:
+    try:
+        with runtime().read_connection() as connection:
+            connection.execute(text("SELECT 1"))
+    except Exception as error:  # whatever is wrong, the answer says that it is
+        return type(error).__name__
+    return "ok"
+
+
+def _storage() -> str:
+    try:
+        runtime().storage.exists("00/00/" + "0" * 28)
+    except Exception as error:  # likewise
+        return type(error).__name__
+    return "ok"
+
+
+def _redis() -> str:
+    try:
+        from redis import Redis
+
+        Redis.from_url(runtime().config.redis_url or "", socket_timeout=1).ping()
+    except Exception as error:  # likewise
+        return type(error).__name__
+    return "ok"
+
+
+@blueprint.get("/metrics")
+@requires("core.see_metrics")
+def metrics() -> Response:
+    """Prometheus' text format."""
+    return Response(generate_latest(REGISTRY), content_type=CONTENT_TYPE_LATEST)
+
+
+@blueprint.get("/static/<path:path>")
+@public
+def static(path: str) -> Any:
+    """A file of the core, a theme or a plugin."""
+    files = current_app.extensions["dougong.static"]
+    found = files.resolve(path)
+    if found is None:
+        raise NotFound(_("There is no such page."))
+    response = send_file(found, conditional=True)
+    response.headers.update(files.headers(path, request.args.get("v")))
+    return response

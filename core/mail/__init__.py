@@ -1,0 +1,14 @@
+"""Outgoing mail: what a message is, and the one way it leaves."""
+
+from core.mail.message import Attachment, MailError, MailMessage
+from core.mail.sender import FolderMailer, Mailer, SmtpMailer, open_mailer
+
+__all__ = [
+    "Attachment",
+    "FolderMailer",
+    "MailError",
+    "MailMessage",
+    "Mailer",
+    "SmtpMailer",
+    "open_mailer",
+]

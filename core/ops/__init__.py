@@ -1,0 +1,1 @@
+"""Running an installation: setting up, switching plugins, migrating."""

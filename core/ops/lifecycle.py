@@ -1,0 +1,174 @@
+"""Switching plugins on and off, and bringing the database up to the code."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from core.audit.recorder import record_act
+from core.db.migrate import current_revision, head_revision, upgrade
+from core.entities import service
+from core.entities.query import ListQuery, stream
+from core.errors import Forbidden, NotFound, Refused
+from core.faults import fault
+from core.i18n import gettext as _
+from core.plugins.contributions import RoleTemplate
+from core.plugins.state import plugin_table
+from core.runtime import bump_structure
+from core.work.events import PluginDisabled, PluginEnabled
+
+if TYPE_CHECKING:
+    from core.runtime import Runtime
+    from core.work.uow import UnitOfWork
+
+__all__ = ["apply_roles", "disable", "enable", "migrate_all", "pending_migrations"]
+
+log = logging.getLogger("dougong.plugins")
+CORE_MIGRATIONS = Path(__file__).parent.parent / "db" / "migrations" / "versions"
+
+
+def enable(uow: UnitOfWork, name: str) -> list[str]:
+    """Switch a plugin on, with what it needs; returns what was switched on, in order.
+
+    Migrations, roles and ``plugin_enabled`` are part of the transaction: it is on whole or not at
+    all. Raises `NotFound`, `Forbidden`, `Refused`, or whatever the plugin raised.
+    """
+    _require_admin(uow)
+    plugins = uow.runtime.plugins
+    if name in plugins.held_back:
+        raise Refused(
+            _("%(name)s is held back: %(reason)s", name=name, reason=plugins.held_back[name])
+        )
+    if name not in plugins.loaded:
+        raise NotFound(_("There is no plugin named %(name)s.", name=name[:60]))
+    wanted = plugins.order(_with_needs(uow, name))
+    switched = [each for each in wanted if each not in uow.snapshot.enabled]
+    for each in switched:
+        _enable_one(uow, each)
+    return switched
+
+
+def _with_needs(uow: UnitOfWork, name: str) -> set[str]:
+    found, waiting = set(), [name]
+    while waiting:
+        each = waiting.pop()
+        found.add(each)
+        waiting += [n for n in uow.runtime.plugins.loaded[each].depends if n not in found]
+    return found
+
+
+def _enable_one(uow: UnitOfWork, name: str) -> None:
+    plugins = uow.runtime.plugins
+    manifest = plugins.loaded[name]
+    upgrade(uow.connection, name, manifest.folder / "migrations")
+    fault("migrate.between_steps")
+    _write_state(uow, name, enabled=True, version=manifest.version)
+    bump_structure(uow.connection)
+    uow.refresh()
+    roles = [c.item for c in uow.runtime.installed("register_roles") if c.owner == name]
+    apply_roles(uow, roles)
+    with uow.elevated():
+        plugins.tell(name, "plugin_enabled", plugin=manifest, uow=uow)
+    record_act(uow, "enable_plugin", details={"plugin": name, "version": manifest.version})
+    uow.publish(PluginEnabled(name))
+
+
+def disable(uow: UnitOfWork, name: str) -> None:
+    """Switch a plugin off; its rows stay. Refused while something that is on needs it."""
+    _require_admin(uow)
+    plugins = uow.runtime.plugins
+    if name not in uow.snapshot.enabled:
+        raise Refused(_("%(name)s is not switched on.", name=name[:60]))
+    if needing := [other for other in plugins.dependants(name) if other in uow.snapshot.enabled]:
+        raise Refused(_("%(names)s needs it. Switch that off first.", names=", ".join(needing)))
+    manifest = plugins.loaded[name]
+    with uow.elevated():
+        plugins.tell(name, "plugin_disabled", plugin=manifest, uow=uow)
+    _write_state(uow, name, enabled=False, version=manifest.version)
+    bump_structure(uow.connection)
+    record_act(uow, "disable_plugin", details={"plugin": name})
+    uow.publish(PluginDisabled(name))
+    uow.refresh()
+
+
+def _require_admin(uow: UnitOfWork) -> None:
+    if not (uow.actor.is_admin or uow.actor.is_system):
+        raise Forbidden(_("Only administrators switch modules."))
+
+
+def _write_state(uow: UnitOfWork, name: str, *, enabled: bool, version: str) -> None:
+    uow.execute(delete(plugin_table).where(plugin_table.c.name == name))
+    values = {"name": name, "enabled": enabled, "version": version, "changed_at": uow.now()}
+    uow.execute(insert(plugin_table).values(values))
+
+
+def note_failure(uow: UnitOfWork, name: str, reason: str) -> None:
+    """Keep why a plugin could not be switched, for the Apps page."""
+    row = uow.execute(select(plugin_table).where(plugin_table.c.name == name)).one_or_none()
+    if row is None:
+        manifest = uow.runtime.plugins.loaded.get(name)
+        _write_state(uow, name, enabled=False, version=manifest.version if manifest else "0")
+    uow.execute(update(plugin_table).where(plugin_table.c.name == name).values(error=reason[:2000]))
+
+
+def apply_roles(uow: UnitOfWork, templates: list[RoleTemplate]) -> None:
+    """Make missing roles, and add grants for entities that a role does not mention yet.
+
+    What the company has changed in a role stays as it is.
+    """
+    with uow.elevated():
+        existing = {
+            row["name"]: row
+            for found in stream(uow, "role", ListQuery(sort="id"), action="read")
+            for row in found.items
+        }
+        for template in templates:
+            old = existing.get(template.name)
+            values = {
+                "grants": {**template.grants, **((old and old["grants"]) or {})},
+                "field_rules": {**template.fields, **((old and old["field_rules"]) or {})},
+                "permissions": sorted(
+                    {*template.permissions, *((old and old["permissions"]) or ())}
+                ),
+            }
+            values = {key: _plain(value) for key, value in values.items()}
+            if old is None:
+                new = {"name": template.name, "title": str(template.label), **values}
+                service.create(uow, "role", [new | {"is_admin": template.name == "admin"}])
+            else:
+                service.update(uow, "role", {old["id"]: values})
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return dict(value) if hasattr(value, "keys") else value
+
+
+def migrate_all(connection: Connection, runtime: Runtime) -> dict[str, str | None]:
+    """Run every pending migration: the core's, then those of plugins that have ever been on.
+
+    Returns the revision reached by owner.
+    """
+    reached = {"core": upgrade(connection, "core", CORE_MIGRATIONS)}
+    known = set(connection.execute(select(plugin_table.c.name)).scalars())
+    for name, manifest in runtime.plugins.loaded.items():
+        if name in known:
+            reached[name] = upgrade(connection, name, manifest.folder / "migrations")
+    return reached
+
+
+def pending_migrations(connection: Connection, runtime: Runtime) -> list[str]:
+    """Owners whose tables are behind the code, among the core and the plugins that are on."""
+    owners = {"core": CORE_MIGRATIONS} | {
+        name: runtime.plugins.loaded[name].folder / "migrations"
+        for name in runtime.snapshot.enabled
+    }
+    return [
+        owner
+        for owner, versions in owners.items()
+        if current_revision(connection, owner) != head_revision(owner, versions)
+    ]

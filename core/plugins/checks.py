@@ -1,0 +1,75 @@
+"""What plugins registered, checked once at boot; who breaks a rule is held back with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from core.plugins.manager import Contribution, PluginManager
+
+__all__ = ["check_contributions"]
+
+Contributions = Mapping[str, "list[Contribution[Any]]"]
+
+
+def check_contributions(plugins: PluginManager, found: Contributions) -> None:
+    """Hold back plugins whose names lack their prefix, clash, or point at nothing."""
+    for hook, check in _CHECKS.items():
+        seen: set[str] = set()
+        for contribution in found.get(hook, ()):
+            if contribution.owner in plugins.held_back:
+                continue
+            with plugins.guard(contribution.owner, hook):
+                check(contribution.owner, contribution.item, seen, found)
+
+
+def _prefixed(owner: str, item: Any, seen: set[str], found: Contributions) -> None:
+    if not (item.name == owner or item.name.startswith((f"{owner}.", f"{owner}_"))):
+        raise ValueError(f"{item.name}: the name must begin with {owner}")
+    _once(item.name, seen)
+
+
+def _once(name: str, seen: set[str]) -> None:
+    if name in seen:
+        raise ValueError(f"{name} is registered already")
+    seen.add(name)
+
+
+def _event(owner: str, item: Any, seen: set[str], found: Contributions) -> None:
+    from core.work.events import Event
+
+    if not (isinstance(item, type) and issubclass(item, Event)):
+        raise TypeError(f"{item!r} is not an event class")
+    _prefixed(owner, item, seen, found)
+
+
+def _subscriber(owner: str, item: Any, seen: set[str], found: Contributions) -> None:
+    _once(f"{owner}.{item.name}", seen)
+    if item.event not in {contribution.item for contribution in found["register_events"]}:
+        raise ValueError(f"subscriber {item.name}: {item.event.__name__} is not registered")
+
+
+def _schedule(owner: str, item: Any, seen: set[str], found: Contributions) -> None:
+    _once(f"{owner}.{item.name}", seen)
+    if item.job not in {contribution.item.name for contribution in found["register_jobs"]}:
+        raise ValueError(f"schedule {item.name}: there is no job {item.job}")
+    if (item.every is None) == (item.daily_at is None):
+        raise ValueError(f"schedule {item.name}: give either every or daily_at")
+
+
+def _blueprint(owner: str, item: Any, seen: set[str], found: Contributions) -> None:
+    if item.name != owner and not item.name.startswith(f"{owner}_"):
+        raise ValueError(f"blueprint {item.name}: the name must begin with {owner}")
+    _once(item.name, seen)
+
+
+_CHECKS: dict[str, Callable[[str, Any, set[str], Contributions], None]] = {
+    "register_permissions": _prefixed,
+    "register_settings": _prefixed,
+    "register_jobs": _prefixed,
+    "register_events": _event,
+    "register_subscribers": _subscriber,
+    "register_schedules": _schedule,
+    "register_blueprints": _blueprint,
+}

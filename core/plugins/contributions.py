@@ -1,0 +1,159 @@
+"""What plugins register: plain data. The manager stamps each item with its owner."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from core.fields.spec import FieldSpec
+from core.fields.types import Label
+
+if TYPE_CHECKING:
+    from core.fields.spec import EntitySpec
+    from core.work.uow import UnitOfWork
+
+__all__ = [
+    "DemoStep",
+    "EntityExtension",
+    "Job",
+    "NavItem",
+    "Permission",
+    "RoleTemplate",
+    "Schedule",
+    "SettingsGroup",
+    "SlotFill",
+    "Subscriber",
+    "TimelineItem",
+    "TimelineSource",
+]
+
+
+@dataclass(frozen=True)
+class EntityExtension:
+    """Fields that a plugin adds to another plugin's entity.
+
+    Each becomes a column ``<plugin>_<name>``, which the adding plugin's own migration creates.
+    """
+
+    entity: str
+    fields: tuple[FieldSpec, ...]
+
+
+@dataclass(frozen=True)
+class Permission:
+    """A right beyond those derived from entities, e.g. ``crm_leads.see_reports``."""
+
+    name: str
+    label: Label
+
+
+@dataclass(frozen=True)
+class RoleTemplate:
+    """A role as delivered. On enabling, grants for entities that the role does not know yet are added.
+
+    ``grants``: ``{entity: {action: scope}}``; ``fields``: ``{entity: {field: access}}``.
+    """
+
+    name: str
+    label: Label
+    grants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    fields: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    permissions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class NavItem:
+    """A page in the navigation, shown to those who hold ``permission`` (or to all)."""
+
+    title: Label
+    endpoint: str
+    icon: str = "record"
+    order: int = 100
+    permission: str | None = None
+
+
+@dataclass(frozen=True)
+class SlotFill:
+    """HTML for a named place of another page: ``render(uow, **context)`` returns safe markup."""
+
+    slot: str
+    render: Callable[..., str]
+    order: int = 100
+
+
+@dataclass(frozen=True)
+class SettingsGroup:
+    """A page of settings: each field has a default; values are read with ``settings.get``."""
+
+    name: str
+    title: Label
+    fields: tuple[FieldSpec, ...]
+
+
+@dataclass(frozen=True)
+class Subscriber:
+    """A reaction to an event after its commit: ``handler(event, uow)``, at least once, effect once."""
+
+    name: str
+    event: type[Any]
+    handler: Callable[..., None]
+    #: Only events whose ``entity`` is this one.
+    entity: str | None = None
+
+
+@dataclass(frozen=True)
+class Job:
+    """Work done later: ``handler(context, **arguments)``; arguments are plain JSON values."""
+
+    name: str
+    handler: Callable[..., Any]
+    title: Label = ""
+    max_attempts: int = 5
+    #: A lease is renewed while the job reports progress; without it another worker takes over.
+    lease: timedelta = timedelta(seconds=60)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A job that is started by the clock: every so often, or daily at ``HH:MM`` of the company's zone."""
+
+    name: str
+    job: str
+    every: timedelta | None = None
+    daily_at: str | None = None
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TimelineItem:
+    """One entry of a record's timeline."""
+
+    at: datetime
+    kind: str
+    title: str
+    actor: int | None = None
+    body: str = ""
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TimelineSource:
+    """Adds entries to the timeline: ``fetch(uow, spec, record_id, before, limit)``, newest first.
+
+    The record's own right to be read has been checked; what the source adds, it checks itself.
+    """
+
+    name: str
+    fetch: Callable[[UnitOfWork, EntitySpec, int, datetime | None, int], Sequence[TimelineItem]]
+    entity: str | None = None
+
+
+@dataclass(frozen=True)
+class DemoStep:
+    """One part of the demonstration data: ``run(uow)``; steps run by plugin order, then ``order``."""
+
+    name: str
+    run: Callable[[UnitOfWork], Iterable[str] | None]
+    order: int = 100

@@ -1,0 +1,202 @@
+"""Who acts: a person with roles, or the system itself; and what the roles grant, as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import IntEnum
+from types import MappingProxyType
+from typing import Any
+
+from core.fields import EntitySpec, FieldSpec
+
+__all__ = [
+    "ANONYMOUS",
+    "SYSTEM",
+    "Actor",
+    "EntityAccess",
+    "FieldAccess",
+    "RoleGrants",
+    "Scope",
+    "parent_action",
+]
+
+#: Data scopes, narrowest first. A mapping ``{"condition": …}`` is a scope too.
+SCOPES = ("own", "subordinates", "department", "department_below", "all")
+#: Actions that every entity has; an entity's own verbs come on top.
+ACTIONS = ("read", "create", "update", "delete", "import", "export")
+
+Scope = str | Mapping[str, Any]
+
+
+class FieldAccess(IntEnum):
+    """What somebody may do with a field; a larger value includes the smaller."""
+
+    HIDDEN = 0
+    MASKED = 1
+    READ = 2
+    WRITE = 3
+
+
+FIELD_ACCESS = {
+    "hidden": FieldAccess.HIDDEN,
+    "masked": FieldAccess.MASKED,
+    "read": FieldAccess.READ,
+    "write": FieldAccess.WRITE,
+}
+
+
+@dataclass(frozen=True)
+class RoleGrants:
+    """One role, as read from its row. ``*`` as an entity or an action stands for all."""
+
+    name: str
+    is_admin: bool = False
+    grants: Mapping[str, Mapping[str, Scope]] = field(default_factory=dict)
+    fields: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    permissions: frozenset[str] = frozenset()
+
+    def scope(self, entity: str, action: str) -> Scope | None:
+        """The scope for an action; the entity's own row wins over the one for all entities."""
+        for key in (entity, "*"):
+            row = self.grants.get(key)
+            if row is not None:
+                scope = row.get(action, row.get("*"))
+                return None if scope in (None, "none") else scope
+        return None
+
+    def field_access(self, spec: EntitySpec, name: str) -> FieldAccess:
+        """What this role allows for a field; everything, where nothing is said."""
+        return FIELD_ACCESS[self.fields.get(spec.name, {}).get(name, "write")]
+
+
+@dataclass(frozen=True)
+class EntityAccess:
+    """What one actor may do with one entity: scopes by action, and access by field."""
+
+    scopes: Mapping[str, tuple[Scope, ...]]
+    fields: Mapping[str, FieldAccess]
+
+    def may(self, action: str) -> bool:
+        """True when some role grants the action on some rows."""
+        return bool(self.scopes.get(action))
+
+    def is_unlimited(self, action: str) -> bool:
+        """True when the action is granted on all rows."""
+        return "all" in self.scopes.get(action, ())
+
+    def field(self, name: str) -> FieldAccess:
+        """Access to a field; unknown fields are hidden."""
+        return self.fields.get(name, FieldAccess.HIDDEN)
+
+    def can_see(self, spec: FieldSpec) -> bool:
+        """True when the field is shown at all, be it masked."""
+        return self.field(spec.name) > FieldAccess.HIDDEN
+
+    def can_use(self, spec: FieldSpec) -> bool:
+        """True when the field may be filtered, sorted, grouped and searched on.
+
+        A masked field may not: its order and its matches would give the value away.
+        """
+        return self.field(spec.name) >= FieldAccess.READ
+
+
+@dataclass(frozen=True)
+class Actor:
+    """A person, or the system.
+
+    Several roles add up: a row is reached when any role's scope reaches it, and a field is as
+    open as the most open of the roles that grant reading the entity.
+    """
+
+    user_id: int | None
+    name: str = ""
+    email: str = ""
+    locale: str = "zh_CN"
+    is_admin: bool = False
+    is_system: bool = False
+    roles: tuple[RoleGrants, ...] = ()
+    #: The person's departments.
+    departments: tuple[int, ...] = ()
+    #: Those and all below them.
+    departments_below: tuple[int, ...] = ()
+    #: Departments that the person heads, and all below them.
+    headed: tuple[int, ...] = ()
+    #: What an API token is limited to, as ``lead.read``, ``lead.*``, ``*.read`` or ``*``; None for a session.
+    token_scopes: frozenset[str] | None = None
+    session_id: int | None = None
+    #: The administrator who signed in as this person.
+    behind: int | None = None
+    _access: dict[str, tuple[EntitySpec, EntityAccess]] = field(
+        default_factory=dict, compare=False, repr=False
+    )
+
+    def as_system(self) -> Actor:
+        """The same person with the rights of a business rule."""
+        return self if self.is_system else replace(self, is_system=True, _access={})
+
+    @property
+    def is_anonymous(self) -> bool:
+        """True for nobody: no user, not the system."""
+        return self.user_id is None and not self.is_system
+
+    def access(self, spec: EntitySpec) -> EntityAccess:
+        """What the actor may do with an entity, worked out once per description."""
+        found = self._access.get(spec.name)
+        if found is None or found[0] is not spec:
+            found = self._access[spec.name] = (spec, self._work_out(spec))
+        return found[1]
+
+    def has_permission(self, permission: str) -> bool:
+        """True for a right that is not about records, e.g. ``core.see_jobs``."""
+        if self.is_system:
+            return True
+        granted = self.is_admin or any(permission in role.permissions for role in self.roles)
+        return granted and (self.token_scopes is None or "*" in self.token_scopes)
+
+    def _work_out(self, spec: EntitySpec) -> EntityAccess:
+        actions = (*ACTIONS, *spec.actions_by_name)
+        if self.is_system or self.is_admin:
+            scopes: dict[str, tuple[Scope, ...]] = {action: ("all",) for action in actions}
+            fields = {item.name: FieldAccess.WRITE for item in spec}
+        else:
+            scopes = {action: self._scopes(spec, action) for action in actions}
+            fields = {item.name: self._field(spec, item) for item in spec}
+        if self.token_scopes is not None and not self.is_system:
+            scopes = {
+                action: found if self._token_allows(spec.governed_by, action) else ()
+                for action, found in scopes.items()
+            }
+        return EntityAccess(MappingProxyType(scopes), MappingProxyType(fields))
+
+    def _scopes(self, spec: EntitySpec, action: str) -> tuple[Scope, ...]:
+        if spec.parent_field is not None:
+            action = parent_action(action)
+        found = [role.scope(spec.governed_by, action) for role in self.roles]
+        if action == "read" and spec.directory and self.user_id is not None:
+            found.append("all")
+        granted = [scope for scope in found if scope is not None]
+        return ("all",) if "all" in granted else tuple(granted)
+
+    def _field(self, spec: EntitySpec, item: FieldSpec) -> FieldAccess:
+        reading = [role for role in self.roles if role.scope(spec.governed_by, "read") is not None]
+        levels = [role.field_access(spec, item.name) for role in reading]
+        if not levels:
+            return FieldAccess.READ if spec.directory else FieldAccess.HIDDEN
+        level = max(levels)
+        return min(level, FieldAccess.READ) if not item.is_writable else level
+
+    def _token_allows(self, entity: str, action: str) -> bool:
+        assert self.token_scopes is not None
+        return not self.token_scopes.isdisjoint(
+            {"*", f"{entity}.*", f"*.{action}", f"{entity}.{action}"}
+        )
+
+
+def parent_action(action: str) -> str:
+    """The right to a parent that stands for one to its lines: to write a line is to update it."""
+    return action if action in ("read", "export") else "update"
+
+
+SYSTEM = Actor(None, name="system", is_system=True)
+ANONYMOUS = Actor(None)

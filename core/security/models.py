@@ -1,0 +1,183 @@
+"""People, departments and roles (entities), and the private tables beside them."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+from sqlalchemy import Column, ForeignKey, Index, Integer, Table, UniqueConstraint
+from sqlalchemy.orm import Mapped
+
+from core.db.base import metadata
+from core.db.types import BigId, Json, PlainText, UtcDateTime
+from core.fields import (
+    Boolean,
+    Choice,
+    ChoiceField,
+    Date,
+    Document,
+    Email,
+    Entity,
+    Lines,
+    Phone,
+    Reference,
+    References,
+    Text,
+    detached,
+    field,
+)
+from core.i18n import lazy_gettext as _l
+
+__all__ = [
+    "Absence",
+    "Department",
+    "Role",
+    "User",
+    "api_token_table",
+    "credential_table",
+    "session_table",
+    "sign_in_table",
+]
+
+
+class Department(Entity):
+    """A node of the department tree."""
+
+    __tablename__ = "core_department"
+
+    name: Mapped[str | None] = field(Text(100), label=_l("Name"), required=True, searchable=True)
+    parent: Mapped[int | None] = field(
+        Reference("department"), label=_l("Above"), table="core_department", column="parent_id"
+    )
+    #: Without a foreign key: users point at departments already.
+    head: Mapped[int | None] = field(
+        Reference("user"), label=_l("Head"), column="head_id", constraint=False
+    )
+    #: ``/1/4/``: the ids from the top to this one, so that "and all below" is one prefix.
+    path: Mapped[str | None] = field(Text(500), label=_l("Path"), readonly=True, index=True)
+
+
+class Role(Entity):
+    """What a group of people may do."""
+
+    __tablename__ = "core_role"
+
+    name: Mapped[str | None] = field(Text(60), label=_l("Code"), required=True, unique=True)
+    title: Mapped[str | None] = field(Text(100), label=_l("Name"), required=True, searchable=True)
+    is_admin: Mapped[bool | None] = field(
+        Boolean(), label=_l("Administrator"), readonly=True, default=False
+    )
+    #: ``{entity: {action: scope}}``
+    grants: Mapped[Any] = field(Document(), label=_l("Grants"), default=dict)
+    #: ``{entity: {field: "hidden" | "masked" | "read" | "write"}}``
+    field_rules: Mapped[Any] = field(Document(), label=_l("Field rules"), default=dict)
+    #: Rights beyond records.
+    permissions: Mapped[Any] = field(Document(), label=_l("Permissions"), default=list)
+
+
+class User(Entity):
+    """A person who signs in."""
+
+    __tablename__ = "core_user"
+
+    name: Mapped[str | None] = field(Text(100), label=_l("Name"), required=True, searchable=True)
+    email: Mapped[str | None] = field(
+        Email(), label=_l("E-mail"), required=True, unique=True, searchable=True
+    )
+    mobile: Mapped[str | None] = field(Phone(), label=_l("Mobile"), mask="3-4", personal=True)
+    title: Mapped[str | None] = field(Text(100), label=_l("Position"))
+    department: Mapped[int | None] = field(
+        Reference("department"),
+        label=_l("Department"),
+        table="core_department",
+        column="department_id",
+    )
+    departments = detached(References("department"), label=_l("Further departments"))
+    roles = detached(References("role"), label=_l("Roles"))
+    absences = detached(Lines("absence", parent="user"), label=_l("Absences"))
+    locale: Mapped[str | None] = field(
+        ChoiceField(choices=(Choice("zh_CN", "中文"), Choice("en", "English"))),
+        label=_l("Language"),
+        default="zh_CN",
+    )
+    is_active: Mapped[bool | None] = field(Boolean(), label=_l("Active"), default=True)
+
+
+class Absence(Entity):
+    """A period in which a person gets no new work."""
+
+    __tablename__ = "core_absence"
+
+    user: Mapped[int | None] = field(
+        Reference("user", on_delete="cascade"),
+        label=_l("Person"),
+        table="core_user",
+        column="user_id",
+        required=True,
+    )
+    starts_on: Mapped[date | None] = field(Date(), label=_l("From"), required=True)
+    ends_on: Mapped[date | None] = field(Date(), label=_l("To"), required=True)
+    reason: Mapped[str | None] = field(Text(200), label=_l("Reason"))
+
+
+def _user_key(*, primary: bool = False, nullable: bool = False) -> Column[int]:
+    return Column(
+        "user_id",
+        BigId,
+        ForeignKey("core_user.id", ondelete="CASCADE"),
+        primary_key=primary,
+        nullable=nullable,
+    )
+
+
+credential_table = Table(
+    "core_credential",
+    metadata,
+    _user_key(primary=True),
+    Column("password", PlainText(200), nullable=False),
+    Column("changed_at", UtcDateTime, nullable=False),
+)
+
+session_table = Table(
+    "core_session",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("token_hash", PlainText(64), nullable=False),
+    _user_key(),
+    Column("csrf", PlainText(64), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("seen_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+    Column("revoked_at", UtcDateTime),
+    Column("address", PlainText(64), nullable=False),
+    Column("agent", PlainText(300), nullable=False),
+    UniqueConstraint("token_hash"),
+    Index("ix_core_session_user_id", "user_id"),
+    sqlite_autoincrement=True,
+)
+
+api_token_table = Table(
+    "core_api_token",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("token_hash", PlainText(64), nullable=False),
+    _user_key(),
+    Column("title", PlainText(100), nullable=False),
+    Column("scopes", Json, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime),
+    Column("used_at", UtcDateTime),
+    Column("revoked_at", UtcDateTime),
+    UniqueConstraint("token_hash"),
+    Index("ix_core_api_token_user_id", "user_id"),
+    sqlite_autoincrement=True,
+)
+
+#: Failed sign-ins, by a hash of the address that was tried; a success removes the row.
+sign_in_table = Table(
+    "core_sign_in",
+    metadata,
+    Column("key", PlainText(64), primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("blocked_until", UtcDateTime, nullable=False),
+)

@@ -1,0 +1,1 @@
+"""Settings: declared in groups, stored as JSON, read from the snapshot."""

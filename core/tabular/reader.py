@@ -1,0 +1,241 @@
+"""Opens a table someone sent (.xlsx, .xlsm, .xls, .csv, .tsv, .txt) and streams its rows.
+
+The content decides what a file is; a name that contradicts it is refused. See archive, workbooks
+and textfile for what each format is checked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath
+from typing import Any
+
+from core.i18n import gettext as _
+from core.tabular.errors import TableError, TableLimits
+from core.tabular.formulas import unneutralise
+from core.tabular.textfile import inspect_text, read_records
+from core.tabular.workbooks import read_xls, read_xlsx
+
+__all__ = ["FORMATS", "Table", "open_table"]
+
+#: Accepted name endings and the format each stands for.
+FORMATS = {
+    ".xlsx": "xlsx",
+    ".xlsm": "xlsx",
+    ".xls": "xls",
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".txt": "csv",
+}
+_ZIP = b"PK"
+_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_TEXT_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
+_BINARY_MARKS = (b"%PDF", b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"Rar!", b"7z\xbc\xaf", b"\x1f\x8b")
+_INVISIBLE = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u2060\ufeff"))
+#: Stops the search for a header in a sheet that is empty from top to bottom.
+_HEADER_WITHIN = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One sheet: its header, and its rows as often as they are asked for."""
+
+    #: ``xlsx``, ``xls`` or ``csv``.
+    format: str
+    #: Of a text file; empty for workbooks.
+    encoding: str
+    delimiter: str
+    sheets: tuple[str, ...]
+    #: The first row that is not empty; columns without a name are ``""``.
+    header: list[str]
+    header_line: int
+    _records: Callable[[], Iterator[tuple[int, list[Any]]]] = field(repr=False)
+    _limits: TableLimits = field(repr=False)
+
+    def rows(self) -> Iterator[tuple[int, list[Any]]]:
+        """Rows below the header that hold anything, each with its line as a person counts it.
+
+        Cells are str, int, Decimal, bool, date, datetime or None. Rows are as long as the header;
+        a longer row keeps the values beyond it. Raises `TableError` at a row above the limits.
+        """
+        width = len(self.header)
+        count = 0
+        for line, cells in self._records():
+            if line <= self.header_line or not any(cell is not None for cell in cells):
+                continue
+            count += 1
+            self._check(line, cells, count)
+            if len(cells) < width:
+                cells += [None] * (width - len(cells))
+            while len(cells) > width and cells[-1] is None:
+                cells.pop()
+            yield line, cells
+
+    def _check(self, line: int, cells: list[Any], count: int) -> None:
+        if count > self._limits.rows:
+            raise TableError(
+                _(
+                    "The table has more than %(limit)s rows. Split the file.",
+                    limit=self._limits.rows,
+                ),
+                "too_many_rows",
+            )
+        _check_record(line, cells, self._limits)
+
+
+def open_table(
+    path: Path,
+    filename: str,
+    *,
+    sheet: str | None = None,
+    encoding: str | None = None,
+    limits: TableLimits | None = None,
+) -> Table:
+    """The table in ``path``, which its sender called ``filename``; without ``sheet``, the first.
+
+    ``encoding`` (one of `core.tabular.textfile.ENCODINGS`) overrules the detection for text files.
+    Raises `TableError` for everything that is refused.
+    """
+    limits = limits or TableLimits()
+    kind = _format(path, filename)
+    layout_encoding = delimiter = ""
+    sheets: tuple[str, ...] = ()
+    if kind == "csv":
+        layout = inspect_text(path, filename, encoding, limits)
+        layout_encoding, delimiter = layout.encoding, layout.delimiter
+
+        def records() -> Iterator[tuple[int, list[Any]]]:
+            for line, texts in read_records(path, layout):
+                yield line, [_text_cell(text) for text in texts]
+    else:
+        read = read_xlsx if kind == "xlsx" else read_xls
+        sheets, restart = read(path, sheet, limits)
+
+        def records() -> Iterator[tuple[int, list[Any]]]:
+            return enumerate(restart(), 1)
+
+    header_line, header = _header(records(), limits)
+    return Table(
+        format=kind,
+        encoding=layout_encoding,
+        delimiter=delimiter,
+        sheets=sheets,
+        header=header,
+        header_line=header_line,
+        _records=records,
+        _limits=limits,
+    )
+
+
+def _text_cell(text: str) -> str | None:
+    if not text:
+        return None
+    return unneutralise(text) if text[0] == "'" else text
+
+
+def _header(records: Iterator[tuple[int, list[Any]]], limits: TableLimits) -> tuple[int, list[str]]:
+    for line, cells in records:
+        if line > _HEADER_WITHIN:
+            break
+        names = ["" if cell is None else _header_name(cell) for cell in cells]
+        if any(names):
+            _check_record(line, cells, limits)
+            return line, names
+    raise TableError(_("The file is empty: there is no header row."), "empty")
+
+
+def _header_name(cell: Any) -> str:
+    return " ".join(str(cell).translate(_INVISIBLE).split())
+
+
+def _check_record(line: int, cells: list[Any], limits: TableLimits) -> None:
+    if len(cells) > limits.columns:
+        raise TableError(
+            _(
+                "Line %(line)s has more than %(limit)s columns. Delete those you do not need.",
+                line=line,
+                limit=limits.columns,
+            ),
+            "too_many_columns",
+        )
+    for cell in cells:
+        if type(cell) is str and len(cell) > limits.cell:
+            raise TableError(
+                _(
+                    "A cell on line %(line)s holds more than %(limit)s characters. "
+                    "Shorten it and retry.",
+                    line=line,
+                    limit=limits.cell,
+                ),
+                "cell_too_long",
+            )
+
+
+def _format(path: Path, filename: str) -> str:
+    """The format by content, which the ending of the name has to agree with."""
+    suffix = PurePath(filename).suffix.lower()
+    with path.open("rb") as file:
+        start = file.read(4096)
+    if not start.strip():
+        raise TableError(_("The file is empty."), "empty")
+    if suffix not in FORMATS:
+        raise TableError(
+            _("Files of this kind are not read. Send .xlsx, .xls, .csv, .tsv or .txt."), "format"
+        )
+    found = _sniff(start)
+    if found == "":
+        raise TableError(
+            _("This is not a table but another kind of file. Save it as .xlsx or .csv."), "format"
+        )
+    if found == "html":
+        raise TableError(
+            _("This is a web page under the name of a table. Open it in Excel and save as .xlsx."),
+            "html",
+        )
+    if found != FORMATS[suffix]:
+        raise _wrong_suffix(found, suffix)
+    return found
+
+
+def _sniff(start: bytes) -> str:
+    if start.startswith(_ZIP):
+        # Text may begin with these letters too, but not go on like an archive.
+        if start[2:4] in (b"\x03\x04", b"\x05\x06", b"\x07\x08"):
+            return "xlsx"
+    elif start.startswith(_OLE):
+        return "xls"
+    elif start.startswith(_BINARY_MARKS):
+        return ""
+    if start.startswith(_TEXT_MARKS):
+        return "csv"
+    if start.lstrip()[:1] == b"<" and _is_markup(start):
+        return "html"
+    return "csv"
+
+
+def _is_markup(start: bytes) -> bool:
+    """Whether the text is markup as reporting tools write it into so-called .xls files."""
+    lowered = start.lower()
+    return any(mark in lowered for mark in (b"<html", b"<table", b"<!doctype", b"<?xml", b"<?mso"))
+
+
+def _wrong_suffix(found: str, suffix: str) -> TableError:
+    if found == "xls" and suffix in (".xlsx", ".xlsm"):
+        message = _(
+            "The file is named %(suffix)s but is an old .xls workbook or has a password. "
+            "Open it in Excel and save it as .xlsx without a password.",
+            suffix=suffix,
+        )
+    elif found == "csv":
+        message = _(
+            "The file is named %(suffix)s but holds plain text. Name it .csv and retry.",
+            suffix=suffix,
+        )
+    else:
+        message = _(
+            "The file is named %(suffix)s but is an Excel workbook. Name it .%(format)s and retry.",
+            suffix=suffix,
+            format=found,
+        )
+    return TableError(message, "wrong_extension")

@@ -1,0 +1,1 @@
+"""For plugin authors: fixtures, factories and the conformance suite. Part of the public contract."""

@@ -1,0 +1,197 @@
+"""Fixtures for the core's tests and for those of plugins; loaded through ``pytest11``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+__all__ = [
+    "admin_id",
+    "app",
+    "bearer",
+    "client",
+    "database_kind",
+    "dougong_plugin_folders",
+    "dougong_plugins",
+    "make_person",
+    "run_jobs",
+    "runtime",
+    "sign_in",
+    "unit_of_work",
+]
+
+_templates: dict[tuple[Any, ...], Any] = {}
+
+
+@pytest.fixture(scope="session")
+def dougong_plugins() -> tuple[str, ...]:
+    """Which plugins are on. Override it in a ``conftest.py``."""
+    return ()
+
+
+@pytest.fixture(scope="session")
+def dougong_plugin_folders() -> tuple[Path, ...]:
+    """Further folders in which plugins lie. Override it likewise."""
+    return ()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Every test that touches a database runs on SQLite, and on PostgreSQL where there is one."""
+    if "database_kind" in metafunc.fixturenames:
+        metafunc.parametrize("database_kind", ["sqlite", "postgresql"], indirect=True)
+
+
+@pytest.fixture
+def database_kind(request: pytest.FixtureRequest) -> str:
+    """``sqlite`` or ``postgresql``."""
+    from core.testing.installation import postgresql_url
+
+    kind: str = request.param
+    if kind == "postgresql" and postgresql_url() is None:
+        pytest.skip("no PostgreSQL: set DOUGONG_TEST_POSTGRES_URL")
+    return kind
+
+
+@pytest.fixture
+def runtime(
+    database_kind: str,
+    dougong_plugins: tuple[str, ...],
+    dougong_plugin_folders: tuple[Path, ...],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Any]:
+    """A fresh installation with one administrator, `ADMIN`."""
+    from core.testing.installation import Template
+
+    key = (database_kind, dougong_plugins, dougong_plugin_folders)
+    if key not in _templates:
+        folder = tmp_path_factory.mktemp("installation")
+        _templates[key] = Template(folder, database_kind, dougong_plugins, dougong_plugin_folders)
+    with _templates[key].installation() as found:
+        yield found
+
+
+def pytest_sessionfinish() -> None:
+    """Drop the databases of the session."""
+    for template in _templates.values():
+        template.remove()
+    _templates.clear()
+
+
+@pytest.fixture
+def app(runtime: Any) -> Any:
+    """The web application over `runtime`; exceptions become answers as in production."""
+    from core.app import create_app
+
+    if "app" not in vars(runtime):
+        runtime.app = create_app(runtime)
+    return runtime.app
+
+
+@pytest.fixture
+def client(app: Any) -> Any:
+    """A browser that nobody is signed in with."""
+    return app.test_client()
+
+
+@pytest.fixture
+def unit_of_work(runtime: Any) -> Callable[..., AbstractContextManager[Any]]:
+    """``unit_of_work(person=None, write=True)``: the system's, or that of a person by id."""
+    from core.security.actor import SYSTEM
+    from core.security.directory import load_actor
+    from core.work.uow import Origin, UnitOfWork
+
+    def make(person: int | None = None, *, write: bool = True) -> AbstractContextManager[Any]:
+        actor = SYSTEM
+        if person is not None:
+            with UnitOfWork(runtime, SYSTEM, origin=Origin("test"), write=False) as uow:
+                found = load_actor(uow, person)
+                assert found is not None, f"no active person {person}"
+                actor = found
+        return UnitOfWork(runtime, actor, origin=Origin("test"), write=write)
+
+    return make
+
+
+@pytest.fixture
+def make_person(unit_of_work: Callable[..., Any]) -> Callable[..., int]:
+    """``make_person(name, roles=("viewer",), department="销售部/华东组") -> id``."""
+    from core.ops.install import create_user
+
+    made: list[str] = []
+
+    def make(
+        name: str = "",
+        *,
+        roles: Sequence[str] = ("viewer",),
+        department: str | None = None,
+        password: str | None = None,
+    ) -> int:
+        made.append(name)
+        email = f"person{len(made)}@example.com"
+        with unit_of_work() as uow:
+            return create_user(
+                uow,
+                email,
+                name=name or f"员工{len(made)}",
+                password=password,
+                roles=roles,
+                department=department,
+            )
+
+    return make
+
+
+@pytest.fixture
+def run_jobs(runtime: Any) -> Callable[[], int]:
+    """Relay events and run what is due, in this thread; returns how many jobs ran."""
+    from core.work.worker import run_until_idle
+
+    return lambda: run_until_idle(runtime)
+
+
+@pytest.fixture
+def bearer(runtime: Any, unit_of_work: Callable[..., Any]) -> Callable[..., dict[str, str]]:
+    """``bearer(person, scopes=None)``: request headers with an API token of that person."""
+    from core.security.authentication import create_token
+
+    def make(person: int, scopes: list[str] | None = None) -> dict[str, str]:
+        with unit_of_work() as uow:
+            token = create_token(uow, person, title="test", scopes=scopes)
+        return {"Authorization": f"Bearer {token.text}"}
+
+    return make
+
+
+@pytest.fixture
+def admin_id(unit_of_work: Callable[..., Any]) -> int:
+    """The id of the administrator."""
+    from core.security.directory import find_user
+    from core.testing.installation import ADMIN
+
+    with unit_of_work(write=False) as uow:
+        found = find_user(uow, ADMIN)
+    assert found is not None
+    return found
+
+
+@pytest.fixture
+def sign_in(app: Any) -> Callable[..., Any]:
+    """``sign_in(email, password)``: a browser with a session; its CSRF token is ``browser.csrf``."""
+    from core.testing.installation import ADMIN, PASSWORD
+
+    def make(email: str = ADMIN, password: str = PASSWORD) -> Any:
+        import re
+
+        browser = app.test_client()
+        answer = browser.post("/sign-in", data={"email": email, "password": password})
+        assert answer.status_code == 302, answer.get_data(as_text=True)[:500]
+        page = browser.get("/sign-in", follow_redirects=True).get_data(as_text=True)
+        found = re.search(r'name="csrf-token" content="([^"]+)"', page)
+        browser.csrf = found[1] if found else ""
+        return browser
+
+    return make

@@ -1,0 +1,19 @@
+"""How pages are drawn: themes, the one template renderer, slots and static files."""
+
+from core.theming.registry import DEFAULT_THEME, Stylesheet, Theme, ThemeError, ThemeRegistry
+from core.theming.renderer import Renderer, build_environment
+from core.theming.slots import Slots, UnknownSlot
+from core.theming.static import StaticFiles
+
+__all__ = [
+    "DEFAULT_THEME",
+    "Renderer",
+    "Slots",
+    "StaticFiles",
+    "Stylesheet",
+    "Theme",
+    "ThemeError",
+    "ThemeRegistry",
+    "UnknownSlot",
+    "build_environment",
+]

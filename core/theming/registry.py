@@ -1,0 +1,139 @@
+"""Which themes there are and how they inherit; read from ``theme.cfg``, no code runs."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from configparser import ConfigParser
+from configparser import Error as ConfigError
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+__all__ = ["DEFAULT_THEME", "Stylesheet", "Theme", "ThemeError", "ThemeRegistry"]
+
+DEFAULT_THEME = "default"
+
+logger = logging.getLogger(__name__)
+
+
+class ThemeError(ValueError):
+    """A theme that cannot be used; the text says which and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Theme:
+    """One theme folder."""
+
+    name: str
+    title: str
+    folder: Path
+    parent: str | None = None
+
+    @property
+    def templates(self) -> Path:
+        return self.folder / "templates"
+
+    @property
+    def static(self) -> Path:
+        return self.folder / "static"
+
+
+@dataclass(frozen=True, slots=True)
+class Stylesheet:
+    """A token file of a theme; ``dark`` ones apply only when the dark scheme is on."""
+
+    path: str
+    dark: bool
+
+
+class ThemeRegistry:
+    """The usable themes found in ``folders``, each of which holds theme folders.
+
+    A broken theme is left out and explained in `problems`; without the default theme there is
+    nothing to draw with, and `ThemeError` is raised.
+    """
+
+    def __init__(self, folders: Iterable[Path]) -> None:
+        self._themes: dict[str, Theme] = {}
+        self._problems: dict[str, str] = {}
+        for folder in folders:
+            self._read_folder(folder)
+        self._drop_orphans()
+        for name, reason in self._problems.items():
+            logger.warning("theme %s is left out: %s", name, reason)
+        if DEFAULT_THEME not in self._themes:
+            raise ThemeError(self._problems.get(DEFAULT_THEME, "the default theme is missing"))
+
+    def __iter__(self) -> Iterator[Theme]:
+        return iter(self._themes.values())
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._themes
+
+    @property
+    def problems(self) -> Mapping[str, str]:
+        """Folder name of each theme that was left out, with the reason."""
+        return MappingProxyType(self._problems)
+
+    def get(self, name: str) -> Theme:
+        """The theme called ``name``, or the default theme when there is none."""
+        return self._themes.get(name) or self._themes[DEFAULT_THEME]
+
+    def chain(self, name: str) -> tuple[Theme, ...]:
+        """The theme and its parents, nearest first."""
+        theme = self.get(name)
+        found = [theme]
+        while theme.parent:
+            theme = self._themes[theme.parent]
+            found.append(theme)
+        return tuple(found)
+
+    def stylesheets(self, name: str) -> tuple[Stylesheet, ...]:
+        """Token files to link, in cascade order: the farthest parent first."""
+        return tuple(
+            Stylesheet(f"themes/{theme.name}/{file}", dark)
+            for theme in reversed(self.chain(name))
+            for file, dark in (("tokens.css", False), ("tokens.dark.css", True))
+            if (theme.static / file).is_file()
+        )
+
+    def _read_folder(self, folder: Path) -> None:
+        for config in sorted(folder.glob("*/theme.cfg")):
+            name = config.parent.name
+            try:
+                if name in self._themes:
+                    raise ThemeError(f"{self._themes[name].folder} has the same name")
+                self._themes[name] = _read_theme(config)
+            except (ConfigError, ThemeError, OSError, UnicodeDecodeError) as error:
+                self._problems[name] = str(error)
+
+    def _drop_orphans(self) -> None:
+        for name in list(self._themes):
+            if reason := self._broken_ancestry(name):
+                self._problems[name] = reason
+        for name in self._problems:
+            self._themes.pop(name, None)
+
+    def _broken_ancestry(self, name: str) -> str | None:
+        seen = [name]
+        while parent := self._themes[seen[-1]].parent:
+            if parent not in self._themes:
+                return f"its parent {parent} is missing"
+            if parent in seen:
+                return f"its parents form a circle: {' > '.join([*seen, parent])}"
+            seen.append(parent)
+        return None
+
+
+def _read_theme(config: Path) -> Theme:
+    parser = ConfigParser(interpolation=None)
+    parser.read_string(config.read_text(encoding="utf-8"), source=str(config))
+    if not parser.has_section("theme"):
+        raise ThemeError(f"{config} has no [theme] section")
+    section = parser["theme"]
+    name = section.get("name", "")
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name != config.parent.name:
+        raise ThemeError(f"{config}: the name must be the folder's, in small letters")
+    return Theme(name, section.get("title", name), config.parent, section.get("parent") or None)

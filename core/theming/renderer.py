@@ -1,0 +1,88 @@
+"""The one template renderer: one Jinja environment, one overlay of it for each theme."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+from jinja2 import Environment, StrictUndefined, Undefined
+
+from core.i18n import gettext, ngettext
+from core.theming.loader import ThemeLoader
+from core.theming.registry import ThemeRegistry
+from core.theming.slots import Slots
+
+__all__ = ["Renderer", "build_environment"]
+
+
+class Renderer:
+    """Renders templates in any theme. Made by `build_environment`."""
+
+    def __init__(self, environments: Mapping[str, Environment], themes: ThemeRegistry) -> None:
+        self._environments = dict(environments)
+        self._themes = themes
+
+    def render(self, template: str, context: Mapping[str, Any], theme: str) -> str:
+        """The page or partial as HTML; an unknown theme falls back to the default one."""
+        return self.environment(theme).get_template(template).render(context)
+
+    def macros(self, template: str, theme: str) -> Any:
+        """The macros of a template as functions that give `Markup`, for cells made in Python:
+        ``renderer.macros("core/ui.html", theme).badge(_("Won"), "good")``."""
+        return self.environment(theme).get_template(template).module
+
+    def environment(self, theme: str) -> Environment:
+        """The Jinja environment of a theme, for tools that list or compile templates."""
+        return self._environments[self._themes.get(theme).name]
+
+
+def build_environment(
+    *,
+    template_folders: Mapping[str, Path],
+    themes: ThemeRegistry,
+    globals: Mapping[str, Any] | None = None,
+    filters: Mapping[str, Callable[..., Any]] | None = None,
+    strict: bool = False,
+) -> Renderer:
+    """A `Renderer` over the templates of the core and the plugins.
+
+    ``template_folders`` maps an owner (``core``, or a plugin's name) to its ``templates`` folder;
+    an owner serves only names below ``<owner>/``. ``strict`` is for tests and development: an
+    undefined name is an error, and changed files are read again.
+    """
+    root = Environment(
+        autoescape=True,
+        undefined=StrictUndefined if strict else Undefined,
+        auto_reload=strict,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_blank_for_none,
+        cache_size=-1,
+    )
+    root.globals.update(_=gettext, gettext=gettext, ngettext=ngettext, slot=Slots())
+    root.globals.update(globals or {})
+    root.filters.update({"hue": _hue, **(filters or {})})
+    explain = os.environ.get("DOUGONG_EXPLAIN_TEMPLATES") == "1"
+    environments = {}
+    for theme in themes:
+        loader = ThemeLoader(themes.chain(theme.name), template_folders, explain=explain)
+        overlay = root.overlay(loader=loader)
+        overlay.globals = {
+            **root.globals,
+            "theme": theme,
+            "theme_stylesheets": themes.stylesheets(theme.name),
+        }
+        environments[theme.name] = overlay
+    return Renderer(environments, themes)
+
+
+def _hue(name: object) -> int:
+    """One of the four avatar colours, always the same for the same name."""
+    return crc32(str(name).encode()) % 4
+
+
+def _blank_for_none(value: Any) -> Any:
+    return "" if value is None else value

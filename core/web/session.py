@@ -1,0 +1,128 @@
+"""Signing in and out, and what a reader chooses for the browser: language and appearance."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask import current_app, redirect, request, url_for
+
+from core.entities import service
+from core.http.rendering import COLOR_SCHEMES, render
+from core.http.requests import (
+    actor,
+    origin,
+    public,
+    runtime,
+    session_cookie,
+    signed_in,
+    unit_of_work,
+)
+from core.i18n import LOCALES
+from core.security.authentication import SignInRefused, end_session, sign_in
+from core.web import blueprint
+from core.work.uow import UnitOfWork
+
+YEAR = 365 * 24 * 3600
+
+
+@blueprint.get("/sign-in")
+@public
+def sign_in_page() -> Any:
+    """The form; who is signed in already goes on."""
+    target = _safe_target(request.args.get("next"))
+    if not actor().is_anonymous:
+        return redirect(target)
+    return render("core/sign_in.html", email="", next=target, error="")
+
+
+@blueprint.post("/sign-in", endpoint="sign_in")
+@public
+def sign_in_submit() -> Any:
+    """Check the password; a session is made and its cookie set."""
+    email, password = request.form.get("email", ""), request.form.get("password", "")
+    target = _safe_target(request.form.get("next"))
+    refused: SignInRefused | None = None
+    new = None
+    with UnitOfWork(runtime(), actor(), origin=origin()) as uow:
+        try:
+            new = sign_in(
+                uow,
+                email,
+                password,
+                address=request.remote_addr or "",
+                agent=request.headers.get("User-Agent", ""),
+            )
+        except SignInRefused as error:
+            refused = error  # the failure is counted: the transaction is kept
+    if new is None or refused is not None:
+        message = refused.message if refused else ""
+        return render("core/sign_in.html", email=email, next=target, error=message), 401
+    response = redirect(target)
+    response.set_cookie(
+        session_cookie(current_app),  # type: ignore[arg-type]
+        new.token,
+        expires=new.expires_at,
+        secure=current_app.config["SESSION_COOKIE_SECURE"],
+        httponly=True,
+        samesite="Lax",
+        path="/",
+    )
+    return response
+
+
+@blueprint.post("/sign-out")
+@signed_in
+def sign_out() -> Any:
+    """End the session in the database and forget the cookie."""
+    session_id = actor().session_id
+    if session_id is not None:
+        with unit_of_work() as uow:
+            end_session(uow, session_id)
+    response = redirect(url_for("web.sign_in_page"))
+    response.delete_cookie(session_cookie(current_app), path="/")  # type: ignore[arg-type]
+    return response
+
+
+@blueprint.post("/language")
+@public
+def set_language() -> Any:
+    """Switch the language: for good when signed in, in a cookie before that."""
+    locale = request.form.get("locale", "")
+    response = redirect(_back())
+    if locale in LOCALES:
+        who = actor()
+        if who.user_id is not None:
+            with unit_of_work() as uow, uow.elevated():
+                service.update(uow, "user", {who.user_id: {"locale": locale}})
+        response.set_cookie("locale", locale, max_age=YEAR, samesite="Lax", path="/")
+    return response
+
+
+@blueprint.post("/appearance")
+@public
+def set_color_scheme() -> Any:
+    """Light, dark, or as the device."""
+    scheme = request.form.get("color_scheme", "")
+    response = redirect(_back())
+    if scheme in COLOR_SCHEMES:
+        response.set_cookie("color_scheme", scheme, max_age=YEAR, samesite="Lax", path="/")
+    return response
+
+
+def _back() -> str:
+    """Where the reader came from, when that is one of our own pages."""
+    parts = urlsplit(request.headers.get("Referer", ""))
+    if parts.netloc == request.host:
+        return _safe_target(parts.path + (f"?{parts.query}" if parts.query else ""))
+    return url_for("web.home")
+
+
+def _safe_target(target: str | None) -> str:
+    """A path of this site; anything that a browser could read as another place is dropped."""
+    if target and target.startswith("/") and not target.startswith(("//", "/\\")):
+        parts = urlsplit(target)
+        clean = not any(character in target for character in "\\\r\n\t\0")
+        if clean and not parts.scheme and not parts.netloc:
+            return target
+    return url_for("web.home")

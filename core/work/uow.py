@@ -1,0 +1,250 @@
+"""The unit of work: one transaction, who acts in it, and what it leaves for afterwards.
+
+Only this module commits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from sqlalchemy import Connection, CursorResult, Executable, insert
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from core.faults import fault
+from core.i18n import current_locale
+from core.work.events import Event
+from core.work.tables import event_table, job_table
+
+if TYPE_CHECKING:
+    from core.clock import Clock
+    from core.fields import EntitySpec
+    from core.runtime import Runtime, Snapshot
+    from core.security.actor import Actor
+
+__all__ = ["Origin", "UnitOfWork"]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """From where something was done, for the audit trail."""
+
+    #: ``web api cli job import``
+    channel: str
+    address: str = ""
+    request_id: str = ""
+
+
+class UnitOfWork:
+    """A transaction as a context: it commits when the block ends well and rolls back otherwise.
+
+    ``write=False`` opens a read transaction, which refuses events and jobs and never commits.
+    """
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        actor: Actor,
+        *,
+        origin: Origin,
+        write: bool = True,
+        connection: Connection | None = None,
+    ) -> None:
+        self.runtime = runtime
+        self.actor = actor
+        self.origin = origin
+        self.write = write
+        #: Answers kept for the length of the transaction, e.g. labels already looked up.
+        self.memo: dict[Any, Any] = {}
+        self._given = connection
+        self._connection: Connection | None = None
+        self._session: Session | None = None
+        self._snapshot: Snapshot | None = None
+        self._wake = False
+
+    # Life
+
+    def __enter__(self) -> Self:
+        if self._given is not None:
+            self._connection = self._given
+        else:
+            self._connection = self.runtime.database.connect(write=self.write)
+        try:
+            if self._given is None:
+                self._connection.begin()
+            self._snapshot = self.runtime.refresh(self._connection)
+        except BaseException:
+            self._connection.close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        connection = self.connection
+        try:
+            if kind is None and self.write:
+                fault("uow.before_commit")
+                connection.commit()
+            else:
+                connection.rollback()
+        finally:
+            if self._session is not None:
+                self._session.close()
+            connection.close()
+            self._connection = None
+        if kind is None and self._wake:
+            fault("uow.after_commit")
+            self.runtime.wake()
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """A part that can fail without the rest."""
+        with self.connection.begin_nested():
+            yield
+
+    @contextmanager
+    def elevated(self) -> Iterator[Self]:
+        """Within the block, rules of the business write on behalf of the actor: rights are not asked.
+
+        The audit trail still names the actor.
+        """
+        actor, self.actor = self.actor, self.actor.as_system()
+        try:
+            yield self
+        finally:
+            self.actor = actor
+
+    # Access
+
+    @property
+    def connection(self) -> Connection:
+        """The connection, in its transaction."""
+        if self._connection is None:
+            raise RuntimeError("the unit of work is not open")
+        return self._connection
+
+    @property
+    def session(self) -> Session:
+        """An ORM session over the same transaction, for typed reading; it refuses to write."""
+        if self._session is None:
+            self._session = ReadingSession(bind=self.connection, autoflush=False)
+        return self._session
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The structure that this unit of work began with."""
+        if self._snapshot is None:
+            raise RuntimeError("the unit of work is not open")
+        return self._snapshot
+
+    @property
+    def clock(self) -> Clock:
+        """The clock."""
+        return self.runtime.clock
+
+    def now(self) -> datetime:
+        """The present moment in UTC."""
+        return self.runtime.clock.now()
+
+    def entity(self, name: str) -> EntitySpec:
+        """The entity of that name; `NotFound` when there is none or its plugin is off."""
+        from core.errors import NotFound
+        from core.i18n import gettext as _
+
+        spec = self.snapshot.entities.get(name)
+        if spec is None:
+            raise NotFound(_("There is no entity named %(name)s.", name=name))
+        return spec
+
+    def execute(self, statement: Executable, parameters: Any = None) -> CursorResult[Any]:
+        """Run one statement in the transaction."""
+        return self.connection.execute(statement, parameters)  # type: ignore[return-value]
+
+    def refresh(self) -> None:
+        """Take the structure anew after this transaction itself has changed it."""
+        self._snapshot = self.runtime.refresh(self.connection)
+
+    # What happens afterwards
+
+    def publish(self, event: Event) -> None:
+        """Put an event into the outbox, in this transaction; subscribers see it after the commit."""
+        self._require_write()
+        payload = event.payload()
+        self.execute(
+            insert(event_table).values(
+                type=event.name,
+                entity=payload.get("entity"),
+                payload=payload,
+                actor_id=self.actor.user_id,
+                at=self.now(),
+                state="new",
+            )
+        )
+        self._wake = True
+
+    def enqueue(
+        self,
+        kind: str,
+        arguments: Mapping[str, Any],
+        *,
+        title: str = "",
+        run_at: datetime | None = None,
+        key: str | None = None,
+        owner: str | None = None,
+    ) -> int | None:
+        """Leave a job for after the commit and return its id; None when ``key`` was used before.
+
+        It waits while the plugin ``owner`` (that of the kind, unless given) is off.
+        """
+        self._require_write()
+        now = self.now()
+        values = {
+            "kind": kind,
+            "owner": owner or kind.partition(".")[0],
+            "title": title or kind,
+            "arguments": dict(arguments),
+            "state": "queued",
+            "run_at": run_at or now,
+            "attempts": 0,
+            "done": 0,
+            "actor_id": self.actor.user_id,
+            "locale": current_locale(),
+            "created_at": now,
+            "key": key,
+        }
+        self._wake = True
+        if key is None:
+            result = self.execute(insert(job_table).values(values))
+        else:
+            try:
+                with self.savepoint():
+                    result = self.execute(insert(job_table).values(values))
+            except IntegrityError:
+                return None
+        return int(result.inserted_primary_key[0])
+
+    def wake_afterwards(self) -> None:
+        """Let workers look for work as soon as this is committed."""
+        self._require_write()
+        self._wake = True
+
+    def _require_write(self) -> None:
+        if not self.write:
+            raise RuntimeError("this unit of work only reads")
+
+
+class ReadingSession(Session):
+    """A session that loads; writing goes through the service."""
+
+    def flush(self, objects: Any = None) -> None:
+        if self.new or self.dirty or self.deleted:
+            raise RuntimeError("write through core.entities.service, not through the session")

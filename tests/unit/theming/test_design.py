@@ -1,0 +1,207 @@
+"""What we ship to the browser: strict policy, readable contrast, complete tokens, small size."""
+
+from __future__ import annotations
+
+import gzip
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from core.theming import StaticFiles, ThemeRegistry, build_environment
+
+ROOT = Path(__file__).resolve().parents[3]
+STATIC = ROOT / "core" / "static" / "core"
+TEMPLATES = sorted((ROOT / "core" / "templates" / "core").glob("*.html"))
+TOKENS = ROOT / "themes" / "default" / "static"
+
+#: Each would need a looser policy than ``script-src 'self'; style-src 'self'``.
+FORBIDDEN = {
+    "inline style": r"\sstyle\s*=",
+    "style element": r"<style",
+    "inline script": r"<script(?![^>]*\ssrc=)",
+    "event attribute": r"\son[a-z]+\s*=",
+    "hx-on": r"hx-on",
+    "filter in hx-trigger": r"hx-trigger=\"[^\"]*\[",
+    "code in an address or a value": r"(javascript|js):",
+}
+
+
+def tokens(name: str) -> dict[str, str]:
+    return dict(re.findall(r"--([\w-]+):\s*([^;]+);", (TOKENS / name).read_text("utf-8")))
+
+
+def luminance(colour: str) -> float:
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one: str, other: str) -> float:
+    """WCAG 2.2, contrast ratio."""
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.fixture(params=["light", "dark"])
+def palette(request) -> dict[str, str]:
+    dark = tokens("tokens.dark.css") if request.param == "dark" else {}
+    return tokens("tokens.css") | dark
+
+
+@pytest.fixture(scope="module")
+def renderer():
+    themes = ThemeRegistry([ROOT / "themes"])
+    names = {
+        "static_url": StaticFiles({"core": ROOT / "core/static"}, themes).url,
+        "csrf_token": lambda: "token",
+        "url": lambda name, **values: f"/{name}",
+    }
+    folders = {"core": ROOT / "core" / "templates"}
+    return build_environment(template_folders=folders, themes=themes, globals=names, strict=True)
+
+
+@pytest.fixture
+def context():
+    company = {"name": "<Acme>"}
+    item = {"label": "Leads", "url": "/leads", "icon": "home", "active": True}
+    return {
+        "company": company,
+        "current_user": {"name": "<Li>", "email": None},
+        "locale": "zh_CN",
+        "color_scheme": "system",
+        "navigation": [{"title": "Sales", "items": [item]}],
+    }
+
+
+@pytest.fixture
+def ui(renderer):
+    return renderer.macros("core/ui.html", "default")
+
+
+@pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.name)
+@pytest.mark.parametrize("name", FORBIDDEN)
+def test_templates_need_no_loosened_policy(template, name):
+    assert not re.search(FORBIDDEN[name], template.read_text("utf-8"))
+
+
+def test_each_macro_says_what_it_is():
+    text = (ROOT / "core/templates/core/ui.html").read_text("utf-8")
+    undocumented = re.findall(r"(?<!#\})\n\{% macro (?!_)(\w+)", text)
+    assert not undocumented
+
+
+def test_each_icon_named_in_a_template_is_in_the_sprite():
+    sprite = set(re.findall(r'<symbol id="([^"]+)"', (STATIC / "icons/icons.svg").read_text()))
+    calls = r'(?:icon|icon_button)\("([a-z][a-z0-9-]+)"|icon_name="([a-z][a-z0-9-]+)"'
+    used = {
+        first or second
+        for path in TEMPLATES
+        for first, second in re.findall(calls, path.read_text("utf-8"))
+    }
+    assert len(used) > 10
+    assert used <= sprite
+
+
+def test_vendored_files_are_the_ones_that_were_checked():
+    done = subprocess.run([sys.executable, ROOT / "tools/vendor.py", "--check"], check=False)
+    assert done.returncode == 0
+
+
+@pytest.mark.parametrize("surface", ["paper", "paper-sunken", "paper-raised", "paper-hover"])
+def test_text_is_readable_on_every_surface(palette, surface):
+    inks = ("ink", "ink-soft", "ink-faint", "accent-ink", "danger")
+    weak = {ink: contrast(palette[ink], palette[surface]) for ink in inks}
+    assert min(weak.values()) >= 4.5, weak
+
+
+@pytest.mark.parametrize("state", ["celadon", "amber", "indigo", "danger"])
+def test_states_are_readable_on_their_wash(palette, state):
+    assert contrast(palette[state], palette[f"{state}-wash"]) >= 4.5
+
+
+def test_buttons_and_outlines_are_visible(palette):
+    assert contrast(palette["on-accent"], palette["accent"]) >= 4.5
+    assert contrast(palette["on-accent"], palette["accent-strong"]) >= 4.5
+    assert contrast(palette["outline"], palette["paper"]) >= 3
+    assert contrast(palette["outline"], palette["paper-raised"]) >= 3
+
+
+def test_styles_use_only_tokens_that_exist():
+    used = set(re.findall(r"var\(--([\w-]+)", (STATIC / "app.css").read_text("utf-8")))
+    assert used <= set(tokens("tokens.css"))
+    assert set(tokens("tokens.dark.css")) <= set(tokens("tokens.css"))
+
+
+def test_styles_name_no_colour_themselves():
+    assert not re.search(r"#[0-9a-fA-F]{3,8}\b|rgb|hsl", (STATIC / "app.css").read_text("utf-8"))
+
+
+def test_first_visit_is_small():
+    """Issue 4, Speed: the assets of the first visit; the budget of this kit is 60 KB."""
+    assert (STATIC / "app.js").stat().st_size < 10_000
+    files = [STATIC / name for name in ("app.css", "app.js", "vendor/htmx.min.js")]
+    files += [STATIC / "icons/icons.svg", STATIC / "icons/logo.svg", *TOKENS.glob("*.css")]
+    assert sum(len(gzip.compress(file.read_bytes())) for file in files) < 60_000
+
+
+def test_page_escapes_names_and_follows_the_scheme(renderer, context):
+    context |= {"code": 404, "title": "<Gone>", "text": "…"}
+    page = renderer.render("core/error.html", context, "default")
+    assert '<html lang="zh-CN" data-scheme="system">' in page
+    assert "&lt;Acme&gt;" in page
+    assert "<Li>" not in page
+    assert "<Gone>" not in page
+    assert 'media="screen and (prefers-color-scheme: dark)"' in page
+    dark = renderer.render("core/error.html", context | {"color_scheme": "dark"}, "default")
+    assert 'data-dark media="screen"' in dark
+
+
+def test_error_for_htmx_has_no_shell(renderer):
+    context = {"fragment": True, "code": 500, "title": "Broken", "text": "Sorry"}
+    page = renderer.render("core/error.html", context, "default")
+    assert "Broken" in page
+    assert "<html" not in page
+    assert "topbar" not in page
+
+
+def test_sign_in_has_no_navigation(renderer, context):
+    page = renderer.render("core/sign_in.html", context | {"error": "<no>"}, "default")
+    assert "&lt;no&gt;" in page
+    assert 'name="csrf_token" value="token"' in page
+    assert "sidebar" not in page
+
+
+def test_sorted_column_says_so_and_cells_are_labelled(ui):
+    columns = [
+        {"label": "Company", "kind": "primary"},
+        {"label": "Amount", "kind": "number", "sort_url": "?sort=amount", "sorted": "descending"},
+    ]
+    rows = [{"id": 7, "url": "/leads/7", "cells": ["<Acme>", "12.00"]}]
+    table = ui.data_table("Leads", columns, rows, selectable=True, form="bulk")
+    assert 'aria-sort="descending"' in table
+    assert 'data-label="Amount"' in table
+    assert '<a class="record-link" href="/leads/7">&lt;Acme&gt;</a>' in table
+    assert 'name="ids" value="7" form="bulk"' in table
+
+
+def test_error_is_tied_to_its_control(ui):
+    control = ui.text_input("mobile", "1", error="Wrong", help="11 digits")
+    field = ui.field("Mobile", control, "mobile", error="Wrong", help="11 digits")
+    assert 'aria-invalid="true" aria-describedby="error-mobile help-mobile"' in field
+    assert 'id="error-mobile"' in field
+    assert 'id="help-mobile"' in field
+    assert 'for="field-mobile"' in field
+
+
+def test_progress_stops_asking_once_all_is_done(ui):
+    assert "hx-get" in ui.progress(1, 2, "/jobs/1")
+    assert "hx-get" in ui.progress(0, 0, "/jobs/1")
+    assert "hx-get" not in ui.progress(2, 2, "/jobs/1")
+
+
+def test_same_name_has_the_same_avatar(ui):
+    assert ui.avatar("王晓雯") == ui.avatar("王晓雯")
+    assert len({ui.avatar(f"王{n}") for n in range(30)}) == 4

@@ -1,0 +1,1 @@
+"""Themes: one folder each, with theme.cfg, templates/ and static/. No code."""

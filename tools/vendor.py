@@ -1,0 +1,151 @@
+"""Fetches the third-party front-end files through npm, checks them and writes what we ship.
+
+``python tools/vendor.py`` fetches again; ``--check`` only compares the files with their hashes.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import subprocess
+import sys
+import tarfile
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+STATIC = Path(__file__).resolve().parents[1] / "core" / "static" / "core"
+VENDOR = STATIC / "vendor"
+
+
+@dataclass(frozen=True)
+class Package:
+    """An npm package, pinned by version and by the registry's integrity of its archive."""
+
+    name: str
+    version: str
+    licence: str
+    integrity: str
+    licence_file: str
+
+
+HTMX = Package(
+    "htmx.org",
+    "4.0.1",
+    "0BSD",
+    "sha512-oF7JgXhDW9UXCy/k1ZYFUQgzu/rm19ORWPSPNL91vPluB2PB9+MV55tyQdH/w7o2EAbTYUG5SDW1R60mdkdqGg==",
+    "LICENSE",
+)
+ICONS = Package(
+    "@tabler/icons",
+    "3.51.0",
+    "MIT",
+    "sha512-0pinvPZz7YeX+OSfxuEAbnEPWbocVXW5iU8h5lh41pYG8sZuQfpWECC980lxOT0clGIcNGn8xsBr+zKaRGdA/g==",
+    "LICENSE",
+)
+
+#: What we ship: path below core/static/core, its package, and its SHA-256.
+SHIPPED = {
+    "vendor/htmx.min.js": (
+        HTMX,
+        "a0abb04f2f45a1f89d1d4844023245537e5e6014c87b144553e0607b4cc32130",
+    ),
+    "vendor/htmx.LICENSE.txt": (
+        HTMX,
+        "d3d2456f76414f2456104660ebd65aff1c04cd7966b942bdabd63f3cdb316a38",
+    ),
+    "icons/icons.svg": (ICONS, "39bd7cddbe649976825b6977fcc05e18e1a796e2f84faad970c24142a981e115"),
+    "icons/icons.LICENSE.txt": (
+        ICONS,
+        "b740a1d46122672da62833e97f7e7c8a13fa85cbc7445b584b297cc00dde93db",
+    ),
+}
+
+ICON_NAMES = """
+activity adjustments-horizontal address-book alert-circle alert-triangle apps archive arrow-back-up
+arrow-down arrow-left arrow-up bell bolt bookmark brand-wechat briefcase building
+building-factory-2 calendar calendar-event cash chart-bar check checkbox chevron-down chevron-left
+chevron-right chevron-up circle-check clipboard-check clock coin-yuan columns-3 copy database-import
+device-desktop device-mobile dots download edit external-link eye eye-off file-export file-invoice
+file-text filter flag git-branch headset help-circle history home inbox info-circle key language
+layout-kanban link list lock logout mail map-pin menu-2 message-circle minus package paperclip
+phone photo plug plus printer qrcode receipt-yuan refresh search selector send settings share
+shield-lock signature star sun moon tag target-arrow tool trash upload user user-plus users world x
+"""
+
+
+def main() -> int:
+    """Fetch unless asked only to check; the exit status says whether all hashes are right."""
+    if "--check" not in sys.argv[1:]:
+        with tempfile.TemporaryDirectory() as folder:
+            _write(_fetch(HTMX, Path(folder)), _fetch(ICONS, Path(folder)))
+    wrong = [name for name, (_, digest) in SHIPPED.items() if _sha256(STATIC / name) != digest]
+    for name in wrong:
+        print(f"{name}: SHA-256 is {_sha256(STATIC / name)}", file=sys.stderr)
+    return 1 if wrong else 0
+
+
+def _fetch(package: Package, folder: Path) -> Path:
+    spec = f"{package.name}@{package.version}"
+    command = ["npm", "pack", "--silent", "--pack-destination", str(folder), spec]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    archive = folder / done.stdout.strip().splitlines()[-1]
+    digest = base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
+    if f"sha512-{digest}" != package.integrity:
+        raise SystemExit(f"{spec}: the archive's integrity is sha512-{digest}")
+    with tarfile.open(archive) as tar:
+        target = folder / archive.stem
+        tar.extractall(target, filter="data")
+    return target / "package"
+
+
+def _write(htmx: Path, icons: Path) -> None:
+    for folder in (VENDOR, STATIC / "icons"):
+        folder.mkdir(parents=True, exist_ok=True)
+    source_map = re.compile(rb"\n?//# sourceMappingURL=\S+\s*$")
+    script = source_map.sub(b"\n", (htmx / "dist/htmx.min.js").read_bytes())
+    (VENDOR / "htmx.min.js").write_bytes(script)
+    (VENDOR / "htmx.LICENSE.txt").write_bytes((htmx / HTMX.licence_file).read_bytes())
+    (STATIC / "icons/icons.svg").write_text(_sprite(icons / "icons/outline"), encoding="utf-8")
+    (STATIC / "icons/icons.LICENSE.txt").write_bytes((icons / ICONS.licence_file).read_bytes())
+    (VENDOR / "README.md").write_text(_readme(), encoding="utf-8")
+
+
+def _sprite(folder: Path) -> str:
+    """One SVG with a symbol for each icon; stroke and colour come from the page's CSS."""
+    symbols = []
+    for name in sorted(ICON_NAMES.split()):
+        svg = (folder / f"{name}.svg").read_text(encoding="utf-8")
+        paths = re.findall(r'<path d="([^"]+)"', svg)
+        drawn = "".join(f'<path d="{path}"/>' for path in paths)
+        symbols.append(f'<symbol id="{name}" viewBox="0 0 24 24">{drawn}</symbol>')
+    return '<svg xmlns="http://www.w3.org/2000/svg">\n{}\n</svg>\n'.format("\n".join(symbols))
+
+
+def _readme() -> str:
+    lines = [
+        "# Third-party files",
+        "",
+        "Written by `tools/vendor.py`, which fetches the pinned packages and checks them.",
+        "",
+        "| file | package | version | licence |",
+        "|---|---|---|---|",
+    ]
+    for name, (package, _) in SHIPPED.items():
+        row = (f"`{name}`", package.name, package.version, package.licence)
+        lines.append("| {} |".format(" | ".join(row)))
+    lines += [
+        "",
+        f"`icons/icons.svg` holds {len(ICON_NAMES.split())} symbols, drawn with a 1.5 stroke.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "missing"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
