@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, cast, func, select
-from sqlalchemy import Numeric as SqlNumeric
+from sqlalchemy import ColumnElement, column, func, select
 
 from core.entities.labels import resolve_labels
 from core.entities.query import ListQuery, conditions
@@ -26,7 +25,7 @@ __all__ = ["aggregate"]
 MAX_GROUPS = 3
 MAX_MEASURES = 10
 MAX_ROWS = 5_000
-_FUNCTIONS = {"sum": func.sum, "avg": func.avg, "min": func.min, "max": func.max}
+_FUNCTIONS: dict[str, Any] = {"sum": func.sum, "avg": None, "min": func.min, "max": func.max}
 
 
 @dataclass(frozen=True)
@@ -53,22 +52,24 @@ def aggregate(
     if len(groups) > MAX_GROUPS or not 1 <= len(measures) <= MAX_MEASURES:
         raise _bad("group", _("Use at most three groups and one to ten measures."))
     by = [_group(uow, spec, text) for text in dict.fromkeys(groups)]
-    values = [(text, _measure(uow, spec, text)) for text in dict.fromkeys(measures)]
+    values = [_measure(uow, spec, text) for text in dict.fromkeys(measures)]
+    columns = [part for value in values for part in value.columns]
     statement = (
         select(
             *(group.expression.label(f"g{i}") for i, group in enumerate(by)),
-            *(value.label(f"m{i}") for i, (_text, value) in enumerate(values)),
+            *(value.label(f"m{i}") for i, value in enumerate(columns)),
         )
         .select_from(spec.table)
         .where(*conditions(uow, spec, query))
     )
     if by:
-        statement = statement.group_by(*(group.expression for group in by))
-        statement = statement.order_by(values[0][1].desc(), *(group.expression for group in by))
+        # By the names of the output: an expression with parameters would not be taken for the same.
+        names: list[ColumnElement[Any]] = [column(f"g{i}") for i in range(len(by))]
+        statement = statement.group_by(*names).order_by(column("m0").desc(), *names)
     rows = uow.execute(statement.limit(MAX_ROWS + 1)).all()
     if len(rows) > MAX_ROWS:
         raise _bad("group", _("More than %(n)s groups. Filter first.", n=MAX_ROWS))
-    return _rendered(uow, by, [text for text, _value in values], rows)
+    return _rendered(uow, by, values, rows)
 
 
 def _group(uow: UnitOfWork, spec: EntitySpec, text: str) -> _Group:
@@ -109,28 +110,40 @@ def _usable(uow: UnitOfWork, spec: EntitySpec, name: str, place: str) -> FieldSp
     return field
 
 
-def _measure(uow: UnitOfWork, spec: EntitySpec, text: str) -> ColumnElement[Any]:
+@dataclass(frozen=True)
+class _Measure:
+    """A measure: what SQL works out, and how the answer is made of it."""
+
+    text: str
+    columns: tuple[ColumnElement[Any], ...]
+
+    def value(self, parts: Sequence[Any]) -> Any:
+        """An average is divided here, exactly and alike for both databases: 6 decimals, half up."""
+        if len(parts) == 1:
+            return str(parts[0]) if isinstance(parts[0], Decimal) else parts[0]
+        total, count = parts
+        if not count:
+            return None
+        return str((Decimal(total) / count).quantize(Decimal("0.000001"), ROUND_HALF_UP))
+
+
+def _measure(uow: UnitOfWork, spec: EntitySpec, text: str) -> _Measure:
     if text == "count":
-        return func.count()
+        return _Measure(text, (func.count(),))
     name, _colon, field_name = text.partition(":")
-    function = _FUNCTIONS.get(name)
-    if function is None or not field_name:
+    if name not in _FUNCTIONS or not field_name:
         raise _bad("measure", _("Use count, or sum:, avg:, min: or max: with a number field."))
     field = _usable(uow, spec, field_name, "measure")
     if not isinstance(field.value_type, (t.Number, t.Integer)):
         raise _bad("measure", _("%(name)s is not a number.", name=field_name[:60]))
-    column = spec.column(field_name)
+    number = spec.column(field_name)
     if name == "avg":
-        return cast(func.avg(column, type_=SqlNumeric(38, 6)), SqlNumeric(38, 6))
-    return (
-        function(column, type_=column.type)
-        if isinstance(field.value_type, t.Number)
-        else function(column)
-    )
+        return _Measure(text, (func.sum(number, type_=number.type), func.count(number)))
+    return _Measure(text, (_FUNCTIONS[name](number, type_=number.type),))
 
 
 def _rendered(
-    uow: UnitOfWork, groups: Sequence[_Group], measures: Sequence[str], rows: Sequence[Any]
+    uow: UnitOfWork, groups: Sequence[_Group], measures: Sequence[_Measure], rows: Sequence[Any]
 ) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     ids: dict[str, set[int]] = {}
@@ -143,9 +156,10 @@ def _rendered(
         item: dict[str, Any] = {}
         for index, group in enumerate(groups):
             item[group.text] = _group_value(group.field, row[index], labels)
-        for offset, text in enumerate(measures):
-            value = row[len(groups) + offset]
-            item[text] = str(value) if isinstance(value, Decimal) else value
+        rest = list(row[len(groups) :])
+        for measure in measures:
+            parts = [rest.pop(0) for _column in measure.columns]
+            item[measure.text] = measure.value(parts)
         found.append(item)
     return found
 

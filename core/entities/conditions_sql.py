@@ -140,7 +140,7 @@ class _Compiler:
             case "in":
                 return column.in_(value)
             case "contains" if isinstance(field.value_type, (t.MultiChoice, t.Tags)):
-                return json_contains(column, value)  # type: ignore[return-value]
+                return json_contains(column, value)
             case "contains":
                 return column.ilike(f"%{like_pattern(value)}%", escape="\\")
             case "starts_with":
@@ -162,7 +162,8 @@ class _Compiler:
         assert isinstance(type_, t.Reference)
         target = self.uow.snapshot.installed_entities[type_.entity]
         if "path" not in target:
-            return column == value
+            same: ColumnElement[bool] = column == value
+            return same
         node, top = target.table.alias(), target.table.alias()
         prefix = select(top.c.path.concat("%")).where(top.c.id == value).scalar_subquery()
         return column.in_(select(node.c.id).where(node.c.path.like(prefix)))

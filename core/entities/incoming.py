@@ -176,9 +176,11 @@ def check_unique(uow: UnitOfWork, spec: EntitySpec, changes: Sequence[Change]) -
         values = list(wanted)
         for start in range(0, len(values), _IN_CHUNK):
             chunk = values[start : start + _IN_CHUNK]
-            rows = uow.execute(select(spec.table.c.id, column).where(column.in_(chunk)))
+            same = select(spec.table.c.id, column.label("value")).where(column.in_(chunk))
             problems += [
-                _taken(wanted[value], field) for key, value in rows if wanted[value].id != key
+                _taken(wanted[row.value], field)
+                for row in uow.execute(same)
+                if wanted[row.value].id != row.id
             ]
     return problems
 

@@ -89,10 +89,10 @@ def _read(uow: UnitOfWork, spec: EntitySpec, ids: list[int]) -> dict[int, str]:
         access = uow.actor.access(spec).field(spec.label_field)
     if access == FieldAccess.HIDDEN:
         return {}
-    statement = select(spec.table.c.id, label_column(spec)).where(spec.table.c.id.in_(ids))
+    statement = select(spec.table.c.id, label_column(spec).label("label")).where(spec.table.c.id.in_(ids))
     if (clause := scope_clause(uow, spec, "read")) is not None:
         statement = statement.where(clause)
-    rows = uow.execute(statement)
+    rows = [(row.id, row.label) for row in uow.execute(statement)]
     if access == FieldAccess.MASKED:
         pattern = spec[spec.label_field].mask
         return {key: mask_value(label, pattern) or f"#{key}" for key, label in rows}

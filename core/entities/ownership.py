@@ -54,5 +54,5 @@ def _departments(uow: UnitOfWork, people: set[Any]) -> dict[int, int | None]:
                     users.c.id.in_(missing[start : start + 900])
                 )
             )
-            known.update(dict(rows.all()))
+            known.update({row.id: row.department_id for row in rows})
     return known

@@ -94,7 +94,7 @@ def _(type_: t.Email, value: Any) -> str | None:
     try:
         return clean_email(_text(value, type_.max_length))
     except CleaningError as error:
-        raise BadValue(error.code, error.message) from None
+        raise BadValue(error.code, str(error.message)) from None
 
 
 @_check.register
@@ -102,7 +102,7 @@ def _(type_: t.Phone, value: Any) -> str | None:
     try:
         return clean_phone(_text(value, 64), mobile_only=type_.mobile_only)
     except CleaningError as error:
-        raise BadValue(error.code, error.message) from None
+        raise BadValue(error.code, str(error.message)) from None
 
 
 @_check.register

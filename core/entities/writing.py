@@ -20,6 +20,7 @@ from core.fields import EntitySpec, FieldSpec
 from core.fields import types as t
 from core.i18n import gettext as _
 from core.work import events
+from core.work.uow import inserted_key
 
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
@@ -87,8 +88,8 @@ def load_links(
             .where(table.c.source_id.in_(wanted[start : start + _IN_CHUNK]))
             .order_by(table.c.source_id, table.c.position)
         )
-        for source, target in rows:
-            found[source].append(target)
+        for row in rows:
+            found[row.source_id].append(row.target_id)
     return found
 
 
@@ -144,7 +145,7 @@ def _insert(uow: UnitOfWork, spec: EntitySpec, changes: Sequence[Change]) -> Non
     table = spec.table
     if len(rows) == 1:
         result = uow.execute(insert(table).values(rows[0]))
-        keys: Sequence[int] = [result.inserted_primary_key[0]]
+        keys: Sequence[int] = [inserted_key(result)]
     else:
         statement = insert(table).returning(table.c.id, sort_by_parameter_order=True)
         keys = uow.execute(statement, rows).scalars().all()

@@ -126,23 +126,25 @@ class Owned:
 
     @declared_attr
     def owner(cls) -> Mapped[int | None]:
-        return field(
+        column: Mapped[int | None] = field(
             t.Reference("user"),
             label=_l("Owner"),
             table="core_user",
             column="owner_id",
             index=False,
-        )  # type: ignore[no-any-return]
+        )
+        return column
 
     @declared_attr
     def department(cls) -> Mapped[int | None]:
-        return field(
+        column: Mapped[int | None] = field(
             t.Reference("department"),
             label=_l("Department"),
             table="core_department",
             column="department_id",
             index=False,
-        )  # type: ignore[no-any-return]
+        )
+        return column
 
     @declared_attr.directive
     def __table_args__(cls) -> tuple[Any, ...]:

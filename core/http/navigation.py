@@ -11,17 +11,18 @@ from core.entities.scope import may
 from core.http.requests import actor, runtime, unit_of_work
 from core.i18n import current_locale
 from core.i18n import gettext as _
+from core.i18n import lazy_gettext as _l
 
 __all__ = ["navigation"]
 
 #: (endpoint, icon, label) of the administrators' pages.
 ADMIN_PAGES = (
-    ("admin.apps", "apps", lambda: _("Modules")),
-    ("admin.people", "users", lambda: _("People")),
-    ("admin.roles", "shield", lambda: _("Roles")),
-    ("admin.settings", "settings", lambda: _("Settings")),
-    ("admin.audit", "history", lambda: _("Audit trail")),
-    ("admin.jobs", "activity", lambda: _("Jobs")),
+    ("admin.apps", "apps", _l("Modules")),
+    ("admin.people", "users", _l("People")),
+    ("admin.roles", "shield", _l("Roles")),
+    ("admin.settings", "settings", _l("Settings")),
+    ("admin.audit", "history", _l("Audit trail")),
+    ("admin.jobs", "activity", _l("Jobs")),
 )
 
 
@@ -48,7 +49,7 @@ def navigation() -> list[dict[str, Any]]:
     for owner, items in groupby(entries, key=lambda entry: entry[0]):
         groups.append({"title": _title(owner), "items": [item for _o, _n, item in items]})
     if actor().is_admin and actor().token_scopes is None:
-        pages = [_item(label(), url_for(page), icon) for page, icon, label in ADMIN_PAGES]
+        pages = [_item(str(label), url_for(page), icon) for page, icon, label in ADMIN_PAGES]
         groups.append({"title": _("Administration"), "items": pages})
     return groups
 

@@ -71,7 +71,8 @@ def page_context() -> Mapping[str, Any]:
 def _flashed() -> list[tuple[str, str]]:
     from flask import get_flashed_messages
 
-    return [(str(tone), str(text)) for tone, text in get_flashed_messages(with_categories=True)]
+    flashed: Any = get_flashed_messages(with_categories=True)
+    return [(str(tone), str(text)) for tone, text in flashed]
 
 
 def template_globals(static_url: Any, slot: Any) -> dict[str, Any]:

@@ -160,7 +160,7 @@ def authenticate() -> None:
 def _recognise(uow: UnitOfWork) -> bool:
     """Set the actor; True when the session's "last seen" is to be written."""
     header = request.headers.get("Authorization", "")
-    cookie = request.cookies.get(session_cookie(current_app))  # type: ignore[arg-type]
+    cookie = request.cookies.get(session_cookie(current_app))
     if header:
         scheme, _space, text = header.partition(" ")
         found = actor_of_token(uow, text.strip()) if scheme.lower() == "bearer" else None

@@ -103,7 +103,7 @@ def role_ids(uow: UnitOfWork, names: Sequence[str]) -> list[int]:
     """The ids of roles by name; `Refused` names one that does not exist."""
     table = uow.entity("role").table
     rows = uow.execute(select(table.c.name, table.c.id).where(table.c.archived_at.is_(None)))
-    known: dict[str, int] = dict(rows.all())
+    known: dict[str, int] = {row.name: row.id for row in rows}
     for name in names:
         if name not in known:
             choices = ", ".join(sorted(known))

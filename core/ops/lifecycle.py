@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, delete, insert, select, update
 
@@ -127,7 +128,7 @@ def apply_roles(uow: UnitOfWork, templates: list[RoleTemplate]) -> None:
         }
         for template in templates:
             old = existing.get(template.name)
-            values = {
+            values: dict[str, Any] = {
                 "grants": {**template.grants, **((old and old["grants"]) or {})},
                 "field_rules": {**template.fields, **((old and old["field_rules"]) or {})},
                 "permissions": sorted(
@@ -142,10 +143,11 @@ def apply_roles(uow: UnitOfWork, templates: list[RoleTemplate]) -> None:
                 service.update(uow, "role", {old["id"]: values})
 
 
-def _plain(value: object) -> object:
-    if isinstance(value, dict):
+def _plain(value: Any) -> Any:
+    """Declared grants as JSON values."""
+    if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
-    return dict(value) if hasattr(value, "keys") else value
+    return value
 
 
 def migrate_all(connection: Connection, runtime: Runtime) -> dict[str, str | None]:

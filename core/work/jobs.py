@@ -198,8 +198,9 @@ def _failed(runtime: Runtime, row: Row[Any], error: Exception, max_attempts: int
 
 def _delay(attempts: int) -> timedelta:
     """5 s, 20 s, 80 s … up to an hour, each up to a quarter longer so that retries spread."""
-    plain = min(FIRST_DELAY * 4 ** max(attempts - 1, 0), LONGEST_DELAY)
-    return plain * (1 + secrets.randbelow(250) / 1000)
+    longest = LONGEST_DELAY.total_seconds()
+    seconds = min(FIRST_DELAY.total_seconds() * 4 ** min(max(attempts - 1, 0), 10), longest)
+    return timedelta(seconds=seconds * (1 + secrets.randbelow(250) / 1000))
 
 
 def replay_job(uow: UnitOfWork, job_id: int) -> bool:

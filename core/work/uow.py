@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from core.runtime import Runtime, Snapshot
     from core.security.actor import Actor
 
-__all__ = ["Origin", "UnitOfWork"]
+__all__ = ["Origin", "UnitOfWork", "inserted_key"]
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,7 @@ class UnitOfWork:
 
     def execute(self, statement: Executable, parameters: Any = None) -> CursorResult[Any]:
         """Run one statement in the transaction."""
-        return self.connection.execute(statement, parameters)  # type: ignore[return-value]
+        return self.connection.execute(statement, parameters)
 
     def refresh(self) -> None:
         """Take the structure anew after this transaction itself has changed it."""
@@ -230,7 +230,7 @@ class UnitOfWork:
                     result = self.execute(insert(job_table).values(values))
             except IntegrityError:
                 return None
-        return int(result.inserted_primary_key[0])
+        return inserted_key(result)
 
     def wake_afterwards(self) -> None:
         """Let workers look for work as soon as this is committed."""
@@ -240,6 +240,13 @@ class UnitOfWork:
     def _require_write(self) -> None:
         if not self.write:
             raise RuntimeError("this unit of work only reads")
+
+
+def inserted_key(result: CursorResult[Any]) -> int:
+    """The key of the one row that an INSERT made."""
+    key = result.inserted_primary_key
+    assert key is not None
+    return int(key[0])
 
 
 class ReadingSession(Session):

@@ -1,6 +1,6 @@
 """Alembic's environment, shared by the core and all plugins; parameters come as attributes."""
 
-from typing import Any
+from typing import Any, Literal
 
 from alembic import context
 
@@ -28,7 +28,7 @@ def include_object(item: Any, name: str | None, kind: str, reflected: bool, othe
     return not (kind == "column" and name and name.startswith("x_"))
 
 
-def render_item(kind: str, item: Any, autogen_context: Any) -> str | bool:
+def render_item(kind: str, item: Any, autogen_context: Any) -> str | Literal[False]:
     """Our own column types under their short names, which the template imports."""
     if kind == "type" and item is BigId:
         return "BigId"

@@ -1,0 +1,99 @@
+"""How a reader's language writes numbers, dates, money and sizes. Moments need the company's zone."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+from functools import cache
+from zoneinfo import ZoneInfo
+
+from babel import Locale
+from babel.dates import format_date as babel_date
+from babel.dates import format_datetime as babel_datetime
+from babel.numbers import NumberPattern, get_currency_symbol
+
+from core.i18n.messages import current_locale
+
+__all__ = [
+    "currency_sign",
+    "format_date",
+    "format_datetime",
+    "format_file_size",
+    "format_money",
+    "format_number",
+]
+
+#: Business papers in China write days in the order of ISO 8601; other languages as CLDR has them.
+_DAY = {"zh_CN": "yyyy-MM-dd"}
+_MOMENT = {"zh_CN": "yyyy-MM-dd HH:mm"}
+_DAY_ELSEWHERE = "d MMM y"
+_MOMENT_ELSEWHERE = "d MMM y, HH:mm"
+_UNITS = ("B", "KB", "MB", "GB", "TB")
+
+
+@cache
+def _locale(name: str) -> Locale:
+    return Locale.parse(name)
+
+
+@cache
+def _decimal_pattern(name: str) -> NumberPattern:
+    pattern: NumberPattern = _locale(name).decimal_formats[None]
+    return pattern
+
+
+def format_number(value: Decimal | int, scale: int | None = None) -> str:
+    """A number with separators; ``scale`` digits after the point, else as many as it has."""
+    name = current_locale()
+    if scale is None:
+        exponent = value.as_tuple().exponent if isinstance(value, Decimal) else 0
+        scale = max(0, -exponent) if isinstance(exponent, int) else 0
+    digits = (scale, scale)
+    return _decimal_pattern(name).apply(value, _locale(name), force_frac=digits)
+
+
+@cache
+def _currency_sign(code: str, name: str) -> str:
+    return get_currency_symbol(code, locale=_locale(name)) or code
+
+
+def currency_sign(code: str) -> str:
+    """``¥`` for CNY where that is clear, else ``CN¥``; an unknown code stands for itself."""
+    return _currency_sign(code, current_locale())
+
+
+def format_money(value: Decimal, currency: str, scale: int = 2) -> str:
+    """An amount with the sign of its currency in front: ``¥1,250,000.00``, ``-US$3.50``."""
+    amount = format_number(abs(value), scale)
+    minus = "-" if value < 0 else ""
+    return f"{minus}{currency_sign(currency)}{amount}"
+
+
+@cache
+def _day(value: date, name: str) -> str:
+    return babel_date(value, _DAY.get(name, _DAY_ELSEWHERE), locale=_locale(name))
+
+
+def format_date(value: date) -> str:
+    """A calendar day."""
+    if current_locale() == "zh_CN":
+        return value.isoformat()
+    return _day(value, current_locale())
+
+
+def format_datetime(value: datetime, zone: ZoneInfo) -> str:
+    """A moment, to the minute, on the clocks of ``zone``."""
+    local = value.astimezone(zone)
+    name = current_locale()
+    if name == "zh_CN":
+        return local.isoformat(" ", "minutes")[:16]
+    return babel_datetime(local, _MOMENT.get(name, _MOMENT_ELSEWHERE), locale=_locale(name))
+
+
+def format_file_size(size: int) -> str:
+    """A number of bytes in the largest unit that leaves at least one: ``3.4 MB``."""
+    amount, unit = Decimal(size), 0
+    while amount >= 1024 and unit < len(_UNITS) - 1:
+        amount, unit = amount / 1024, unit + 1
+    rounded = amount.quantize(Decimal(1) if unit == 0 or amount >= 100 else Decimal("0.1"))
+    return f"{format_number(rounded)} {_UNITS[unit]}"
