@@ -10,8 +10,9 @@ from core.entities.changes import Change
 from core.errors import Problem
 from core.fields import EntityDef
 from core.files.definitions import file
+from core.i18n import lazy_gettext as _l
 from core.plugins import hookimpl
-from core.plugins.contributions import Job, RoleTemplate, SettingsGroup
+from core.plugins.contributions import Job, Permission, RoleTemplate, SettingsGroup
 from core.runtime import bump_access
 from core.security import definitions, rules
 from core.settings.definitions import COMPANY, SECURITY
@@ -34,6 +35,11 @@ def register_entities() -> Iterable[EntityDef]:
         audit_entry,
         event,
     ]
+
+
+@hookimpl
+def register_permissions() -> Iterable[Permission]:
+    return [Permission("core.see_metrics", _l("Read the measurements of the server"))]
 
 
 @hookimpl
