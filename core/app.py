@@ -11,6 +11,7 @@ from core import admin, api, web
 from core.boot import CORE, ROOT, boot
 from core.http import system
 from core.http.errors import register_error_handlers
+from core.http.mounting import mount_plugins
 from core.http.rendering import template_globals
 from core.http.requests import authenticate, close_reading, reader_locale
 from core.http.security import add_headers, check_csrf, check_policies, check_route
@@ -57,11 +58,8 @@ def create_app(runtime: Runtime | None = None) -> Flask:
     register_error_handlers(app)
     for blueprint in (system.blueprint, web.blueprint, admin.blueprint, api.blueprint):
         app.register_blueprint(blueprint)
-    _register_plugins(app, runtime)
+    mount_plugins(app, runtime)
     check_policies(app)
-    for name, function in list(runtime.plugins.implementations("app_ready")):
-        with runtime.plugins.guard(name, "app_ready"):
-            function(app=app)
     return app
 
 
@@ -104,14 +102,3 @@ def _fall_silent(error: BaseException | None) -> None:
     speaking: Any = g.pop("speaking", None)
     if speaking is not None:
         speaking.__exit__(None, None, None)
-
-
-def _register_plugins(app: Flask, runtime: Runtime) -> None:
-    owners: dict[str, str] = {}
-    for contribution in runtime.installed("register_blueprints"):
-        if contribution.owner in runtime.plugins.held_back:
-            continue
-        with runtime.plugins.guard(contribution.owner, "register_blueprints"):
-            app.register_blueprint(contribution.item)
-            owners[contribution.item.name] = contribution.owner
-    app.extensions["dougong.owners"] = owners

@@ -8,8 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, inspect
 
 from core import __version__, hooks
-from core.api import idempotency
-from core.clock import Clock
+from core.clock import Clock, shared_clock
 from core.config import Config
 from core.customize.service import read_custom_fields
 from core.db.engine import Database
@@ -25,8 +24,9 @@ from core.plugins.state import read_enabled
 from core.runtime import Runtime, Snapshot
 from core.settings import preferences
 from core.settings.service import read_settings
+from core.work import idempotency
 
-__all__ = ["CORE", "ROOT", "boot", "is_initialised"]
+__all__ = ["CORE", "ROOT", "boot", "is_initialised", "plugin_folders"]
 
 ROOT = Path(__file__).resolve().parent.parent
 CORE = Path(__file__).resolve().parent
@@ -54,8 +54,8 @@ REGISTER_HOOKS = (
 def boot(config: Config | None = None, *, clock: Clock | None = None) -> Runtime:
     """A runtime with all installed plugins loaded. The database may still be empty."""
     config = config or Config.from_environment()
-    clock = clock or Clock(timezone=config.timezone)
-    plugins = PluginManager(discover(_plugin_folders(config)), core_version=__version__)
+    clock = clock or _open_clock(config)
+    plugins = PluginManager(discover(plugin_folders(config)), core_version=__version__)
     plugins.register_builtin(hooks, "core")
     declared = _declare_entities(plugins)
     runtime = Runtime(
@@ -75,13 +75,30 @@ def boot(config: Config | None = None, *, clock: Clock | None = None) -> Runtime
     )
     runtime.declared = declared
     runtime.contributions = _collect(plugins)
-    load_catalogues(
-        [CORE / "translations", *(folder for folder in plugins.folders("translations").values())]
-    )
+    _load_translations(plugins)
     return runtime
 
 
-def _plugin_folders(config: Config) -> list[tuple[Path, str]]:
+def _load_translations(plugins: PluginManager) -> None:
+    """The catalogues of the core and the plugins; a plugin with a broken one is held back."""
+    own = CORE / "translations"
+    try:
+        load_catalogues([own, *plugins.folders("translations").values()])
+    except ValueError:
+        for name, folder in plugins.folders("translations").items():
+            with plugins.guard(name, "translations"):
+                load_catalogues([folder])
+        load_catalogues([own, *plugins.folders("translations").values()])
+
+
+def _open_clock(config: Config) -> Clock:
+    if config.test_clock:
+        return shared_clock(config.timezone, config.home / "clock.offset")
+    return Clock(timezone=config.timezone)
+
+
+def plugin_folders(config: Config) -> list[tuple[Path, str]]:
+    """Where plugins lie, each with the import prefix of what is in it."""
     return [(ROOT / "plugins", "plugins"), *((folder, "") for folder in config.plugin_folders)]
 
 

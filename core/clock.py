@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
-__all__ = ["Clock"]
+__all__ = ["Clock", "move_shared_clock", "shared_clock"]
 
 
 def _system_time() -> datetime:
@@ -33,3 +34,24 @@ class Clock:
     def move(self, by: timedelta) -> None:
         """Shift this clock; only tests and ``dougong dev clock`` call it."""
         self.offset += by
+
+
+def shared_clock(timezone: ZoneInfo, file: Path) -> Clock:
+    """A clock for tests whose offset lies in ``file``: moving it moves every running process."""
+    return Clock(timezone=timezone, source=lambda: _system_time() + _kept_offset(file))
+
+
+def move_shared_clock(file: Path, by: timedelta) -> timedelta:
+    """Shift what `shared_clock` tells; the offset from real time reached."""
+    offset = _kept_offset(file) + by
+    new = file.with_suffix(".new")
+    new.write_text(str(offset.total_seconds()))
+    new.replace(file)  # so that nobody reads half of it
+    return offset
+
+
+def _kept_offset(file: Path) -> timedelta:
+    try:
+        return timedelta(seconds=float(file.read_text()))
+    except FileNotFoundError:
+        return timedelta()

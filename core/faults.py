@@ -34,7 +34,6 @@ FAULT_POINTS: Mapping[str, str] = MappingProxyType(
         "audit.before_insert": "a change is made, its audit entry is not",
         "schema.before_commit": "a table or column is altered, its description is not committed",
         "migrate.between_steps": "some migrations have run, some have not",
-        "backup.before_seal": "a backup is written, its checksum is not",
     }
 )
 

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING
 from core.audit.definitions import audit_entry, event
 from core.entities.changes import Change
 from core.errors import Problem
+from core.exchange.duplicates import follow_changes
+from core.exchange.jobs import EXPORT, IMPORT
 from core.fields import EntityDef
 from core.files.definitions import file
+from core.files.service import attach_written, check_written
 from core.i18n import lazy_gettext as _l
 from core.plugins import hookimpl
 from core.plugins.contributions import Job, Permission, RoleTemplate, SettingsGroup
@@ -63,12 +66,12 @@ def register_events() -> Iterable[type[Event]]:
 
 @hookimpl
 def register_jobs() -> Iterable[Job]:
-    return [DELIVER]
+    return [DELIVER, IMPORT, EXPORT]
 
 
 @hookimpl
 def validate_changes(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Problem]:
-    return rules.validate(changes, uow)
+    return [*rules.validate(changes, uow), *check_written(changes, uow)]
 
 
 @hookimpl
@@ -81,3 +84,5 @@ def after_changes(changes: Sequence[Change], uow: UnitOfWork) -> None:
     if changes[0].entity.name in rules.ACCESS_ENTITIES:
         rules.follow(changes, uow)
         bump_access(uow.connection)
+    attach_written(changes, uow)
+    follow_changes(changes, uow)

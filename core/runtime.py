@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from core.plugins.manager import Contribution, PluginManager
     from core.security.actor import Actor
 
-__all__ = ["Runtime", "Snapshot", "bump_access", "bump_structure", "epoch_table"]
+__all__ = ["AccessCache", "Runtime", "Snapshot", "bump_access", "bump_structure", "epoch_table"]
 
 epoch_table = Table(
     "core_epoch",
@@ -50,6 +50,23 @@ def bump_structure(connection: Connection) -> None:
 def bump_access(connection: Connection) -> None:
     """Tell every process that users, roles or departments changed, as part of this transaction."""
     connection.execute(update(epoch_table).values(access=epoch_table.c.access + 1))
+
+
+@dataclass(frozen=True)
+class AccessCache:
+    """What was worked out from people, roles and departments at one access epoch.
+
+    A unit of work keeps the cache of the epoch that it began with, so that what an older
+    transaction has read never reaches those that began after the change.
+    """
+
+    epoch: int = -1
+    #: Actors by user id.
+    actors: dict[int, Actor] = field(default_factory=dict)
+    #: Actors behind API tokens, by token id.
+    token_actors: dict[int, Actor] = field(default_factory=dict)
+    #: Labels of people and departments.
+    directory: dict[tuple[str, int], str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -103,34 +120,37 @@ class Runtime:
         self.snapshot = EMPTY
         #: What was registered at boot, by hook, of all installed plugins.
         self.contributions: dict[str, list[Contribution[Any]]] = {}
-        self.access_epoch = -1
-        #: Actors by user id; dropped whenever the access counter moves.
-        self.actors: dict[int, Actor] = {}
-        #: Actors behind limited API tokens, by token id, kept likewise.
-        self.token_actors: dict[int, Actor] = {}
-        #: Labels of people, departments and roles, kept likewise.
-        self.directory: dict[tuple[str, int], str] = {}
+        self.access = AccessCache()
         #: Called after a commit that published or enqueued something.
         self.wake: Callable[[], None] = lambda: None
         self._build = build
         self._lock = threading.Lock()
 
-    def refresh(self, connection: Connection) -> Snapshot:
-        """Compare the epoch and reconcile; one short query when nothing moved."""
+    def refresh(self, connection: Connection) -> tuple[Snapshot, AccessCache]:
+        """Compare the epochs and reconcile; one short query when nothing moved."""
         row = connection.execute(_read_epoch).one()
-        if row.access != self.access_epoch:
+        snapshot, access = self.snapshot, self.access
+        if row.access != access.epoch:
+            access = self.access = AccessCache(row.access)
+        if row.structure != snapshot.structure:
             with self._lock:
-                self.actors, self.token_actors, self.directory = {}, {}, {}
-                self.access_epoch = row.access
-        if row.structure != self.snapshot.structure:
-            with self._lock:
-                if row.structure != self.snapshot.structure:
-                    self.snapshot = self._build(self, connection, row.structure)
-        return self.snapshot
+                snapshot = self.snapshot
+                if row.structure != snapshot.structure:
+                    snapshot = self.snapshot = self._build(self, connection, row.structure)
+        return snapshot, access
+
+    def rebuilt(self, connection: Connection) -> Snapshot:
+        """The structure as an uncommitted transaction sees it; nobody else is shown it."""
+        return self._build(self, connection, connection.execute(_read_epoch).one().structure)
+
+    def forget(self) -> None:
+        """Drop the snapshot, so that whoever comes next builds it anew: a plugin was held back."""
+        self.snapshot = EMPTY
 
     def installed(self, hook: str) -> list[Contribution[Any]]:
-        """What everybody installed registered through ``hook``, enabled or not."""
-        return self.contributions.get(hook, [])
+        """What everybody installed registered through ``hook``, enabled or not; not held back."""
+        usable = {"core", *self.plugins.loaded}
+        return [item for item in self.contributions.get(hook, ()) if item.owner in usable]
 
     @contextmanager
     def read_connection(self) -> Iterator[Connection]:

@@ -4,4 +4,25 @@ from flask import Blueprint
 
 blueprint = Blueprint("admin", __name__, url_prefix="/admin")
 
-__all__ = ["blueprint"]
+from core.admin import (  # noqa: E402 - views register on the blueprint above
+    apps,
+    audit,
+    departments,
+    fields,
+    jobs,
+    people,
+    roles,
+    settings,
+)
+
+__all__ = [
+    "apps",
+    "audit",
+    "blueprint",
+    "departments",
+    "fields",
+    "jobs",
+    "people",
+    "roles",
+    "settings",
+]

@@ -1,7 +1,51 @@
 """REST: records, actions, structure, imports and jobs, as JSON."""
 
+from typing import Any
+
 from flask import Blueprint
+from werkzeug.routing import BaseConverter
+
+__all__ = [
+    "account",
+    "actions",
+    "batch",
+    "blueprint",
+    "docs",
+    "imports",
+    "jobs",
+    "plugins",
+    "records",
+    "settings",
+    "structure",
+]
 
 blueprint = Blueprint("api", __name__, url_prefix="/api")
 
-__all__ = ["blueprint"]
+
+class RecordId(BaseConverter):
+    """An id as ``<record:record_id>``: at most 18 digits, so that every database can hold it."""
+
+    regex = "[0-9]{1,18}"
+
+    def to_python(self, value: str) -> int:
+        return int(value)
+
+
+def _add_converter(state: Any) -> None:
+    state.app.url_map.converters["record"] = RecordId
+
+
+blueprint.record(_add_converter)
+
+from core.api import (  # noqa: E402 - views register on the blueprint above
+    account,
+    actions,
+    batch,
+    docs,
+    imports,
+    jobs,
+    plugins,
+    records,
+    settings,
+    structure,
+)

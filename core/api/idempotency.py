@@ -1,93 +1,79 @@
-"""Idempotency keys: the first answer to a request is kept and given again."""
+"""Idempotency keys of REST: a request with a key has its effect once, whoever repeats it when."""
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Column, Integer, Table, UniqueConstraint, delete, insert, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import update
 
-from core.db.base import metadata
-from core.db.types import BigId, PlainText, UtcDateTime
-from core.errors import Invalid, Refused
-from core.i18n import gettext as _
+from core.errors import Refused
+from core.work.idempotency import (
+    KeptAnswer,
+    find_answer,
+    idempotency_table,
+    keep_answer,
+    request_hash,
+)
 
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
-__all__ = ["KeptAnswer", "find_answer", "idempotency_table", "keep_answer"]
+__all__ = [
+    "KeptAnswer",
+    "answer_once",
+    "find_answer",
+    "idempotency_table",
+    "keep_answer",
+    "request_hash",
+]
 
-#: How long an answer is kept.
-KEPT_FOR = timedelta(days=2)
-
-idempotency_table = Table(
-    "core_idempotency",
-    metadata,
-    Column("id", BigId, primary_key=True),
-    Column("user_id", BigId, nullable=False),
-    Column("key", PlainText(200), nullable=False),
-    Column("request_hash", PlainText(64), nullable=False),
-    Column("status", Integer, nullable=False),
-    Column("body", PlainText(), nullable=False),
-    Column("at", UtcDateTime, nullable=False),
-    UniqueConstraint("user_id", "key"),
-)
+#: How often a request that met its twin looks for the twin's answer.
+TRIES = 3
 
 
-@dataclass(frozen=True)
-class KeptAnswer:
-    """The first answer to a request."""
-
-    status: int
-    body: str
+class _Taken(Exception):
+    """Another transaction claimed the key first; the cause says so to the caller."""
 
 
-def request_hash(method: str, path: str, body: bytes) -> str:
-    """What makes two requests the same one."""
-    return hashlib.sha256(b"\n".join((method.encode(), path.encode(), body))).hexdigest()
+def answer_once(
+    begin: Callable[[], AbstractContextManager[UnitOfWork]],
+    key: str | None,
+    digest: str,
+    work: Callable[[UnitOfWork], KeptAnswer],
+) -> KeptAnswer:
+    """What ``work`` answers in a transaction of ``begin``; with a key it has its effect once.
 
-
-def find_answer(uow: UnitOfWork, key: str, digest: str) -> KeptAnswer | None:
-    """The kept answer; `Refused` when the key was used for another request."""
-    if not 1 <= len(key) <= 200:
-        raise Invalid(_("An Idempotency-Key has 1 to 200 characters."))
-    table = idempotency_table
-    row = uow.execute(
-        select(table).where(
-            table.c.user_id == uow.actor.user_id,
-            table.c.key == key,
-            table.c.at > uow.now() - KEPT_FOR,
-        )
-    ).one_or_none()
-    if row is None:
-        return None
-    if row.request_hash != digest:
-        raise Refused(_("This Idempotency-Key was used for another request."))
-    return KeptAnswer(row.status, row.body)
-
-
-def keep_answer(uow: UnitOfWork, key: str, digest: str, status: int, body: str) -> None:
-    """Keep an answer in the transaction of its effect.
-
-    Of two equal requests at the same instant one fails here, is rolled back whole, and finds the
-    other's answer when it is tried again: `Refused`.
+    The key is claimed before the work, so that an equal request at the same instant waits for the
+    first to end instead of failing half-way. A refusal rolls the claim back too: the request may be
+    tried again. Raises `Refused` when the key was used for another request.
     """
-    table = idempotency_table
-    mine = (table.c.user_id == uow.actor.user_id) & (table.c.key == key)
-    uow.execute(delete(table).where(mine, table.c.at <= uow.now() - KEPT_FOR))
+    for _attempt in range(TRIES):
+        try:
+            with begin() as uow:
+                return work(uow) if key is None else _claimed(uow, key, digest, work)
+        except _Taken as taken:
+            refusal = taken.__cause__
+    assert refusal is not None
+    raise refusal
+
+
+def _claimed(
+    uow: UnitOfWork, key: str, digest: str, work: Callable[[UnitOfWork], KeptAnswer]
+) -> KeptAnswer:
+    kept = find_answer(uow, key, digest)
+    if kept is not None:
+        return kept
     try:
-        uow.execute(
-            insert(table).values(
-                user_id=uow.actor.user_id,
-                key=key,
-                request_hash=digest,
-                status=status,
-                body=body,
-                at=uow.now(),
-            )
-        )
-    except IntegrityError:
-        raise Refused(_("The same request is being worked on. Try again.")) from None
+        keep_answer(uow, key, digest, 0, "")
+    except Refused as refusal:
+        raise _Taken from refusal
+    answer = work(uow)
+    table = idempotency_table
+    uow.execute(
+        update(table)
+        .where(table.c.user_id == uow.actor.user_id, table.c.key == key)
+        .values(status=answer.status, body=answer.body)
+    )
+    return answer

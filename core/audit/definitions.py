@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import ColumnElement, FromClause, and_, false, or_, select, true
 from sqlalchemy.orm import Mapped
 
 from core.audit.models import AuditEntry
@@ -33,17 +34,49 @@ class OutboxEvent(Base):
     actor: Mapped[int | None] = event_table.c.actor_id  # type: ignore[assignment]
 
 
+def _reachable(uow: UnitOfWork, action: str, table: FromClause) -> ColumnElement[bool]:
+    """Entries about records that the reader reaches; what somebody did oneself in any case.
+
+    Acts that are about no record (a switched module, a setting) need the right to all entries.
+    """
+    from core.entities.scope import may, scope_clause
+
+    trail = uow.entity("audit_entry")
+    if uow.actor.is_admin and may(uow, trail, action):
+        return true()
+    if not may(uow, trail, action):
+        return false()
+    reached: list[ColumnElement[bool]] = [table.c.actor_id == uow.actor.user_id]
+    if not uow.actor.access(trail).is_unlimited(action):
+        return reached[0]
+    whole: list[str] = []
+    for spec in uow.snapshot.entities.values():  # a plugin that is off may have no tables
+        if spec.scope is not None:
+            continue  # files and the trail itself, whose scope asks for those of all others
+        records = spec.table.alias()
+        clause = scope_clause(uow, spec, "read", records)
+        if clause is None:
+            whole.append(spec.name)
+        elif may(uow, spec, "read"):
+            ids = select(records.c.id).where(clause)
+            reached.append(and_(table.c.entity == spec.name, table.c.record_id.in_(ids)))
+    return or_(*reached, table.c.entity.is_(None), table.c.entity.in_(whole))
+
+
 def _without_hidden(uow: UnitOfWork, row: dict[str, Any]) -> dict[str, Any]:
     """Changes of fields that the reader may not see are left out."""
     changes, actor = row.get("changes"), uow.actor
     spec = uow.snapshot.installed_entities.get(row.get("entity") or "")
-    if actor.is_system or actor.is_admin or not isinstance(changes, dict) or spec is None:
+    if actor.is_system or actor.is_admin or not isinstance(changes, dict) or not row.get("entity"):
         return row
+    if spec is None:
+        return {**row, "changes": {}}  # nobody can say any more who might see what
     access = actor.access(spec)
+    of_fields = row.get("action") in ("create", "update", "delete", "restore")
     shown = {
         name: value
         for name, value in changes.items()
-        if name not in spec or access.can_use(spec[name])
+        if (access.can_use(spec[name]) if name in spec else not of_fields)
     }
     return {**row, "changes": shown}
 
@@ -67,6 +100,7 @@ audit_entry = EntityDef(
     list_columns=("at", "actor", "action", "entity", "record_id", "channel", "address"),
     default_sort="-id",
     redact=_without_hidden,
+    scope=_reachable,
     **_READ_ONLY,
 )
 

@@ -11,6 +11,7 @@ from sqlalchemy import insert
 
 from core.audit.models import AuditEntry
 from core.faults import fault
+from core.fields import References
 
 if TYPE_CHECKING:
     from core.entities.changes import Change
@@ -71,29 +72,25 @@ def _row(
     }
 
 
-_UNINTERESTING = frozenset(
-    {"id", "version", "created_at", "created_by", "updated_at", "updated_by", "archived_at"}
-)
-
-
 def _differences(change: Change) -> dict[str, list[Any]]:
-    found: dict[str, list[Any]] = {}
     before, after = change.before, change.after
-    for spec in change.entity.stored:
-        name = spec.name
-        if name in _UNINTERESTING:
-            continue
-        old, new = before.get(name), after.get(name)
-        if old != new:
-            found[name] = [_plain(old), _plain(new)]
+    found: dict[str, list[Any]] = {
+        name: [_plain(old), _plain(new)]
+        for name in change.entity.audited_names
+        if (old := before.get(name)) != (new := after.get(name))
+    }
     for name, value in change.detached.items():
-        old = change.before.get(name)
-        if old != value and isinstance(value, list) and all(isinstance(v, int) for v in value):
-            found[name] = [old, value]
+        if not isinstance(change.entity[name].type, References):
+            continue  # lines have entries of their own
+        old, new = change.before.get(name), value or []
+        if (old or []) != new:
+            found[name] = [old, new]
     return found
 
 
 def _plain(value: Any) -> Any:
+    if value is None or type(value) is str:
+        return value
     if isinstance(value, Decimal):
         return str(value)
     if isinstance(value, (datetime, date)):

@@ -11,8 +11,6 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from alembic.migration import MigrationContext
-from alembic.operations import Operations
 from sqlalchemy import Column, Connection, Index, Table, insert, inspect, select
 
 from core.audit.recorder import record_act
@@ -105,7 +103,7 @@ def _field_spec(
         help=LocalText(options["help"]) if options.get("help") else "",
         required=bool(options.get("required")),
         unique=bool(options.get("unique")),
-        default=options.get("default"),
+        default=_default(type_, options.get("default")),
         searchable=bool(options.get("searchable")),
         mask=options.get("mask") or "",
         column=None if is_detached(type_) else name,
@@ -113,6 +111,14 @@ def _field_spec(
         custom=True,
         retired=retired,
     )
+
+
+def _default(type_: t.FieldType, value: Any) -> Any:
+    """A default as the column holds it, e.g. a day rather than its text; a wrong one as it is."""
+    try:
+        return None if value is None else check_value(type_, value)
+    except BadValue:
+        return value
 
 
 def _declare(spec: EntitySpec, field: FieldSpec, specs: Mapping[str, EntitySpec]) -> None:
@@ -237,8 +243,11 @@ def _check_options(
         wrong("mask", "mask", _("Write a mask as 3-4: how many characters to keep at each end."))
     if kind in ("choice", "multi_choice"):
         _check_choices(options.get("choices"), wrong)
-    if kind in ("reference", "references") and options.get("entity") not in uow.snapshot.entities:
+    if kind in ("reference", "references") and options.get("entity") not in [
+        *uow.snapshot.entities
+    ]:
         wrong("entity", "choice", _("Name an entity."))
+    _check_fitting(kind, options, wrong)
     if kind == "region" and options.get("level", "district") not in (
         "province",
         "city",
@@ -264,6 +273,26 @@ def _check_options(
         wrong("currency", "currency", _("Give a currency code such as CNY."))
 
 
+def _check_fitting(kind: str, options: Mapping[str, Any], wrong: Any) -> None:
+    """What a kind cannot be: lists are not unique, only texts are searched, numbers hold their scale."""
+    message = _("This kind of field cannot have that.")
+    if options.get("searchable") and kind not in _SEARCHED:
+        wrong("searchable", "kind", message)
+    for key in ("unique", "index"):
+        if options.get(key) and kind in _UNORDERED:
+            wrong(key, "kind", message)
+    if options.get("required") and kind in ("computed", "auto_number"):
+        wrong("required", "kind", message)
+    if kind in ("decimal", "money", "computed"):
+        default = t.Money() if "money" in (kind, options.get("result")) else t.Number()
+        precision = options.get("precision", default.precision)
+        scale = options.get("scale", default.scale)
+        if type(precision) is int and type(scale) is int and scale > precision:
+            wrong("scale", "range", _("There are more digits after the point than in all."))
+
+
+_SEARCHED = ("text", "long_text", "rich_text", "email", "phone", "url", "auto_number")
+_UNORDERED = ("long_text", "rich_text", "multi_choice", "tags", "references", "computed")
 _RESULTS = ("text", "integer", "decimal", "money", "boolean", "date", "datetime")
 
 
@@ -310,6 +339,9 @@ def _lock(connection: Connection) -> None:
 
 
 def _make(uow: UnitOfWork, spec: EntitySpec, field: FieldSpec, *, indexed: bool) -> None:
+    from alembic.migration import MigrationContext
+    from alembic.operations import Operations
+
     operations = Operations(MigrationContext.configure(uow.connection))
     if isinstance(field.type, t.References):
         target = uow.snapshot.installed_entities[field.type.entity]

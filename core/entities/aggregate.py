@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, column, func, select
+from sqlalchemy import ColumnElement, FromClause, column, func, select
 
 from core.entities.labels import resolve_labels
 from core.entities.query import ListQuery, conditions
@@ -77,27 +77,35 @@ def _group(uow: UnitOfWork, spec: EntitySpec, text: str) -> _Group:
     if len(steps) > 2:
         raise _bad("group", _("At most two references in a row."))
     key: ColumnElement[Any] | None = None
+    root = spec.table
     for name in steps:
         field = _usable(uow, spec, name, "group")
         if not isinstance(field.type, t.Reference):
             raise _bad("group", _("%(field)s does not refer to another record.", field=name))
-        key = _value(uow, spec, field, key)
+        key = _value(uow, spec, field, key, root)
         spec = uow.entity(field.type.entity)
     field = _usable(uow, spec, last, "group")
     if isinstance(field.value_type, (t.MultiChoice, t.Tags, t.Document, t.LongText)):
         raise _bad("group", _("Cannot group by %(name)s.", name=last[:60]))
-    return _Group(text, _value(uow, spec, field, key), field)
+    return _Group(text, _value(uow, spec, field, key, root), field)
 
 
 def _value(
-    uow: UnitOfWork, spec: EntitySpec, field: FieldSpec, key: ColumnElement[Any] | None
+    uow: UnitOfWork,
+    spec: EntitySpec,
+    field: FieldSpec,
+    key: ColumnElement[Any] | None,
+    root: FromClause,
 ) -> ColumnElement[Any]:
-    """The field's column, or that of the record ``key`` points to: null where it may not be read."""
+    """The field's column, or that of the record ``key`` points to: null where it may not be read.
+
+    However deep it lies, ``key`` belongs to the row of ``root`` that is being grouped.
+    """
     assert field.column is not None
     if key is None:
         return spec.table.c[field.column]
     other = spec.table.alias()
-    statement = select(other.c[field.column]).where(other.c.id == key)
+    statement = select(other.c[field.column]).where(other.c.id == key).correlate(root)
     if (clause := scope_clause(uow, spec, "read", other)) is not None:
         statement = statement.where(clause)
     return statement.scalar_subquery()

@@ -30,6 +30,8 @@ class Change:
     #: The position of the record among those given by the caller.
     item: int = 0
     detached: dict[str, Any] = field(default_factory=dict)
+    #: The names of the fields that the caller gave, at a creation: the others hold defaults.
+    given: frozenset[str] = frozenset()
 
     def changed(self, name: str) -> bool:
         """True when the field has another value than before."""

@@ -148,7 +148,7 @@ class _Parser:
             raise _bad(place, "too_many", _("At most %(n)s conditions.", n=MAX_LEAVES))
         path = self.path(source["field"], place)
         op, value = source["op"], source.get("value")
-        if op not in operators(path.field.type):
+        if not isinstance(op, str) or op not in operators(path.field.type):
             allowed = ", ".join(sorted(operators(path.field.type)))
             raise _bad(
                 f"{place}.op", "operator", _("Use one of these operators: %(ops)s.", ops=allowed)

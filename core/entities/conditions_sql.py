@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
     FromClause,
     String,
@@ -89,7 +90,7 @@ class _Compiler:
 
     def leaf(self, leaf: Leaf, spec: EntitySpec, table: FromClause) -> ColumnElement[bool]:
         if leaf.op == "same":
-            return _same_record(leaf, table)
+            return _same_record(leaf, table, scaled=self.uow.runtime.database.is_sqlite)
         return self.reach(leaf, list(leaf.path.steps), spec, table)
 
     def reach(
@@ -174,13 +175,29 @@ def _column(table: FromClause, field: FieldSpec) -> ColumnElement[Any]:
     return table.c[field.column]
 
 
-def _same_record(leaf: Leaf, table: FromClause) -> ColumnElement[bool]:
+def _same_record(leaf: Leaf, table: FromClause, *, scaled: bool) -> ColumnElement[bool]:
     op, right_path = leaf.value
     left, right = _column(table, leaf.path.field), _column(table, right_path.field)
+    if scaled:
+        left, right = _one_unit(left, right)
     if op == "eq":
         return left.is_distinct_from(right) if leaf.negated else left.is_not_distinct_from(right)
     found: ColumnElement[bool] = _OPERATORS[op](left, right)
     return or_(left.is_(None), right.is_(None), not_(found)) if leaf.negated else found
+
+
+def _one_unit(
+    left: ColumnElement[Any], right: ColumnElement[Any]
+) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
+    """Decimals of different scales, which SQLite holds as integers, in the smaller unit."""
+    scales = [getattr(side.type, "scale", None) or 0 for side in (left, right)]
+    if scales[0] == scales[1]:
+        return left, right
+    both = [
+        type_coerce(side, BigInteger) * 10 ** (max(scales) - scale)
+        for side, scale in zip((left, right), scales, strict=True)
+    ]
+    return both[0], both[1]
 
 
 def _link_test(

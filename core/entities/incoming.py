@@ -79,14 +79,11 @@ def _refusal(
 
 def fill_defaults(spec: EntitySpec, values: dict[str, Any]) -> None:
     """Defaults for what was not given; an explicit null stays null."""
-    for field in spec:
-        if field.name in values or not field.is_stored:
+    for field in spec.defaulted:
+        if field.name in values:
             continue
-        if field.default is not None:
-            default = field.default
-            values[field.name] = default() if callable(default) else default
-        elif isinstance(field.type, t.Boolean):
-            values[field.name] = False
+        default = False if field.default is None else field.default
+        values[field.name] = default() if callable(default) else default
 
 
 def check_required(changes: Iterable[Change]) -> list[Problem]:
@@ -133,6 +130,8 @@ def _pointed_at(change: Change, field: FieldSpec) -> set[int]:
     if not field.is_stored:
         given = set(change.detached.get(field.name) or ())
         return given - set(change.before.get(field.name) or ())
+    if change.kind == "create" and field.name not in change.given:
+        return set()  # a default, or a stamp of the service: the maker need not be able to read it
     value = change.after.get(field.name)
     return set() if value is None or value == change.before.get(field.name) else {value}
 
@@ -142,7 +141,8 @@ def readable(uow: UnitOfWork, entity: str, ids: set[int]) -> set[int]:
     spec = uow.snapshot.installed_entities.get(entity)
     if spec is None:
         return set()
-    known: set[int] = uow.memo.setdefault(("readable", entity, uow.actor.is_system), set())
+    memo = ("readable", entity, uow.actor.user_id, uow.actor.is_system)
+    known: set[int] = uow.memo.setdefault(memo, set())
     missing = sorted(ids - known)
     table = spec.table
     for start in range(0, len(missing), _IN_CHUNK):

@@ -67,20 +67,32 @@ def resolve_labels(uow: UnitOfWork, wanted: Mapping[str, set[int]]) -> Labels:
 
 def _entity_labels(uow: UnitOfWork, spec: EntitySpec, ids: set[int]) -> dict[int, str]:
     name = spec.name
-    memo: dict[int, str | None] = uow.memo.setdefault(("labels", name, uow.actor.is_system), {})
-    if name in _DIRECTORY:
-        kept = uow.runtime.directory
+    actor = uow.actor
+    memo: dict[int, str | None] = uow.memo.setdefault(
+        ("labels", name, actor.user_id, actor.is_system), {}
+    )
+    shared = name in _DIRECTORY and _sees_all(uow, spec)
+    kept = uow.access.directory
+    if shared:
         memo.update({key: kept[name, key] for key in ids - memo.keys() if (name, key) in kept})
     missing = sorted(ids - memo.keys())
     for start in range(0, len(missing), 900):
         chunk = missing[start : start + 900]
         memo.update(dict.fromkeys(chunk))
         memo.update(_read(uow, spec, chunk))
-    if name in _DIRECTORY and missing:
-        uow.runtime.directory.update(
-            {(name, key): label for key in missing if (label := memo[key]) is not None}
-        )
+    if shared and missing and not uow.write:
+        kept.update({(name, key): label for key in missing if (label := memo[key]) is not None})
     return {key: label for key in ids if (label := memo[key]) is not None}
+
+
+def _sees_all(uow: UnitOfWork, spec: EntitySpec) -> bool:
+    """True when the actor sees the plain labels of all records: only such may share them."""
+    if uow.actor.is_system:
+        return True
+    return (
+        uow.actor.access(spec).can_use(spec[spec.label_field])
+        and scope_clause(uow, spec, "read") is None
+    )
 
 
 def _read(uow: UnitOfWork, spec: EntitySpec, ids: list[int]) -> dict[int, str]:

@@ -95,7 +95,7 @@ def _known_lines(
         if "id" not in line:
             continue
         key = line["id"]
-        if key not in old or key in updating:
+        if not isinstance(key, int) or key not in old or key in updating:
             raise Invalid(
                 _("Please correct what is marked."),
                 [

@@ -24,7 +24,7 @@ from core.i18n import gettext as _
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
-__all__ = ["SortKey", "after_cursor", "make_cursor", "parse_sort"]
+__all__ = ["SortKey", "after_cursor", "is_sortable", "make_cursor", "parse_sort"]
 
 MAX_KEYS = 4
 
@@ -58,7 +58,7 @@ def parse_sort(uow: UnitOfWork, spec: EntitySpec, text: str) -> tuple[SortKey, .
     for part in names:
         descending, name = part.startswith("-"), part.lstrip("+-")
         field = spec.by_name.get(name)
-        if field is None or not may_use(uow, spec, field) or not _sortable(field):
+        if field is None or not may_use(uow, spec, field) or not is_sortable(field):
             raise _bad(_("Cannot sort by %(name)s.", name=name[:60]))
         if any(key.name == name for key in keys):
             continue
@@ -70,7 +70,8 @@ def parse_sort(uow: UnitOfWork, spec: EntitySpec, text: str) -> tuple[SortKey, .
     return tuple(keys)
 
 
-def _sortable(field: FieldSpec) -> bool:
+def is_sortable(field: FieldSpec) -> bool:
+    """True when a list can be put in the order of this field."""
     listed = (t.MultiChoice, t.Tags, t.LongText, t.Document, t.File)
     return field.is_stored and not isinstance(field.value_type, listed)
 

@@ -19,7 +19,7 @@ from core.entities.lines import load_lines
 from core.entities.masking import mask_value
 from core.entities.paging import SortKey, after_cursor, make_cursor, parse_sort
 from core.entities.scope import may_use, require, scope_clause
-from core.entities.writing import load_links
+from core.entities.writing import is_key, load_links
 from core.errors import Invalid, NotFound, Problem
 from core.fields import EntitySpec, FieldSpec
 from core.fields import types as t
@@ -101,7 +101,7 @@ def page(uow: UnitOfWork, entity: str, query: ListQuery) -> Page:
     require(uow, spec, "read")
     fields = _chosen(uow, spec, query.fields)
     limit = max(1, min(query.limit, MAX_LIMIT))
-    keys = parse_sort(uow, spec, query.sort or spec.default_sort)
+    keys = _order(uow, spec, query)
     where = conditions(uow, spec, query)
     statement = _columns(spec, fields, keys).where(*where)
     if query.after:
@@ -124,11 +124,13 @@ def get(uow: UnitOfWork, entity: str, record_id: int, *, archived: bool | None =
     spec = uow.entity(entity)
     require(uow, spec, "read")
     fields = visible(uow, spec)
-    statement = _columns(spec, fields, ()).where(spec.table.c.id == record_id)
-    statement = statement.where(*_living(spec, archived))
-    if (clause := scope_clause(uow, spec, "read")) is not None:
-        statement = statement.where(clause)
-    row = uow.execute(statement).mappings().one_or_none()
+    row = None
+    if is_key(record_id):
+        statement = _columns(spec, fields, ()).where(spec.table.c.id == record_id)
+        statement = statement.where(*_living(spec, archived))
+        if (clause := scope_clause(uow, spec, "read")) is not None:
+            statement = statement.where(clause)
+        row = uow.execute(statement).mappings().one_or_none()
     if row is None:
         raise NotFound(
             _(
@@ -160,7 +162,7 @@ def stream(
     require(uow, spec, "read")
     require(uow, spec, action)
     fields = _chosen(uow, spec, query.fields)
-    keys = parse_sort(uow, spec, query.sort or spec.default_sort)
+    keys = _order(uow, spec, query)
     where = conditions(uow, spec, query)
     if (clause := scope_clause(uow, spec, action)) is not None:
         where.append(clause)
@@ -189,7 +191,7 @@ def select_ids(
     where = conditions(uow, spec, query)
     if (clause := scope_clause(uow, spec, action)) is not None:
         where.append(clause)
-    keys = parse_sort(uow, spec, query.sort or spec.default_sort)
+    keys = _order(uow, spec, query)
     statement = select(spec.table.c.id).where(*where).order_by(*(k.order() for k in keys))
     return list(uow.execute(statement.limit(limit)).scalars())
 
@@ -197,8 +199,19 @@ def select_ids(
 # Statements
 
 
+def _order(uow: UnitOfWork, spec: EntitySpec, query: ListQuery) -> tuple[SortKey, ...]:
+    """The order asked for, else the entity's own as far as the reader may use its fields."""
+    if query.sort:
+        return parse_sort(uow, spec, query.sort)
+    parts = [part.strip() for part in spec.default_sort.split(",")]
+    usable = [part for part in parts if may_use(uow, spec, spec[part.lstrip("+-")])]
+    return parse_sort(uow, spec, ",".join(usable))
+
+
 def _columns(spec: EntitySpec, fields: Sequence[FieldSpec], keys: Sequence[SortKey]) -> Select[Any]:
     names = {item.name for item in fields if item.is_stored} | ({"id"} & set(spec.by_name))
+    if spec.redact is not None:
+        names.update(item.name for item in spec.stored)  # it looks at the whole row
     if "version" in spec:
         names.add("version")
     columns = [spec.column(name).label(name) for name in spec.by_name if name in names]
@@ -277,6 +290,8 @@ def _shown(
     uow: UnitOfWork, spec: EntitySpec, fields: Sequence[FieldSpec], row: dict[str, Any]
 ) -> dict[str, Any]:
     access: EntityAccess | None = None if uow.actor.is_system else uow.actor.access(spec)
+    if spec.redact is not None:
+        row = spec.redact(uow, row)
     values = {item.name: row[item.name] for item in fields if item.is_stored}
     if "id" in row:
         values["id"] = row["id"]
@@ -286,7 +301,7 @@ def _shown(
         for item in fields:
             if access.field(item.name) == FieldAccess.MASKED:
                 values[item.name] = mask_value(values.get(item.name), item.mask)
-    return spec.redact(uow, values) if spec.redact is not None else values
+    return values
 
 
 def _attach_links(

@@ -79,7 +79,7 @@ class DeclaredEntities:
                 continue
             if target not in self.specs:
                 raise RegistryError(
-                    spec.plugin, f"{spec.name}.{field.name}: there is no entity {target}"
+                    field.owner, f"{spec.name}.{field.name}: there is no entity {target}"
                 )
             if isinstance(field.type, t.References):
                 define_link_table(spec.table.name, field.name, self.specs[target].table.name)
@@ -120,7 +120,15 @@ def _extension_field(
             keys = [ForeignKey("core_file.id")]
         elif target is not None:
             keys = [ForeignKey(f"{target.table.name}.id")]
-        spec.table.append_column(Column(physical, column_type(field.type), *keys, nullable=True))
+        spec.table.append_column(
+            Column(
+                physical,
+                column_type(field.type),
+                *keys,
+                nullable=True,
+                info={"plugin": owner},
+            )
+        )
     return replace(field, owner=owner, column=physical)
 
 

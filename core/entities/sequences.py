@@ -77,7 +77,7 @@ def _advance(uow: UnitOfWork, key: str, count: int) -> int:
     upsert = (
         insert(table)
         .values(key=key, last=count)
-        .on_conflict_do_update([table.c.key], set_={"last": table.c.last + count})
+        .on_conflict_do_update(index_elements=[table.c.key], set_={"last": table.c.last + count})
         .returning(table.c.last)
     )
     return int(uow.execute(upsert).scalar_one())

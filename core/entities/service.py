@@ -22,7 +22,7 @@ from core.entities.incoming import (
 )
 from core.entities.lines import load_lines, write_lines
 from core.entities.ownership import default_owner, follow_owner
-from core.entities.scope import require
+from core.entities.scope import depends_on_values, require
 from core.entities.writing import (
     check_reach,
     load,
@@ -57,6 +57,7 @@ def create(uow: UnitOfWork, entity: str, items: Sequence[Mapping[str, Any]]) -> 
         return []
     given, problems = check_given(uow, spec, items)
     now, actor = uow.now(), uow.actor.user_id
+    blank = dict.fromkeys(field.name for field in spec.stored)
     changes = []
     for index, values in enumerate(given):
         fill_defaults(spec, values)
@@ -69,7 +70,15 @@ def create(uow: UnitOfWork, entity: str, items: Sequence[Mapping[str, Any]]) -> 
             "updated_by": actor,
             "archived_at": None,
         }
-        change = Change("create", spec, {}, values | stamps, item=index, detached=detached)
+        change = Change(
+            "create",
+            spec,
+            {},
+            blank | values | stamps,
+            item=index,
+            detached=detached,
+            given=frozenset(items[index]),
+        )
         changes.append(change)
     if spec.owned:
         default_owner(uow, changes, items)
@@ -189,7 +198,11 @@ def _check_and_write(
         return
     if action == "update":
         _stamp(uow, writing)
-    moved = action == "create" or any(_moves(change) for change in writing)
+    moved = (
+        action == "create"
+        or depends_on_values(uow, spec, action)
+        or any(_moves(change) for change in writing)
+    )
     write_rows(uow, writing)
     if moved:
         check_reach(uow, writing, action)
@@ -228,7 +241,7 @@ def _check_versions(
     from core.entities.query import get
 
     for key, version in versions.items():
-        if before[key]["version"] != version:
+        if key in before and before[key]["version"] != version:
             raise Conflict(
                 _("Somebody changed this record while you worked on it."),
                 current=get(uow, spec.name, key).values,

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import orjson
 
 from core.fields import types as t
-from core.fields.regions import region
+from core.fields.regions import find_region, region
 from core.i18n import gettext
 from core.richtext import clean_html
 from core.tabular.cleaning import CleaningError, clean_email, clean_phone
@@ -226,7 +226,9 @@ def _(type_: t.Tags, value: Any) -> list[str] | None:
 
 @_check.register
 def _(type_: t.Region, value: Any) -> str:
-    found = region(value) if isinstance(value, str) else None
+    found = None
+    if isinstance(value, str):
+        found = region(value) or region(find_region(value[:100]) or "")
     if found is None:
         raise BadValue("region", gettext("There is no such region."))
     return found.code
@@ -264,7 +266,11 @@ def _(type_: t.Lines, value: Any) -> list[dict[str, Any]]:
 def _(type_: t.Document, value: Any) -> Any:
     if not isinstance(value, (dict, list)):
         raise _wrong_type(gettext("a JSON object or list"))
-    if len(orjson.dumps(value)) > 200_000:
+    try:
+        size = len(orjson.dumps(value))
+    except orjson.JSONEncodeError:  # e.g. a whole number beyond 64 bits
+        raise _wrong_type(gettext("a JSON object or list")) from None
+    if size > 200_000:
         raise BadValue("too_long", gettext("The document is too large."))
     return value
 

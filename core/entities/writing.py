@@ -19,15 +19,21 @@ from core.errors import Forbidden, Invalid, NotFound, Problem
 from core.fields import EntitySpec, FieldSpec
 from core.fields import types as t
 from core.i18n import gettext as _
+from core.security.actor import SCOPES
 from core.work import events
 from core.work.uow import inserted_key
 
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
-__all__ = ["check_reach", "load", "load_links", "refuse", "run_after", "run_before", "write_rows"]
+__all__ = ["check_reach", "is_key", "load", "load_links", "refuse", "run_after", "run_before", "write_rows"]
 
 _IN_CHUNK = 900
+
+
+def is_key(value: Any) -> bool:
+    """True for what can be the id of a record: 1 to 18 digits."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value < 10**18
 
 
 def refuse(problems: Sequence[Problem]) -> None:
@@ -53,8 +59,9 @@ def load(
     table = spec.table
     found: dict[int, dict[str, Any]] = {}
     clause = scope_clause(uow, spec, action)
-    for start in range(0, len(ids), _IN_CHUNK):
-        statement = select(*columns).where(table.c.id.in_(ids[start : start + _IN_CHUNK]))
+    keys = [key for key in ids if is_key(key)]
+    for start in range(0, len(keys), _IN_CHUNK):
+        statement = select(*columns).where(table.c.id.in_(keys[start : start + _IN_CHUNK]))
         statement = statement.order_by(table.c.id)
         if "archived_at" in table.c:
             deleted = table.c.archived_at
@@ -240,7 +247,7 @@ def _plainly_within(uow: UnitOfWork, changes: Sequence[Change], action: str) -> 
     if access.is_unlimited(action):
         return True
     scopes = access.scopes.get(action, ())
-    if not any(isinstance(scope, str) for scope in scopes):
+    if not any(isinstance(scope, str) and scope in SCOPES for scope in scopes):
         return False
     key = "owner" if spec.owned else "created_by"
     return all(change.after.get(key) == actor.user_id for change in changes)

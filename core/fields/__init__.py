@@ -2,7 +2,7 @@
 
 from core.fields.declare import Entity, Owned, detached, field
 from core.fields.describe import EntityDef, describe
-from core.fields.spec import ActionSpec, EntitySpec, FieldSpec, Section
+from core.fields.spec import ActionSpec, EntitySpec, FieldSpec, ScopeSpec, Section
 from core.fields.types import (
     AutoNumber,
     Boolean,
@@ -62,6 +62,7 @@ __all__ = [
     "References",
     "Region",
     "RichText",
+    "ScopeSpec",
     "Section",
     "Tags",
     "Text",

@@ -106,7 +106,8 @@ class Entity(Base):
 
     @declared_attr.directive
     def __table_args__(cls) -> tuple[Any, ...]:
-        return entity_indexes(cls.__tablename__)
+        # Of the two orders in which the bases can be named, this one hides what `Owned` says.
+        return entity_indexes(cls.__tablename__, owned=issubclass(cls, Owned))
 
 
 def entity_indexes(table: str, *, owned: bool = False) -> tuple[Any, ...]:

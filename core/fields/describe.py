@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapper
 
 from core.fields import types as t
 from core.fields.declare import Owned, detached
-from core.fields.spec import ActionSpec, EntitySpec, FieldSpec, Section
+from core.fields.spec import ActionSpec, EntitySpec, FieldSpec, ScopeSpec, Section
 from core.i18n import lazy_gettext as _l
 
 __all__ = ["EntityDef", "describe"]
@@ -26,10 +26,11 @@ class EntityDef:
     label: t.Label
     label_plural: t.Label
     label_field: str
-    icon: str = "record"
+    icon: str = "file-text"
     list_columns: tuple[str, ...] = ()
     sections: tuple[Section, ...] = ()
     actions: tuple[ActionSpec, ...] = ()
+    scopes: tuple[ScopeSpec, ...] = ()
     default_sort: str = "-created_at"
     duplicate_keys: tuple[str, ...] = ()
     parent_field: str | None = None
@@ -42,6 +43,7 @@ class EntityDef:
     navigable: bool = True
     custom: bool = False
     redact: Callable[[Any, dict[str, Any]], dict[str, Any]] | None = None
+    scope: Callable[[Any, str, Any], Any] | None = None
 
 
 _SYSTEM: dict[str, tuple[t.FieldType, t.Label]] = {

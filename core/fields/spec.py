@@ -7,12 +7,17 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from core.fields.types import Computed, FieldType, Label, Lines, References
+from core.fields.types import Boolean, Computed, FieldType, Label, Lines, References
 
 if TYPE_CHECKING:
     from sqlalchemy import Column, Table
 
-__all__ = ["ActionSpec", "EntitySpec", "FieldSpec", "Section"]
+__all__ = ["ActionSpec", "EntitySpec", "FieldSpec", "ScopeSpec", "Section"]
+
+
+_STAMPS = frozenset(
+    {"id", "version", "created_at", "created_by", "updated_at", "updated_by", "archived_at"}
+)
 
 
 @dataclass(frozen=True)
@@ -86,8 +91,21 @@ class ActionSpec:
     bulk: bool = True
     tone: str = "neutral"
     confirm: Label = ""
-    #: Rows of which the action may be used without holding the read right to them (public pools).
+    #: Rows on which the action may be used, beyond those that the roles' scopes reach (public
+    #: pools): ``scope(uow, table) -> SQL condition``. The right to the action is needed all the same.
     scope: Callable[..., Any] | None = None
+
+
+@dataclass(frozen=True)
+class ScopeSpec:
+    """A data scope of the entity's own, which roles grant by name beside own, department and all.
+
+    ``clause(uow, table)`` gives the SQL condition for the actor of the unit of work.
+    """
+
+    name: str
+    label: Label
+    clause: Callable[..., Any]
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -103,10 +121,11 @@ class EntitySpec:
     fields: tuple[FieldSpec, ...]
     label_field: str
     owned: bool = False
-    icon: str = "record"
+    icon: str = "file-text"
     list_columns: tuple[str, ...] = ()
     sections: tuple[Section, ...] = ()
     actions: tuple[ActionSpec, ...] = ()
+    scopes: tuple[ScopeSpec, ...] = ()
     default_sort: str = "-created_at"
     #: Field names whose values together tell two records apart, e.g. ``("company", "mobile")``.
     duplicate_keys: tuple[str, ...] = ()
@@ -125,6 +144,8 @@ class EntitySpec:
     custom: bool = False
     #: Takes out of a row what its reader may not see inside it: ``redact(uow, row)``.
     redact: Callable[[Any, dict[str, Any]], dict[str, Any]] | None = None
+    #: Decides alone which rows an actor reaches, in place of the roles: ``scope(uow, action, table)``.
+    scope: Callable[[Any, str, Any], Any] | None = None
 
     def __repr__(self) -> str:
         return f"<entity {self.name}>"
@@ -149,6 +170,20 @@ class EntitySpec:
         return tuple(spec for spec in self if spec.is_stored)
 
     @cached_property
+    def audited_names(self) -> tuple[str, ...]:
+        """The stored fields whose changes the audit trail names: all but who and when."""
+        return tuple(spec.name for spec in self.stored if spec.name not in _STAMPS)
+
+    @cached_property
+    def defaulted(self) -> tuple[FieldSpec, ...]:
+        """The stored fields that are not null when nothing is given: yes or no is never null."""
+        return tuple(
+            spec
+            for spec in self.stored
+            if spec.default is not None or isinstance(spec.type, Boolean)
+        )
+
+    @cached_property
     def detached(self) -> tuple[FieldSpec, ...]:
         """The fields that live in other tables: child lines and links."""
         return tuple(spec for spec in self if isinstance(spec.type, (Lines, References)))
@@ -157,6 +192,11 @@ class EntitySpec:
     def actions_by_name(self) -> dict[str, ActionSpec]:
         """Verbs, by name."""
         return {action.name: action for action in self.actions}
+
+    @cached_property
+    def scopes_by_name(self) -> dict[str, ScopeSpec]:
+        """Data scopes of its own, by name."""
+        return {scope.name: scope for scope in self.scopes}
 
     @cached_property
     def governed_by(self) -> str:

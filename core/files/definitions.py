@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from core.fields import EntityDef
+from core.files.access import file_scope
 from core.files.models import StoredFileRecord
 from core.i18n import lazy_gettext as _l
 
@@ -18,6 +19,9 @@ file = EntityDef(
     list_columns=("name", "media_type", "size", "created_at", "created_by"),
     creatable=False,
     updatable=False,
+    deletable=False,
     importable=False,
     navigable=False,
+    directory=True,
+    scope=file_scope,
 )

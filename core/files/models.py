@@ -31,3 +31,5 @@ class StoredFileRecord(Entity):
     #: The record it belongs to; none while it is uploaded and not yet attached.
     entity: Mapped[str | None] = field(Text(63), label=_l("Entity"), readonly=True)
     record_id: Mapped[int | None] = field(Integer(), label=_l("Record"), readonly=True)
+    #: The field of that record that it was given to; none for an attachment of the record itself.
+    field: Mapped[str | None] = field(Text(63), label=_l("Field"), readonly=True)

@@ -19,7 +19,7 @@ __all__ = ["navigation"]
 ADMIN_PAGES = (
     ("admin.apps", "apps", _l("Modules")),
     ("admin.people", "users", _l("People")),
-    ("admin.roles", "shield", _l("Roles")),
+    ("admin.roles", "shield-lock", _l("Roles")),
     ("admin.settings", "settings", _l("Settings")),
     ("admin.audit", "history", _l("Audit trail")),
     ("admin.jobs", "activity", _l("Jobs")),

@@ -68,11 +68,15 @@ def page_context() -> Mapping[str, Any]:
     }
 
 
-def _flashed() -> list[tuple[str, str]]:
+def _flashed() -> list[tuple[str, ...]]:
+    """(tone, text), or (tone, text, address that takes it back) where the text came as a pair."""
     from flask import get_flashed_messages
 
-    flashed: Any = get_flashed_messages(with_categories=True)
-    return [(str(tone), str(text)) for tone, text in flashed]
+    found: list[tuple[str, ...]] = []
+    for tone, message in get_flashed_messages(with_categories=True):  # type: ignore[str-unpack]
+        parts = message if isinstance(message, (list, tuple)) else [message]
+        found.append((str(tone), *(str(part) for part in parts)))
+    return found
 
 
 def template_globals(static_url: Any, slot: Any) -> dict[str, Any]:
@@ -85,5 +89,5 @@ def template_globals(static_url: Any, slot: Any) -> dict[str, Any]:
     }
 
 
-def _url(name: str, **values: Any) -> str:
+def _url(name: str, /, **values: Any) -> str:
     return url_for(PAGES.get(name, name), **values)

@@ -63,6 +63,9 @@ def _check_origin() -> None:
     if site is not None and site not in ("same-origin", "none"):
         raise Forbidden(_("This request came from another site."))
     source = request.headers.get("Origin")
+    if source == "null" and site is None:
+        # A sandboxed frame hides where it is from; our own pages never do.
+        raise Forbidden(_("This request came from another site."))
     if source is not None and source != "null":
         allowed = {request.host_url.rstrip("/"), current_app.config["BASE_URL"]}
         if source not in allowed:

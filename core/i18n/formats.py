@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from copy import copy
 from datetime import date, datetime
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from zoneinfo import ZoneInfo
 
 from babel import Locale
@@ -23,11 +24,10 @@ __all__ = [
     "format_number",
 ]
 
-#: Business papers in China write days in the order of ISO 8601; other languages as CLDR has them.
-_DAY = {"zh_CN": "yyyy-MM-dd"}
-_MOMENT = {"zh_CN": "yyyy-MM-dd HH:mm"}
-_DAY_ELSEWHERE = "d MMM y"
-_MOMENT_ELSEWHERE = "d MMM y, HH:mm"
+#: Business papers in China write days as ISO 8601 does; elsewhere the month is a word.
+_ISO_LOCALE = "zh_CN"
+_DAY = "d MMM y"
+_MOMENT = "d MMM y, HH:mm"
 _UNITS = ("B", "KB", "MB", "GB", "TB")
 
 
@@ -37,8 +37,9 @@ def _locale(name: str) -> Locale:
 
 
 @cache
-def _decimal_pattern(name: str) -> NumberPattern:
-    pattern: NumberPattern = _locale(name).decimal_formats[None]
+def _decimal_pattern(name: str, scale: int) -> NumberPattern:
+    pattern: NumberPattern = copy(_locale(name).decimal_formats[None])
+    pattern.frac_prec = (scale, scale)
     return pattern
 
 
@@ -48,8 +49,7 @@ def format_number(value: Decimal | int, scale: int | None = None) -> str:
     if scale is None:
         exponent = value.as_tuple().exponent if isinstance(value, Decimal) else 0
         scale = max(0, -exponent) if isinstance(exponent, int) else 0
-    digits = (scale, scale)
-    return _decimal_pattern(name).apply(value, _locale(name), force_frac=digits)
+    return str(_decimal_pattern(name, min(scale, 40)).apply(value, _locale(name)))
 
 
 @cache
@@ -69,25 +69,24 @@ def format_money(value: Decimal, currency: str, scale: int = 2) -> str:
     return f"{minus}{currency_sign(currency)}{amount}"
 
 
-@cache
+@lru_cache(maxsize=4096)
 def _day(value: date, name: str) -> str:
-    return babel_date(value, _DAY.get(name, _DAY_ELSEWHERE), locale=_locale(name))
+    return babel_date(value, _DAY, locale=_locale(name))
 
 
 def format_date(value: date) -> str:
     """A calendar day."""
-    if current_locale() == "zh_CN":
-        return value.isoformat()
-    return _day(value, current_locale())
+    name = current_locale()
+    return value.isoformat() if name == _ISO_LOCALE else _day(value, name)
 
 
 def format_datetime(value: datetime, zone: ZoneInfo) -> str:
     """A moment, to the minute, on the clocks of ``zone``."""
     local = value.astimezone(zone)
     name = current_locale()
-    if name == "zh_CN":
-        return local.isoformat(" ", "minutes")[:16]
-    return babel_datetime(local, _MOMENT.get(name, _MOMENT_ELSEWHERE), locale=_locale(name))
+    if name == _ISO_LOCALE:
+        return f"{local:%Y-%m-%d %H:%M}"
+    return babel_datetime(local, _MOMENT, locale=_locale(name))
 
 
 def format_file_size(size: int) -> str:

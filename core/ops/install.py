@@ -64,14 +64,13 @@ def initialise(
 
 
 def run_demo(runtime: Runtime) -> list[str]:
-    """Tell the demonstration story of all enabled plugins; the names of the steps."""
+    """Tell the demonstration story of all enabled plugins; the lines that the steps want printed."""
     with UnitOfWork(runtime, SYSTEM, origin=CLI, write=False) as uow:
         steps = uow.snapshot.contributions.get("register_demo", ())
     told = []
     for contribution in sorted(steps, key=lambda c: c.item.order):
         with UnitOfWork(runtime, SYSTEM, origin=CLI) as uow:
-            contribution.item.run(uow)
-        told.append(f"{contribution.owner}.{contribution.item.name}")
+            told += contribution.item.run(uow) or ()
     return told
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,15 +17,25 @@ from core.errors import Forbidden, NotFound, Refused
 from core.faults import fault
 from core.i18n import gettext as _
 from core.plugins.contributions import RoleTemplate
-from core.plugins.state import plugin_table
+from core.plugins.manager import HookFailed
+from core.plugins.state import plugin_table, read_enabled
 from core.runtime import bump_structure
 from core.work.events import PluginDisabled, PluginEnabled
 
 if TYPE_CHECKING:
+    from core.plugins.manifest import Manifest
     from core.runtime import Runtime
     from core.work.uow import UnitOfWork
 
-__all__ = ["apply_roles", "disable", "enable", "migrate_all", "pending_migrations"]
+__all__ = [
+    "apply_roles",
+    "behind",
+    "disable",
+    "enable",
+    "migrate_all",
+    "note_failure",
+    "pending_migrations",
+]
 
 log = logging.getLogger("dougong.plugins")
 CORE_MIGRATIONS = Path(__file__).parent.parent / "db" / "migrations" / "versions"
@@ -35,7 +45,8 @@ def enable(uow: UnitOfWork, name: str) -> list[str]:
     """Switch a plugin on, with what it needs; returns what was switched on, in order.
 
     Migrations, roles and ``plugin_enabled`` are part of the transaction: it is on whole or not at
-    all. Raises `NotFound`, `Forbidden`, `Refused`, or whatever the plugin raised.
+    all. Raises `NotFound`, `Forbidden`, `Refused`, or `HookFailed` when the plugin itself fails;
+    `note_failure` keeps that for the Apps page, in a transaction of its own.
     """
     _require_admin(uow)
     plugins = uow.runtime.plugins
@@ -64,7 +75,10 @@ def _with_needs(uow: UnitOfWork, name: str) -> set[str]:
 def _enable_one(uow: UnitOfWork, name: str) -> None:
     plugins = uow.runtime.plugins
     manifest = plugins.loaded[name]
-    upgrade(uow.connection, name, manifest.folder / "migrations")
+    try:
+        upgrade(uow.connection, name, manifest.folder / "migrations")
+    except Exception as error:  # whatever a migration raises, its plugin is named
+        raise HookFailed(name, "migrations", error) from error
     fault("migrate.between_steps")
     _write_state(uow, name, enabled=True, version=manifest.version)
     bump_structure(uow.connection)
@@ -81,6 +95,9 @@ def disable(uow: UnitOfWork, name: str) -> None:
     """Switch a plugin off; its rows stay. Refused while something that is on needs it."""
     _require_admin(uow)
     plugins = uow.runtime.plugins
+    if name in plugins.held_back and name in read_enabled(uow.connection):
+        _switch_off_held_back(uow, name)
+        return
     if name not in uow.snapshot.enabled:
         raise Refused(_("%(name)s is not switched on.", name=name[:60]))
     if needing := [other for other in plugins.dependants(name) if other in uow.snapshot.enabled]:
@@ -92,6 +109,18 @@ def disable(uow: UnitOfWork, name: str) -> None:
     bump_structure(uow.connection)
     record_act(uow, "disable_plugin", details={"plugin": name})
     uow.publish(PluginDisabled(name))
+    uow.refresh()
+
+
+def _switch_off_held_back(uow: UnitOfWork, name: str) -> None:
+    """Its code cannot run, so nothing of it is asked; only the switch is turned."""
+    uow.execute(
+        update(plugin_table)
+        .where(plugin_table.c.name == name)
+        .values(enabled=False, changed_at=uow.now())
+    )
+    bump_structure(uow.connection)
+    record_act(uow, "disable_plugin", details={"plugin": name})
     uow.refresh()
 
 
@@ -165,9 +194,13 @@ def migrate_all(connection: Connection, runtime: Runtime) -> dict[str, str | Non
 
 def pending_migrations(connection: Connection, runtime: Runtime) -> list[str]:
     """Owners whose tables are behind the code, among the core and the plugins that are on."""
+    return behind(connection, [runtime.plugins.loaded[name] for name in runtime.snapshot.enabled])
+
+
+def behind(connection: Connection, enabled: Iterable[Manifest]) -> list[str]:
+    """The same for plugins known by their manifests alone."""
     owners = {"core": CORE_MIGRATIONS} | {
-        name: runtime.plugins.loaded[name].folder / "migrations"
-        for name in runtime.snapshot.enabled
+        manifest.name: manifest.folder / "migrations" for manifest in enabled
     }
     return [
         owner

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from dataclasses import fields
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Any, Union, get_args, get_origin, get_type_hints
 
 if TYPE_CHECKING:
     from core.plugins.manager import Contribution, PluginManager
@@ -42,6 +44,24 @@ def _event(owner: str, item: Any, seen: set[str], found: Contributions) -> None:
     if not (isinstance(item, type) and issubclass(item, Event)):
         raise TypeError(f"{item!r} is not an event class")
     _prefixed(owner, item, seen, found)
+    hints = get_type_hints(item)
+    sample = item(**{each.name: _sample(hints[each.name]) for each in fields(item)})
+    if not sample.survives_json():
+        raise TypeError(f"event {item.name} does not survive JSON")
+
+
+_PLAIN: dict[Any, Any] = {int: 1, str: "a", bool: True, float: 0.5}
+
+
+def _sample(hint: Any) -> Any:
+    """A value of a plain type; raises `TypeError` for what JSON would not bring back."""
+    if hint in _PLAIN:
+        return _PLAIN[hint]
+    if get_origin(hint) is tuple:
+        return tuple(_sample(part) for part in get_args(hint) if part is not Ellipsis)
+    if get_origin(hint) in (Union, UnionType):
+        return _sample(next(part for part in get_args(hint) if part is not NoneType))
+    raise TypeError(f"an event holds texts, numbers, booleans and tuples of them, not {hint}")
 
 
 def _subscriber(owner: str, item: Any, seen: set[str], found: Contributions) -> None:
@@ -58,6 +78,10 @@ def _schedule(owner: str, item: Any, seen: set[str], found: Contributions) -> No
         raise ValueError(f"schedule {item.name}: give either every or daily_at")
 
 
+def _once_in_plugin(owner: str, item: Any, seen: set[str], found: Contributions) -> None:
+    _once(f"{owner}.{item.name}", seen)
+
+
 def _blueprint(owner: str, item: Any, seen: set[str], found: Contributions) -> None:
     if item.name != owner and not item.name.startswith(f"{owner}_"):
         raise ValueError(f"blueprint {item.name}: the name must begin with {owner}")
@@ -72,4 +96,7 @@ _CHECKS: dict[str, Callable[[str, Any, set[str], Contributions], None]] = {
     "register_subscribers": _subscriber,
     "register_schedules": _schedule,
     "register_blueprints": _blueprint,
+    "register_timeline": _once_in_plugin,
+    "register_demo": _once_in_plugin,
+    "register_commands": _once_in_plugin,
 }

@@ -69,7 +69,7 @@ class NavItem:
 
     title: Label
     endpoint: str
-    icon: str = "record"
+    icon: str = "file-text"
     order: int = 100
     permission: str | None = None
 

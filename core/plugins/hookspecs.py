@@ -91,7 +91,7 @@ def register_blueprints() -> Iterable[Blueprint]:  # type: ignore[empty-body]
 
     When: once at boot. Requests are answered 404 while the plugin is off.
     Return: Flask blueprints named like the plugin; every view carries ``@requires(...)`` or ``@public``.
-    Errors: a view without a stated permission holds the plugin back.
+    Errors: a view without a stated permission, or a route that is taken, holds the plugin back.
     Example: ``return [views.blueprint]``
     Since: 0.1
     """
@@ -103,8 +103,8 @@ def register_navigation() -> Iterable[NavItem]:  # type: ignore[empty-body]
 
     When: once at boot; shown while the plugin is on, to those who hold the permission.
     Return: `NavItem` objects.
-    Errors: none; an endpoint that does not exist is reported at boot.
-    Example: ``return [NavItem(_l("Board"), "crm_leads.board", icon="board")]``
+    Errors: an endpoint that does not exist holds the plugin back.
+    Example: ``return [NavItem(_l("Board"), "crm_leads.board", icon="layout-kanban")]``
     Since: 0.1
     """
 
@@ -137,7 +137,7 @@ def register_settings() -> Iterable[SettingsGroup]:  # type: ignore[empty-body]
 def register_events() -> Iterable[type[Event]]:  # type: ignore[empty-body]
     """Declare the plugin's event classes.
 
-    When: once at boot; an event that is not declared cannot be published.
+    When: once at boot; only declared events can be subscribed to, also by other plugins.
     Return: subclasses of `Event`, frozen dataclasses of plain values.
     Errors: a class that does not survive JSON holds the plugin back.
     Example: ``return [events.LeadConverted]``
@@ -375,7 +375,7 @@ def app_ready(app: Flask) -> None:
     When: once at boot in web processes, after all blueprints; not in workers and commands.
     Return: nothing.
     Errors: an exception holds the plugin back.
-    Example: ``app.jinja_env`` is not to be touched; read ``app.url_map`` if needed.
+    Example: ``log.info("%s routes", len(list(app.url_map.iter_rules())))``
     Since: 0.1
     """
 

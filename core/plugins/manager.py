@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar
 import pluggy
 
 from core.plugins import hookspecs
+from core.plugins.answers import check_answer
 from core.plugins.discovery import Discovery, load_order
 from core.plugins.manifest import Manifest
 
@@ -65,7 +66,7 @@ class PluginManager:
             module = importlib.import_module(f"{manifest.module}.plugin")
             self._check_hook_names(module)
             self._pluggy.register(module, name=manifest.name)
-        except Exception as error:  # whatever a plugin does at import, the suite starts
+        except (Exception, SystemExit) as error:  # whatever it does at import, the suite starts
             log.exception("plugin %s cannot be loaded", manifest.name)
             self.hold_back(manifest.name, f"{type(error).__name__}: {error}")
             return
@@ -100,7 +101,7 @@ class PluginManager:
         found: list[Contribution[Any]] = []
         for name, function in self._implementations(hook, None):
             try:
-                items = list(function())
+                items = check_answer(hook, function())
             except Exception as error:  # the suite starts without it
                 log.exception("plugin %s failed in %s", name, hook)
                 self.hold_back(name, f"{hook}: {type(error).__name__}: {error}")
@@ -120,9 +121,7 @@ class PluginManager:
         answers: list[Any] = []
         for name, function in self._implementations(hook, enabled):
             try:
-                answer = function(**_accepted(function, arguments))
-                if answer is not None:
-                    answers += list(answer) if not isinstance(answer, str) else [answer]
+                answers += check_answer(hook, function(**_accepted(function, arguments))) or ()
             except Refusal:
                 raise
             except Exception as error:
@@ -135,7 +134,7 @@ class PluginManager:
         answers: list[Any] = []
         for name, function in self._implementations(hook, enabled):
             try:
-                answer = function(**_accepted(function, arguments))
+                answer = check_answer(hook, function(**_accepted(function, arguments)))
             except Exception:
                 log.exception("plugin %s failed in %s", name, hook)
                 continue
@@ -148,7 +147,7 @@ class PluginManager:
         answers: list[Any] = []
         for name, function in self._implementations(hook, enabled):
             try:
-                answer = function(**_accepted(function, arguments))
+                answer = check_answer(hook, function(**_accepted(function, arguments)))
             except Exception as error:
                 log.exception("plugin %s failed in %s", name, hook)
                 raise HookFailed(name, hook, error) from error
@@ -157,10 +156,19 @@ class PluginManager:
         return answers
 
     def tell(self, plugin: str, hook: str, /, **arguments: Any) -> None:
-        """Call one plugin's implementation, if it has one; exceptions pass through."""
+        """Call one plugin's implementation, if it has one; a failure becomes `HookFailed`."""
+        from core.errors import Refusal
+
         for name, function in self._implementations(hook, None):
-            if name == plugin:
-                function(**_accepted(function, arguments))
+            if name != plugin:
+                continue
+            try:
+                check_answer(hook, function(**_accepted(function, arguments)))
+            except Refusal:
+                raise
+            except Exception as error:
+                log.exception("plugin %s failed in %s", name, hook)
+                raise HookFailed(name, hook, error) from error
 
     def has(self, hook: str, enabled: frozenset[str]) -> bool:
         """True when somebody enabled implements ``hook``: lets hot paths skip the work of asking."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from types import MappingProxyType
@@ -21,7 +21,8 @@ __all__ = [
     "parent_action",
 ]
 
-#: Data scopes, narrowest first. A mapping ``{"condition": …}`` is a scope too.
+#: Data scopes, narrowest first. A mapping ``{"condition": …}`` is a scope too, and so is the name
+#: of one of the entity's own (`ScopeSpec`). A list of scopes reaches what any of them reaches.
 SCOPES = ("own", "subordinates", "department", "department_below", "all")
 #: Actions that every entity has; an entity's own verbs come on top.
 ACTIONS = ("read", "create", "update", "delete", "import", "export")
@@ -56,18 +57,35 @@ class RoleGrants:
     fields: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     permissions: frozenset[str] = frozenset()
 
-    def scope(self, entity: str, action: str) -> Scope | None:
-        """The scope for an action; the entity's own row wins over the one for all entities."""
+    def scopes(self, entity: str, action: str) -> tuple[Scope, ...]:
+        """The scopes for an action; the entity's own row wins over the one for all entities."""
         for key in (entity, "*"):
             row = self.grants.get(key)
             if row is not None:
                 scope = row.get(action, row.get("*"))
-                return None if scope in (None, "none") else scope
-        return None
+                listed = scope if isinstance(scope, (list, tuple)) else (scope,)
+                return tuple(one for one in listed if one not in (None, "none"))
+        return ()
 
     def field_access(self, spec: EntitySpec, name: str) -> FieldAccess:
         """What this role allows for a field; everything, where nothing is said."""
         return FIELD_ACCESS[self.fields.get(spec.name, {}).get(name, "write")]
+
+
+class _ScopesByAction(dict[str, tuple[Scope, ...]]):
+    """Scopes worked out when an action is first asked for: plugins add verbs to others' entities."""
+
+    def __init__(self, find: Callable[[str], tuple[Scope, ...]]) -> None:
+        super().__init__()
+        self._find = find
+
+    def __missing__(self, action: str) -> tuple[Scope, ...]:
+        found = self[action] = self._find(action)
+        return found
+
+    def get(self, action: str, default: Any = ()) -> tuple[Scope, ...]:
+        """The scopes for any action; none when nobody granted it."""
+        return self[action]
 
 
 @dataclass(frozen=True)
@@ -155,35 +173,40 @@ class Actor:
         return granted and (self.token_scopes is None or "*" in self.token_scopes)
 
     def _work_out(self, spec: EntitySpec) -> EntityAccess:
-        actions = (*ACTIONS, *spec.actions_by_name)
-        if self.is_system or self.is_admin:
-            scopes: dict[str, tuple[Scope, ...]] = {action: ("all",) for action in actions}
-            fields = {item.name: FieldAccess.WRITE for item in spec}
-        else:
-            scopes = {action: self._scopes(spec, action) for action in actions}
-            fields = {item.name: self._field(spec, item) for item in spec}
-        if self.token_scopes is not None and not self.is_system:
-            scopes = {
-                action: found if self._token_allows(spec.governed_by, action) else ()
-                for action, found in scopes.items()
-            }
-        return EntityAccess(MappingProxyType(scopes), MappingProxyType(fields))
+        everything = self.is_system or self.is_admin
+        fields = {
+            item.name: FieldAccess.WRITE if everything else self._field(spec, item) for item in spec
+        }
+        scopes = _ScopesByAction(lambda action: self._scopes(spec, action))
+        return EntityAccess(scopes, MappingProxyType(fields))
 
     def _scopes(self, spec: EntitySpec, action: str) -> tuple[Scope, ...]:
         if spec.parent_field is not None:
             action = parent_action(action)
-        found = [role.scope(spec.governed_by, action) for role in self.roles]
+        if self.is_system:
+            return ("all",)
+        if self.token_scopes is not None and not self._token_allows(spec.governed_by, action):
+            return ()
+        if self.is_admin:
+            return ("all",)
+        granted = [one for role in self.roles for one in role.scopes(spec.governed_by, action)]
         if action == "read" and spec.directory and self.user_id is not None:
-            found.append("all")
-        granted = [scope for scope in found if scope is not None]
+            granted.append("all")
         return ("all",) if "all" in granted else tuple(granted)
 
     def _field(self, spec: EntitySpec, item: FieldSpec) -> FieldAccess:
-        reading = [role for role in self.roles if role.scope(spec.governed_by, "read") is not None]
-        levels = [role.field_access(spec, item.name) for role in reading]
+        levels = []
+        for role in self.roles:
+            if role.scopes(spec.governed_by, "read"):
+                levels.append(role.field_access(spec, item.name))
+            elif spec.directory and spec.name in role.fields:
+                # All may read the directory: what a role says about its fields counts all the same.
+                levels.append(min(role.field_access(spec, item.name), FieldAccess.READ))
         if not levels:
             return FieldAccess.READ if spec.directory else FieldAccess.HIDDEN
         level = max(levels)
+        if level == FieldAccess.MASKED and not item.is_stored:
+            return FieldAccess.HIDDEN  # there is no half of a link or of a line
         return min(level, FieldAccess.READ) if not item.is_writable else level
 
     def _token_allows(self, entity: str, action: str) -> bool:

@@ -46,6 +46,7 @@ __all__ = [
     "actor_of_token",
     "create_token",
     "end_session",
+    "end_sessions_of",
     "set_password",
     "sign_in",
 ]
@@ -98,16 +99,12 @@ def _hash(text: str) -> str:
 def set_password(uow: UnitOfWork, user_id: int, password: str, *, email: str, name: str) -> None:
     """Set a password and end the person's other sessions. Raises `Invalid` for a weak one."""
     if weak := check_strength(password, email=email, name=name):
-        problems = [Problem("password", "weak", str(reason)) for reason in weak]
+        problems = [Problem("password", reason.code, str(reason.message)) for reason in weak]
         raise Invalid(problems[0].message, problems)
     values = {"user_id": user_id, "password": hash_password(password), "changed_at": uow.now()}
     uow.execute(delete(credential_table).where(credential_table.c.user_id == user_id))
     uow.execute(insert(credential_table).values(values))
-    uow.execute(
-        update(session_table)
-        .where(session_table.c.user_id == user_id, session_table.c.revoked_at.is_(None))
-        .values(revoked_at=uow.now())
-    )
+    _revoke_sessions(uow, user_id)
     record_act(uow, "set_password", entity="user", record_ids=[user_id])
 
 
@@ -155,7 +152,7 @@ def _count_failure(uow: UnitOfWork, key: str) -> None:
     failures = uow.execute(
         make(table)
         .values(key=key, failures=1, blocked_until=now)
-        .on_conflict_do_update([table.c.key], set_={"failures": table.c.failures + 1})
+        .on_conflict_do_update(index_elements=[table.c.key], set_={"failures": table.c.failures + 1})
         .returning(table.c.failures)
     ).scalar_one()
     if failures > FREE_TRIES:
@@ -219,6 +216,21 @@ def end_session(uow: UnitOfWork, session_id: int) -> None:
         update(session_table).where(session_table.c.id == session_id).values(revoked_at=uow.now())
     )
     record_act(uow, "sign_out", entity="user", record_ids=[uow.actor.user_id])
+
+
+def end_sessions_of(uow: UnitOfWork, user_id: int) -> int:
+    """Sign a person out everywhere, by an administrator or the person; returns how many sessions ended."""
+    if user_id != uow.actor.user_id and not (uow.actor.is_admin or uow.actor.is_system):
+        raise Forbidden(_("Only administrators sign others out."))
+    ended = _revoke_sessions(uow, user_id)
+    record_act(uow, "sign_out_everywhere", entity="user", record_ids=[user_id])
+    return ended
+
+
+def _revoke_sessions(uow: UnitOfWork, user_id: int) -> int:
+    table = session_table
+    open_ = (table.c.user_id == user_id) & table.c.revoked_at.is_(None)
+    return uow.execute(update(table).where(open_).values(revoked_at=uow.now())).rowcount
 
 
 # API tokens
@@ -294,13 +306,13 @@ def actor_of_token(uow: UnitOfWork, text: str) -> Actor | None:
     actor = load_actor(uow, row.user_id)
     if actor is None:
         return None
-    scopes = frozenset(row.scopes)
-    if scopes == {"*"}:
-        return actor
-    kept = uow.runtime.token_actors
-    if row.id not in kept:
-        kept[row.id] = replace(actor, token_scopes=scopes, _access={})
-    return kept[row.id]
+    kept = uow.access.token_actors
+    found = kept.get(row.id)
+    if found is None:
+        found = replace(actor, token_scopes=frozenset(row.scopes), _access={})
+        if not uow.write:
+            kept[row.id] = found
+    return found
 
 
 def same_token(given: str | None, expected: str) -> bool:

@@ -16,10 +16,14 @@ if TYPE_CHECKING:
 
 __all__ = ["find_user", "load_actor"]
 
+_COLUMNS = ("name", "email", "locale", "department_id", "is_active", "archived_at")
+
 
 def find_user(uow: UnitOfWork, email: str) -> int | None:
     """The id of the active person with that address."""
     table = User.__table__
+    if "\x00" in email:
+        return None  # no text of a database holds it
     found: int | None = uow.execute(
         select(table.c.id).where(
             table.c.email == email.strip().lower(), table.c.is_active, table.c.archived_at.is_(None)
@@ -30,11 +34,13 @@ def find_user(uow: UnitOfWork, email: str) -> int | None:
 
 def load_actor(uow: UnitOfWork, user_id: int) -> Actor | None:
     """The actor of an active person; None when there is none of that id."""
-    kept = uow.runtime.actors
+    kept = uow.access.actors
     if user_id in kept:
         return kept[user_id]
     users = User.__table__
-    row = uow.execute(select(users).where(users.c.id == user_id)).one_or_none()
+    # Named one by one: a field of the company's own may be declared before its column is there.
+    columns = (users.c[name] for name in _COLUMNS)
+    row = uow.execute(select(*columns).where(users.c.id == user_id)).one_or_none()
     if row is None or not row.is_active or row.archived_at is not None:
         return None
     roles = _roles(uow, user_id)
@@ -50,7 +56,8 @@ def load_actor(uow: UnitOfWork, user_id: int) -> Actor | None:
         departments_below=own,
         headed=_headed(uow, user_id),
     )
-    kept[user_id] = actor
+    if not uow.write:  # what a writing transaction sees may yet be rolled back
+        kept[user_id] = actor
     return actor
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, literal, select, update
+from sqlalchemy import func, literal, or_, select, true, update
 
 from core.db.base import metadata
 from core.entities.changes import Change
 from core.entities.links import link_table_name
 from core.errors import Problem
+from core.fields import References
 from core.i18n import gettext as _
 from core.security.actor import FIELD_ACCESS, SCOPES
 from core.security.models import Department, Role, User, session_table
@@ -32,6 +33,9 @@ def validate(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Problem]:
         case "department":
             return _validate_departments(changes, uow)
         case "role":
+            if not (uow.actor.is_admin or uow.actor.is_system):
+                message = _("Only administrators change this.")
+                return [change.problem("grants", "readonly", message) for change in changes]
             return [problem for change in changes for problem in _validate_role(change, uow)]
         case "absence":
             return [
@@ -104,6 +108,9 @@ def _keep_an_administrator(changes: Sequence[Change], uow: UnitOfWork) -> list[P
 def _validate_departments(changes: Sequence[Change], uow: UnitOfWork) -> list[Problem]:
     problems = []
     for change in changes:
+        if change.kind == "delete" and (held := _held_by(uow, change.id)):
+            message = _("Not empty: %(what)s. Move them first.", what=", ".join(held))
+            problems.append(change.problem("name", "in_use", message))
         parent = change.after.get("parent")
         if change.kind == "update" and parent is not None and change.changed("parent"):
             path = _path(uow, parent)
@@ -113,15 +120,41 @@ def _validate_departments(changes: Sequence[Change], uow: UnitOfWork) -> list[Pr
     return problems
 
 
+def _held_by(uow: UnitOfWork, department: int | None) -> list[str]:
+    """What is in a department, as ``People (3)``: people, departments below, records."""
+    found = []
+    for spec in uow.snapshot.entities.values():
+        living = spec.table.c.archived_at.is_(None) if "archived_at" in spec.table.c else true()
+        within = []
+        for field in spec:
+            if getattr(field.type, "entity", None) != "department":
+                continue
+            if field.is_stored:
+                within.append(spec.column(field.name) == department)
+            elif isinstance(field.type, References):
+                links = metadata.tables[link_table_name(spec.table.name, field.name)]
+                linked = select(links.c.source_id).where(links.c.target_id == department)
+                within.append(spec.table.c.id.in_(linked))
+        if within:
+            statement = select(func.count()).select_from(spec.table).where(living, or_(*within))
+            if count := uow.execute(statement).scalar_one():
+                found.append(f"{spec.label_plural} ({count})")
+    return found
+
+
 def _validate_role(change: Change, uow: UnitOfWork) -> Iterable[Problem]:
     if change.kind == "delete" and change.before.get("is_admin"):
         yield change.problem("name", "last_admin", _("The administrator's role cannot be removed."))
     yield from _validate_grants(change, change.after.get("grants") or {}, uow)
     rules = change.after.get("field_rules") or {}
     for entity, fields in rules.items() if isinstance(rules, Mapping) else [("?", None)]:
-        if not isinstance(fields, Mapping) or any(v not in FIELD_ACCESS for v in fields.values()):
+        levels = fields.values() if isinstance(fields, Mapping) else [None]
+        if any(not isinstance(level, str) or level not in FIELD_ACCESS for level in levels):
             message = _("Field rules are hidden, masked, read or write.")
             yield change.problem("field_rules", "field_rules", f"{entity}: {message}")
+    permissions = change.after.get("permissions") or []
+    if not isinstance(permissions, list) or any(not isinstance(one, str) for one in permissions):
+        yield change.problem("permissions", "permissions", _("Permissions are a list of names."))
 
 
 def _validate_grants(change: Change, grants: Any, uow: UnitOfWork) -> Iterable[Problem]:
@@ -132,10 +165,16 @@ def _validate_grants(change: Change, grants: Any, uow: UnitOfWork) -> Iterable[P
         if not isinstance(row, Mapping):
             yield change.problem("grants", "grants", _("Grants name an action and its scope."))
             continue
-        for action, scope in row.items():
-            if scope in (None, "none", *SCOPES):
+        spec = uow.snapshot.installed_entities.get(entity)
+        own = () if spec is None else tuple(spec.scopes_by_name)
+        scopes = (
+            (action, one)
+            for action, scope in row.items()
+            for one in (scope if isinstance(scope, list) else [scope])
+        )
+        for action, scope in scopes:
+            if scope in (None, "none", *SCOPES, *own):
                 continue
-            spec = uow.snapshot.installed_entities.get(entity)
             if not isinstance(scope, Mapping) or set(scope) != {"condition"} or spec is None:
                 message = _("%(scope)s is not a scope.", scope=str(scope)[:60])
                 yield change.problem("grants", "grants", f"{entity}.{action}: {message}")

@@ -16,7 +16,7 @@ from core.boot import boot
 from core.clock import Clock
 from core.config import Config
 from core.ops.install import initialise
-from core.runtime import EMPTY, Runtime
+from core.runtime import EMPTY, AccessCache, Runtime
 
 __all__ = ["ADMIN", "PASSWORD", "Template", "postgresql_url"]
 
@@ -82,8 +82,7 @@ class Template:
         """Close all connections and forget what was read from the last copy."""
         runtime = self.runtime
         runtime.database.dispose()
-        runtime.snapshot, runtime.access_epoch = EMPTY, -1
-        runtime.actors, runtime.token_actors, runtime.directory = {}, {}, {}
+        runtime.snapshot, runtime.access = EMPTY, AccessCache()
         runtime.wake = lambda: None
         runtime.clock.offset *= 0
 

@@ -24,6 +24,7 @@ __all__ = [
     "unit_of_work",
 ]
 
+pytest.register_assert_rewrite("core.testing.conformance")
 _templates: dict[tuple[Any, ...], Any] = {}
 
 
@@ -40,9 +41,14 @@ def dougong_plugin_folders() -> tuple[Path, ...]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Every test that touches a database runs on SQLite, and on PostgreSQL where there is one."""
+    """Every test that touches a database runs on SQLite, and on PostgreSQL where there is one.
+
+    ``@pytest.mark.databases("sqlite")`` is for what is asked of one of them alone.
+    """
     if "database_kind" in metafunc.fixturenames:
-        metafunc.parametrize("database_kind", ["sqlite", "postgresql"], indirect=True)
+        only = metafunc.definition.get_closest_marker("databases")
+        kinds = only.args if only else ("sqlite", "postgresql")
+        metafunc.parametrize("database_kind", kinds, indirect=True)
 
 
 @pytest.fixture

@@ -50,6 +50,11 @@ class Slots:
     def names(self) -> tuple[str, ...]:
         return tuple(self._fillings)
 
+    def owners(self) -> frozenset[str]:
+        """Who fills a slot, of those that are enabled."""
+        found = {filling.owner for fillings in self._fillings.values() for filling in fillings}
+        return frozenset(owner for owner in found if self._is_enabled(owner))
+
     def declare(self, name: str) -> None:
         """Make ``name``, such as ``crm_sales.customer.aside``, a place that can be filled."""
         self._fillings.setdefault(name, [])

@@ -4,6 +4,29 @@ from flask import Blueprint
 
 blueprint = Blueprint("web", __name__)
 
-from core.web import session  # noqa: E402 - views register on the blueprint above
+from core.web import (  # noqa: E402 - views register on the blueprint above
+    acting,
+    details,
+    editing,
+    files,
+    home,
+    jobs,
+    lists,
+    profile,
+    session,
+    suggestions,
+)
 
-__all__ = ["blueprint", "session"]
+__all__ = [
+    "acting",
+    "blueprint",
+    "details",
+    "editing",
+    "files",
+    "home",
+    "jobs",
+    "lists",
+    "profile",
+    "session",
+    "suggestions",
+]

@@ -19,7 +19,7 @@ from core.http.requests import (
     unit_of_work,
 )
 from core.i18n import LOCALES
-from core.security.authentication import SignInRefused, end_session, sign_in
+from core.security.authentication import NewSession, SignInRefused, end_session, sign_in
 from core.web import blueprint
 from core.work.uow import UnitOfWork
 
@@ -59,6 +59,12 @@ def sign_in_submit() -> Any:
         message = refused.message if refused else ""
         return render("core/sign_in.html", email=email, next=target, error=message), 401
     response = redirect(target)
+    set_session_cookie(response, new)
+    return response
+
+
+def set_session_cookie(response: Any, new: NewSession) -> None:
+    """Let the browser carry a session."""
     response.set_cookie(
         session_cookie(current_app),  # type: ignore[arg-type]
         new.token,
@@ -68,7 +74,6 @@ def sign_in_submit() -> Any:
         samesite="Lax",
         path="/",
     )
-    return response
 
 
 @blueprint.post("/sign-out")
@@ -80,7 +85,7 @@ def sign_out() -> Any:
         with unit_of_work() as uow:
             end_session(uow, session_id)
     response = redirect(url_for("web.sign_in_page"))
-    response.delete_cookie(session_cookie(current_app), path="/")  # type: ignore[arg-type]
+    response.delete_cookie(session_cookie(current_app), path="/")
     return response
 
 

@@ -18,7 +18,7 @@ from core.i18n import gettext as _
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
-__all__ = ["KeptAnswer", "find_answer", "idempotency_table", "keep_answer"]
+__all__ = ["KeptAnswer", "find_answer", "idempotency_table", "keep_answer", "request_hash"]
 
 #: How long an answer is kept.
 KEPT_FOR = timedelta(days=2)

@@ -65,11 +65,18 @@ class JobContext:
         with UnitOfWork(self.runtime, SYSTEM, origin=JOB) as uow:
             self.advance(uow, done, total)
 
-    def advance(self, uow: UnitOfWork, done: int, total: int | None = None) -> None:
-        """The same as part of ``uow``, so that work and progress are committed together."""
+    def advance(
+        self, uow: UnitOfWork, done: int, total: int | None = None, *, partial: Any = None
+    ) -> None:
+        """The same as part of ``uow``, so that work and progress are committed together.
+
+        ``partial`` is the result so far, from which a retry goes on.
+        """
         values: dict[str, Any] = {"done": done, "lease_until": uow.now() + self.lease_time}
         if total is not None:
             values["total"] = total
+        if partial is not None:
+            values["result"] = partial
         self._write(uow, values)
 
     def finish(self, uow: UnitOfWork, result: Any = None) -> None:

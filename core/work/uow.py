@@ -24,7 +24,7 @@ from core.work.tables import event_table, job_table
 if TYPE_CHECKING:
     from core.clock import Clock
     from core.fields import EntitySpec
-    from core.runtime import Runtime, Snapshot
+    from core.runtime import AccessCache, Runtime, Snapshot
     from core.security.actor import Actor
 
 __all__ = ["Origin", "UnitOfWork", "inserted_key"]
@@ -65,6 +65,7 @@ class UnitOfWork:
         self._connection: Connection | None = None
         self._session: Session | None = None
         self._snapshot: Snapshot | None = None
+        self._access: AccessCache | None = None
         self._wake = False
 
     # Life
@@ -77,7 +78,7 @@ class UnitOfWork:
         try:
             if self._given is None:
                 self._connection.begin()
-            self._snapshot = self.runtime.refresh(self._connection)
+            self._snapshot, self._access = self.runtime.refresh(self._connection)
         except BaseException:
             self._connection.close()
             raise
@@ -147,6 +148,16 @@ class UnitOfWork:
         return self._snapshot
 
     @property
+    def access(self) -> AccessCache:
+        """What was worked out from people and roles at the epoch that this unit of work began with.
+
+        Only reading ones add to it: a writing one may see changes that are rolled back in the end.
+        """
+        if self._access is None:
+            raise RuntimeError("the unit of work is not open")
+        return self._access
+
+    @property
     def clock(self) -> Clock:
         """The clock."""
         return self.runtime.clock
@@ -170,8 +181,11 @@ class UnitOfWork:
         return self.connection.execute(statement, parameters)
 
     def refresh(self) -> None:
-        """Take the structure anew after this transaction itself has changed it."""
-        self._snapshot = self.runtime.refresh(self.connection)
+        """Take the structure anew after this transaction itself has changed it.
+
+        Others see it once it is committed: were it rolled back, its epoch would be given again.
+        """
+        self._snapshot = self.runtime.rebuilt(self.connection)
 
     # What happens afterwards
 

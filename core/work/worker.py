@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from core.work.deliver import relay
@@ -21,10 +22,16 @@ NAP = 2.0
 
 
 class EmbeddedWorker:
-    """Runs jobs in a thread of this process. ``Runtime.wake`` ends its nap at once."""
+    """Runs jobs in a thread of this process. ``Runtime.wake`` ends its nap at once.
 
-    def __init__(self, runtime: Runtime) -> None:
+    ``hand_over(woken)`` is asked first, each time: True leaves the work to other processes.
+    """
+
+    def __init__(
+        self, runtime: Runtime, *, hand_over: Callable[[bool], bool] = lambda woken: False
+    ) -> None:
         self._runtime = runtime
+        self._hand_over = hand_over
         self._awake = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="dougong-worker", daemon=True)
@@ -41,13 +48,15 @@ class EmbeddedWorker:
         self._thread.join(timeout)
 
     def _run(self) -> None:
+        woken = True
         while not self._stopping.is_set():
             self._awake.clear()
             try:
-                run_until_idle(self._runtime, stopping=self._stopping)
+                if not self._hand_over(woken):
+                    run_until_idle(self._runtime, stopping=self._stopping)
             except Exception:  # the database may be away for a while; the thread must not be
                 log.exception("the worker could not reach its work")
-            self._awake.wait(NAP)
+            woken = self._awake.wait(NAP)
 
 
 def run_until_idle(runtime: Runtime, *, stopping: threading.Event | None = None) -> int:

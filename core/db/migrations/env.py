@@ -12,20 +12,40 @@ config = context.config
 owner: str = config.attributes["owner"]
 
 
+def owner_of(table: str, column: str) -> str:
+    """The plugin that a column belongs to: a plugin may add columns to another one's table."""
+    declared = metadata.tables.get(table)
+    found = declared.c.get(column) if declared is not None else None
+    adding = found.info.get("plugin") if found is not None else None
+    return adding or (owner if table.startswith(f"{owner}_") else "")
+
+
+def is_concerned(table: str) -> bool:
+    """True for the owner's tables, and for those that it adds columns to."""
+    if table.startswith(f"{owner}_"):
+        return table != version_table(owner) and "__x_" not in table
+    declared = metadata.tables.get(table)
+    return declared is not None and any(c.info.get("plugin") == owner for c in declared.c)
+
+
 def include_name(name: str | None, kind: str, parents: Any) -> bool:
-    """Only the owner's own tables; the company's own tables and columns are nobody's migration."""
+    """Only what is the owner's; the company's own tables and columns are nobody's migration."""
     if name is None or kind not in ("table", "column"):
         return True
     if kind == "column":
-        return not name.startswith("x_")
-    return name.startswith(f"{owner}_") and name != version_table(owner) and "__x_" not in name
+        return not name.startswith("x_") and owner_of(parents["table_name"], name) == owner
+    return is_concerned(name)
 
 
 def include_object(item: Any, name: str | None, kind: str, reflected: bool, other: Any) -> bool:
-    """Autogenerate must not look at declared tables of others either."""
+    """Autogenerate must not look at what others declare either."""
     if kind == "table":
-        return bool(name and name.startswith(f"{owner}_"))
-    return not (kind == "column" and name and name.startswith("x_"))
+        return bool(name and is_concerned(name))
+    table = item.table.name
+    if kind == "column":
+        return not item.name.startswith("x_") and owner_of(table, item.name) == owner
+    columns = [getattr(column, "name", "") for column in getattr(item, "columns", ())]
+    return all(owner_of(table, column) == owner for column in columns)
 
 
 def render_item(kind: str, item: Any, autogen_context: Any) -> str | Literal[False]:

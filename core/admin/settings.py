@@ -1,0 +1,90 @@
+"""Settings: one page for each group that the core and the modules declare."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask import current_app, flash, redirect, request, url_for
+
+from core.admin import blueprint
+from core.admin.controls import Options, control, messages, read, summary
+from core.errors import Invalid, NotFound, Problem
+from core.http.rendering import render
+from core.http.requests import requires, unit_of_work
+from core.i18n import gettext as _
+from core.plugins.contributions import SettingsGroup
+from core.settings.service import put_settings, settings_groups
+from core.work.uow import UnitOfWork
+
+
+@blueprint.get("/settings")
+@requires("admin")
+def settings() -> Any:
+    """The first group, that of the company."""
+    return settings_group("core")
+
+
+@blueprint.get("/settings/<group>")
+@requires("admin")
+def settings_group(group: str) -> Any:
+    """The form of one group."""
+    with unit_of_work() as uow:
+        values = dict(uow.snapshot.settings.get(group, {}))
+    return _form(group, values, {})
+
+
+@blueprint.post("/settings/<group>")
+@requires("admin")
+def put_settings_group(group: str) -> Any:
+    """Save one group; wrong values are marked and nothing is kept."""
+    values: dict[str, Any] = {}
+    try:
+        with unit_of_work() as uow:
+            values = read(_group(uow, group).fields, request.form)
+            _check_theme(group, values)
+            put_settings(uow, group, values)
+    except Invalid as error:
+        return _form(group, values, messages(error)), 422
+    flash(_("Saved. It holds at once, everywhere."), "good")
+    return redirect(url_for("admin.settings_group", group=group))
+
+
+def _group(uow: UnitOfWork, name: str) -> SettingsGroup:
+    found = settings_groups(uow).get(name)
+    if found is None:
+        raise NotFound(_("There are no settings named %(name)s.", name=name[:60]))
+    return found
+
+
+def _themes() -> Options:
+    return [(theme.name, theme.title) for theme in current_app.extensions["dougong.themes"]]
+
+
+def _check_theme(group: str, values: Mapping[str, Any]) -> None:
+    """Only what is installed can be chosen; the select offers nothing else."""
+    if group == "core" and values.get("theme") not in dict(_themes()):
+        message = _("There is no such theme.")
+        raise Invalid(message, [Problem("theme", "choice", message)])
+
+
+def _form(name: str, values: Mapping[str, Any], errors: Mapping[str, str]) -> str:
+    with unit_of_work(write=False) as uow:
+        group, groups = _group(uow, name), settings_groups(uow)
+    options: dict[str, Options] = {"theme": _themes()} if name == "core" else {}
+    controls = [
+        control(field, values.get(field.name), errors.get(field.name, ""), options.get(field.name))
+        for field in group.fields
+    ]
+    tabs = [
+        (str(each.title), url_for("admin.settings_group", group=each.name), each.name == name, None)
+        for each in groups.values()
+    ]
+    return render(
+        "core/admin/settings.html",
+        group=group,
+        tabs=tabs,
+        controls=controls,
+        errors=summary(errors, group.fields),
+        action=url_for("admin.put_settings_group", group=name),
+    )

@@ -1,0 +1,192 @@
+"""Records: lists, single records, creating, changing, the recycle bin."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+from flask import Response, request, url_for
+
+from core.api import blueprint
+from core.api.answers import answer, etag, given_as_json, page_as_json, record_as_json, to_bytes
+from core.api.idempotency import KeptAnswer, answer_once, request_hash
+from core.api.requests import (
+    MAX_BODY,
+    BadRequest,
+    arguments,
+    body_bytes,
+    choice,
+    flag,
+    if_match,
+    json_argument,
+    json_body,
+    number,
+)
+from core.entities import query, service
+from core.entities.aggregate import aggregate
+from core.entities.query import MAX_LIMIT, ListQuery
+from core.errors import Conflict, Forbidden, NotFound, Problem
+from core.fields import types as t
+from core.http.requests import signed_in, unit_of_work
+from core.i18n import gettext as _
+from core.work.uow import UnitOfWork
+
+__all__ = ["LIST_PARAMETERS", "read_back", "write_once"]
+
+LIST_PARAMETERS = ("filter", "search", "sort", "limit", "after", "count", "fields", "archived")
+COUNTS = ("none", "estimate", "exact")
+MAX_VERSION = 2**31 - 1
+
+
+@blueprint.get("/v1/records/<entity>")
+@signed_in
+def list_records(entity: str) -> Response:
+    """One page of records."""
+    given = arguments(*LIST_PARAMETERS)
+    with unit_of_work() as uow:
+        page = query.page(uow, entity, _list_query(uow, entity, given))
+        return answer(page_as_json(page))
+
+
+def _list_query(uow: UnitOfWork, entity: str, given: dict[str, str]) -> ListQuery:
+    if "fields" in given:
+        names = tuple(name.strip() for name in given["fields"].split(",") if name.strip())
+    else:
+        shown = query.visible(uow, uow.entity(entity))
+        names = tuple(field.name for field in shown if not isinstance(field.type, t.Lines))
+    return ListQuery(
+        fields=names,
+        filter=json_argument(given, "filter"),
+        search=given.get("search", ""),
+        sort=given.get("sort", ""),
+        limit=number(given, "limit", 50, low=1, high=MAX_LIMIT),
+        after=given.get("after") or None,
+        count=choice(given, "count", COUNTS),
+        archived=flag(given, "archived"),
+    )
+
+
+@blueprint.get("/v1/records/<entity>/aggregate")
+@signed_in
+def aggregate_records(entity: str) -> Response:
+    """Counts and sums by groups."""
+    given = arguments("filter", "search", "archived", repeated=("group", "measure"))
+    wanted = ListQuery(
+        filter=json_argument(given, "filter"),
+        search=given.get("search", ""),
+        archived=flag(given, "archived"),
+    )
+    measures = request.args.getlist("measure") or ["count"]
+    with unit_of_work() as uow:
+        rows = aggregate(uow, entity, request.args.getlist("group"), measures, wanted)
+        return answer({"items": rows})
+
+
+@blueprint.get("/v1/records/<entity>/<record:record_id>")
+@signed_in
+def get_record(entity: str, record_id: int) -> Response:
+    """One record with its lines."""
+    given = arguments("archived")
+    with unit_of_work() as uow:
+        record = query.get(uow, entity, record_id, archived=flag(given, "archived"))
+        body = record_as_json(uow, record)
+        return answer(body, headers=etag(body))
+
+
+@blueprint.post("/v1/records/<entity>")
+@signed_in
+def create_record(entity: str) -> Response:
+    """Create one record."""
+    arguments()
+    values = json_body()
+
+    def work(uow: UnitOfWork) -> KeptAnswer:
+        (record_id,) = service.create(uow, entity, [values])
+        return KeptAnswer(201, to_bytes(read_back(uow, entity, record_id)).decode())
+
+    kept = write_once(work)
+    body = orjson.loads(kept.body)
+    where = url_for("api.get_record", entity=entity, record_id=body["id"])
+    return answer(kept.body.encode(), kept.status, {"Location": where, **etag(body)})
+
+
+@blueprint.patch("/v1/records/<entity>/<record:record_id>")
+@signed_in
+def update_record(entity: str, record_id: int) -> Response:
+    """Change the given fields of a record."""
+    arguments()
+    values = json_body()
+    version = _stated_version(values)
+    with unit_of_work() as uow:
+        versions = {} if version is None else {record_id: version}
+        try:
+            service.update(uow, entity, {record_id: values}, versions=versions)
+        except Conflict as error:
+            raise Conflict(
+                error.message,
+                current=record_as_json(uow, query.get(uow, entity, record_id)),
+                yours=given_as_json(uow, uow.entity(entity), values),
+            ) from None
+        body = read_back(uow, entity, record_id)
+        return answer(body, headers=etag(body))
+
+
+def _stated_version(values: dict[str, Any]) -> int | None:
+    """The version that the caller began with, from the body or the header; taken out of the body."""
+    header = if_match()
+    if "version" not in values:
+        return header
+    version = values.pop("version")
+    if type(version) is not int or not 1 <= version <= MAX_VERSION:
+        message = _("Expected %(expected)s.", expected=_("a whole number"))
+        raise BadRequest(message, [Problem("version", "type", message)])
+    if header is not None and header != version:
+        message = _("The version in the body and the one in If-Match differ.")
+        raise BadRequest(message, [Problem("version", "if_match", message)])
+    return version
+
+
+@blueprint.delete("/v1/records/<entity>/<record:record_id>")
+@signed_in
+def delete_record(entity: str, record_id: int) -> Response:
+    """Put a record into the recycle bin."""
+    arguments()
+    version = if_match()
+    with unit_of_work() as uow:
+        versions = {} if version is None else {record_id: version}
+        try:
+            service.delete(uow, entity, [record_id], versions=versions)
+        except Conflict as error:
+            current = record_as_json(uow, query.get(uow, entity, record_id))
+            raise Conflict(error.message, current=current, yours={}) from None
+    return Response(status=204)
+
+
+@blueprint.post("/v1/records/<entity>/<record:record_id>/restore")
+@signed_in
+def restore_record(entity: str, record_id: int) -> Response:
+    """Take a record out of the recycle bin."""
+    arguments()
+
+    def work(uow: UnitOfWork) -> KeptAnswer:
+        service.restore(uow, entity, [record_id])
+        return KeptAnswer(200, to_bytes(read_back(uow, entity, record_id)).decode())
+
+    kept = write_once(work)
+    return answer(kept.body.encode(), kept.status)
+
+
+def read_back(uow: UnitOfWork, entity: str, record_id: int) -> dict[str, Any]:
+    """The record as its writer may see it now; its id alone when they may not see it."""
+    try:
+        return record_as_json(uow, query.get(uow, entity, record_id))
+    except (Forbidden, NotFound):
+        return {"id": record_id}
+
+
+def write_once(work: Callable[[UnitOfWork], KeptAnswer], *, limit: int = MAX_BODY) -> KeptAnswer:
+    """Do the work in a transaction of its own, once for each ``Idempotency-Key``."""
+    key = request.headers.get("Idempotency-Key")
+    digest = request_hash(request.method, request.path, body_bytes(limit))
+    return answer_once(unit_of_work, key, digest, work)

@@ -1,0 +1,80 @@
+"""Records in and out of files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from core.cli.installation import as_json, emit, open_runtime
+
+__all__ = ["export", "import_"]
+
+POLICIES = ("skip", "update", "create")
+
+
+@click.command("import")
+@click.argument("entity", required=False)
+@click.argument(
+    "file", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
+@click.option("--duplicates", type=click.Choice(POLICIES), default="skip", show_default=True)
+@click.option(
+    "--report",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Where to write the refused rows, to be mended and imported again.",
+)
+@click.option("--as", "email", metavar="EMAIL", help="With whose rights; default: the system's.")
+@click.option("--plan", hidden=True, type=click.Path(path_type=Path))
+@click.option("--data", hidden=True, type=click.Path(path_type=Path))
+@as_json
+def import_(
+    entity: str | None,
+    file: Path | None,
+    duplicates: str,
+    report: Path | None,
+    email: str | None,
+    plan: Path | None,
+    data: Path | None,
+    as_json: bool,
+) -> None:
+    """Import the rows of FILE (xlsx, xls, csv) as records of ENTITY."""
+    if plan is not None or data is not None:
+        raise click.UsageError("import plans are not part of this version; import file by file")
+    if entity is None or file is None:
+        raise click.UsageError("give an entity and a file: dougong import lead leads.xlsx")
+    from core.exchange.commands import import_file
+
+    with open_runtime() as runtime:
+        result = import_file(
+            runtime, entity, file, duplicates=duplicates, report=report, email=email
+        )
+    emit(result, _counts(result), as_json=as_json)
+
+
+def _counts(result: dict[str, Any]) -> str:
+    return ", ".join(f"{key} {value}" for key, value in result.items() if value is not None)
+
+
+@click.command()
+@click.argument("entity")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--filter", "condition", metavar="JSON", help="Which records; default: all.")
+@click.option("--as", "email", metavar="EMAIL", help="With whose rights; default: the system's.")
+@as_json
+def export(
+    entity: str, file: Path, condition: str | None, email: str | None, as_json: bool
+) -> None:
+    """Export records of ENTITY to FILE; its ending says how (xlsx or csv)."""
+    import json
+
+    from core.exchange.commands import export_file
+
+    try:
+        parsed = json.loads(condition) if condition else None
+    except ValueError as error:
+        raise click.UsageError(f"--filter is no JSON: {error}") from None
+    with open_runtime() as runtime:
+        rows = export_file(runtime, entity, file, filter=parsed, email=email)
+    emit({"rows": rows, "file": str(file)}, f"{rows} → {file}", as_json=as_json)

@@ -1,0 +1,37 @@
+"""Serving pages, and working in the background."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+__all__ = ["serve", "worker"]
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535))
+@click.option(
+    "--workers", type=click.IntRange(1, 256), help="Processes; default: DOUGONG_WORKERS, or 2."
+)
+def serve(host: str, port: int, workers: int | None) -> None:
+    """Serve the pages and the REST interface, and work in the background.
+
+    With DOUGONG_REDIS_URL the background work goes to `dougong worker`, as long as one runs.
+    """
+    from core.cli.server import serve as run
+
+    run(host, port, workers)
+
+
+@click.command()
+def worker() -> None:
+    """Relay events, start schedules and run jobs until told to stop."""
+    from core.cli.installation import open_runtime
+    from core.logging import configure_logging
+    from core.worker import run_worker
+
+    with open_runtime() as runtime:
+        configure_logging(runtime.config.log_level, sys.stderr)
+        run_worker(runtime)

@@ -1,0 +1,91 @@
+"""gunicorn around our application: one porter thread in each of its processes.
+
+The master imports the code of the core but no plugin, and opens no connection that it keeps: what
+a process forks from is the same for each, and ``kill -HUP`` takes in new and changed plugins.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from gunicorn.app.base import BaseApplication
+
+from core.config import Config
+
+if TYPE_CHECKING:
+    from core.work.worker import EmbeddedWorker
+
+__all__ = ["Server", "serve"]
+
+#: Seconds that requests and the job in hand are given when the server stops.
+GRACE = 30
+
+
+def serve(host: str, port: int, workers: int | None) -> None:
+    """Serve until told to stop. Raises `Refused` when the database is not ready for it."""
+    from core.i18n import use_locale
+    from core.ops.readiness import require_ready
+    from core.work.rq import open_doorbell
+
+    config = Config.from_environment()
+    with use_locale(config.locale):
+        require_ready(config)
+        open_doorbell(config.redis_url)  # says now what is not installed
+    Server(config, f"{host}:{port}", workers or config.workers).run()
+
+
+class Server(BaseApplication):  # type: ignore[misc]
+    """What gunicorn asks us for: its settings, and the application in each process."""
+
+    def __init__(self, config: Config, address: str, workers: int) -> None:
+        self._config = config
+        self._settings: dict[str, Any] = {
+            "bind": address,
+            "workers": workers,
+            "threads": config.threads,
+            "worker_class": "gthread",
+            "timeout": 120,
+            "graceful_timeout": GRACE,
+            "keepalive": 5,
+            "proc_name": "dougong",
+            "control_socket_disable": True,
+            "loglevel": config.log_level.lower(),
+            # Who to believe about forwarded addresses is told by DOUGONG_PROXY_HOPS alone.
+            "forwarded_allow_ips": "",
+            "when_ready": lambda _arbiter: _announce(address),
+            "post_worker_init": self._start_porter,
+            "worker_exit": self._stop_porter,
+        }
+        self._porter: EmbeddedWorker | None = None
+        import core.app  # noqa: F401 - shared by all processes from here on
+
+        super().__init__()
+
+    def load_config(self) -> None:
+        """See gunicorn."""
+        for name, value in self._settings.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Any:
+        """The application of one process, made after the fork."""
+        from core.app import create_app
+        from core.logging import configure_logging
+
+        configure_logging(self._config.log_level, sys.stderr)
+        return create_app()
+
+    def _start_porter(self, worker: Any) -> None:
+        from core.work.rq import open_doorbell, porter
+
+        runtime = worker.wsgi.extensions["dougong"]
+        self._porter = porter(runtime, open_doorbell(runtime.config.redis_url))
+        self._porter.start()
+
+    def _stop_porter(self, _arbiter: Any, _worker: Any) -> None:
+        if self._porter is not None:
+            self._porter.stop(timeout=GRACE)
+
+
+def _announce(address: str) -> None:
+    print(f"Dougong: http://{address}", file=sys.stderr, flush=True)

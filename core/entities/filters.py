@@ -1,0 +1,341 @@
+"""Filters of a list as rows of an address: what is offered, what a row means, and how it reads.
+
+A row is ``filter_field``, ``filter_op`` and any number of ``filter_value``, in this order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import singledispatch
+from typing import TYPE_CHECKING, Any
+
+from core.entities.conditions import operators
+from core.entities.periods import NAMED_PERIODS, is_period
+from core.entities.rendering import Reader, display_text
+from core.entities.scope import may_use
+from core.entities.values import BadValue, check_value
+from core.fields import EntitySpec, FieldSpec
+from core.fields import types as t
+from core.fields.types import Label
+from core.i18n import gettext
+from core.i18n import lazy_gettext as _l
+
+if TYPE_CHECKING:
+    from core.work.uow import UnitOfWork
+
+__all__ = [
+    "FilterRow",
+    "condition_of",
+    "filter_fields",
+    "operators_offered",
+    "period_label",
+    "periods_offered",
+    "read_rows",
+    "row_pairs",
+    "row_text",
+    "value_control",
+]
+
+MAX_ROWS = 20
+#: Between and the like take two values, these take none.
+NO_VALUE = frozenset({"is_empty", "is_set", "is_me", "is_not_me"})
+
+_LABELS: dict[str, Label] = {
+    "contains": _l("contains"),
+    "starts_with": _l("begins with"),
+    "eq": _l("is"),
+    "ne": _l("is not"),
+    "in": _l("is one of"),
+    "not_in": _l("is none of"),
+    "under": _l("is in or below"),
+    "gt": _l("is more than"),
+    "ge": _l("is at least"),
+    "lt": _l("is less than"),
+    "le": _l("is at most"),
+    "between": _l("is between"),
+    "within": _l("is within"),
+    "is_empty": _l("is empty"),
+    "is_set": _l("is not empty"),
+    "is_me": _l("is me"),
+    "is_not_me": _l("is not me"),
+}
+_DATE_LABELS: dict[str, Label] = {
+    "eq": _l("is on"),
+    "ne": _l("is not on"),
+    "gt": _l("is after"),
+    "ge": _l("is from"),
+    "lt": _l("is before"),
+    "le": _l("is until"),
+}
+_PERIOD_LABELS: dict[str, Label] = {
+    "today": _l("today"),
+    "yesterday": _l("yesterday"),
+    "tomorrow": _l("tomorrow"),
+    "this_week": _l("this week"),
+    "last_week": _l("last week"),
+    "next_week": _l("next week"),
+    "this_month": _l("this month"),
+    "last_month": _l("last month"),
+    "next_month": _l("next month"),
+    "this_quarter": _l("this quarter"),
+    "last_quarter": _l("last quarter"),
+    "next_quarter": _l("next quarter"),
+    "this_year": _l("this year"),
+    "last_year": _l("last year"),
+    "next_year": _l("next year"),
+}
+#: Counted periods offered beside the named ones.
+_COUNTED = (("last", 7), ("last", 30), ("last", 90), ("next", 7), ("next", 30), ("next", 90))
+
+
+@dataclass(frozen=True)
+class FilterRow:
+    """One row as it was given; it may be incomplete."""
+
+    field: str = ""
+    op: str = ""
+    values: tuple[str, ...] = ()
+    #: What was typed into a picker, for browsers without scripts.
+    typed: str = ""
+
+    def is_complete(self, item: FieldSpec | None) -> bool:
+        """True when the row says enough to filter by it."""
+        if not self.field or not self.op:
+            return False
+        if self.op in NO_VALUE or item is None:
+            return True
+        return any(value.strip() for value in self.values)
+
+
+def read_rows(pairs: Iterable[tuple[str, str]]) -> list[FilterRow]:
+    """The rows of an address, from its names and values in their order."""
+    rows: list[FilterRow] = []
+    for name, value in pairs:
+        if name == "filter_field":
+            rows.append(FilterRow(value[:60]))
+        elif not rows:
+            continue
+        elif name == "filter_op":
+            rows[-1] = FilterRow(rows[-1].field, value[:20], rows[-1].values, rows[-1].typed)
+        elif name == "filter_value":
+            last = rows[-1]
+            rows[-1] = FilterRow(last.field, last.op, (*last.values, value[:1000]), last.typed)
+        elif name == "filter_value__label":
+            rows[-1] = FilterRow(rows[-1].field, rows[-1].op, rows[-1].values, value[:200])
+    return [row for row in rows if row.field][:MAX_ROWS]
+
+
+def row_pairs(row: FilterRow) -> list[tuple[str, str]]:
+    """The row as names and values for an address."""
+    pairs = [("filter_field", row.field), ("filter_op", row.op)]
+    return pairs + [("filter_value", value) for value in row.values]
+
+
+def filter_fields(uow: UnitOfWork, spec: EntitySpec) -> tuple[FieldSpec, ...]:
+    """The fields that this reader may filter by."""
+    return tuple(
+        item
+        for item in spec
+        if item.name not in ("id", "version", "archived_at")
+        and (item.is_stored or isinstance(item.type, t.References))
+        and not isinstance(item.type, t.Document)
+        and may_use(uow, spec, item)
+    )
+
+
+def operators_offered(type_: t.FieldType) -> list[tuple[str, Label]]:
+    """(operator, label) for the select of a row, the most used one first."""
+    known = operators(type_)
+    names = [name for name in _order(_plain(type_)) if name in known or name.endswith("_me")]
+    dated = isinstance(_plain(type_), (t.Date, t.DateTime))
+    return [
+        (name, _DATE_LABELS.get(name, _LABELS[name]) if dated else _LABELS[name]) for name in names
+    ]
+
+
+def _plain(type_: t.FieldType) -> t.FieldType:
+    return type_.result if isinstance(type_, t.Computed) else type_
+
+
+@singledispatch
+def _order(type_: t.FieldType) -> tuple[str, ...]:
+    return ("is_set", "is_empty")
+
+
+@_order.register
+def _(type_: t.Text) -> tuple[str, ...]:
+    return ("contains", "eq", "ne", "starts_with", "is_set", "is_empty")
+
+
+@_order.register
+def _(type_: t.LongText) -> tuple[str, ...]:
+    return ("contains", "is_set", "is_empty")
+
+
+@_order.register
+def _(type_: t.AutoNumber) -> tuple[str, ...]:
+    return ("contains", "eq", "starts_with")
+
+
+@_order.register
+def _(type_: t.Integer) -> tuple[str, ...]:
+    return ("eq", "ne", "ge", "gt", "le", "lt", "between", "is_set", "is_empty")
+
+
+@_order.register
+def _(type_: t.Number) -> tuple[str, ...]:
+    return ("ge", "gt", "le", "lt", "eq", "ne", "between", "is_set", "is_empty")
+
+
+@_order.register
+def _(type_: t.Date) -> tuple[str, ...]:
+    return ("within", "eq", "ge", "le", "between", "is_set", "is_empty")
+
+
+@_order.register
+def _(type_: t.DateTime) -> tuple[str, ...]:
+    return ("within", "eq", "ge", "le", "between", "is_set", "is_empty")
+
+
+@_order.register
+def _(type_: t.Boolean) -> tuple[str, ...]:
+    return ("eq",)
+
+
+@_order.register
+def _(type_: t.ChoiceField) -> tuple[str, ...]:
+    return ("in", "not_in", "is_set", "is_empty")
+
+
+@_order.register
+def _(type_: t.MultiChoice) -> tuple[str, ...]:
+    return ("in", "not_in", "is_set", "is_empty")
+
+
+@_order.register
+def _(type_: t.Tags) -> tuple[str, ...]:
+    return ("contains", "is_set", "is_empty")
+
+
+@_order.register
+def _(type_: t.Region) -> tuple[str, ...]:
+    return ("under", "eq", "ne", "is_set", "is_empty")
+
+
+@_order.register
+def _(type_: t.Reference) -> tuple[str, ...]:
+    if type_.entity == "user":
+        return ("eq", "is_me", "ne", "is_not_me", "is_set", "is_empty")
+    if type_.entity == "department":
+        return ("under", "eq", "ne", "is_set", "is_empty")
+    return ("eq", "ne", "is_set", "is_empty")
+
+
+@_order.register
+def _(type_: t.References) -> tuple[str, ...]:
+    return ("contains", "is_set", "is_empty")
+
+
+def value_control(type_: t.FieldType, op: str) -> str:
+    """What the value is given with: ``none text number date choices yes_no period reference
+    region``, and ``number_pair`` or ``date_pair`` for two of them."""
+    if op in NO_VALUE or not op:
+        return "none"
+    if op == "within":
+        return "period"
+    match _plain(type_):
+        case t.Integer() | t.Number():
+            return "number_pair" if op == "between" else "number"
+        case t.Date() | t.DateTime():
+            return "date_pair" if op == "between" else "date"
+        case t.Boolean():
+            return "yes_no"
+        case t.ChoiceField():
+            return "choices"
+        case t.Reference() | t.References():
+            return "reference"
+        case t.Region():
+            return "region"
+    return "text"
+
+
+def periods_offered() -> list[tuple[str, str]]:
+    """(period, label), named and counted."""
+    named = [(name, period_label(name)) for name in NAMED_PERIODS]
+    counted = [f"{which}_{days}_days" for which, days in _COUNTED]
+    return named + [(name, period_label(name)) for name in counted]
+
+
+def period_label(name: str) -> str:
+    """``last_30_days`` as a reader says it."""
+    if name in _PERIOD_LABELS:
+        return str(_PERIOD_LABELS[name])
+    which, days, _unit = (*name.split("_"), "", "")[:3]
+    if which == "last":
+        return gettext("the last %(n)s days", n=days)
+    return gettext("the next %(n)s days", n=days)
+
+
+def condition_of(
+    rows: Sequence[FilterRow], fields: Sequence[FieldSpec], mode: str
+) -> dict[str, Any] | None:
+    """The rows as one condition. A field that is not among ``fields`` is passed on as it is: the
+    query refuses it in the words it has for what does not exist."""
+    by_name = {item.name: item for item in fields}
+    parts = [
+        _condition(row, by_name.get(row.field))
+        for row in rows
+        if row.is_complete(by_name.get(row.field))
+    ]
+    if not parts:
+        return None
+    return {"any" if mode == "any" else "all": parts}
+
+
+def _condition(row: FilterRow, item: FieldSpec | None) -> dict[str, Any]:
+    if row.op in ("is_me", "is_not_me"):
+        op = "eq" if row.op == "is_me" else "ne"
+        return {"field": row.field, "op": op, "value": {"var": "me"}}
+    if row.op in NO_VALUE:
+        return {"field": row.field, "op": row.op}
+    values: list[Any] = [value.strip() for value in row.values if value.strip()]
+    if row.op == "between":
+        pair = [value.strip() or None for value in (*row.values, "", "")[:2]]
+        return {"field": row.field, "op": row.op, "value": pair}
+    if row.op in ("in", "not_in"):
+        return {"field": row.field, "op": row.op, "value": values}
+    value = values[0] if values else ""
+    if item is not None and isinstance(item.value_type, (t.Integer, t.Number)):
+        value = value.replace(",", "").replace("，", "")
+    return {"field": row.field, "op": row.op, "value": value}
+
+
+def row_text(row: FilterRow, item: FieldSpec, reader: Reader) -> str:
+    """The row in words, for its chip: “Amount is at least ¥10,000.00”."""
+    labels = dict(operators_offered(item.type))
+    op = str(labels.get(row.op, row.op))
+    if row.op in NO_VALUE:
+        return gettext("%(field)s %(operator)s", field=str(item.label), operator=op)
+    shown = [_value_text(row, item, value, reader) for value in row.values if value.strip()]
+    joined = " – ".join(shown) if row.op == "between" else gettext(", ").join(shown)
+    return gettext(
+        "%(field)s %(operator)s %(value)s", field=str(item.label), operator=op, value=joined
+    )
+
+
+def _value_text(row: FilterRow, item: FieldSpec, text: str, reader: Reader) -> str:
+    if row.op == "within" and is_period(text):
+        return period_label(text)
+    type_ = item.value_type
+    try:
+        if isinstance(type_, t.DateTime) and len(text) == 10:
+            return display_text(t.Date(), datetime.fromisoformat(text).date(), reader)
+        if isinstance(type_, (t.MultiChoice, t.Tags, t.References)):
+            return display_text(type_, check_value(type_, [text]), reader)
+        if isinstance(type_, (t.Text, t.LongText)):
+            return text
+        return display_text(type_, check_value(type_, text), reader)
+    except (BadValue, ValueError):
+        return text

@@ -1,0 +1,53 @@
+"""What a person may do with one record right now: one statement for all verbs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import and_, case, select
+
+from core.entities.conditions import parse_condition
+from core.entities.conditions_sql import condition_sql
+from core.entities.scope import may, scope_clause
+from core.entities.service import actions_of
+from core.fields import ActionSpec, EntitySpec
+
+if TYPE_CHECKING:
+    from core.work.uow import UnitOfWork
+
+__all__ = ["bulk_actions", "offered"]
+
+
+def offered(uow: UnitOfWork, spec: EntitySpec, record_id: int) -> frozenset[str]:
+    """The verbs, ``update`` and ``delete`` included, that the actor may use on this record and
+    whose own condition holds."""
+    wanted: dict[str, ActionSpec | None] = dict(actions_of(uow, spec))
+    wanted |= {"update": None} if spec.updatable else {}
+    wanted |= {"delete": None} if spec.deletable else {}
+    tests = []
+    for name, verb in wanted.items():
+        if not may(uow, spec, name):
+            continue
+        clauses = []
+        if (reach := scope_clause(uow, spec, name)) is not None:
+            clauses.append(reach)
+        if verb is not None and verb.when:
+            with uow.elevated():  # the condition may look at fields that its user may not see
+                node = parse_condition(verb.when, spec, uow)
+                clauses.append(condition_sql(node, spec, uow))
+        tests.append((name, and_(*clauses) if clauses else None))
+    free = {name for name, test in tests if test is None}
+    asked = [(name, test) for name, test in tests if test is not None]
+    if not asked:
+        return frozenset(free)
+    columns = [case((test, 1), else_=0).label(f"t{n}") for n, (_name, test) in enumerate(asked)]
+    row = uow.execute(select(*columns).where(spec.table.c.id == record_id)).one_or_none()
+    held = {name for (name, _test), value in zip(asked, row or (), strict=False) if value}
+    return frozenset(free | held)
+
+
+def bulk_actions(uow: UnitOfWork, spec: EntitySpec) -> list[ActionSpec]:
+    """The verbs that the actor may use on several records at once."""
+    return [
+        verb for verb in actions_of(uow, spec).values() if verb.bulk and may(uow, spec, verb.name)
+    ]

@@ -1,0 +1,1 @@
+"""Import and export: tables that people keep in files, in and out through the one door."""

@@ -1,0 +1,157 @@
+"""Which records are the same one: keys of normalised values, kept beside the records.
+
+A key is a 64-bit hash of the values that `EntityDef.duplicate_keys` names, or of the first unique
+field. It is maintained with every write, so that an import looks up a thousand rows at a time
+whatever the size of the table.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import delete, insert, select, tuple_
+
+from core.entities.changes import Change
+from core.exchange.tables import duplicate_key_table
+from core.fields import EntitySpec, FieldSpec
+from core.fields import types as t
+from core.tabular.cleaning import company_key, digits_key
+
+if TYPE_CHECKING:
+    from core.work.uow import UnitOfWork
+
+__all__ = ["KeyMaker", "ensure_keys", "find_records", "follow_changes", "key_fields"]
+
+_MARKER = 0
+#: A row's company is asked for twice: when duplicates are looked for, and when it is written.
+_company_key = lru_cache(4_096)(company_key)
+_IN_CHUNK = 900
+_REBUILD = 5_000
+
+
+def key_fields(spec: EntitySpec) -> tuple[FieldSpec, ...]:
+    """The fields that tell two records apart; none when nothing is declared and nothing unique."""
+    if spec.duplicate_keys:
+        return tuple(spec[name] for name in spec.duplicate_keys if spec[name].is_stored)
+    unique = [item for item in spec.stored if item.unique and item.is_writable]
+    return tuple(unique[:1])
+
+
+class KeyMaker:
+    """Makes the keys of one entity; ``None`` for values that are all blank."""
+
+    def __init__(self, spec: EntitySpec) -> None:
+        self.fields = key_fields(spec)
+        exact = not spec.duplicate_keys
+        self._parts = [(item.name, _normaliser(item, exact)) for item in self.fields]
+        #: Changes with the declaration, so that keys of an earlier one are made anew.
+        self.marker = _hashed([spec.name, *(item.name for item in self.fields), str(exact)])
+
+    def __bool__(self) -> bool:
+        return bool(self._parts)
+
+    def key(self, values: Mapping[str, Any]) -> int | None:
+        """The key of a record or of a row that is to become one."""
+        parts = [normalise(values.get(name)) for name, normalise in self._parts]
+        return _hashed(parts) if any(parts) else None
+
+
+def _normaliser(item: FieldSpec, exact: bool) -> Callable[[Any], str]:
+    if isinstance(item.type, t.Phone):
+        return digits_key
+    if type(item.type) is t.Text and not exact:
+        return _company_key
+    return _plain
+
+
+def _plain(value: Any) -> str:
+    return "" if value is None else str(value).casefold()
+
+
+def _hashed(parts: Iterable[str]) -> int:
+    digest = blake2b("\x1f".join(parts).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, signed=True)
+
+
+def find_records(uow: UnitOfWork, spec: EntitySpec, keys: Iterable[int]) -> dict[int, list[int]]:
+    """The living records of each key, oldest first, whoever may see them."""
+    table, wanted = duplicate_key_table, list(set(keys))
+    found: dict[int, list[int]] = defaultdict(list)
+    for start in range(0, len(wanted), _IN_CHUNK):
+        rows = uow.execute(
+            select(table.c.key, table.c.record_id)
+            .where(
+                table.c.entity == spec.name,
+                table.c.key.in_(wanted[start : start + _IN_CHUNK]),
+                table.c.record_id != _MARKER,
+            )
+            .order_by(table.c.record_id)
+        )
+        for key, record_id in rows:
+            found[key].append(record_id)
+    return found
+
+
+def follow_changes(changes: Sequence[Change], uow: UnitOfWork) -> None:
+    """Keep the keys in step with what was just written; part of its transaction."""
+    spec = changes[0].entity
+    maker = uow.snapshot.memo.get(("duplicate keys", spec.name))
+    if maker is None or maker[0] is not spec:
+        maker = uow.snapshot.memo["duplicate keys", spec.name] = (spec, KeyMaker(spec))
+    if maker[1]:
+        _follow(uow, spec.name, maker[1], changes)
+
+
+def _follow(uow: UnitOfWork, entity: str, maker: KeyMaker, changes: Sequence[Change]) -> None:
+    gone: list[tuple[int, int]] = []
+    come: list[tuple[int, int]] = []
+    for change in changes:
+        assert change.id is not None
+        old = maker.key(change.before) if change.kind in ("update", "delete") else None
+        new = maker.key(change.after) if change.kind != "delete" else None
+        if old == new:
+            continue
+        if old is not None:
+            gone.append((old, change.id))
+        if new is not None:
+            come.append((new, change.id))
+    table = duplicate_key_table
+    for start in range(0, len(gone), _IN_CHUNK // 2):
+        pairs = gone[start : start + _IN_CHUNK // 2]
+        pair = tuple_(table.c.key, table.c.record_id)
+        uow.execute(delete(table).where(table.c.entity == entity, pair.in_(pairs)))
+    _add(uow, entity, come)
+
+
+def _add(uow: UnitOfWork, entity: str, pairs: Sequence[tuple[int, int]]) -> None:
+    if pairs:
+        rows = [{"entity": entity, "key": key, "record_id": record} for key, record in pairs]
+        uow.execute(insert(duplicate_key_table), rows)
+
+
+def ensure_keys(uow: UnitOfWork, spec: EntitySpec) -> None:
+    """Make the keys of records that were written before the entity had these keys."""
+    maker, table = KeyMaker(spec), duplicate_key_table
+    here = table.c.entity == spec.name
+    marked = select(table.c.key).where(
+        here, table.c.key == maker.marker, table.c.record_id == _MARKER
+    )
+    if not maker or uow.execute(marked).first() is not None:
+        return
+    uow.execute(delete(table).where(here))
+    columns = [spec.column(item.name).label(item.name) for item in maker.fields]
+    statement = select(spec.table.c.id.label("id_"), *columns).order_by(spec.table.c.id)
+    if "archived_at" in spec.table.c:
+        statement = statement.where(spec.table.c.archived_at.is_(None))
+    last = 0
+    while rows := uow.execute(
+        statement.where(spec.table.c.id > last).limit(_REBUILD)
+    ).mappings().all():  # fmt: skip
+        keys = [(maker.key(row), row["id_"]) for row in rows]
+        _add(uow, spec.name, [(key, record) for key, record in keys if key is not None])
+        last = rows[-1]["id_"]
+    _add(uow, spec.name, [(maker.marker, _MARKER)])

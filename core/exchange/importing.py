@@ -1,0 +1,374 @@
+"""Rows of a file into records: cleaned, compared with what exists, written a batch at a time.
+
+Everything is written by `core.entities.service` as the person who imports. A batch with a bad row
+is tried again without it, so that only the bad rows are refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select
+
+from core import errors
+from core.entities import service
+from core.entities.scope import require, scope_clause
+from core.entities.values import BadValue, checker
+from core.errors import Forbidden, Invalid, Problem
+from core.exchange.cleaning import ColumnCleaner
+from core.exchange.duplicates import KeyMaker, find_records
+from core.exchange.mapping import importable_fields
+from core.exchange.refusals import Refusal
+from core.fields import EntitySpec
+from core.fields import types as t
+from core.i18n import gettext as _
+from core.tabular.cleaning import CleaningError, clean_integer, clean_long_text, clean_text
+
+if TYPE_CHECKING:
+    from core.work.uow import UnitOfWork
+
+__all__ = ["POLICIES", "Batch", "ImportPlan", "Importer", "RefusedRow", "Row", "check_rights"]
+
+#: What happens to a row whose record exists already.
+POLICIES = ("skip", "update", "create")
+_IN_CHUNK = 900
+
+
+@dataclass(frozen=True)
+class ImportPlan:
+    """What goes where: the field of each column, and the policy for duplicates."""
+
+    entity: str
+    header: tuple[str, ...]
+    fields: tuple[str | None, ...]
+    policy: str = "skip"
+
+
+@dataclass(frozen=True)
+class RefusedRow:
+    """A row that was not imported: its line, the headings it concerns, and the reasons."""
+
+    line: int
+    field: str
+    reason: str
+
+
+@dataclass(slots=True, eq=False)
+class Row:
+    """One row of the file with its cleaned values."""
+
+    line: int
+    values: dict[str, Any]
+    problems: list[tuple[str, str]] = field(default_factory=list)
+    #: The id that the file gives, then that of the record it is.
+    id: int | None = None
+    key: int | None = None
+
+
+@dataclass
+class Batch:
+    """What became of a batch of rows."""
+
+    created: int = 0
+    updated: int = 0
+    duplicates: int = 0
+    refused: list[RefusedRow] = field(default_factory=list)
+
+
+def check_rights(uow: UnitOfWork, spec: EntitySpec, policy: str) -> None:
+    """Raise `Forbidden` unless the actor may import and do what the import does."""
+    if policy not in POLICIES:
+        message = _("Use skip, update or create.")
+        raise Invalid(message, [Problem("duplicates", "choice", message)])
+    if not (spec.importable and spec.creatable) and not uow.actor.is_system:
+        raise Forbidden(_("%(entity)s are not imported.", entity=str(spec.label_plural)))
+    require(uow, spec, "import")
+    require(uow, spec, "create")
+    if policy == "update":
+        require(uow, spec, "update")
+
+
+class Importer:
+    """Imports batches of rows by one plan."""
+
+    def __init__(self, plan: ImportPlan) -> None:
+        self._plan = plan
+        self._spec: EntitySpec | None = None
+        self._columns: list[tuple[int, str, ColumnCleaner]] = []
+        self._id_column: int | None = None
+        self._headings: dict[str, str] = {}
+        self._required: list[str] = []
+        self._checkers: dict[str, Callable[[Any], Any]] = {}
+
+    def batch(self, uow: UnitOfWork, rows: Sequence[tuple[int, list[Any]]]) -> Batch:
+        """Write the rows as part of ``uow``."""
+        done = Batch()
+        sound = []
+        for row in self.clean(uow, rows):
+            if row.problems:
+                done.refused.append(_refusal(row))
+            else:
+                sound.append(row)
+        self._write(uow, sound, done)
+        done.refused.sort(key=lambda refused: refused.line)
+        return done
+
+    def foresee(
+        self, uow: UnitOfWork, rows: Sequence[tuple[int, list[Any]]], seen: set[int]
+    ) -> tuple[list[Row], Batch]:
+        """The cleaned rows and what would become of them; writes nothing.
+
+        ``seen`` holds the keys of earlier batches, and is added to. What hooks and constraints
+        would refuse is not known before it is tried.
+        """
+        cleaned, done = self.clean(uow, rows), Batch()
+        sound = []
+        for row in cleaned:
+            self._check(row)
+            if row.problems:
+                done.refused.append(_refusal(row))
+            else:
+                sound.append(row)
+        known = self._known(uow, sound)
+        for row in sound:
+            exists = row.id is not None or (row.key is not None and bool(known.get(row.key)))
+            if self._plan.policy != "create" and (exists or row.key in seen):
+                done.updated += self._plan.policy == "update"
+                done.duplicates += self._plan.policy == "skip"
+            else:
+                done.created += 1
+            if row.key is not None:
+                seen.add(row.key)
+        return cleaned, done
+
+    # Cleaning
+
+    def clean(self, uow: UnitOfWork, rows: Sequence[tuple[int, list[Any]]]) -> list[Row]:
+        """The rows with their cleaned values, and what is wrong with them."""
+        self._bind(uow)
+        for column, _name, cleaner in self._columns:
+            cleaner.prepare(uow, (cells[column] for _line, cells in rows))
+        columns = [(column, name, cleaner.value) for column, name, cleaner in self._columns]
+        cleaned = []
+        for line, cells in rows:
+            row = Row(line, {})
+            values = row.values
+            for column, name, clean in columns:
+                cell = cells[column]
+                if cell is None:
+                    continue
+                try:
+                    value = clean(cell)
+                except (CleaningError, Refusal) as error:
+                    row.problems.append((name, str(error.message)))
+                else:
+                    if value is not None:
+                        values[name] = value
+            if self._id_column is not None:
+                row.id = _record_id(cells[self._id_column])
+            cleaned.append(row)
+        for row in cleaned:
+            self._require(row)
+            row.problems = [(self._headings.get(name, name), why) for name, why in row.problems]
+        return cleaned
+
+    def _bind(self, uow: UnitOfWork) -> None:
+        """Prepare for the entity as it is now; fields that are gone meanwhile are ignored."""
+        spec = uow.entity(self._plan.entity)
+        if spec is self._spec:
+            return
+        self._spec = spec
+        self._maker = KeyMaker(spec)
+        usable = importable_fields(uow, spec)
+        self._columns, self._id_column = [], None
+        self._headings = {item.name: str(item.label) for item in spec}
+        for column, name in enumerate(self._plan.fields):
+            if name == "id":
+                self._id_column = column
+            elif name in usable:
+                self._columns.append((column, name, ColumnCleaner(uow, usable[name])))
+                self._headings[name] = self._plan.header[column]
+        self._required = [name for _c, name, cleaner in self._columns if cleaner.field.required]
+        self._checkers = {name: checker(c.field.type) for _c, name, c in self._columns}
+
+    def _require(self, row: Row) -> None:
+        for name in self._required:
+            if name not in row.values and all(name != wrong for wrong, _why in row.problems):
+                row.problems.append((name, _("Please fill this in.")))
+
+    def _check(self, row: Row) -> None:
+        for name, value in row.values.items():
+            try:
+                self._checkers[name](value)
+            except BadValue as error:
+                row.problems.append((self._headings[name], str(error)))
+
+    # Duplicates
+
+    def _known(self, uow: UnitOfWork, rows: Sequence[Row]) -> dict[int, list[int]]:
+        """Set each row's key, drop ids of records that are not there; records by key."""
+        spec = uow.entity(self._plan.entity)
+        given = sorted({row.id for row in rows if row.id is not None})
+        living = _living(uow, spec, given)
+        for row in rows:
+            row.id = row.id if row.id in living else None
+        if not self._maker or self._plan.policy == "create":
+            return {}
+        for row in rows:
+            row.key = self._maker.key(row.values)
+        return find_records(uow, spec, (row.key for row in rows if row.key is not None))
+
+    # Writing
+
+    def _write(self, uow: UnitOfWork, rows: list[Row], done: Batch) -> None:
+        known, policy = self._known(uow, rows), self._plan.policy
+        while rows:
+            creating: list[Row] = []
+            updating: dict[int, Row] = {}
+            later: list[Row] = []
+            first: set[int] = set()
+            for row in rows:
+                target = None if policy == "create" else row.id
+                if target is None and row.key is not None and (same := known.get(row.key)):
+                    target = same[0]
+                if target is None and row.key in first or target in updating:
+                    later.append(row)  # decided when the earlier row is written, or refused
+                elif target is None:
+                    creating.append(row)
+                    if row.key is not None:
+                        first.add(row.key)
+                elif policy == "update":
+                    updating[target] = row
+                else:
+                    done.duplicates += 1
+            for row in self._create(uow, creating, done):
+                if row.key is not None and row.id is not None:
+                    known[row.key] = [row.id]
+            self._update(uow, updating, done)
+            rows = later
+
+    def _create(self, uow: UnitOfWork, rows: list[Row], done: Batch) -> list[Row]:
+        """Create records; the rows that could be, with the ids of their records."""
+        written: list[Row] = []
+
+        def write(some: list[Row]) -> None:
+            ids = service.create(uow, self._plan.entity, [row.values for row in some])
+            for row, key in zip(some, ids, strict=True):
+                row.id = key
+            written.extend(some)
+
+        self._attempt(uow, rows, write, done)
+        done.created += len(written)
+        return written
+
+    def _update(self, uow: UnitOfWork, rows: Mapping[int, Row], done: Batch) -> None:
+        spec = uow.entity(self._plan.entity)
+        reached = _living(uow, spec, list(rows), scope_clause(uow, spec, "update"))
+        kept = self._without_same(uow, spec, {key: rows[key] for key in rows if key in reached})
+        targets = {id(row): key for key, row in rows.items()}
+
+        def write(some: list[Row]) -> None:
+            values = {targets[id(row)]: row.values for row in some}
+            changed = len(service.update(uow, self._plan.entity, values))
+            done.updated += changed
+            done.duplicates += len(some) - changed
+
+        done.duplicates += len(rows) - len(kept)
+        self._attempt(uow, kept, write, done)
+
+    def _without_same(
+        self, uow: UnitOfWork, spec: EntitySpec, rows: Mapping[int, Row]
+    ) -> list[Row]:
+        """Rows that bring something new; text that only cleaning made differ stays as it is."""
+        texts = [c.field for _i, _n, c in self._columns if isinstance(c.field.type, _TEXTS)]
+        columns = [spec.column(item.name).label(item.name) for item in texts]
+        ids = list(rows)
+        for start in range(0, len(ids) if texts else 0, _IN_CHUNK):
+            chosen = spec.table.c.id.in_(ids[start : start + _IN_CHUNK])
+            statement = select(spec.table.c.id.label("id_"), *columns).where(chosen)
+            for found in uow.execute(statement).mappings():
+                values = rows[found["id_"]].values
+                for item in texts:
+                    clean = clean_long_text if isinstance(item.type, t.LongText) else clean_text
+                    if item.name in values and values[item.name] == clean(found[item.name]):
+                        del values[item.name]
+        return [row for row in rows.values() if row.values]
+
+    def _attempt(
+        self,
+        uow: UnitOfWork,
+        rows: list[Row],
+        write: Callable[[list[Row]], None],
+        done: Batch,
+    ) -> None:
+        """Write all rows that can be written, and refuse the others."""
+        if not rows:
+            return
+        try:
+            with uow.savepoint():
+                write(rows)
+            return
+        except errors.Refusal as error:
+            refusal = error
+        bad: dict[int, list[Problem]] = {}
+        for problem in refusal.problems:
+            if problem.code != "constraint" and 0 <= problem.item < len(rows):
+                bad.setdefault(problem.item, []).append(problem)
+        if not bad and len(rows) > 1:
+            middle = len(rows) // 2
+            self._attempt(uow, rows[:middle], write, done)
+            self._attempt(uow, rows[middle:], write, done)
+            return
+        for item, problems in (bad or {0: [Problem("", "", refusal.message)]}).items():
+            rows[item].problems = [
+                (self._headings.get(problem.field, problem.field), problem.message)
+                for problem in problems
+            ]
+            done.refused.append(_refusal(rows[item]))
+        self._attempt(uow, [r for i, r in enumerate(rows) if i not in bad] if bad else [], write, done)
+
+
+_TEXTS = (t.Text, t.LongText)
+
+
+def _refusal(row: Row) -> RefusedRow:
+    headings = dict.fromkeys(heading for heading, _why in row.problems if heading)
+    return RefusedRow(row.line, "; ".join(headings), "; ".join(why for _h, why in row.problems))
+
+
+def _record_id(cell: Any) -> int | None:
+    try:
+        number = clean_integer(cell)
+    except CleaningError:
+        return None
+    return number if number is not None and 0 < number < 10**18 else None
+
+
+def _living(uow: UnitOfWork, spec: EntitySpec, ids: Sequence[int], clause: Any = None) -> set[int]:
+    """Those of ``ids`` that are records outside the recycle bin (and meet ``clause``)."""
+    found: set[int] = set()
+    table = spec.table
+    for start in range(0, len(ids), _IN_CHUNK):
+        statement = select(table.c.id).where(table.c.id.in_(ids[start : start + _IN_CHUNK]))
+        if "archived_at" in table.c:
+            statement = statement.where(table.c.archived_at.is_(None))
+        if clause is not None:
+            statement = statement.where(clause)
+        found.update(uow.execute(statement).scalars())
+    return found
+
+
+def batches(
+    rows: Iterable[tuple[int, list[Any]]], size: int
+) -> Iterable[list[tuple[int, list[Any]]]]:
+    """The rows in lists of ``size``."""
+    batch = []
+    for row in rows:
+        batch.append(row)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

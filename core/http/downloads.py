@@ -1,0 +1,46 @@
+"""A stored file as an answer, the same for pages and for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from flask import Response
+
+from core.files.service import open_file
+from core.files.storage import content_disposition, is_inline_safe
+from core.http.requests import unit_of_work
+
+__all__ = ["download", "stream_response"]
+
+_CHUNK = 1 << 18
+
+
+def download(file_id: int) -> Response:
+    """The file, for who may read it now; only pictures and PDF open within the browser."""
+    with unit_of_work(write=False) as uow:
+        row, stream = open_file(uow, file_id)
+    media_type = row.media_type or "application/octet-stream"
+    shown = media_type.startswith("image/") or media_type == "application/pdf"
+    response = stream_response(
+        stream, row.name, media_type, inline=shown and is_inline_safe(media_type)
+    )
+    response.content_length = row.size
+    return response
+
+
+def stream_response(
+    stream: BinaryIO, name: str, media_type: str, *, inline: bool = False
+) -> Response:
+    """The rest of ``stream``, which is closed afterwards, under a file name."""
+    response = Response(_pieces(stream), content_type=media_type, direct_passthrough=True)
+    response.call_on_close(stream.close)
+    response.headers["Content-Disposition"] = content_disposition(name, inline=inline)
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+def _pieces(stream: BinaryIO) -> Iterator[bytes]:
+    with stream:
+        while chunk := stream.read(_CHUNK):
+            yield chunk

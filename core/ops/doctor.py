@@ -1,0 +1,251 @@
+"""Is this installation in order? One small check for each thing that can be wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Literal
+
+from sqlalchemy import Connection, exists, func, inspect, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from core.boot import is_initialised
+from core.customize.tables import custom_field_table
+from core.db.base import metadata
+from core.entities.links import link_table
+from core.fields import types as t
+from core.files.models import StoredFileRecord
+from core.files.storage import StorageError
+from core.ops.lifecycle import pending_migrations
+from core.plugins.state import plugin_table
+from core.runtime import epoch_table
+from core.security.models import Role, User
+from core.work.tables import event_table, job_table
+
+if TYPE_CHECKING:
+    from core.fields import EntitySpec
+    from core.runtime import Runtime
+
+__all__ = ["Finding", "examine"]
+
+State = Literal["ok", "warning", "problem"]
+#: An upload that nobody attached to a record after this long will not be.
+UNATTACHED_AFTER = timedelta(days=1)
+#: Work that waits longer than this has no worker.
+STUCK_AFTER = timedelta(minutes=15)
+OUTBOX_AFTER = timedelta(minutes=5)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found."""
+
+    check: str
+    state: State
+    detail: str
+
+
+def examine(runtime: Runtime) -> list[Finding]:
+    """Every check's finding; without a database or tables the others are left out."""
+    try:
+        with runtime.read_connection() as connection:
+            if not is_initialised(connection):
+                return [Finding("database", "problem", "no installation yet; run: dougong init")]
+            found = [Finding("database", "ok", runtime.database.url.get_backend_name())]
+            if connection.execute(select(epoch_table.c.id)).all() != [(1,)]:
+                return [*found, Finding("epoch", "problem", "its one row is missing or not alone")]
+            runtime.refresh(connection)
+            for check in CHECKS:
+                found += check(runtime, connection)
+            return found
+    except SQLAlchemyError as error:
+        reason = " ".join(str(getattr(error, "orig", None) or error).split())
+        return [Finding("database", "problem", reason)]
+
+
+def _epoch(runtime: Runtime, connection: Connection) -> Iterator[Finding]:
+    row = connection.execute(select(epoch_table)).one()
+    yield Finding("epoch", "ok", f"structure {row.structure}, access {row.access}")
+
+
+def _migrations(runtime: Runtime, connection: Connection) -> Iterator[Finding]:
+    if pending := pending_migrations(connection, runtime):
+        yield Finding("migrations", "problem", f"pending: {', '.join(pending)}; dougong migrate")
+    else:
+        yield Finding("migrations", "ok", "none pending")
+
+
+def _plugins(runtime: Runtime, connection: Connection) -> Iterator[Finding]:
+    for name, reason in runtime.plugins.held_back.items():
+        yield Finding("plugins", "warning", f"{name} is held back: {reason}")
+    on = select(plugin_table.c.name).where(plugin_table.c.enabled)
+    known = {*runtime.plugins.loaded, *runtime.plugins.held_back}
+    for name in connection.execute(on).scalars():
+        if name not in known:
+            yield Finding("plugins", "problem", f"{name} is on, but not installed here")
+    yield Finding("plugins", "ok", f"{len(runtime.snapshot.enabled)} on")
+
+
+def _schema(runtime: Runtime, connection: Connection) -> Iterator[Finding]:
+    """Declared tables and columns against the real ones, the company's own included."""
+    inspector = inspect(connection)
+    real = {name: _columns(inspector, name) for name in inspector.get_table_names()}
+    wrong = [
+        *_missing(runtime, connection, real),
+        *_undescribed(runtime, connection, real),
+    ]
+    for detail in wrong:
+        yield Finding("schema", "problem", detail)
+    if not wrong:
+        yield Finding("schema", "ok", f"{len(real)} tables as described")
+
+
+def _columns(inspector: Any, table: str) -> set[str]:
+    return {column["name"] for column in inspector.get_columns(table)}
+
+
+def _missing(runtime: Runtime, connection: Connection, real: dict[str, set[str]]) -> Iterator[str]:
+    ever_on = {"core", *connection.execute(select(plugin_table.c.name)).scalars()}
+    for spec in runtime.snapshot.installed_entities.values():
+        if spec.plugin not in ever_on:
+            continue
+        if spec.table.name not in real:
+            yield f"the table {spec.table.name} is missing"
+            continue
+        for field in spec.stored:
+            if field.owner in {*ever_on, "custom"} and field.column not in real[spec.table.name]:
+                yield f"the column {spec.table.name}.{field.column} is missing"
+        for field in spec.detached:
+            if isinstance(field.type, t.References) and link_table(spec, field).name not in real:
+                yield f"the table {link_table(spec, field).name} is missing"
+    for table in metadata.tables.values():
+        if table.name.startswith("core_") and "__" not in table.name and table.name not in real:
+            yield f"the table {table.name} is missing"
+
+
+def _undescribed(
+    runtime: Runtime, connection: Connection, real: dict[str, set[str]]
+) -> Iterator[str]:
+    """Columns of the company that no description mentions: made by hand, or left by a crash."""
+    rows = connection.execute(select(custom_field_table.c.entity, custom_field_table.c.name))
+    described = {(row.entity, row.name) for row in rows}
+    for spec in runtime.snapshot.installed_entities.values():
+        for column in sorted(real.get(spec.table.name, ())):
+            if column.startswith("x_") and (spec.name, column) not in described:
+                yield f"the column {spec.table.name}.{column} has no description"
+
+
+def _references(runtime: Runtime, connection: Connection) -> Iterator[Finding]:
+    """Values that point at a record that is not there."""
+    entities = runtime.snapshot.entities
+    orphans = 0
+    for spec in entities.values():
+        for place, count in _orphans(connection, spec, entities):
+            orphans += count
+            yield Finding("references", "problem", f"{count} of {place} point at nothing")
+    if not orphans:
+        yield Finding("references", "ok", "all point at a record")
+
+
+def _orphans(connection: Connection, spec: EntitySpec, entities: Any) -> Iterator[tuple[str, int]]:
+    for field in spec:
+        if isinstance(field.type, t.Reference) and field.is_stored:
+            holder: Any = spec.column(field.name)
+        elif isinstance(field.type, t.References):
+            holder = link_table(spec, field).c.target_id
+        else:
+            continue
+        target = entities.get(field.type.entity)
+        if target is None:
+            continue
+        other = target.table.alias()
+        missing = ~exists().where(other.c.id == holder)
+        count = connection.execute(
+            select(func.count()).select_from(holder.table).where(holder.is_not(None), missing)
+        ).scalar_one()
+        if count:
+            yield f"{spec.name}.{field.name}", count
+
+
+def _files(runtime: Runtime, connection: Connection) -> Iterator[Finding]:
+    table = StoredFileRecord.__table__
+    old = runtime.clock.now() - UNATTACHED_AFTER
+    loose = connection.execute(
+        select(func.count()).where(table.c.record_id.is_(None), table.c.created_at < old)
+    ).scalar_one()
+    if loose:
+        yield Finding("uploads", "warning", f"{loose} older than a day belong to no record")
+    else:
+        yield Finding("uploads", "ok", "none left over")
+    described = set(connection.execute(select(table.c.storage_key)).scalars())
+    try:
+        missing = described.difference(runtime.storage.iter_keys())
+    except (StorageError, OSError) as error:
+        yield Finding("files", "problem", f"the store does not answer: {error}")
+        return
+    if missing:
+        yield Finding(
+            "files", "problem", f"{len(missing)} of {len(described)} are not in the store"
+        )
+    else:
+        yield Finding("files", "ok", f"{len(described)} in the store")
+
+
+def _jobs(runtime: Runtime, connection: Connection) -> Iterator[Finding]:
+    table, now = job_table, runtime.clock.now()
+    late = now - STUCK_AFTER
+    owners = runtime.snapshot.enabled | {"core"}
+    waiting = (table.c.state == "queued") & (table.c.run_at < late) & table.c.owner.in_(owners)
+    lost = (table.c.state == "running") & (table.c.lease_until < late)
+    stuck = connection.execute(select(func.count()).where(waiting | lost)).scalar_one()
+    failed = connection.execute(select(func.count()).where(table.c.state == "failed")).scalar_one()
+    if stuck:
+        yield Finding("jobs", "problem", f"{stuck} should have run long ago; does a worker run?")
+    elif failed:
+        yield Finding("jobs", "warning", f"{failed} failed; see the page Jobs")
+    else:
+        yield Finding("jobs", "ok", "none stuck, none failed")
+
+
+def _outbox(runtime: Runtime, connection: Connection) -> Iterator[Finding]:
+    oldest = connection.execute(
+        select(func.min(event_table.c.at)).where(event_table.c.state == "new")
+    ).scalar_one()
+    if oldest is None:
+        yield Finding("outbox", "ok", "empty")
+        return
+    age = runtime.clock.now() - oldest
+    state: State = "problem" if age > OUTBOX_AFTER else "ok"
+    yield Finding("outbox", state, f"the oldest event waits for {int(age.total_seconds())} s")
+
+
+def _administrators(runtime: Runtime, connection: Connection) -> Iterator[Finding]:
+    users, roles = User.__table__, Role.__table__
+    links = metadata.tables["core_user__roles"]
+    count = connection.execute(
+        select(func.count(users.c.id.distinct()))
+        .join(links, links.c.source_id == users.c.id)
+        .join(roles, roles.c.id == links.c.target_id)
+        .where(users.c.is_active, users.c.archived_at.is_(None), roles.c.is_admin)
+    ).scalar_one()
+    if count == 0:
+        yield Finding("administrators", "problem", "nobody can administer this installation")
+    elif count == 1:
+        yield Finding("administrators", "warning", "only one; a second one is wise")
+    else:
+        yield Finding("administrators", "ok", str(count))
+
+
+Check = Callable[["Runtime", Connection], Iterator[Finding]]
+CHECKS: tuple[Check, ...] = (
+    _epoch,
+    _migrations,
+    _plugins,
+    _schema,
+    _references,
+    _files,
+    _jobs,
+    _outbox,
+    _administrators,
+)

@@ -1,0 +1,257 @@
+"""What is done with one record or with many: delete, restore, verbs of the business, bulk edit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from flask import redirect, request, url_for
+
+from core.entities import query, service
+from core.entities.forms import Control, control_for, default_of, editable_fields
+from core.entities.inputs import InputContext, from_input, is_given, read_input, to_input
+from core.entities.scope import require
+from core.entities.values import BadValue
+from core.errors import Invalid, NotFound, Problem, Refused
+from core.fields import ActionSpec, EntitySpec, FieldSpec
+from core.fields import types as t
+from core.http.rendering import render
+from core.http.requests import signed_in, unit_of_work
+from core.i18n import gettext as _
+from core.i18n import ngettext
+from core.web import blueprint
+from core.web.lists import own_page
+from core.web.presenting import input_context, tell
+from core.work.uow import UnitOfWork
+
+#: As many as fit on a few pages: more is the work of an import or an automation.
+MAX_RECORDS = 1000
+
+
+@blueprint.post("/r/<entity>/delete")
+@signed_in
+def delete_records(entity: str) -> Any:
+    """Put records into the recycle bin; the message that follows offers to take it back."""
+    with unit_of_work() as uow:
+        spec = uow.entity(entity)
+        ids = _ids()
+        service.delete(uow, entity, ids)
+    if ids:
+        undo = url_for("web.restore_records", entity=entity, ids=ids) if len(ids) <= 100 else ""
+        tell(ngettext("%(n)s record deleted.", "%(n)s records deleted.", len(ids)), undo_url=undo)
+    return redirect(_back(spec, deleted=ids), 303)
+
+
+@blueprint.post("/r/<entity>/restore")
+@signed_in
+def restore_records(entity: str) -> Any:
+    """Take records out of the recycle bin."""
+    with unit_of_work() as uow:
+        spec = uow.entity(entity)
+        ids = _ids()
+        service.restore(uow, entity, ids)
+    if ids:
+        tell(ngettext("%(n)s record restored.", "%(n)s records restored.", len(ids)))
+    if len(ids) == 1 and "bin" not in request.form:
+        return redirect(url_for("web.show_record", entity=entity, record_id=ids[0]), 303)
+    return redirect(_back(spec), 303)
+
+
+def _ids() -> list[int]:
+    found = [
+        int(text) for text in request.values.getlist("ids") if text.isdecimal() and len(text) < 18
+    ]
+    if len(found) > MAX_RECORDS:
+        raise Invalid(_("At most %(n)s records at a time.", n=MAX_RECORDS))
+    return list(dict.fromkeys(found))
+
+
+def _back(spec: EntitySpec, deleted: Sequence[int] = ()) -> str:
+    target = own_page(request.form.get("back"), spec)
+    gone = {url_for("web.show_record", entity=spec.name, record_id=key) for key in deleted}
+    return url_for("web.list_records", entity=spec.name) if target in gone else target
+
+
+# Verbs
+
+
+@blueprint.post("/r/<entity>/actions/<action>")
+@signed_in
+def act_on_records(entity: str, action: str) -> Any:
+    """Use a verb; one that asks for something or for a confirmation shows its page first."""
+    ids, form = _ids(), request.form
+    with unit_of_work(write=False) as uow:
+        spec, verb = _verb(uow, entity, action)
+        if not ids:
+            tell(_("Choose at least one record."), "warn")
+            return redirect(_back(spec), 303)
+        asks = bool(verb.params or str(verb.confirm))
+        if asks and "confirmed" not in form:
+            return _verb_page(uow, spec, verb, ids)
+    try:
+        with unit_of_work() as uow:
+            spec, verb = _verb(uow, entity, action)
+            params = _params(input_context(uow), verb.params)
+            service.act(uow, entity, action, ids, params)
+    except (Invalid, Refused) as error:
+        with unit_of_work(write=False) as uow:
+            if verb.params or str(verb.confirm):
+                return _verb_page(uow, spec, verb, ids, error), error.status
+        tell(error.message, "bad")
+        return redirect(_back(spec), 303)
+    tell(_("%(action)s: done.", action=str(verb.label)))
+    return redirect(_after_act(entity, ids, spec), 303)
+
+
+def _after_act(entity: str, ids: Sequence[int], spec: EntitySpec) -> str:
+    """Back to where one came from; to the list when the record is out of reach by now."""
+    back = _back(spec)
+    if len(ids) == 1 and back == url_for("web.show_record", entity=entity, record_id=ids[0]):
+        with unit_of_work(write=False) as uow:
+            try:
+                query.get(uow, entity, ids[0])
+            except NotFound:
+                return url_for("web.list_records", entity=entity)
+    return back
+
+
+def _verb(uow: UnitOfWork, entity: str, action: str) -> tuple[EntitySpec, ActionSpec]:
+    spec = uow.entity(entity)
+    verb = service.actions_of(uow, spec).get(action)
+    if verb is None:
+        raise NotFound(_("There is no such page."))
+    require(uow, spec, action)
+    return spec, verb
+
+
+def _verb_page(
+    uow: UnitOfWork,
+    spec: EntitySpec,
+    verb: ActionSpec,
+    ids: Sequence[int],
+    error: Invalid | Refused | None = None,
+) -> str:
+    context = input_context(uow)
+    problems = {problem.field: problem.message for problem in error.problems} if error else {}
+    controls = []
+    for item in verb.params:
+        name = f"param.{item.name}"
+        raw = (
+            read_input(item.type, request.form, name)
+            if is_given(item.type, request.form, name)
+            else to_input(item.type, default_of(item), context)
+        )
+        controls.append(
+            control_for(context, item, raw, name=name, error=problems.pop(item.name, ""))
+        )
+    return render(
+        "core/records/act.html",
+        spec=spec,
+        title=str(verb.label),
+        text=str(verb.confirm),
+        tone=verb.tone,
+        names=_names(uow, spec, ids),
+        ids=ids,
+        context_controls=controls,
+        errors=_listed(controls),
+        message=error.message if error and (problems or not error.problems) else "",
+        action=url_for("web.act_on_records", entity=spec.name, action=verb.name),
+        back=_back(spec),
+    )
+
+
+def _names(uow: UnitOfWork, spec: EntitySpec, ids: Sequence[int]) -> list[str]:
+    """What the first few chosen records are called, as far as the reader may see them."""
+    from core.entities.labels import resolve_labels
+
+    labels = resolve_labels(uow, {spec.name: set(ids[:5])}).get(spec.name, {})
+    return [labels[key] for key in ids[:5] if key in labels]
+
+
+def _listed(controls: Sequence[Control]) -> list[tuple[str, str, str]]:
+    return [(each.name, each.label, each.error) for each in controls if each.error]
+
+
+def _params(context: InputContext, fields: Sequence[FieldSpec]) -> Mapping[str, Any]:
+    values: dict[str, Any] = {}
+    problems = []
+    for item in fields:
+        name = f"param.{item.name}"
+        if not is_given(item.type, request.form, name):
+            continue
+        try:
+            values[item.name] = from_input(
+                item.type, read_input(item.type, request.form, name), context
+            )
+        except BadValue as error:
+            problems.append(Problem(item.name, error.code, str(error)))
+    if problems:
+        raise Invalid(_("Please correct what is marked."), problems)
+    return values
+
+
+# Bulk edit
+
+
+@blueprint.post("/r/<entity>/bulk-edit")
+@signed_in
+def bulk_edit(entity: str) -> Any:
+    """Set one field on all chosen records: choose the field, then the value, then save."""
+    ids, form = _ids(), request.form
+    with unit_of_work(write=False) as uow:
+        spec = uow.entity(entity)
+        require(uow, spec, "update")
+        fields = [item for item in editable_fields(uow, spec) if _suits_many(item)]
+        if not ids or not spec.updatable:
+            tell(_("Choose at least one record."), "warn")
+            return redirect(_back(spec), 303)
+        item = next((each for each in fields if each.name == form.get("field")), None)
+        if item is None or "confirmed" not in form:
+            return _bulk_page(uow, spec, ids, fields, item)
+    try:
+        with unit_of_work() as uow:
+            context = input_context(uow)
+            try:
+                value = from_input(item.type, read_input(item.type, form, item.name), context)
+            except BadValue as error:
+                problem = Problem(item.name, error.code, str(error))
+                raise Invalid(_("Please correct what is marked."), [problem]) from None
+            changed = service.update(uow, entity, {key: {item.name: value} for key in ids})
+    except (Invalid, Refused) as error:
+        with unit_of_work(write=False) as uow:
+            return _bulk_page(uow, spec, ids, fields, item, error), error.status
+    tell(ngettext("%(n)s record changed.", "%(n)s records changed.", len(changed)))
+    return redirect(_back(spec), 303)
+
+
+def _suits_many(item: FieldSpec) -> bool:
+    return not item.unique and not isinstance(item.type, (t.Lines, t.File))
+
+
+def _bulk_page(
+    uow: UnitOfWork,
+    spec: EntitySpec,
+    ids: Sequence[int],
+    fields: Sequence[FieldSpec],
+    item: FieldSpec | None,
+    error: Invalid | Refused | None = None,
+) -> str:
+    control = None
+    message = error.message if error else ""
+    if item is not None:
+        raw = read_input(item.type, request.form, item.name)
+        own = [p.message for p in error.problems if p.field == item.name] if error else []
+        control = control_for(input_context(uow), item, raw, error=own[0] if own else "")
+        message = "" if own else message
+    return render(
+        "core/records/bulk_edit.html",
+        spec=spec,
+        fields=[(each.name, str(each.label)) for each in fields],
+        field=item.name if item else "",
+        control=control,
+        ids=ids,
+        names=_names(uow, spec, ids),
+        message=message,
+        action=url_for("web.bulk_edit", entity=spec.name),
+        back=_back(spec),
+    )

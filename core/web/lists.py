@@ -1,0 +1,428 @@
+"""The list of an entity: filter, search, sort, pages, columns; all of its state in the address."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+from flask import redirect, request, url_for
+
+from core.entities import query
+from core.entities.filters import (
+    FilterRow,
+    condition_of,
+    filter_fields,
+    operators_offered,
+    periods_offered,
+    read_rows,
+    row_pairs,
+    row_text,
+    value_control,
+)
+from core.entities.inputs import from_input
+from core.entities.labels import resolve_labels
+from core.entities.offers import bulk_actions
+from core.entities.paging import is_sortable
+from core.entities.query import COUNT_CAP, ListQuery
+from core.entities.rendering import display_text
+from core.entities.scope import may, may_use, require
+from core.entities.tables import choose_columns, columns_offered, list_columns
+from core.entities.values import BadValue
+from core.errors import Invalid
+from core.fields import EntitySpec, FieldSpec
+from core.fields import types as t
+from core.http.rendering import render
+from core.http.requests import signed_in, unit_of_work
+from core.i18n import gettext as _
+from core.i18n.formats import format_number
+from core.web import blueprint
+from core.web.presenting import data_columns, data_rows, input_context, page_url, reader_of
+from core.work.uow import UnitOfWork
+
+PAGE_SIZE = 50
+#: Cursors of earlier pages that the address carries, for "previous".
+MAX_TRAIL = 20
+
+
+@dataclass(frozen=True)
+class ListState:
+    """What the address of a list says."""
+
+    rows: tuple[FilterRow, ...] = ()
+    mode: str = "all"
+    #: A condition in JSON, from a link that needs more than rows can say.
+    condition: str = ""
+    search: str = ""
+    sort: str = ""
+    after: str = ""
+    trail: tuple[str, ...] = ()
+    filtering: bool = False
+
+    def pairs(self) -> list[tuple[str, str]]:
+        """The state as names and values, without the place in the pages."""
+        pairs = [pair for row in self.rows for pair in row_pairs(row)]
+        pairs += [("filter_mode", self.mode)] if self.rows and self.mode != "all" else []
+        named = (("filter", self.condition), ("search", self.search), ("sort", self.sort))
+        return pairs + [(name, value) for name, value in named if value]
+
+    def url(self, base: str) -> str:
+        """The address of the list in this state."""
+        pairs = self.pairs()
+        pairs += [("after", self.after)] if self.after else []
+        pairs += [("prev", "~".join(self.trail))] if self.trail else []
+        pairs += [("filtering", "1")] if self.filtering else []
+        return f"{base}?{urlencode(pairs)}" if pairs else base
+
+    @property
+    def is_narrowed(self) -> bool:
+        """True when something is left out."""
+        return bool(self.rows or self.condition or self.search)
+
+
+def read_state(pairs: Iterable[tuple[str, str]]) -> ListState:
+    """The state from an address, in the order of its parts."""
+    listed = list(pairs)
+    first: dict[str, str] = {}
+    for name, value in listed:
+        first.setdefault(name, value)
+    trail = [part for part in first.get("prev", "").split("~") if part or first.get("prev")]
+    return ListState(
+        rows=tuple(read_rows(listed)),
+        mode="any" if first.get("filter_mode") == "any" else "all",
+        condition=first.get("filter", "")[:20_000],
+        search=first.get("search", "").strip()[:200],
+        sort=first.get("sort", "")[:200],
+        after=first.get("after", "")[:2_000],
+        trail=tuple(trail[-MAX_TRAIL:]),
+        filtering="filtering" in first,
+    )
+
+
+def address_pairs() -> list[tuple[str, str]]:
+    """The names and values of the address in their order, which Flask's own mapping forgets."""
+    text = request.query_string.decode("utf-8", "replace")
+    try:
+        return parse_qsl(text, keep_blank_values=True, max_num_fields=500)
+    except ValueError:
+        raise Invalid(_("The filter in this address cannot be read.")) from None
+
+
+@blueprint.get("/r/<entity>")
+@signed_in
+def list_records(entity: str) -> Any:
+    """The list. What cannot be understood in its address is told, and shows no rows."""
+    with unit_of_work() as uow:
+        return _list(uow, uow.entity(entity), read_state(address_pairs()))
+
+
+def _list(uow: UnitOfWork, spec: EntitySpec, state: ListState) -> Any:
+    require(uow, spec, "read")
+    base = url_for("web.list_records", entity=spec.name)
+    state = _resolve_typed(uow, spec, state)
+    if any(not row.is_complete(spec.by_name.get(row.field)) for row in state.rows):
+        state = replace(state, filtering=True)  # a condition is being made
+    shown = list_columns(uow, spec)
+    usable = filter_fields(uow, spec)
+    refusal = ""
+    page = query.Page(spec, shown, [])
+    try:
+        page = query.page(uow, spec.name, _query(state, shown, usable))
+    except Invalid as error:
+        if any(problem.code == "cursor" for problem in error.problems):
+            return redirect(replace(state, after="", trail=()).url(base))
+        refusal = error.message
+    context = {
+        "spec": spec,
+        "state": state,
+        "base": base,
+        "columns": data_columns(spec, shown, lambda item: _sorting(uow, spec, state, base, item)),
+        "rows": data_rows(uow, spec, shown, page.items, page.labels),
+        "count_text": _count_text(state, page),
+        "first_url": replace(state, after="", trail=()).url(base) if state.after else None,
+        "previous_url": _previous(state, base),
+        "next_url": _next(state, base, page.next),
+        "chips": _chips(uow, spec, state, base, usable),
+        "clear_url": replace(state, rows=(), condition="", search="", after="", trail=()).url(base),
+        "refusal": refusal,
+        "filter_rows": [_filter_row(uow, usable, row) for row in state.rows],
+        "empty_row": _filter_row(uow, usable, FilterRow()),
+        "filter_url": replace(state, filtering=not state.filtering).url(base),
+        "kept": [pair for pair in state.pairs() if pair[0] in ("search", "sort", "filter")],
+        "search_kept": [pair for pair in state.pairs() if pair[0] != "search"],
+        "is_searchable": any(may_use(uow, spec, item) for item in spec.searchable),
+        "chooser": _chooser(uow, spec, shown),
+        "uow": uow,
+        "own_url": state.url(base),
+        **_rights(uow, spec, state),
+    }
+    return render("core/records/list.html", **context), 422 if refusal else 200
+
+
+def _query(state: ListState, shown: Sequence[FieldSpec], usable: Sequence[FieldSpec]) -> ListQuery:
+    names = tuple(item.name for item in shown)
+    parts = [condition_of(state.rows, usable, state.mode)]
+    if state.condition:
+        try:
+            parts.append(json.loads(state.condition))
+        except ValueError:
+            raise Invalid(_("The filter in this address cannot be read.")) from None
+    conditions = [part for part in parts if part]
+    return ListQuery(
+        fields=names,
+        filter={"all": conditions} if conditions else None,
+        search=state.search,
+        sort=state.sort,
+        limit=PAGE_SIZE,
+        after=state.after or None,
+        count="estimate",
+    )
+
+
+def _resolve_typed(uow: UnitOfWork, spec: EntitySpec, state: ListState) -> ListState:
+    """Without scripts a picker sends only words: find what they mean."""
+    rows = []
+    for row in state.rows:
+        item = spec.by_name.get(row.field)
+        usable = item is not None and may_use(uow, spec, item)
+        if item is not None and usable and row.typed and not any(row.values):
+            row = _with_meaning(uow, item, row)
+        rows.append(row)
+    return replace(state, rows=tuple(rows))
+
+
+def _with_meaning(uow: UnitOfWork, item: FieldSpec, row: FilterRow) -> FilterRow:
+    type_ = item.value_type
+    if isinstance(type_, t.References):
+        type_ = t.Reference(type_.entity)
+    try:
+        found = from_input(type_, ("", row.typed), input_context(uow))
+    except BadValue:
+        return row
+    return replace(row, values=(str(found),)) if found else row
+
+
+# Parts of the page
+
+
+def _sorting(
+    uow: UnitOfWork, spec: EntitySpec, state: ListState, base: str, item: FieldSpec
+) -> tuple[str, str | None] | None:
+    if not is_sortable(item) or not may_use(uow, spec, item):
+        return None
+    now = (state.sort or spec.default_sort).split(",")[0]
+    order = None
+    if now.lstrip("-+") == item.name:
+        order = "descending" if now.startswith("-") else "ascending"
+    turned = f"-{item.name}" if order == "ascending" else item.name
+    return replace(state, sort=turned, after="", trail=()).url(base), order
+
+
+def _count_text(state: ListState, page: query.Page) -> str:
+    if page.total is None or not page.items:
+        return ""
+    more = "+" if page.total >= COUNT_CAP else ""
+    total = f"{format_number(page.total)}{more}"
+    if not state.after and page.next is None:
+        return _("%(total)s in all", total=total)
+    if state.after and len(state.trail) >= MAX_TRAIL:
+        return _("%(n)s of %(total)s", n=len(page.items), total=total)
+    start = len(state.trail) * PAGE_SIZE + 1
+    end = start + len(page.items) - 1
+    return _("%(start)s–%(end)s of %(total)s", start=start, end=end, total=total)
+
+
+def _next(state: ListState, base: str, cursor: str | None) -> str | None:
+    if cursor is None:
+        return None
+    trail = (*state.trail, state.after or "-")[-MAX_TRAIL:]
+    return replace(state, after=cursor, trail=trail).url(base)
+
+
+def _previous(state: ListState, base: str) -> str | None:
+    if not state.trail:
+        return None
+    last = state.trail[-1]
+    return replace(state, after="" if last == "-" else last, trail=state.trail[:-1]).url(base)
+
+
+def _chips(
+    uow: UnitOfWork,
+    spec: EntitySpec,
+    state: ListState,
+    base: str,
+    usable: Sequence[FieldSpec],
+) -> list[tuple[str, str]]:
+    by_name = {item.name: item for item in usable}
+    reader = reader_of(uow, resolve_labels(uow, _referred(state.rows, by_name)))
+    first = replace(state, after="", trail=())
+    chips = []
+    for place, row in enumerate(state.rows):
+        item = by_name.get(row.field)
+        if item is None or not row.is_complete(item):
+            continue
+        rest = state.rows[:place] + state.rows[place + 1 :]
+        chips.append((row_text(row, item, reader), replace(first, rows=rest).url(base)))
+    if state.condition:
+        chips.append(
+            (_("A filter of the page you came from"), replace(first, condition="").url(base))
+        )
+    if state.search:
+        text = _("Search: %(words)s", words=state.search)
+        chips.append((text, replace(first, search="").url(base)))
+    return chips
+
+
+def _referred(rows: Sequence[FilterRow], by_name: dict[str, FieldSpec]) -> dict[str, set[int]]:
+    wanted: dict[str, set[int]] = {}
+    for row in rows:
+        type_ = by_name[row.field].value_type if row.field in by_name else None
+        if isinstance(type_, (t.Reference, t.References)):
+            keys = {int(v) for v in row.values if v.isdecimal() and len(v) < 18}
+            wanted.setdefault(type_.entity, set()).update(keys)
+    return wanted
+
+
+def _filter_row(uow: UnitOfWork, usable: Sequence[FieldSpec], row: FilterRow) -> dict[str, Any]:
+    """What `_filter_row.html` draws."""
+    item = next((each for each in usable if each.name == row.field), None)
+    offered = operators_offered(item.type) if item else []
+    op = row.op if row.op in dict(offered) else (offered[0][0] if offered else "")
+    values = row.values if op == row.op else ()
+    control = value_control(item.type, op) if item else "none"
+    label, level = "", "district"
+    if item is not None and control in ("reference", "region") and values:
+        labels = resolve_labels(uow, _referred([row], {item.name: item}))
+        type_ = item.value_type
+        try:
+            key: Any = values[0] if control == "region" else int(values[0])
+            single = t.Reference(type_.entity) if control == "reference" else type_  # type: ignore[attr-defined]
+            label = display_text(single, key, reader_of(uow, labels))
+        except ValueError:
+            label = ""
+    if item is not None and isinstance(item.value_type, t.Region):
+        level = item.value_type.level
+    choices = item.value_type.choices if item and isinstance(item.value_type, t.ChoiceField) else ()
+    return {
+        "fields": [(each.name, str(each.label)) for each in usable],
+        "field": row.field if item else "",
+        "label": str(item.label) if item else "",
+        "operators": [(name, str(text)) for name, text in offered],
+        "op": op,
+        "values": (*values, "", "")[:2] if control.endswith("_pair") else values,
+        "control": control,
+        "choices": [(choice.value, str(choice.label)) for choice in choices],
+        "periods": periods_offered() if control == "period" else [],
+        "entity": getattr(item.value_type, "entity", "") if item else "",
+        "level": level,
+        "value_label": label or row.typed,
+    }
+
+
+def _chooser(
+    uow: UnitOfWork, spec: EntitySpec, shown: Sequence[FieldSpec]
+) -> list[tuple[str, str, bool]]:
+    names = {item.name for item in shown}
+    return [
+        (item.name, str(item.label), item.name in names)
+        for item in columns_offered(uow, spec)
+        if item.name != spec.label_field
+    ]
+
+
+def _rights(uow: UnitOfWork, spec: EntitySpec, state: ListState) -> dict[str, Any]:
+    can_update = spec.updatable and may(uow, spec, "update")
+    can_delete = spec.deletable and may(uow, spec, "delete")
+    can_import = spec.importable and may(uow, spec, "import") and may(uow, spec, "create")
+    can_export = (
+        may(uow, spec, "export") and uow.snapshot.settings["core_security"]["export_allowed"]
+    )
+    export = page_url("web.export_records", entity=spec.name) if can_export else None
+    verbs = bulk_actions(uow, spec)
+    return {
+        "can_create": spec.creatable and may(uow, spec, "create"),
+        "can_update": can_update,
+        "can_delete": can_delete,
+        "verbs": verbs,
+        "import_url": page_url("web.import_start", entity=spec.name) if can_import else None,
+        "export_url": export,
+        "export_all_url": f"{export}?{urlencode(state.pairs())}" if export else None,
+        "has_bulk": bool(can_update or can_delete or verbs or export),
+    }
+
+
+@blueprint.get("/r/<entity>/filter-row")
+@signed_in
+def filter_row(entity: str) -> Any:
+    """One row of the filter, after its field or its comparison was changed."""
+    with unit_of_work() as uow:
+        spec = uow.entity(entity)
+        require(uow, spec, "read")
+        rows = read_rows(address_pairs()) or [FilterRow()]
+        row = _filter_row(uow, filter_fields(uow, spec), rows[0])
+        return render("core/records/_filter_row.html", spec=spec, row=row)
+
+
+@blueprint.post("/r/<entity>/columns", endpoint="choose_columns")
+@signed_in
+def save_columns(entity: str) -> Any:
+    """Remember which columns this person wants to see."""
+    with unit_of_work() as uow:
+        spec = uow.entity(entity)
+        require(uow, spec, "read")
+        choose_columns(uow, spec, request.form.getlist("columns"))
+    return redirect(own_page(request.form.get("back"), spec))
+
+
+def own_page(target: str | None, spec: EntitySpec) -> str:
+    """``target`` when it is a page of this entity, else its list."""
+    base = url_for("web.list_records", entity=spec.name)
+    if target and (target == base or target.startswith((f"{base}?", f"{base}/"))):
+        return target
+    return base
+
+
+@blueprint.get("/r/<entity>/bin")
+@signed_in
+def recycle_bin(entity: str) -> Any:
+    """What was deleted and can be restored."""
+    with unit_of_work() as uow:
+        spec = uow.entity(entity)
+        require(uow, spec, "read")
+        state = read_state(address_pairs())
+        base = url_for("web.recycle_bin", entity=entity)
+        deletion = [spec[name] for name in ("archived_at", "updated_by") if name in spec]
+        allowed = set(query.visible(uow, spec))
+        shown = tuple(
+            dict.fromkeys(
+                [*list_columns(uow, spec)[:4], *(item for item in deletion if item in allowed)]
+            )
+        )
+        try:
+            page = query.page(
+                uow,
+                entity,
+                ListQuery(
+                    fields=tuple(item.name for item in shown),
+                    sort="-archived_at" if "archived_at" in spec else "",
+                    limit=PAGE_SIZE,
+                    after=state.after or None,
+                    search=state.search,
+                    count="estimate",
+                    archived=True,
+                ),
+            )
+        except Invalid:
+            return redirect(base)
+        return render(
+            "core/records/bin.html",
+            spec=spec,
+            columns=data_columns(spec, shown),
+            rows=data_rows(uow, spec, shown, page.items, page.labels, linked=False),
+            count_text=_count_text(state, page),
+            previous_url=_previous(state, base),
+            next_url=_next(state, base, page.next),
+            can_restore=spec.deletable and may(uow, spec, "delete"),
+        )

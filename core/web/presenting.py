@@ -1,0 +1,131 @@
+"""What the generic pages share: the reader of a page, addresses of records, rows of a table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from flask import current_app, flash, g, url_for
+
+from core.entities.inputs import InputContext
+from core.entities.labels import Labels
+from core.entities.rendering import Reader, cell_renderer, display_text
+from core.entities.tables import column_kind
+from core.fields import EntitySpec, FieldSpec
+from core.http.requests import runtime
+from core.work.uow import UnitOfWork
+
+__all__ = [
+    "data_columns",
+    "data_rows",
+    "has_page",
+    "input_context",
+    "page_url",
+    "reader_of",
+    "record_address",
+    "tell",
+]
+
+
+def page_url(endpoint: str, **values: Any) -> str | None:
+    """The address of a page that may not be installed: None then."""
+    if endpoint not in current_app.view_functions:
+        return None
+    return url_for(endpoint, **values)
+
+
+def has_page(endpoint: str) -> bool:
+    """True when the page exists."""
+    return endpoint in current_app.view_functions
+
+
+def record_address(uow: UnitOfWork) -> Callable[[str, int], str | None]:
+    """The addresses of records' pages; the route is built once for each entity."""
+    stems: dict[str, str | None] = g.setdefault("record_stems", {})
+
+    def address(entity: str, key: int) -> str | None:
+        if entity not in stems:
+            known = entity in uow.snapshot.entities
+            stems[entity] = (
+                url_for("web.show_record", entity=entity, record_id=0)[:-1] if known else None
+            )
+        stem = stems[entity]
+        return None if stem is None else f"{stem}{key}"
+
+    return address
+
+
+def reader_of(uow: UnitOfWork, labels: Labels | None = None, *, in_cell: bool = False) -> Reader:
+    """For whom values are shown on this page."""
+    settings = uow.snapshot.settings["core"]
+    return Reader(
+        zone=runtime().clock.timezone,
+        currency=settings["currency"],
+        labels=labels or {},
+        address=record_address(uow),
+        file_address=_file_address,
+        in_cell=in_cell,
+    )
+
+
+def _file_address(key: int) -> str | None:
+    for endpoint in ("web.download_file", "files.download"):
+        if endpoint in current_app.view_functions:
+            return url_for(endpoint, file_id=key)
+    return None
+
+
+def input_context(uow: UnitOfWork, labels: Labels | None = None) -> InputContext:
+    """For whom inputs are drawn and read."""
+    return InputContext(uow, reader_of(uow, labels))
+
+
+def data_columns(
+    spec: EntitySpec, fields: Sequence[FieldSpec], sorting: Callable[[FieldSpec], Any] | None = None
+) -> list[dict[str, Any]]:
+    """Columns for ``ui.data_table``; ``sorting`` gives (address, "ascending", "descending" or None)."""
+    columns = []
+    for item in fields:
+        kind = "primary" if item.name == spec.label_field else column_kind(item.type)
+        column: dict[str, Any] = {"label": str(item.label), "kind": kind}
+        found = sorting(item) if sorting else None
+        if found:
+            column["sort_url"], column["sorted"] = found
+        columns.append(column)
+    return columns
+
+
+def data_rows(
+    uow: UnitOfWork,
+    spec: EntitySpec,
+    fields: Sequence[FieldSpec],
+    items: Iterable[Mapping[str, Any]],
+    labels: Labels,
+    *,
+    linked: bool = True,
+) -> list[dict[str, Any]]:
+    """Rows for ``ui.data_table``. The cell that names the record is text: it becomes its link."""
+    reader = reader_of(uow, labels, in_cell=True)
+    address = record_address(uow)
+    label_type = spec[spec.label_field].type
+    plain = [
+        (lambda row, item=item: display_text(item.type, row.get(item.name), reader, row))
+        if item.name == spec.label_field
+        else cell_renderer(item, reader)
+        for item in fields
+    ]
+    rows = []
+    for row in items:
+        label = display_text(label_type, row.get(spec.label_field), reader, row) or f"#{row['id']}"
+        cells: list[Any] = [render(row) for render in plain]
+        for place, item in enumerate(fields):
+            if item.name == spec.label_field:
+                cells[place] = label
+        url = address(spec.name, row["id"]) if linked else None
+        rows.append({"id": row["id"], "label": label, "cells": cells, "url": url})
+    return rows
+
+
+def tell(text: str, tone: str = "good", undo_url: str = "") -> None:
+    """Show a message on the next page; ``undo_url`` takes back what it tells of."""
+    flash([text, undo_url] if undo_url else text, tone)  # type: ignore[arg-type]

@@ -1,0 +1,219 @@
+"""A person's own page: name and language, password, sessions, API tokens."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import redirect, request, url_for
+from sqlalchemy import select, update
+
+from core.audit.recorder import record_act
+from core.entities import query, service
+from core.errors import Invalid, NotFound, Problem
+from core.http.rendering import render
+from core.http.requests import actor, signed_in, unit_of_work
+from core.i18n import LOCALES
+from core.i18n import gettext as _
+from core.i18n.formats import format_datetime
+from core.security.authentication import (
+    SignInRefused,
+    create_token,
+    revoke_token,
+    set_password,
+    sign_in,
+)
+from core.security.models import api_token_table, session_table
+from core.web import blueprint
+from core.web.presenting import reader_of, tell
+from core.web.session import set_session_cookie
+from core.work.uow import UnitOfWork
+
+SHOWN_SESSIONS = 20
+
+
+@blueprint.get("/profile")
+@signed_in
+def profile() -> Any:
+    """One's own page."""
+    return _page()
+
+
+def _page(problems: tuple[Problem, ...] = (), token: str = "") -> str:
+    errors = {problem.field: problem.message for problem in reversed(problems)}
+    with unit_of_work(write=False) as uow:
+        me = uow.actor.user_id
+        assert me is not None
+        with uow.elevated():
+            person = query.get(uow, "user", me).values
+        return render(
+            "core/profile.html",
+            person=person,
+            name=request.form.get("name", person["name"]),
+            email=person["email"],
+            errors=errors,
+            sessions=_sessions(uow, me),
+            tokens=_tokens(uow, me),
+            new_token=token,
+            token_title=request.form.get("title", "") if not token else "",
+            uow=uow,
+        )
+
+
+def _sessions(uow: UnitOfWork, person: int) -> list[dict[str, Any]]:
+    table, zone = session_table, reader_of(uow).zone
+    rows = uow.execute(
+        select(table)
+        .where(
+            table.c.user_id == person, table.c.revoked_at.is_(None), table.c.expires_at > uow.now()
+        )
+        .order_by(table.c.seen_at.desc())
+        .limit(SHOWN_SESSIONS)
+    )
+    return [
+        {
+            "id": row.id,
+            "agent": _browser(row.agent),
+            "address": row.address,
+            "seen": format_datetime(row.seen_at, zone),
+            "is_this": row.id == uow.actor.session_id,
+        }
+        for row in rows
+    ]
+
+
+def _browser(agent: str) -> str:
+    """The browser and the system of a user agent, in two words."""
+    browsers = (("Edg/", "Edge"), ("Firefox/", "Firefox"), ("MicroMessenger", "WeChat"),
+                ("Chrome/", "Chrome"), ("Safari/", "Safari"))  # fmt: skip
+    systems = (("Android", "Android"), ("iPhone", "iPhone"), ("iPad", "iPad"),
+               ("Windows", "Windows"), ("Mac OS", "macOS"), ("Linux", "Linux"))  # fmt: skip
+    browser = next((name for mark, name in browsers if mark in agent), "")
+    system = next((name for mark, name in systems if mark in agent), "")
+    return " · ".join(part for part in (browser, system) if part) or _("Unknown browser")
+
+
+def _tokens(uow: UnitOfWork, person: int) -> list[dict[str, Any]]:
+    table, zone = api_token_table, reader_of(uow).zone
+    rows = uow.execute(
+        select(table)
+        .where(table.c.user_id == person, table.c.revoked_at.is_(None))
+        .order_by(table.c.id.desc())
+    )
+    now = uow.now()
+    return [
+        {
+            "id": row.id,
+            "title": row.title,
+            "scopes": ", ".join(row.scopes),
+            "created": format_datetime(row.created_at, zone),
+            "expires": format_datetime(row.expires_at, zone) if row.expires_at else "",
+            "is_over": row.expires_at is not None and row.expires_at <= now,
+        }
+        for row in rows
+    ]
+
+
+@blueprint.post("/profile")
+@signed_in
+def save_profile() -> Any:
+    """Change one's own name and language."""
+    locale = request.form.get("locale", "")
+    values = {"name": request.form.get("name", "")}
+    if locale in LOCALES:
+        values["locale"] = locale
+    try:
+        with unit_of_work() as uow:
+            me = uow.actor.user_id
+            assert me is not None
+            with uow.elevated():  # everybody may say what they are called
+                service.update(uow, "user", {me: values})
+    except Invalid as error:
+        return _page(error.problems), error.status
+    tell(_("Saved."))
+    return redirect(url_for("web.profile"), 303)
+
+
+@blueprint.post("/profile/password")
+@signed_in
+def change_password() -> Any:
+    """Set a new password after the old one was given; all other sessions end, this browser stays."""
+    form, who = request.form, actor()
+    new = form.get("new_password", "")
+    if new != form.get("repeated_password", ""):
+        problem = Problem("repeated_password", "differs", _("The two passwords differ."))
+        return _page((problem,)), 422
+    session, refused = None, ""
+    agent = request.headers.get("User-Agent", "")
+    try:
+        with unit_of_work() as uow:
+            assert who.user_id is not None
+            try:
+                # The old password is checked as at signing in: with the same growing delay.
+                sign_in(uow, who.email, form.get("old_password", ""), address=_address(), agent="")
+            except SignInRefused as error:
+                refused = error.message  # the failure is counted: the transaction is kept
+            else:
+                set_password(uow, who.user_id, new, email=who.email, name=who.name)
+                session = sign_in(uow, who.email, new, address=_address(), agent=agent)
+    except Invalid as error:
+        problems = [Problem("new_password", p.code, p.message) for p in error.problems]
+        return _page(tuple(problems)), error.status
+    if session is None:
+        return _page((Problem("old_password", "sign_in", refused),)), 422
+    tell(_("The password is changed. All other sessions were ended."))
+    response = redirect(url_for("web.profile"), 303)
+    set_session_cookie(response, session)
+    return response
+
+
+def _address() -> str:
+    return request.remote_addr or ""
+
+
+@blueprint.post("/profile/sessions/<int:session_id>/end")
+@signed_in
+def end_own_session(session_id: int) -> Any:
+    """End one of one's own sessions."""
+    table = session_table
+    with unit_of_work() as uow:
+        statement = update(table).where(
+            table.c.id == session_id,
+            table.c.user_id == uow.actor.user_id,
+            table.c.revoked_at.is_(None),
+        )
+        if not uow.execute(statement.values(revoked_at=uow.now())).rowcount:
+            raise NotFound(_("There is no such page."))
+        record_act(uow, "sign_out", entity="user", record_ids=[uow.actor.user_id])
+    tell(_("The session is ended."))
+    return redirect(url_for("web.profile"), 303)
+
+
+@blueprint.post("/profile/tokens")
+@signed_in
+def create_own_token() -> Any:
+    """Make an API token of one's own; its text is in this one answer and nowhere else."""
+    title = request.form.get("title", "").strip()
+    scopes = request.form.get("scopes", "").replace(",", " ").split()
+    try:
+        with unit_of_work() as uow:
+            if not title:
+                problem = Problem("title", "required", _("Please fill this in."))
+                raise Invalid(problem.message, [problem])
+            assert uow.actor.user_id is not None
+            token = create_token(uow, uow.actor.user_id, title=title, scopes=scopes or None)
+    except Invalid as error:
+        return _page(error.problems), error.status
+    return _page(token=token.text)
+
+
+@blueprint.post("/profile/tokens/<int:token_id>/revoke")
+@signed_in
+def revoke_own_token(token_id: int) -> Any:
+    """End an API token of one's own."""
+    table = api_token_table
+    with unit_of_work() as uow:
+        own = select(table.c.id).where(table.c.id == token_id, table.c.user_id == uow.actor.user_id)
+        if uow.execute(own).first() is None or not revoke_token(uow, token_id):
+            raise NotFound(_("There is no such page."))
+    tell(_("The token is revoked."))
+    return redirect(url_for("web.profile"), 303)

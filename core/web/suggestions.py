@@ -1,0 +1,37 @@
+"""What pickers ask for while somebody types."""
+
+from __future__ import annotations
+
+from flask import request
+
+from core.entities.scope import require
+from core.entities.suggest import suggest_records, suggest_regions
+from core.fields.regions import path_names
+from core.http.rendering import macros
+from core.http.requests import signed_in, unit_of_work
+from core.web import blueprint
+from core.web.presenting import reader_of
+
+
+@blueprint.get("/suggest/<entity>")
+@signed_in
+def suggest(entity: str) -> str:
+    """Records of an entity that fit the words, as far as the reader may see them."""
+    with unit_of_work() as uow:
+        spec = uow.entity(entity)
+        require(uow, spec, "read")
+        words = request.args.get("q", "").strip()[:200]
+        return str(macros().suggestions(suggest_records(uow, spec, words, reader_of(uow))))
+
+
+@blueprint.get("/suggest-region")
+@signed_in
+def suggest_region() -> str:
+    """Provinces, cities and districts whose names fit the words."""
+    words = request.args.get("q", "").strip()[:200]
+    level = request.args.get("level", "district")
+    items = []
+    for place in suggest_regions(words, level):
+        names = path_names(place.code)
+        items.append((place.code, " ".join(names), ""))
+    return str(macros().suggestions(items))

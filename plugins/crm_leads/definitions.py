@@ -1,0 +1,152 @@
+"""How leads, pools and campaigns are named and arranged, and which verbs leads have."""
+
+from __future__ import annotations
+
+from core.fields import ActionSpec, EntityDef, FieldSpec, Reference, Section, Text
+from core.i18n import lazy_gettext as _l
+from plugins.crm_leads import services
+from plugins.crm_leads.models import OPEN, Campaign, Lead, LeadPool, LeadTransfer
+from plugins.crm_leads.policies import ADMINISTERED, IN_MY_POOLS
+from plugins.crm_leads.pools import claimable
+
+__all__ = ["ENTITIES", "campaign", "lead", "lead_pool", "lead_transfer"]
+
+_IS_OPEN = {"field": "status", "op": "in", "value": list(OPEN)}
+_IS_OWNED = {"field": "owner", "op": "is_set"}
+_IN_POOL = {"field": "owner", "op": "is_empty"}
+
+_ACTIONS = (
+    ActionSpec(
+        "claim",
+        _l("Claim"),
+        services.claim,
+        when={"all": [_IN_POOL, _IS_OPEN]},
+        tone="good",
+        scope=claimable,
+    ),
+    ActionSpec(
+        "assign",
+        _l("Assign"),
+        services.assign,
+        params=(FieldSpec("owner", Reference("user"), _l("New owner"), required=True),),
+        when={"field": "status", "op": "ne", "value": "converted"},
+    ),
+    ActionSpec(
+        "convert",
+        _l("Convert"),
+        services.convert,
+        when=_IS_OPEN,
+        tone="good",
+        confirm=_l("A converted lead can no longer be changed."),
+    ),
+    ActionSpec(
+        "mark_lost",
+        _l("Mark as lost"),
+        services.mark_lost,
+        params=(FieldSpec("reason", Text(300), _l("Reason"), required=True),),
+        when=_IS_OPEN,
+        tone="warn",
+    ),
+    ActionSpec(
+        "release",
+        _l("Release to pool"),
+        services.release,
+        params=(
+            FieldSpec("reason", Text(300), _l("Reason"), required=True),
+            FieldSpec(
+                "pool",
+                Reference("lead_pool"),
+                _l("Pool"),
+                help=_l("Empty: the one that it came from."),
+            ),
+        ),
+        when={"all": [_IS_OWNED, _IS_OPEN]},
+        tone="warn",
+    ),
+)
+
+lead = EntityDef(
+    name="lead",
+    model=Lead,
+    label=_l("Lead"),
+    label_plural=_l("Leads"),
+    label_field="company",
+    icon="target-arrow",
+    list_columns=(
+        *("company", "contact_name", "mobile", "source", "province", "industry"),
+        *("expected_amount", "status", "owner", "next_follow_at"),
+    ),
+    sections=(
+        Section(
+            _l("Company and contact"),
+            ("company", "contact_name", "mobile", "phone", "email", "wechat"),
+        ),
+        Section(_l("Where"), ("province", "city", "address", "industry")),
+        Section(
+            _l("What for"),
+            (
+                *("source", "campaign", "expected_amount", "tags", "status", "score", "note"),
+                *("lost_reason", "converted_at"),
+            ),
+        ),
+        Section(
+            _l("In whose hands"),
+            (
+                *("owner", "department", "pool", "entered_on", "last_followed_at"),
+                *("next_follow_at", "release_reason"),
+            ),
+        ),
+    ),
+    actions=_ACTIONS,
+    scopes=(IN_MY_POOLS,),
+    duplicate_keys=("company", "mobile"),
+)
+
+lead_pool = EntityDef(
+    name="lead_pool",
+    model=LeadPool,
+    label=_l("Lead pool"),
+    label_plural=_l("Lead pools"),
+    label_field="name",
+    icon="inbox",
+    list_columns=("name", "daily_claims", "holding_limit", "is_active"),
+    sections=(
+        Section(_l("Pool"), ("name", "description", "is_active")),
+        Section(_l("Who belongs to it"), ("members", "departments", "administrators")),
+        Section(_l("Limits"), ("daily_claims", "holding_limit")),
+    ),
+    scopes=(ADMINISTERED,),
+    default_sort="name",
+    duplicate_keys=("name",),
+)
+
+campaign = EntityDef(
+    name="campaign",
+    model=Campaign,
+    label=_l("Campaign"),
+    label_plural=_l("Campaigns"),
+    label_field="name",
+    icon="calendar-event",
+    list_columns=("name", "status", "starts_on", "ends_on", "budget"),
+    duplicate_keys=("name",),
+)
+
+#: Governed by the lead: whoever may read the lead may read who had it.
+lead_transfer = EntityDef(
+    name="lead_transfer",
+    model=LeadTransfer,
+    label=_l("Change of hands"),
+    label_plural=_l("Changes of hands"),
+    label_field="kind",
+    icon="history",
+    list_columns=("kind", "from_owner", "to_owner", "pool", "reason", "created_at"),
+    parent_field="lead",
+    creatable=False,
+    updatable=False,
+    deletable=False,
+    importable=False,
+    audited=False,
+    navigable=False,
+)
+
+ENTITIES = (lead, lead_pool, campaign, lead_transfer)

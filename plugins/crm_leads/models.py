@@ -1,0 +1,321 @@
+"""The tables of leads, pools, campaigns, and of who held which lead when."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Index, text
+from sqlalchemy.orm import Mapped, declared_attr
+
+from core.fields import (
+    Boolean,
+    Choice,
+    ChoiceField,
+    Date,
+    DateTime,
+    Email,
+    Entity,
+    Integer,
+    LongText,
+    Money,
+    Owned,
+    Phone,
+    Reference,
+    References,
+    Region,
+    Tags,
+    Text,
+    detached,
+    field,
+)
+from core.fields.declare import entity_indexes
+from core.i18n import lazy_gettext as _l
+
+__all__ = ["OPEN", "Campaign", "Lead", "LeadPool", "LeadTransfer"]
+
+#: The states in which a lead is worked on: it may be claimed, released, assigned, converted, lost.
+OPEN = ("new", "following")
+
+STATUSES = (
+    Choice("new", _l("New lead"), "info"),
+    Choice("following", _l("Following up"), "warn"),
+    Choice("converted", _l("Converted"), "good"),
+    Choice("lost", _l("Lost"), "neutral"),
+    Choice("invalid", _l("Invalid"), "neutral"),
+)
+
+#: The values are what people write in their lists, so that imports and REST read as the screen does.
+SOURCES = (
+    Choice("线上推广", _l("Online promotion")),
+    Choice("展会", _l("Exhibition")),
+    Choice("老客户推荐", _l("Customer referral")),
+    Choice("电话营销", _l("Telemarketing")),
+    Choice("官网表单", _l("Website form")),
+)
+
+
+class LeadPool(Entity):
+    """Leads that nobody owns, for a group of people to claim (公海)."""
+
+    __tablename__ = "crm_leads_lead_pool"
+
+    name: Mapped[str | None] = field(
+        Text(60), label=_l("Name"), required=True, unique=True, searchable=True
+    )
+    description: Mapped[str | None] = field(LongText(2000), label=_l("Description"))
+    members = detached(
+        References("user"),
+        label=_l("Members"),
+        help=_l("Without members and departments, everybody who may claim belongs to the pool."),
+    )
+    departments = detached(
+        References("department"),
+        label=_l("Member departments"),
+        help=_l("Their people and those of all departments below are members."),
+    )
+    administrators = detached(References("user"), label=_l("Pool administrators"))
+    daily_claims: Mapped[int | None] = field(
+        Integer(minimum=1, maximum=100_000),
+        label=_l("Claims a day"),
+        help=_l("By one person. Empty: as in the settings."),
+    )
+    holding_limit: Mapped[int | None] = field(
+        Integer(minimum=1, maximum=1_000_000),
+        label=_l("Open leads in hand"),
+        help=_l("Of this pool, by one person; no more are claimed. Empty: as in the settings."),
+    )
+    is_active: Mapped[bool | None] = field(Boolean(), label=_l("Active"), default=True)
+
+
+class Campaign(Entity):
+    """A marketing effort that brings leads (市场活动)."""
+
+    __tablename__ = "crm_leads_campaign"
+
+    name: Mapped[str | None] = field(Text(120), label=_l("Name"), required=True, searchable=True)
+    status: Mapped[str | None] = field(
+        ChoiceField(
+            choices=(
+                Choice("planned", _l("Planned"), "info"),
+                Choice("running", _l("Running"), "warn"),
+                Choice("finished", _l("Finished"), "good"),
+                Choice("cancelled", _l("Cancelled"), "neutral"),
+            )
+        ),
+        label=_l("Status"),
+        required=True,
+        default="planned",
+    )
+    starts_on: Mapped[date | None] = field(Date(), label=_l("Starts on"))
+    ends_on: Mapped[date | None] = field(Date(), label=_l("Ends on"))
+    budget: Mapped[Decimal | None] = field(Money(), label=_l("Budget"))
+    note: Mapped[str | None] = field(LongText(4000), label=_l("Note"))
+
+
+def _partial(name: str, where: str, *columns: str) -> Index:
+    return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
+
+
+class Lead(Entity, Owned):
+    """Somebody who may buy, not yet qualified (线索)."""
+
+    __tablename__ = "crm_leads_lead"
+
+    company: Mapped[str | None] = field(
+        Text(120),
+        label=_l("Company name"),
+        required=True,
+        searchable=True,
+        synonyms=(
+            *("公司名称", "客户名称", "公司", "单位", "单位名称", "企业名称", "客户", "线索名称"),
+            *("company", "company name", "customer", "customer name", "account", "account name"),
+        ),
+    )
+    contact_name: Mapped[str | None] = field(
+        Text(60),
+        label=_l("Contact person"),
+        personal=True,
+        searchable=True,
+        synonyms=("联系人", "联系人姓名", "姓名", "contact", "contact name", "contact person"),
+    )
+    mobile: Mapped[str | None] = field(
+        Phone(mobile_only=True),
+        label=_l("Mobile"),
+        mask="3-4",
+        personal=True,
+        searchable=True,
+        synonyms=("手机", "手机号", "手机号码", "联系人手机", "mobile", "mobile phone", "cell"),
+    )
+    phone: Mapped[str | None] = field(
+        Phone(),
+        label=_l("Telephone"),
+        mask="3-4",
+        personal=True,
+        synonyms=("电话", "座机", "固定电话", "联系电话", "phone", "telephone", "tel"),
+    )
+    email: Mapped[str | None] = field(
+        Email(),
+        label=_l("E-mail"),
+        personal=True,
+        synonyms=("邮箱", "电子邮箱", "邮件", "email", "e-mail", "mail"),
+    )
+    wechat: Mapped[str | None] = field(
+        Text(60), label=_l("WeChat"), personal=True, synonyms=("微信", "微信号", "wechat")
+    )
+    source: Mapped[str | None] = field(
+        ChoiceField(choices=SOURCES),
+        label=_l("Source"),
+        synonyms=("来源", "线索来源", "客户来源", "渠道", "来源渠道", "source", "channel"),
+    )
+    campaign: Mapped[int | None] = field(
+        Reference("campaign"),
+        label=_l("Campaign"),
+        table="crm_leads_campaign",
+        column="campaign_id",
+        index=False,
+        synonyms=("市场活动", "活动", "campaign"),
+    )
+    province: Mapped[str | None] = field(
+        Region(level="province"),
+        label=_l("Province"),
+        synonyms=("省份", "省", "所在省份", "province"),
+    )
+    city: Mapped[str | None] = field(
+        Region(level="city"), label=_l("City"), synonyms=("城市", "市", "所在城市", "city")
+    )
+    address: Mapped[str | None] = field(
+        Text(200),
+        label=_l("Address"),
+        synonyms=("地址", "公司地址", "详细地址", "address", "location", "office_location"),
+    )
+    industry: Mapped[str | None] = field(
+        Text(60),
+        label=_l("Industry"),
+        synonyms=("行业", "所属行业", "行业类别", "industry", "sector"),
+    )
+    expected_amount: Mapped[Decimal | None] = field(
+        Money(),
+        label=_l("Expected amount"),
+        synonyms=("预计金额", "意向金额", "预算", "金额", "expected amount", "amount", "budget"),
+    )
+    status: Mapped[str | None] = field(
+        ChoiceField(choices=STATUSES),
+        label=_l("Status"),
+        required=True,
+        default="new",
+        synonyms=("状态", "线索状态", "跟进状态", "status"),
+    )
+    pool: Mapped[int | None] = field(
+        Reference("lead_pool"),
+        label=_l("Pool"),
+        table="crm_leads_lead_pool",
+        column="pool_id",
+        index=False,
+        synonyms=("公海", "公海池", "所属公海", "pool"),
+    )
+    tags: Mapped[Any] = field(Tags(), label=_l("Tags"), synonyms=("标签", "tags"))
+    score: Mapped[int | None] = field(Integer(), label=_l("Score"), readonly=True)
+    last_followed_at: Mapped[datetime | None] = field(
+        DateTime(),
+        label=_l("Last follow-up"),
+        synonyms=("最后跟进时间", "最近跟进时间", "last follow-up"),
+    )
+    next_follow_at: Mapped[datetime | None] = field(
+        DateTime(),
+        label=_l("Next follow-up"),
+        synonyms=("下次跟进时间", "下次联系时间", "next follow-up"),
+    )
+    entered_on: Mapped[date | None] = field(
+        Date(),
+        label=_l("Entered on"),
+        synonyms=("录入日期", "登记日期", "创建日期", "entered on", "entry date"),
+    )
+    note: Mapped[str | None] = field(
+        LongText(), label=_l("Note"), synonyms=("备注", "说明", "描述", "note", "remark", "notes")
+    )
+    lost_reason: Mapped[str | None] = field(
+        Text(300), label=_l("Lost because"), synonyms=("丢单原因", "流失原因", "lost reason")
+    )
+    release_reason: Mapped[str | None] = field(
+        Text(300), label=_l("Released because"), readonly=True
+    )
+    converted_at: Mapped[datetime | None] = field(
+        DateTime(), label=_l("Converted at"), readonly=True
+    )
+
+    # Every index is paid for by each of a million imported rows. These serve: sorting by company,
+    # the two filters used most, newest first, what lies in a pool, what is due, and what a campaign
+    # brought; the last three leave out the rows that they are never asked for. Duplicates by
+    # mobile are found through the key table of `core.exchange`.
+    @declared_attr.directive
+    def __table_args__(cls) -> tuple[Any, ...]:
+        name = "ix_crm_leads_lead"
+        *indexes, options = entity_indexes(cls.__tablename__, owned=True)
+        return (
+            *indexes,
+            Index(f"{name}_company_id", "company", "id"),
+            Index(f"{name}_status_created_at_id", "status", "created_at", "id"),
+            Index(f"{name}_source_created_at_id", "source", "created_at", "id"),
+            _partial(f"{name}_in_pool", "owner_id IS NULL", "pool_id", "created_at", "id"),
+            _partial(f"{name}_next_follow_at", "next_follow_at IS NOT NULL", "next_follow_at"),
+            _partial(f"{name}_campaign_id", "campaign_id IS NOT NULL", "campaign_id"),
+            options,
+        )
+
+
+class LeadTransfer(Entity):
+    """One change of hands: claimed, released or assigned, from whom to whom and why."""
+
+    __tablename__ = "crm_leads_lead_transfer"
+
+    lead: Mapped[int | None] = field(
+        Reference("lead", on_delete="cascade"),
+        label=_l("Lead"),
+        required=True,
+        table="crm_leads_lead",
+        column="lead_id",
+    )
+    kind: Mapped[str | None] = field(
+        ChoiceField(
+            choices=(
+                Choice("claim", _l("Claimed"), "good"),
+                Choice("release", _l("Released"), "neutral"),
+                Choice("assign", _l("Assigned"), "info"),
+            )
+        ),
+        label=_l("What happened"),
+        required=True,
+    )
+    from_owner: Mapped[int | None] = field(
+        Reference("user"),
+        label=_l("Former owner"),
+        table="core_user",
+        column="from_owner_id",
+        index=False,
+    )
+    to_owner: Mapped[int | None] = field(
+        Reference("user"),
+        label=_l("New owner"),
+        table="core_user",
+        column="to_owner_id",
+        index=False,
+    )
+    pool: Mapped[int | None] = field(
+        Reference("lead_pool"),
+        label=_l("Pool"),
+        table="crm_leads_lead_pool",
+        column="pool_id",
+        index=False,
+    )
+    reason: Mapped[str | None] = field(Text(300), label=_l("Reason"))
+
+    @declared_attr.directive
+    def __table_args__(cls) -> tuple[Any, ...]:
+        *indexes, options = entity_indexes(cls.__tablename__)
+        # How many leads somebody has claimed today.
+        claims = Index(
+            "ix_crm_leads_lead_transfer_to_owner_id_created_at", "to_owner_id", "created_at"
+        )
+        return (*indexes, claims, options)

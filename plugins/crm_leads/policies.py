@@ -1,0 +1,151 @@
+"""Who may do what: delivered roles, data scopes of pools, and rules that a change must keep."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select
+
+from core.entities.changes import Change
+from core.errors import Problem
+from core.fields import ScopeSpec
+from core.i18n import gettext as _
+from core.i18n import lazy_gettext as _l
+from core.plugins.contributions import RoleTemplate
+from plugins.crm_leads.pools import administered, in_my_pools
+
+if TYPE_CHECKING:
+    from core.work.uow import UnitOfWork
+
+__all__ = ["ADMINISTERED", "IN_MY_POOLS", "ROLES", "validate"]
+
+IN_MY_POOLS = ScopeSpec("pool", _l("in own pools, without owner"), in_my_pools)
+ADMINISTERED = ScopeSpec("administered", _l("administered by oneself"), administered)
+
+_VERBS = ("claim", "release", "convert", "mark_lost")
+_ORDINARY = ("read", "create", "update", "delete", "import", "export")
+
+ROLES = (
+    RoleTemplate(
+        "sales",
+        _l("Sales"),
+        {
+            "lead": {
+                **dict.fromkeys((*_ORDINARY, *_VERBS), "own"),
+                "read": ["own", "pool"],
+                "create": ["own", "pool"],
+                "claim": "pool",
+            },
+            "lead_pool": {"read": "all"},
+            "campaign": {"read": "all"},
+        },
+    ),
+    RoleTemplate(
+        "sales_manager",
+        _l("Sales manager"),
+        {
+            "lead": {
+                **dict.fromkeys((*_ORDINARY, *_VERBS), "department_below"),
+                "read": ["department_below", "pool"],
+                "create": ["department_below", "pool"],
+                "update": ["department_below", "pool"],
+                "import": ["department_below", "pool"],
+                "claim": "pool",
+                "assign": ["department_below", "pool"],
+            },
+            "lead_pool": {"read": "all", "update": "administered"},
+            "campaign": {"read": "all"},
+        },
+    ),
+    RoleTemplate(
+        "marketing",
+        _l("Marketing"),
+        {
+            "lead": {
+                "read": "all",
+                "create": "all",
+                "import": "all",
+                "update": ["own", "pool"],
+                "export": "own",
+            },
+            "lead_pool": {"read": "all"},
+            "campaign": dict.fromkeys(_ORDINARY, "all"),
+        },
+    ),
+)
+
+#: What people may change by hand; the verbs ``convert`` and ``mark_lost`` do the rest.
+_TRANSITIONS = {
+    None: ("new", "following", "invalid", "lost"),
+    "new": ("following", "invalid", "lost"),
+    "following": ("new", "invalid", "lost"),
+    "invalid": ("new", "following"),
+    "lost": ("new", "following"),
+    "converted": (),
+}
+
+
+def validate(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Problem]:
+    """Problems of changes to leads, pools and campaigns; none for other entities."""
+    check = _CHECKS.get(changes[0].entity.name)
+    return () if check is None else check(changes, uow)
+
+
+def _validate_leads(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Problem]:
+    if uow.actor.is_system:  # a verb, which has asked what it must
+        return
+    may_assign = uow.actor.access(changes[0].entity).may("assign")
+    for change in changes:
+        if change.before.get("status") == "converted":
+            message = _("A converted lead is locked.")
+            yield change.problem("status", "locked", message)
+        elif change.kind in ("create", "update"):
+            yield from _check_status(change)
+            if change.kind == "update" and not may_assign:
+                yield from _check_hands(change)
+
+
+def _check_status(change: Change) -> Iterable[Problem]:
+    old, new = change.before.get("status"), change.after["status"]
+    if old == new:
+        return
+    if new not in _TRANSITIONS[old]:
+        message = _("The status cannot be changed to this by hand.")
+        yield change.problem("status", "transition", message)
+    elif new == "lost" and not change.after["lost_reason"]:
+        yield change.problem("lost_reason", "required", _("Say why the lead is lost."))
+
+
+def _check_hands(change: Change) -> Iterable[Problem]:
+    for name in ("owner", "department"):
+        if change.changed(name):
+            message = _("Claim or release the lead, or ask who may assign it.")
+            yield change.problem(name, "readonly", message)
+
+
+def _validate_pools(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Problem]:
+    leaving = {change.id: change for change in changes if change.kind == "delete"}
+    if not leaving:
+        return
+    lead = uow.snapshot.installed_entities["lead"].table
+    living = select(lead.c.id).where(
+        lead.c.pool_id.in_(list(leaving)), lead.c.owner_id.is_(None), lead.c.archived_at.is_(None)
+    )
+    if uow.execute(living.limit(1)).first() is not None:
+        message = _("There are leads in this pool. Move them first.")
+        yield changes[0].problem("name", "in_use", message)
+
+
+def _validate_campaigns(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Problem]:
+    for change in changes:
+        starts, ends = change.after["starts_on"], change.after["ends_on"]
+        if starts is not None and ends is not None and ends < starts:
+            yield change.problem("ends_on", "range", _("The end lies before the beginning."))
+
+
+_CHECKS: dict[str, Callable[..., Iterable[Problem]]] = {
+    "lead": _validate_leads,
+    "lead_pool": _validate_pools,
+    "campaign": _validate_campaigns,
+}

@@ -1,0 +1,249 @@
+"""The verbs on leads, and what follows from a change of hands. All take many leads at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select
+
+from core.entities import service
+from core.entities.changes import Change
+from core.entities.labels import resolve_labels
+from core.errors import Invalid, Problem, Refused
+from core.i18n import gettext as _
+from core.settings.service import get_setting
+from plugins.crm_leads.events import (
+    LeadConverted,
+    LeadsAssigned,
+    LeadsClaimed,
+    LeadsLost,
+    LeadsReleased,
+)
+from plugins.crm_leads.models import OPEN
+from plugins.crm_leads.pools import check_limits, default_pool, lock_person, pools_of
+
+if TYPE_CHECKING:
+    from core.work.uow import UnitOfWork
+
+__all__ = [
+    "assign",
+    "claim",
+    "convert",
+    "ensure_pool",
+    "mark_converted",
+    "mark_lost",
+    "prepare",
+    "record_transfers",
+    "release",
+]
+
+Lead = Mapping[str, Any]
+
+# Verbs: the service has checked the right, and has locked the rows.
+
+
+def claim(uow: UnitOfWork, leads: Sequence[Lead], params: Mapping[str, Any]) -> dict[str, Any]:
+    """The actor becomes the owner of leads that lie in pools of theirs.
+
+    All or none: `Refused` names who was first, or the limit that would be passed.
+    """
+    me = uow.actor.user_id
+    if me is None:
+        raise Refused(_("Only a person claims leads."))
+    _require_open(leads)
+    _require_unowned(uow, leads)
+    mine = pools_of(uow)
+    for lead in leads:
+        if lead["pool"] not in mine:
+            raise Refused(_("%(company)s lies in no pool of yours.", company=lead["company"]))
+    lock_person(uow, me)
+    check_limits(uow, leads)
+    due = _first_contact(uow)
+    values = {lead["id"]: {"owner": me, "next_follow_at": _due(uow, lead, due)} for lead in leads}
+    ids = tuple(service.update(uow, "lead", values))
+    uow.publish(LeadsClaimed(ids, me))
+    return {"claimed": list(ids)}
+
+
+def release(uow: UnitOfWork, leads: Sequence[Lead], params: Mapping[str, Any]) -> dict[str, Any]:
+    """Leads go back into a pool: the one given, else the one they came from, else the default."""
+    _require_open(leads)
+    pool, reason = params.get("pool"), params["reason"]
+    values = {}
+    for lead in leads:
+        if lead["owner"] is None:
+            raise Refused(_("%(company)s lies in a pool already.", company=lead["company"]))
+        values[lead["id"]] = {
+            "owner": None,
+            "department": None,
+            "pool": pool or lead["pool"] or _some_pool(uow),
+            "status": "new",
+            "next_follow_at": None,
+            "release_reason": reason,
+        }
+    ids = tuple(service.update(uow, "lead", values))
+    uow.publish(LeadsReleased(ids, reason))
+    return {"released": list(ids)}
+
+
+def assign(uow: UnitOfWork, leads: Sequence[Lead], params: Mapping[str, Any]) -> dict[str, Any]:
+    """Leads get a new owner. The limits of pools bind who claims, not who assigns."""
+    owner = params["owner"]
+    for lead in leads:
+        if lead["status"] == "converted":
+            raise Refused(_("%(company)s is converted and locked.", company=lead["company"]))
+    _require_active(uow, owner)
+    due = _first_contact(uow)
+    values = {
+        lead["id"]: {"owner": owner, "next_follow_at": _due(uow, lead, due)}
+        for lead in leads
+        if lead["owner"] != owner
+    }
+    ids = tuple(service.update(uow, "lead", values)) if values else ()
+    if ids:
+        uow.publish(LeadsAssigned(ids, owner))
+    return {"assigned": list(ids)}
+
+
+def convert(uow: UnitOfWork, leads: Sequence[Lead], params: Mapping[str, Any]) -> dict[str, Any]:
+    """The verb of `mark_converted`."""
+    return {"converted": mark_converted(uow, leads)}
+
+
+def mark_converted(uow: UnitOfWork, leads: Sequence[Lead]) -> list[int]:
+    """Mark leads as converted, which locks them, and say so by one event each.
+
+    Whoever makes customers of leads in the same transaction calls this with rows that
+    `core.entities.service` has locked for it, within ``uow.elevated()``.
+    """
+    _require_open(leads)
+    ids = service.update(uow, "lead", {lead["id"]: {"status": "converted"} for lead in leads})
+    for lead in leads:
+        uow.publish(LeadConverted(lead["id"], lead["owner"]))
+    return ids
+
+
+def mark_lost(uow: UnitOfWork, leads: Sequence[Lead], params: Mapping[str, Any]) -> dict[str, Any]:
+    """Leads are given up, with the reason."""
+    _require_open(leads)
+    reason = params["reason"]
+    lost = {"status": "lost", "lost_reason": reason, "next_follow_at": None}
+    ids = tuple(service.update(uow, "lead", {lead["id"]: lost for lead in leads}))
+    uow.publish(LeadsLost(ids, reason))
+    return {"lost": list(ids)}
+
+
+def _require_open(leads: Sequence[Lead]) -> None:
+    for lead in leads:
+        if lead["status"] == "converted":
+            raise Refused(_("%(company)s is converted and locked.", company=lead["company"]))
+        if lead["status"] not in OPEN:
+            raise Refused(_("%(company)s is not being worked on.", company=lead["company"]))
+
+
+def _require_unowned(uow: UnitOfWork, leads: Sequence[Lead]) -> None:
+    owned = [lead for lead in leads if lead["owner"] is not None]
+    if not owned:
+        return
+    lead = owned[0]
+    if lead["owner"] == uow.actor.user_id:
+        raise Refused(_("%(company)s is yours already.", company=lead["company"]))
+    names = resolve_labels(uow, {"user": {lead["owner"]}})
+    name = names.get("user", {}).get(lead["owner"], "")
+    raise Refused(
+        _("%(name)s has claimed %(company)s already.", name=name, company=lead["company"])
+    )
+
+
+def _require_active(uow: UnitOfWork, user_id: int) -> None:
+    user = uow.snapshot.installed_entities["user"].table
+    is_active = select(user.c.is_active).where(user.c.id == user_id)
+    if not uow.execute(is_active).scalar_one():
+        message = _("This person is no longer active.")
+        raise Invalid(message, [Problem("owner", "inactive", message)])
+
+
+def _some_pool(uow: UnitOfWork) -> int:
+    found = default_pool(uow)
+    if found is None:
+        raise Refused(_("There is no active pool."))
+    return found
+
+
+def _first_contact(uow: UnitOfWork) -> datetime:
+    return uow.now() + timedelta(days=get_setting(uow, "crm_leads", "first_contact_days"))
+
+
+def _due(uow: UnitOfWork, lead: Lead, first_contact: datetime) -> datetime | None:
+    """When the new owner is to follow up; an appointment still ahead stands."""
+    if lead["status"] not in OPEN:
+        return None
+    planned: datetime | None = lead["next_follow_at"]
+    return planned if planned is not None and planned > uow.now() else first_contact
+
+
+def ensure_pool(uow: UnitOfWork) -> None:
+    """One pool, open to everybody, where the company has none: leads without owner need a place."""
+    pool = uow.entity("lead_pool").table
+    if uow.execute(select(pool.c.id).limit(1)).first() is None:
+        service.create(uow, "lead_pool", [{"name": _("Public pool")}])
+
+
+# What follows from changes, whoever makes them.
+
+
+def prepare(changes: Sequence[Change], uow: UnitOfWork) -> None:
+    """Derived values of leads: the pool of those without an owner, the day of entry, conversion."""
+    if changes[0].entity.name != "lead":
+        return
+    for change in changes:
+        if change.kind == "create":
+            _prepare_new(change, uow)
+        if change.after["owner"] is None and change.changed("owner"):
+            change.set("department", None)
+        if change.after["owner"] is None and change.after["pool"] is None:
+            change.set("pool", default_pool(uow))
+        if change.changed("status"):
+            status = change.after["status"]
+            if status == "converted" and change.after["converted_at"] is None:
+                change.set("converted_at", uow.now())
+            if status != "lost":
+                change.set("lost_reason", None)
+
+
+def _prepare_new(change: Change, uow: UnitOfWork) -> None:
+    if change.after["pool"] is not None and "owner" not in change.given:
+        change.set("owner", None)  # who names a pool means the pool, not the one who types
+        change.set("department", None)
+    if change.after["entered_on"] is None:
+        entered = change.after["created_at"].astimezone(uow.clock.timezone)
+        change.set("entered_on", entered.date())
+
+
+def record_transfers(changes: Sequence[Change], uow: UnitOfWork) -> None:
+    """Keep who had a lead when; the claims of a day are counted from it."""
+    if changes[0].entity.name != "lead" or changes[0].kind != "update":
+        return
+    rows = [
+        {
+            "lead": change.id,
+            "kind": _kind(change, uow),
+            "from_owner": change.before["owner"],
+            "to_owner": change.after["owner"],
+            "pool": change.after["pool"],
+            "reason": change.after["release_reason"] if change.after["owner"] is None else None,
+        }
+        for change in changes
+        if change.changed("owner")
+    ]
+    if rows:
+        service.create(uow, "lead_transfer", rows)
+
+
+def _kind(change: Change, uow: UnitOfWork) -> str:
+    if change.after["owner"] is None:
+        return "release"
+    took = change.before["owner"] is None and change.after["owner"] == uow.actor.user_id
+    return "claim" if took else "assign"

@@ -1,0 +1,89 @@
+"""Leads are on; a small sales department with two sellers and their pool."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from core.entities import query, service
+
+
+@pytest.fixture(scope="session")
+def dougong_plugins():
+    return ("crm_leads",)
+
+
+@pytest.fixture
+def team(unit_of_work, make_person):
+    """Two sellers of one group, a manager above, a seller of another group, and the group's pool."""
+    people = SimpleNamespace(
+        manager=make_person("穆青山", roles=("sales_manager",), department="销售部"),
+        fu=make_person("傅宇恒", roles=("sales",), department="销售部/华东组"),
+        yan=make_person("闫晓璐", roles=("sales",), department="销售部/华东组"),
+        ning=make_person("宁书瑶", roles=("sales",), department="华北"),
+        marketing=make_person("尚若兰", roles=("marketing",), department="市场部"),
+        viewer=make_person("谭博远", roles=("viewer",)),
+    )
+    with unit_of_work() as uow:
+        sales = query.page(uow, "department", query.ListQuery(search="销售部")).items[0]["id"]
+        (people.pool,) = service.create(
+            uow, "lead_pool", [{"name": "华东公海", "departments": [sales]}]
+        )
+    return people
+
+
+@pytest.fixture
+def make_leads(unit_of_work, team):
+    """``make_leads(n=1, **values) -> ids``: by the system; without owner they lie in the team's pool."""
+
+    def make(n=1, **values):
+        items = [
+            {"company": f"潍坊鼎源{number}农机有限公司", "pool": team.pool, "owner": None, **values}
+            for number in range(n)
+        ]
+        with unit_of_work() as uow:
+            return service.create(uow, "lead", items)
+
+    return make
+
+
+@pytest.fixture
+def read(unit_of_work):
+    """``read(lead, person=None)``: its values as that person (or the system) sees them."""
+
+    def get(lead, person=None, entity="lead"):
+        with unit_of_work(person, write=False) as uow:
+            return query.get(uow, entity, lead).values
+
+    return get
+
+
+@pytest.fixture
+def act(unit_of_work):
+    """``act(person, verb, ids, **params)`` in a transaction of its own."""
+
+    def run(person, verb, ids, **params):
+        with unit_of_work(person) as uow:
+            return service.act(uow, "lead", verb, ids, params)
+
+    return run
+
+
+@pytest.fixture
+def published(unit_of_work):
+    """``published(name)``: payloads of the events of that name, oldest first."""
+    from sqlalchemy import select
+
+    from core.work.tables import event_table
+
+    def find(name):
+        with unit_of_work(write=False) as uow:
+            rows = uow.execute(
+                select(event_table.c.payload)
+                .where(event_table.c.type == name)
+                .order_by(event_table.c.id)
+            )
+            return [row.payload for row in rows]
+
+    return find

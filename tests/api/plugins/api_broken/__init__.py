@@ -1,0 +1,1 @@
+"""A plugin that fails while it is switched on."""

@@ -1,0 +1,1 @@
+"""A plugin for the tests of REST: notes with lines, masks and a verb."""

@@ -1,0 +1,73 @@
+"""Fuzzing by the OpenAPI document (O2): no 5xx, and no answer that the document does not allow."""
+
+from __future__ import annotations
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis.checks import (
+    not_a_server_error,
+)
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
+#: Two entities that have every type, line and verb between them, and what is not about records.
+PATHS = r"^/api/v1/(records/(note|role)(/|$)|schema|jobs|me$|settings)"
+EXAMPLES = 12
+
+
+@pytest.fixture
+def database_kind() -> str:
+    """SQLite alone: the answers do not depend on the database."""
+    return "sqlite"
+
+
+def operations(app, headers):
+    schema = schemathesis.openapi.from_wsgi("/api/openapi.json", app, headers=headers)
+    for result in schema.include(path_regex=PATHS).get_all_operations():
+        yield result.ok()
+
+
+def fuzz(app, headers, mode) -> int:
+    """Call every operation with generated requests; returns how many were sent."""
+    sent = 0
+    for operation in operations(app, headers):
+        strategy = operation.as_strategy(generation_mode=mode)
+
+        @given(case=strategy)
+        @settings(
+            max_examples=EXAMPLES,
+            deadline=None,
+            database=None,
+            derandomize=True,
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )
+        def call(case):
+            nonlocal sent
+            sent += 1
+            case.call_and_validate(headers=headers, checks=CHECKS)
+
+        call()
+    return sent
+
+
+@pytest.mark.parametrize("mode", ["POSITIVE", "NEGATIVE"])
+def test_every_answer_is_in_the_document(app, bearer, api, admin_id, mode):
+    """O2"""
+    for n in range(3):
+        api.made("note", title=f"n{n}", amount="1", lines=[{"text": "x"}])
+    headers = bearer(admin_id)
+    sent = fuzz(app, headers, schemathesis.GenerationMode[mode])
+    assert sent > 100

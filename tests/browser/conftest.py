@@ -1,0 +1,96 @@
+"""A served installation with the workshop plugin, and a browser that reports every complaint."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from pathlib import Path
+
+import pytest
+
+from core.testing.installation import ADMIN, PASSWORD
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or ""
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+DESK = {"width": 1440, "height": 900}
+PHONE = {"width": 390, "height": 844}
+
+
+@pytest.fixture(scope="session")
+def dougong_plugins():
+    return ("workshop",)
+
+
+@pytest.fixture(scope="session")
+def dougong_plugin_folders():
+    return (Path(__file__).parents[1] / "web" / "workshop_plugins",)
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """A running Chromium."""
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if not CHROMIUM:
+        pytest.skip("there is no chromium on this machine")
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def served(app):
+    """The address of the application on a free port of this machine."""
+    from werkzeug.serving import make_server
+
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def open_page(chromium, served):
+    """``open_page(size, scripts=True)``: a signed-in tab; at the end it must have had no complaint.
+
+    A refused form is answered 422 or 409, which Chromium logs: that alone is no complaint.
+    """
+    opened, complaints = [], []
+
+    def make(size=DESK, *, scripts=True):
+        context = chromium.new_context(
+            viewport=size, java_script_enabled=scripts, base_url=served, locale="zh-CN"
+        )
+        context.set_default_timeout(10_000)
+        tab = context.new_page()
+        opened.append(context)
+        tab.on("pageerror", lambda error: complaints.append(str(error)))
+        tab.on("console", lambda message: _note(message, complaints))
+        tab.goto("/sign-in")
+        tab.fill("[name=email]", ADMIN)
+        tab.fill("[name=password]", PASSWORD)
+        tab.click("main button")
+        tab.wait_for_url(f"{served}/")
+        return tab
+
+    yield make
+    for context in opened:
+        context.close()
+    assert complaints == []
+
+
+def _note(message, complaints):
+    expected = any(status in message.text for status in ("422", "409"))
+    if message.type in ("error", "warning") and not expected:
+        complaints.append(f"{message.type}: {message.text}")

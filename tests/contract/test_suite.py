@@ -1,0 +1,125 @@
+"""Promises of the whole suite: routes, templates, migrations, fault points, public names."""
+
+from __future__ import annotations
+
+import ast
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from core.boot import boot
+from core.config import Config
+from core.db.migrate import differences
+from core.faults import FAULT_POINTS
+from core.http.requests import route_policy
+from core.ops.lifecycle import CORE_MIGRATIONS, enable
+from core.testing import public_api
+
+ROOT = Path(__file__).resolve().parents[2]
+BUNDLED = sorted(path.parent.name for path in (ROOT / "plugins").glob("*/plugin.cfg"))
+
+
+def test_every_route_names_a_permission(app, runtime):
+    rights = {item.item.name for item in runtime.installed("register_permissions")}
+    known = {"public", "signed_in", "admin"} | rights
+    for rule in app.url_map.iter_rules():
+        policy = route_policy(app.view_functions[rule.endpoint])
+        assert policy in known or policy.startswith("core."), f"{rule.endpoint}: {policy}"
+
+
+def test_templates_compile_in_every_theme(app):
+    renderer, themes = app.extensions["dougong.renderer"], app.extensions["dougong.themes"]
+    folders = [ROOT / "core/templates", *(ROOT / "plugins").glob("*/templates")]
+    names = [
+        path.relative_to(folder).as_posix() for folder in folders for path in folder.rglob("*.html")
+    ]
+    assert len(names) > 5
+    for theme in themes:
+        for name in names:
+            renderer.environment(theme.name).get_template(name)
+
+
+def test_migrations_of_the_core_and_its_models_agree(unit_of_work):
+    with unit_of_work() as uow:
+        assert differences(uow.connection, "core", CORE_MIGRATIONS) == ""
+
+
+@pytest.mark.parametrize("plugin", BUNDLED)
+def test_migrations_of_bundled_plugins_and_their_models_agree(plugin, runtime, unit_of_work):
+    with unit_of_work() as uow:
+        enable(uow, plugin)
+    versions = ROOT / "plugins" / plugin / "migrations"
+    with unit_of_work() as uow:
+        assert differences(uow.connection, plugin, versions) == ""
+
+
+def test_a_missing_column_would_be_noticed(unit_of_work):
+    with unit_of_work() as uow:
+        uow.connection.exec_driver_sql("ALTER TABLE core_user DROP COLUMN title")
+        assert "title" in differences(uow.connection, "core", CORE_MIGRATIONS)
+
+
+def fault_calls() -> set[str]:
+    found = set()
+    for path in (ROOT / "core").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "fault":
+                found.add(node.args[0].value)
+    return found
+
+
+def test_fault_points_are_what_the_table_says():
+    """A place that nothing passes would make a crash test that never crashes."""
+    assert fault_calls() == set(FAULT_POINTS)
+
+
+def test_public_modules_exist_and_say_what_is_public():
+    for name in public_api.PUBLIC_MODULES:
+        if name.endswith(".") or name in ("core.documents", "core.notifications", "core.search"):
+            continue  # of the next parts of the suite
+        module = import_module(name)
+        assert getattr(module, "__all__", None), name
+        assert all(hasattr(module, each) for each in module.__all__), name
+
+
+def test_the_public_modules_are_written_down():
+    text = (ROOT / "docs/plugins/write.md").read_text(encoding="utf-8")
+    missing = [name for name in public_api.PUBLIC_MODULES if f"`{name.rstrip('.')}" not in text]
+    assert missing == []
+
+
+@pytest.mark.parametrize(
+    ("line", "is_private"),
+    [
+        ("from core.fields import Text", False),
+        ("from core.entities import service, query", False),
+        ("from core.entities.writing import load", True),
+        ("from core.entities.query import _columns", True),
+        ("import core.runtime", True),
+        ("from core.work.uow import UnitOfWork", False),
+        ("from .models import core", False),
+    ],
+)
+def test_private_imports_are_found(tmp_path, line, is_private):
+    folder = tmp_path / "sample"
+    folder.mkdir()
+    (folder / "plugin.py").write_text(line + "\n")
+    assert bool(public_api.private_imports(public_api.imports_of(folder, "sample"))) is is_private
+
+
+def test_the_core_names_no_plugin():
+    """STYLE 2.3: core never imports or names a plugin."""
+    for path in (ROOT / "core").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            module = getattr(node, "module", None) or ""
+            assert not module.startswith("plugins."), path
+
+
+def test_the_core_starts_without_plugins(tmp_path, monkeypatch):
+    import core.boot
+
+    monkeypatch.setattr(core.boot, "ROOT", tmp_path)
+    runtime = boot(Config.from_environment({"DOUGONG_HOME": str(tmp_path / "home")}))
+    assert runtime.plugins.loaded == {}
+    assert runtime.plugins.held_back == {}

@@ -1,0 +1,39 @@
+"""A worker is killed wherever it hurts, while others write: nothing is lost, nothing is doubled."""
+
+from __future__ import annotations
+
+import signal
+from datetime import timedelta
+
+import pytest
+
+POINTS = (
+    "outbox.after_claim",
+    "outbox.before_send",
+    "outbox.after_send",
+    "outbox.after_mark",
+    "jobs.after_claim",
+    "jobs.before_finish",
+    "uow.before_commit",
+    "uow.after_commit",
+)
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_each_effect_happens_once_though_the_worker_was_killed(site, run_jobs, point):
+    """F1: SIGKILL at the third passage; a second worker takes over once the leases are over."""
+    worker = site.start("worker", FAULT=f"{point}:kill:3")
+    departments = [site.write("first of all")]
+    for number in range(500):
+        if worker.poll() is not None:
+            break
+        departments.append(site.write(f"{point} {number}"))
+        if number > 12:
+            site.wait_until(lambda: worker.poll() is not None, what="the kill")
+    assert worker.returncode == -signal.SIGKILL, site.logs()
+    departments += [site.write(f"afterwards {number}") for number in range(3)]
+    assert site.effects() != site.expected(departments)
+    site.runtime.clock.move(timedelta(minutes=5))
+    run_jobs()
+    assert site.is_idle()
+    assert site.effects() == site.expected(departments)

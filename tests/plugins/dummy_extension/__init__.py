@@ -1,0 +1,1 @@
+"""A plugin that extends another one's entity."""

@@ -1,0 +1,1 @@
+"""A small plugin whose entities take every kind of cell."""

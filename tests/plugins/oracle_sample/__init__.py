@@ -1,0 +1,1 @@
+"""A plugin of the tests: entities with every kind of field, for the independent oracle."""

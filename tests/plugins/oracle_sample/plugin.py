@@ -1,0 +1,51 @@
+"""The hooks of the sample."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from core.entities import service
+from core.fields import ActionSpec, EntityDef, FieldSpec, Reference, Text
+from core.plugins import hookimpl
+from oracle_sample.models import Account, Deal, Line, Note
+
+
+def approve(uow: Any, records: Sequence[Mapping[str, Any]], params: Mapping[str, Any]) -> list[int]:
+    """Win the deals; what was done is told by id alone."""
+    ids = [record["id"] for record in records]
+    service.update(uow, "oracle_deal", {key: {"stage": "won", "won": True} for key in ids})
+    return ids
+
+
+def assign(uow: Any, records: Sequence[Mapping[str, Any]], params: Mapping[str, Any]) -> None:
+    """Give one deal to somebody."""
+    for record in records:
+        service.update(uow, "oracle_deal", {record["id"]: {"owner": params["to"]}})
+
+
+@hookimpl
+def register_entities() -> Iterable[EntityDef]:
+    return [
+        EntityDef("oracle_account", Account, "Account", "Accounts", "name", default_sort="name"),
+        EntityDef(
+            "oracle_deal",
+            Deal,
+            "Deal",
+            "Deals",
+            "title",
+            actions=(
+                ActionSpec(
+                    "approve", "Approve", approve,
+                    params=(FieldSpec("reason", Text(60), "Reason", required=True),),
+                ),
+                ActionSpec(
+                    "assign", "Assign", assign,
+                    params=(FieldSpec("to", Reference("user"), "To", required=True),),
+                    bulk=False,
+                ),
+            ),
+        ),
+        EntityDef("oracle_line", Line, "Line", "Lines", "product", parent_field="deal"),
+        EntityDef("oracle_note", Note, "Note", "Notes", "text", default_sort="-id"),
+    ]  # fmt: skip

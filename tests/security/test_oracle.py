@@ -1,0 +1,28 @@
+"""Z1: random people do random things in random organisations; an independent oracle judges."""
+
+from __future__ import annotations
+
+import os
+
+from operations import OPERATIONS
+from probing import run
+
+SEED = int(os.environ.get("DOUGONG_TEST_SEED", "20261121"))
+PROBES = int(os.environ.get("DOUGONG_TEST_PROBES", "20000"))
+
+
+def test_nothing_is_shown_or_done_beyond_the_oracle_and_nothing_is_missing(
+    runtime, app, database_kind, capsys
+):
+    """Z1, Z11: rows, fields, labels, counts, orders and effects equal the oracle's."""
+    count = PROBES if database_kind == "sqlite" else PROBES // 10
+    findings = run(runtime, app, SEED, count)
+    with capsys.disabled():
+        print(
+            f"\nZ1 {database_kind}: seed {findings.seed}, {findings.probes} probes, "
+            f"{findings.refused} refused, {len(findings.hits)} operations, "
+            f"fewest {min(findings.hits.values(), default=0)}"
+        )
+    assert findings.differences == []
+    assert findings.probes >= count
+    assert set(findings.hits) == set(OPERATIONS)
