@@ -41,7 +41,9 @@ def find_person(uow: UnitOfWork, key: str, typed: str) -> int | None:
     """
     typed = typed.strip()[:254]
     if key.isascii() and key.isdigit() and len(key) < 18:
-        return int(key)
+        # Without scripts another name may have been typed over the one that was chosen.
+        if not typed or typed == person_name(uow, int(key)):
+            return int(key)
     if not typed:
         return None
     named = {"field": "email" if "@" in typed else "name", "op": "eq", "value": typed}

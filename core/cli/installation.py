@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -11,9 +13,10 @@ import click
 
 if TYPE_CHECKING:
     from core.runtime import Runtime
+    from core.security.actor import Actor
     from core.work.uow import UnitOfWork
 
-__all__ = ["as_json", "emit", "open_runtime", "system_work", "user_id"]
+__all__ = ["acting", "as_json", "emit", "open_runtime", "system_work", "user_id"]
 
 #: The option of commands whose answer a program may read.
 as_json = click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
@@ -22,15 +25,14 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Answer as JSON."
 @contextmanager
 def open_runtime(*, initialised: bool = True) -> Iterator[Runtime]:
     """The runtime, speaking the installation's language; refuses where nothing is installed yet."""
-    import sys
-
     from core.boot import boot, is_initialised
     from core.errors import Refused
     from core.i18n import gettext as _
     from core.i18n import use_locale
     from core.logging import configure_logging
 
-    configure_logging("ERROR", sys.stderr)
+    # What goes wrong is told in one line; the log is for those who look for the cause.
+    configure_logging("INFO" if os.environ.get("DOUGONG_DEBUG") else "CRITICAL", sys.stderr)
     runtime = boot()
     with use_locale(runtime.config.locale):
         try:
@@ -63,6 +65,19 @@ def user_id(uow: UnitOfWork, email: str) -> int:
     if found is None:
         raise NotFound(_("Nobody with the address %(email)s may sign in.", email=email))
     return found
+
+
+def acting(runtime: Runtime, email: str | None) -> Actor:
+    """The person with that address; the system when none is named."""
+    from core.security.actor import SYSTEM
+    from core.security.directory import load_actor
+
+    if email is None:
+        return SYSTEM
+    with system_work(runtime, write=False) as uow:
+        actor = load_actor(uow, user_id(uow, email))
+    assert actor is not None  # it was found a moment ago, in the same transaction
+    return actor
 
 
 def emit(value: Any, text: str, *, as_json: bool) -> None:

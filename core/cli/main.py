@@ -9,7 +9,12 @@ from typing import Any
 import click
 
 from core import __version__
-from core.cli import development, modules, people, records, running, setup
+from core.cli.development import dev
+from core.cli.modules import commands_of, plugin
+from core.cli.people import token, user
+from core.cli.records import export, import_
+from core.cli.running import serve, worker
+from core.cli.setup import doctor, init, migrate
 
 __all__ = ["main"]
 
@@ -20,7 +25,7 @@ class Suite(click.Group):
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         """See click; a module's commands are looked for only when they are asked for."""
         found = super().get_command(context, name)
-        return found or modules.commands_of(name)
+        return found or commands_of(name)
 
 
 @click.group(
@@ -34,17 +39,17 @@ def dougong() -> None:
 
 
 for command in (
-    setup.init,
-    setup.migrate,
-    setup.doctor,
-    running.serve,
-    running.worker,
-    modules.plugin,
-    people.user,
-    people.token,
-    records.import_,
-    records.export,
-    development.dev,
+    init,
+    migrate,
+    doctor,
+    serve,
+    worker,
+    plugin,
+    user,
+    token,
+    import_,
+    export,
+    dev,
 ):
     dougong.add_command(command)
 

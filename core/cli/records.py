@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from core.cli.installation import as_json, emit, open_runtime
+from core.cli.installation import acting, as_json, emit, open_runtime
 
 __all__ = ["export", "import_"]
 
@@ -48,7 +48,12 @@ def import_(
 
     with open_runtime() as runtime:
         result = import_file(
-            runtime, entity, file, duplicates=duplicates, report=report, email=email
+            runtime,
+            entity,
+            file,
+            actor=acting(runtime, email),
+            duplicates=duplicates,
+            report_path=report,
         )
     emit(result, _counts(result), as_json=as_json)
 
@@ -76,5 +81,6 @@ def export(
     except ValueError as error:
         raise click.UsageError(f"--filter is no JSON: {error}") from None
     with open_runtime() as runtime:
-        rows = export_file(runtime, entity, file, filter=parsed, email=email)
+        actor = acting(runtime, email)
+        rows = export_file(runtime, entity, file, actor=actor, filter=parsed)
     emit({"rows": rows, "file": str(file)}, f"{rows} → {file}", as_json=as_json)

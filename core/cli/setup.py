@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import secrets
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from core.cli.installation import as_json, emit, open_runtime, system_work
+
+if TYPE_CHECKING:
+    from core.runtime import Runtime
 
 __all__ = ["doctor", "init", "migrate"]
 
@@ -26,22 +30,22 @@ def init(demo: bool, admin: str, password: str | None, plugins: str | None, as_j
     with open_runtime(initialised=False) as runtime:
         chosen = _chosen(runtime, plugins)
         initialise(runtime, admin=admin, password=given, plugins=chosen)
-        steps = run_demo(runtime) if demo else []
+        told = run_demo(runtime) if demo else []
         lines = [_("Administrator: %(email)s", email=admin)]
         if password is None:
             lines.append(_("Password, shown this once: %(password)s", password=given))
         lines.append(_("Modules: %(names)s", names=", ".join(chosen) or "–"))
-        if steps:
-            lines.append(_("Demonstration: %(names)s", names=", ".join(steps)))
-            lines += _demo_people(runtime)
-        lines.append(_("Start it with: dougong serve"))
-        answer = {"admin": admin, "plugins": chosen, "demo": steps}
+        lines += [*told, _("Start it with: dougong serve")]
+        answer: dict[str, Any] = {"admin": admin, "plugins": chosen, "demo": told}
         if password is None:
             answer["password"] = given
+        for held, reason in runtime.plugins.held_back.items():
+            text = _("%(name)s is held back: %(reason)s", name=held, reason=reason)
+            click.echo(text, err=True)
         emit(answer, "\n".join(lines), as_json=as_json)
 
 
-def _chosen(runtime, plugins: str | None) -> list[str]:  # type: ignore[no-untyped-def]
+def _chosen(runtime: Runtime, plugins: str | None) -> list[str]:
     from core.boot import ROOT
     from core.errors import NotFound
     from core.i18n import gettext as _
@@ -58,24 +62,6 @@ def _chosen(runtime, plugins: str | None) -> list[str]:  # type: ignore[no-untyp
         if name not in loaded:
             raise NotFound(_("There is no plugin named %(name)s.", name=name[:60]))
     return list(runtime.plugins.order(names))
-
-
-def _demo_people(runtime) -> list[str]:  # type: ignore[no-untyped-def]
-    """Who can be signed in as, to see what each role sees."""
-    from sqlalchemy import select
-
-    from core.i18n import gettext as _
-    from core.security.models import credential_table
-
-    with system_work(runtime, write=False) as uow:
-        users = uow.entity("user").table
-        rows = uow.execute(
-            select(users.c.email, users.c.name, users.c.title)
-            .join(credential_table, credential_table.c.user_id == users.c.id)
-            .order_by(users.c.id)
-        ).all()
-    shown = [f"  {row.email}  {row.name} {row.title or ''}".rstrip() for row in rows]
-    return [_("People of the demonstration:"), *shown]
 
 
 @click.command()

@@ -16,6 +16,8 @@ ConnectHook = Callable[[Any], None]
 
 #: Waiting longer for a lock is an error that the caller may retry (milliseconds).
 LOCK_TIMEOUT = 5_000
+#: SQLite has one writer at a time for the whole database, and its queue is not fair.
+SQLITE_LOCK_TIMEOUT = 30_000
 STATEMENT_TIMEOUT = 60_000
 IDLE_IN_TRANSACTION_TIMEOUT = 60_000
 
@@ -64,7 +66,7 @@ class Database:
             return create_engine(self.url, connect_args={"options": settings}, **options)
         if self.url.database:
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
-        engine = create_engine(self.url, connect_args={"timeout": LOCK_TIMEOUT / 1000}, **options)
+        engine = create_engine(self.url, connect_args={"timeout": SQLITE_LOCK_TIMEOUT / 1000}, **options)
         event.listen(engine, "connect", lambda connection, _: _prepare_sqlite(connection, hooks))
         event.listen(engine, "begin", _begin_sqlite)
         return engine
@@ -77,7 +79,7 @@ def _prepare_sqlite(connection: Any, hooks: Sequence[ConnectHook]) -> None:
         "journal_mode=WAL",
         "synchronous=NORMAL",
         "foreign_keys=ON",
-        f"busy_timeout={LOCK_TIMEOUT}",
+        f"busy_timeout={SQLITE_LOCK_TIMEOUT}",
         "cache_size=-32000",
         "temp_store=MEMORY",
     ):

@@ -13,7 +13,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from core.entities.periods import is_period, moments, span
-from core.entities.values import BadValue, check_value
+from core.entities.values import BadValue, check_value, is_text
 from core.errors import Invalid, Problem
 from core.fields import EntitySpec, FieldSpec
 from core.fields import types as t
@@ -193,7 +193,7 @@ class _Parser:
         if op == "contains" and isinstance(type_, (t.MultiChoice, t.Tags, t.References)):
             return Leaf(path, op, self.item(type_, value), negated)
         if op in ("contains", "starts_with"):
-            if not isinstance(value, str) or not value or len(value) > 1000 or "\x00" in value:
+            if not is_text(value) or not value or len(value) > 1000:
                 raise BadValue("type", _("Give a text to look for."))
             return Leaf(path, op, value, negated)
         if isinstance(type_, t.DateTime) and (day := _as_day(self.variable(value))) is not None:

@@ -101,7 +101,9 @@ def _read(uow: UnitOfWork, spec: EntitySpec, ids: list[int]) -> dict[int, str]:
         access = uow.actor.access(spec).field(spec.label_field)
     if access == FieldAccess.HIDDEN:
         return {}
-    statement = select(spec.table.c.id, label_column(spec).label("label")).where(spec.table.c.id.in_(ids))
+    statement = select(spec.table.c.id, label_column(spec).label("label")).where(
+        spec.table.c.id.in_(ids)
+    )
     if (clause := scope_clause(uow, spec, "read")) is not None:
         statement = statement.where(clause)
     rows = [(row.id, row.label) for row in uow.execute(statement)]

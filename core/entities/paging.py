@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, and_, false, or_, select, tuple_
 
 from core.entities.labels import label_column
 from core.entities.scope import may_use, scope_clause
-from core.entities.values import BadValue, check_value
+from core.entities.values import BadValue, check_value, is_text
 from core.errors import Invalid, Problem
 from core.fields import EntitySpec, FieldSpec
 from core.fields import types as t
@@ -157,7 +157,7 @@ def _typed(key: SortKey, value: Any) -> Any:
     if value is None:
         return None
     if isinstance(key.type, (t.Text, t.AutoNumber, t.ChoiceField, t.Region)):
-        if not isinstance(value, str) or "\x00" in value:
+        if not is_text(value):
             raise ValueError(value)
         return value
     return check_value(key.type, value)

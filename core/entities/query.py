@@ -19,6 +19,7 @@ from core.entities.lines import load_lines
 from core.entities.masking import mask_value
 from core.entities.paging import SortKey, after_cursor, make_cursor, parse_sort
 from core.entities.scope import may_use, require, scope_clause
+from core.entities.values import is_text
 from core.entities.writing import is_key, load_links
 from core.errors import Invalid, NotFound, Problem
 from core.fields import EntitySpec, FieldSpec
@@ -243,7 +244,7 @@ def conditions(uow: UnitOfWork, spec: EntitySpec, query: ListQuery) -> list[Colu
 
 def _search(uow: UnitOfWork, spec: EntitySpec, term: str) -> ColumnElement[bool]:
     """Each word must be found in one of the searchable fields that the reader may use."""
-    if "\x00" in term:
+    if not is_text(term):
         raise Invalid(_("The search has characters that no text holds."))
     pattern = f"%{like_pattern(term)}%"
     columns = [spec.column(item.name) for item in spec.searchable if may_use(uow, spec, item)]

@@ -19,10 +19,19 @@ from core.i18n import gettext
 from core.richtext import clean_html
 from core.tabular.cleaning import CleaningError, clean_email, clean_phone
 
-__all__ = ["BadValue", "check_value", "checker"]
+__all__ = ["BadValue", "check_value", "checker", "is_text"]
 
 #: Control characters that no text needs; NUL is refused by PostgreSQL.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+
+
+#: What no database holds as text: NUL, and halves of surrogate pairs.
+_NO_TEXT = re.compile(r"[\x00\ud800-\udfff]")
+
+
+def is_text(value: Any) -> bool:
+    """True for a text that a database can be asked for."""
+    return isinstance(value, str) and not _NO_TEXT.search(value)
 
 
 class BadValue(ValueError):

@@ -26,7 +26,16 @@ from core.work.uow import inserted_key
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
-__all__ = ["check_reach", "is_key", "load", "load_links", "refuse", "run_after", "run_before", "write_rows"]
+__all__ = [
+    "check_reach",
+    "is_key",
+    "load",
+    "load_links",
+    "refuse",
+    "run_after",
+    "run_before",
+    "write_rows",
+]
 
 _IN_CHUNK = 900
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
-from schemathesis.checks import (
-    not_a_server_error,
-)
+from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     response_headers_conformance,
@@ -24,19 +22,29 @@ CHECKS = [
 ]
 #: Two entities that have every type, line and verb between them, and what is not about records.
 PATHS = r"^/api/v1/(records/(note|role)(/|$)|schema|jobs|me$|settings)"
-EXAMPLES = 12
+EXAMPLES = 8
 
 
 @pytest.fixture
-def database_kind() -> str:
-    """SQLite alone: the answers do not depend on the database."""
-    return "sqlite"
+def database_kind(request) -> str:
+    """SQLite alone: what is allowed does not depend on the database."""
+    if request.param != "sqlite":
+        pytest.skip("the document is the same on every database")
+    return request.param
 
 
 def operations(app, headers):
     schema = schemathesis.openapi.from_wsgi("/api/openapi.json", app, headers=headers)
     for result in schema.include(path_regex=PATHS).get_all_operations():
         yield result.ok()
+
+
+def aim(case, turn: int) -> None:
+    """Point a request at something that is there, three times out of four."""
+    there = {"id": 1 + turn % 3, "group": "core", "entity": "note"}
+    if turn % 4:
+        parameters = case.path_parameters or {}
+        parameters.update({name: there[name] for name in there.keys() & parameters.keys()})
 
 
 def fuzz(app, headers, mode) -> int:
@@ -57,6 +65,8 @@ def fuzz(app, headers, mode) -> int:
         def call(case):
             nonlocal sent
             sent += 1
+            if mode == schemathesis.GenerationMode.POSITIVE:
+                aim(case, sent)
             case.call_and_validate(headers=headers, checks=CHECKS)
 
         call()

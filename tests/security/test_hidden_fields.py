@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import random
 from typing import Any
 
@@ -10,7 +9,6 @@ import pytest
 
 from core.entities import query, service
 from core.entities.aggregate import aggregate
-from core.entities.paging import make_cursor
 from core.entities.query import ListQuery
 from core.errors import Refusal
 
@@ -200,8 +198,6 @@ def test_cursors_of_forbidden_orders_are_refused(unit_of_work, curious, admin_id
         for sort in ("", "title", "secret"):
             with pytest.raises(Refusal):
                 query.page(uow, "oracle_deal", ListQuery(sort=sort, after=page.next))
-    assert make_cursor is not None
-    assert len(set(itertools.islice(page.next, 5))) > 1
 
 
 def test_a_label_kept_for_one_reader_is_not_given_to_another(

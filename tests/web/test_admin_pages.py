@@ -7,6 +7,7 @@ from datetime import timedelta
 from html import unescape
 
 import pytest
+from sqlalchemy import select
 
 from core.entities import service
 from core.entities.query import get
@@ -227,6 +228,16 @@ def test_departments_are_made_moved_and_given_a_head(admin, person, unit_of_work
         saved = get(uow, "department", ids["法务部"]).values
     assert (saved["name"], saved["parent"], saved["head"]) == ("法务组", ids["销售部"], person)
     assert saved["path"] == f"/{ids['销售部']}/{ids['法务部']}/"
+
+
+def test_a_name_typed_over_the_chosen_head_counts(admin, person, make_person, unit_of_work):
+    """A browser without scripts still sends the number of the one before."""
+    other = make_person("李伟")
+    send(admin, "/admin/departments/new", name="法务部", head=str(person), head__label="李伟")
+    with unit_of_work() as uow:
+        table = uow.entity("department").table
+        head = uow.execute(select(table.c.head_id).where(table.c.name == "法务部")).scalar_one()
+    assert head == other
 
 
 def test_an_unknown_head_is_marked(admin, person):
