@@ -40,10 +40,10 @@ def find_person(uow: UnitOfWork, key: str, typed: str) -> int | None:
     Raises `LookupError` when what was typed fits nobody, or several.
     """
     typed = typed.strip()[:254]
-    if key.isascii() and key.isdigit() and len(key) < 18:
-        # Without scripts another name may have been typed over the one that was chosen.
-        if not typed or typed == person_name(uow, int(key)):
-            return int(key)
+    chosen = int(key) if key.isascii() and key.isdigit() and len(key) < 18 else None
+    # Without scripts another name may have been typed over that of the one chosen.
+    if chosen is not None and typed in ("", person_name(uow, chosen)):
+        return chosen
     if not typed:
         return None
     named = {"field": "email" if "@" in typed else "name", "op": "eq", "value": typed}

@@ -32,8 +32,8 @@ __all__ = [
 MAX_BODY = 2_000_000
 MAX_BATCH_BODY = 20_000_000
 MAX_DEPTH = 32
-#: Digits of a whole number in JSON; longer ones fit no field.
-MAX_DIGITS = 40
+#: Whole numbers in JSON have 64 bits; exact decimals of any size are written as texts.
+MAX_WHOLE = 2**63 - 1
 _UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
 
 
@@ -196,7 +196,7 @@ def _finite(text: str) -> float:
 
 
 def _whole(text: str) -> int:
-    if len(text) > MAX_DIGITS:
+    if len(text) > 20 or abs(int(text)) > MAX_WHOLE:
         raise _Strict(_("A number is out of range."))
     return int(text)
 

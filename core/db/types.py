@@ -103,7 +103,8 @@ class Json(TypeDecorator[Any]):
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         if dialect.name == "postgresql":
-            return dialect.type_descriptor(JSONB())
+            # None is the database's NULL, as on SQLite, and not the JSON value of that name.
+            return dialect.type_descriptor(JSONB(none_as_null=True))
         return dialect.type_descriptor(String())
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> Any:

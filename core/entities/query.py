@@ -110,7 +110,7 @@ def page(uow: UnitOfWork, entity: str, query: ListQuery) -> Page:
     statement = statement.order_by(*(key.order() for key in keys)).limit(limit + 1)
     rows = [dict(row) for row in uow.execute(statement).mappings()]
     following = make_cursor(keys, rows[limit - 1]) if len(rows) > limit else None
-    items = [_shown(uow, spec, fields, row) for row in rows[:limit]]
+    items = _shown(uow, spec, fields, rows[:limit])
     _attach_links(uow, spec, fields, items)
     labels = resolve_labels(uow, reference_ids(spec, [item.name for item in fields], items))
     total = _count(uow, spec, where, query.count)
@@ -140,7 +140,7 @@ def get(uow: UnitOfWork, entity: str, record_id: int, *, archived: bool | None =
                 id=record_id,
             )
         )
-    values = _shown(uow, spec, fields, dict(row))
+    (values,) = _shown(uow, spec, fields, [dict(row)])
     _attach_links(uow, spec, fields, [values])
     labels = resolve_labels(uow, reference_ids(spec, [item.name for item in fields], [values]))
     record = Record(spec, fields, values, labels)
@@ -175,7 +175,7 @@ def stream(
         statement = statement.order_by(*(key.order() for key in keys)).limit(chunk + 1)
         rows = [dict(row) for row in uow.execute(statement).mappings()]
         cursor = make_cursor(keys, rows[chunk - 1]) if len(rows) > chunk else None
-        items = [_shown(uow, spec, fields, row) for row in rows[:chunk]]
+        items = _shown(uow, spec, fields, rows[:chunk])
         _attach_links(uow, spec, fields, items)
         labels = resolve_labels(uow, reference_ids(spec, [item.name for item in fields], items))
         yield Page(spec, fields, items, labels, cursor)
@@ -288,21 +288,28 @@ def _chosen(
 
 
 def _shown(
-    uow: UnitOfWork, spec: EntitySpec, fields: Sequence[FieldSpec], row: dict[str, Any]
-) -> dict[str, Any]:
+    uow: UnitOfWork,
+    spec: EntitySpec,
+    fields: Sequence[FieldSpec],
+    rows: Sequence[dict[str, Any]],
+) -> list[dict[str, Any]]:
     access: EntityAccess | None = None if uow.actor.is_system else uow.actor.access(spec)
-    if spec.redact is not None:
-        row = spec.redact(uow, row)
-    values = {item.name: row[item.name] for item in fields if item.is_stored}
-    if "id" in row:
-        values["id"] = row["id"]
-    if "version" in row:
-        values["version"] = row["version"]
-    if access is not None:
-        for item in fields:
-            if access.field(item.name) == FieldAccess.MASKED:
-                values[item.name] = mask_value(values.get(item.name), item.mask)
-    return values
+    names = [item.name for item in fields if item.is_stored]
+    names += [name for name in ("id", "version") if name in spec and name not in names]
+    masked = [
+        item
+        for item in fields
+        if access is not None and access.field(item.name) == FieldAccess.MASKED
+    ]
+    found = []
+    for row in rows:
+        if spec.redact is not None:
+            row = spec.redact(uow, row)
+        values = {name: row[name] for name in names}
+        for item in masked:
+            values[item.name] = mask_value(values.get(item.name), item.mask)
+        found.append(values)
+    return found
 
 
 def _attach_links(
@@ -326,7 +333,7 @@ def _attach_lines(uow: UnitOfWork, record: Record) -> None:
         key = record.values["id"]
         rows = load_lines(uow, record.spec, item, [key]).get(key, [])
         fields = tuple(f for f in visible(uow, child) if f.is_stored)
-        shown = [_shown(uow, child, fields, dict(row)) for row in rows]
+        shown = _shown(uow, child, fields, rows)
         record.values[item.name] = shown
         names = [f.name for f in fields]
         for entity, labels in resolve_labels(uow, reference_ids(child, names, shown)).items():

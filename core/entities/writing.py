@@ -6,7 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import Table, bindparam, column, func, insert, select, update
+from sqlalchemy import table as table_
 from sqlalchemy.exc import IntegrityError
 
 from core.audit.recorder import record_changes
@@ -38,6 +39,8 @@ __all__ = [
 ]
 
 _IN_CHUNK = 900
+#: SQLite's own table of the last key given, by table.
+_sqlite_sequence = table_("sqlite_sequence", column("name"), column("seq"))
 
 
 def is_key(value: Any) -> bool:
@@ -162,11 +165,28 @@ def _insert(uow: UnitOfWork, spec: EntitySpec, changes: Sequence[Change]) -> Non
     if len(rows) == 1:
         result = uow.execute(insert(table).values(rows[0]))
         keys: Sequence[int] = [inserted_key(result)]
+    elif uow.runtime.database.is_sqlite:
+        keys = _next_keys(uow, table, len(rows))
+        numbered = [{"id": key, **row} for key, row in zip(keys, rows, strict=True)]
+        uow.execute(insert(table), numbered)
     else:
         statement = insert(table).returning(table.c.id, sort_by_parameter_order=True)
         keys = uow.execute(statement, rows).scalars().all()
     for change, key in zip(changes, keys, strict=True):
         change.id = change.after["id"] = key
+
+
+def _next_keys(uow: UnitOfWork, table: Table, count: int) -> range:
+    """The keys that SQLite would give next: nobody else writes before this transaction ends.
+
+    It answers with keys row by row otherwise, which costs more than the rows themselves.
+    """
+    used = select(_sqlite_sequence.c.seq).where(_sqlite_sequence.c.name == table.name)
+    last = max(
+        uow.execute(used).scalar() or 0,
+        uow.execute(select(func.max(table.c.id))).scalar() or 0,
+    )
+    return range(last + 1, last + 1 + count)
 
 
 def _update(uow: UnitOfWork, spec: EntitySpec, changes: Sequence[Change]) -> None:

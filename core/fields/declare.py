@@ -107,7 +107,7 @@ class Entity(Base):
     @declared_attr.directive
     def __table_args__(cls) -> tuple[Any, ...]:
         # Of the two orders in which the bases can be named, this one hides what `Owned` says.
-        return entity_indexes(cls.__tablename__, owned=issubclass(cls, Owned))
+        return entity_indexes(cls.__tablename__, owned=issubclass(cls, Owned))  # type: ignore[arg-type]
 
 
 def entity_indexes(table: str, *, owned: bool = False) -> tuple[Any, ...]:

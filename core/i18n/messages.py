@@ -46,11 +46,15 @@ def use_locale(locale: str) -> Iterator[None]:
 
 
 def load_catalogues(folders: Iterable[Path]) -> None:
-    """Merge ``<folder>/<locale>/LC_MESSAGES/*.po`` of the core and the plugins, later ones last."""
+    """Merge ``<folder>/<locale>/LC_MESSAGES/*.po`` of the core and the plugins.
+
+    Of two texts for one message that of the earlier folder stands: a plugin does not reword the
+    core.
+    """
     from core.i18n.catalogues import read_catalogue
 
     merged: dict[str, Translations] = {}
-    for folder in folders:
+    for folder in reversed(list(folders)):
         for locale in LOCALES:
             for path in sorted((folder / locale / "LC_MESSAGES").glob("*.po")):
                 catalogue = read_catalogue(path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
@@ -56,12 +56,19 @@ def examine(runtime: Runtime) -> list[Finding]:
             if connection.execute(select(epoch_table.c.id)).all() != [(1,)]:
                 return [*found, Finding("epoch", "problem", "its one row is missing or not alone")]
             runtime.refresh(connection)
-            for check in CHECKS:
+    except (SQLAlchemyError, OSError) as error:
+        return [Finding("database", "problem", _reason(error))]
+    for name, check in CHECKS.items():
+        try:
+            with runtime.read_connection() as connection:
                 found += check(runtime, connection)
-            return found
-    except SQLAlchemyError as error:
-        reason = " ".join(str(getattr(error, "orig", None) or error).split())
-        return [Finding("database", "problem", reason)]
+        except SQLAlchemyError as error:  # what is missing is named; the other checks go on
+            found.append(Finding(name, "problem", _reason(error)))
+    return found
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(str(getattr(error, "orig", None) or error).split())
 
 
 def _epoch(runtime: Runtime, connection: Connection) -> Iterator[Finding]:
@@ -238,14 +245,14 @@ def _administrators(runtime: Runtime, connection: Connection) -> Iterator[Findin
 
 
 Check = Callable[["Runtime", Connection], Iterator[Finding]]
-CHECKS: tuple[Check, ...] = (
-    _epoch,
-    _migrations,
-    _plugins,
-    _schema,
-    _references,
-    _files,
-    _jobs,
-    _outbox,
-    _administrators,
-)
+CHECKS: Mapping[str, Check] = {
+    "epoch": _epoch,
+    "migrations": _migrations,
+    "plugins": _plugins,
+    "schema": _schema,
+    "references": _references,
+    "files": _files,
+    "jobs": _jobs,
+    "outbox": _outbox,
+    "administrators": _administrators,
+}

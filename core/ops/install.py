@@ -67,7 +67,7 @@ def run_demo(runtime: Runtime) -> list[str]:
     """Tell the demonstration story of all enabled plugins; the lines that the steps want printed."""
     with UnitOfWork(runtime, SYSTEM, origin=CLI, write=False) as uow:
         steps = uow.snapshot.contributions.get("register_demo", ())
-    told = []
+    told: list[str] = []
     for contribution in sorted(steps, key=lambda c: c.item.order):
         with UnitOfWork(runtime, SYSTEM, origin=CLI) as uow:
             told += contribution.item.run(uow) or ()

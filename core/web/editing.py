@@ -208,8 +208,6 @@ def _new_page(
         form_key=_form_key(),
         version=None,
         record_id=None,
-        has_files=any(isinstance(item.type, t.File) for item in spec),
-        multipart=True,
     )
 
 

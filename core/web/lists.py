@@ -42,6 +42,8 @@ from core.web import blueprint
 from core.web.presenting import data_columns, data_rows, input_context, page_url, reader_of
 from core.work.uow import UnitOfWork
 
+__all__ = ["ListState", "address_pairs", "own_page", "read_state"]
+
 PAGE_SIZE = 50
 #: Cursors of earlier pages that the address carries, for "previous".
 MAX_TRAIL = 20

@@ -18,7 +18,6 @@ from core.work.uow import UnitOfWork
 __all__ = [
     "data_columns",
     "data_rows",
-    "has_page",
     "input_context",
     "page_url",
     "reader_of",
@@ -32,11 +31,6 @@ def page_url(endpoint: str, **values: Any) -> str | None:
     if endpoint not in current_app.view_functions:
         return None
     return url_for(endpoint, **values)
-
-
-def has_page(endpoint: str) -> bool:
-    """True when the page exists."""
-    return endpoint in current_app.view_functions
 
 
 def record_address(uow: UnitOfWork) -> Callable[[str, int], str | None]:
@@ -69,10 +63,7 @@ def reader_of(uow: UnitOfWork, labels: Labels | None = None, *, in_cell: bool = 
 
 
 def _file_address(key: int) -> str | None:
-    for endpoint in ("web.download_file", "files.download"):
-        if endpoint in current_app.view_functions:
-            return url_for(endpoint, file_id=key)
-    return None
+    return page_url("web.download_file", file_id=key)
 
 
 def input_context(uow: UnitOfWork, labels: Labels | None = None) -> InputContext:

@@ -66,7 +66,7 @@ def sign_in_submit() -> Any:
 def set_session_cookie(response: Any, new: NewSession) -> None:
     """Let the browser carry a session."""
     response.set_cookie(
-        session_cookie(current_app),  # type: ignore[arg-type]
+        session_cookie(current_app),
         new.token,
         expires=new.expires_at,
         secure=current_app.config["SESSION_COOKIE_SECURE"],

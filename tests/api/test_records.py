@@ -157,6 +157,8 @@ def test_a_stale_version_is_a_conflict_with_both_values(api, admin_id, way):
     assert problem["current"] == api.get(path).json
     assert problem["yours"] == {"amount": "2.00", "owner": {"id": admin_id, "label": "管理员"}}
     assert api.get(path).json["amount"] == "1.00"
+    wrong = api.patch(path, {"amount": "much", "owner": 2**63 - 1, "version": 1})
+    assert wrong.json["yours"] == {"amount": "much", "owner": 2**63 - 1}
     assert api.delete(path, headers={"If-Match": '"1"'}).status_code == 409
     assert api.delete(path, headers={"If-Match": '"2"'}).status_code == 204
 

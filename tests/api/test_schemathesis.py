@@ -22,7 +22,7 @@ CHECKS = [
 ]
 #: Two entities that have every type, line and verb between them, and what is not about records.
 PATHS = r"^/api/v1/(records/(note|role)(/|$)|schema|jobs|me$|settings)"
-EXAMPLES = 8
+EXAMPLES = 15
 
 
 @pytest.fixture

@@ -48,7 +48,18 @@ def dirty_leads(tmp_path_factory):
 
 
 @pytest.fixture
-def import_rows(unit_of_work, run_jobs, runtime):
+def find_job(runtime):
+    """``find_job(id) -> the job's row``"""
+
+    def find(job_id):
+        with runtime.read_connection() as connection:
+            return connection.execute(job_table.select().where(job_table.c.id == job_id)).one()
+
+    return find
+
+
+@pytest.fixture
+def import_rows(unit_of_work, run_jobs, find_job):
     """``import_rows(person, path, entity="prospect", **options) -> the job's row``"""
 
     def run(person, path, entity="prospect", **options):
@@ -57,14 +68,9 @@ def import_rows(unit_of_work, run_jobs, runtime):
                 file_id = store_upload(uow, file, path.name, max_bytes=50_000_000)
             job_id = start_import(uow, entity, file_id, **options)
         run_jobs()
-        return find_job(runtime, job_id)
+        return find_job(job_id)
 
     return run
-
-
-def find_job(runtime, job_id):
-    with runtime.read_connection() as connection:
-        return connection.execute(job_table.select().where(job_table.c.id == job_id)).one()
 
 
 @pytest.fixture

@@ -7,13 +7,17 @@ import io
 import json
 
 import pytest
+from werkzeug.datastructures import FileStorage
+from werkzeug.test import encode_multipart
 
 from core.tabular.reader import open_table
 
 
 def send(client, headers, content, name="leads.csv", **form):
-    data = {"entity": "prospect", **form, "file": (io.BytesIO(content), name)}
-    return client.post("/api/v1/imports", data=data, headers=headers)
+    data = {"entity": "prospect", **form, "file": FileStorage(io.BytesIO(content), name)}
+    boundary, body = encode_multipart(data)
+    kind = f"multipart/form-data; boundary={boundary}"
+    return client.post("/api/v1/imports", data=body, content_type=kind, headers=headers)
 
 
 def test_three_thousand_rows_through_http(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 
 import pytest
 
@@ -92,7 +93,9 @@ def test_pages_go_forth_and_back(browser, make_orders):
         found = re.search(r'href="([^"]+)" rel="next"', html)
         url = found and found[1].replace("&amp;", "&")
     assert seen == [f"Order {n:03}" for n in range(1, 121)]
-    assert "101–120 of 120" in html
+    counted = re.search(r'class="pager".*?<p>(.*?)</p>', html, re.S)[1]
+    assert "101–120" in counted
+    assert counted.count("120") == 2
     back = re.search(r'href="([^"]+)" rel="prev"', html)[1].replace("&amp;", "&")
     assert titles(text_of(browser.get(back)))[0] == "Order 051"
     first = re.search(r'href="([^"]+)" rel="prev"', text_of(browser.get(back)))[1]
@@ -166,3 +169,12 @@ def test_money_and_dates_follow_the_readers_language(browser, make_orders):
     page = text_of(browser.get(f"/r/order/{key}"))
     assert "9 Mar 2026" in page
     assert "10 Mar 2026, 04:30" in page
+
+
+def test_what_is_exported_is_what_the_list_shows(browser, varied):
+    query = "filter_field=status&filter_op=in&filter_value=open&filter_value=working"
+    query += "&filter_field=amount&filter_op=ge&filter_value=20"
+    assert titles(text_of(browser.get(f"/r/order?{query}"))) == ["C"]
+    page = unescape(text_of(browser.get(f"/r/order/export?{query}")))
+    assert '"value": ["open", "working"]' in page
+    assert '"op": "ge", "value": "20"' in page

@@ -92,15 +92,6 @@
     }
   });
 
-  /* ---- A click anywhere in a row opens its record ---- */
-  on("click", (event) => {
-    const row = event.target.closest(".table tbody tr");
-    const link = row && $("a.record-link", row);
-    if (!link || event.target.closest("a, button, input, select, label, summary, .cell-select")) return;
-    if (event.ctrlKey || event.metaKey || event.shiftKey || String(getSelection())) return;
-    link.click();
-  });
-
   /* ---- Forms: one send per click, and a word before changes are lost ---- */
   const changed = new Set();
   on("input", (event) => {

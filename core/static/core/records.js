@@ -1,9 +1,18 @@
-/* Comfort on the lists and forms of records; each works without it. Loaded after app.js. */
+/* Comfort on lists, records and forms; each page works without. Loaded after app.js. */
 "use strict";
 (() => {
   const $ = (selector, root = document) => root.querySelector(selector);
   const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
   const on = (event, handler) => document.addEventListener(event, handler);
+
+  /* ---- A click anywhere in a row opens its record ---- */
+  on("click", (event) => {
+    const row = event.target.closest(".table tbody tr");
+    const link = row && $("a.record-link", row);
+    if (!link || event.target.closest("a, button, input, select, label, summary, .cell-select")) return;
+    if (event.ctrlKey || event.metaKey || event.shiftKey || String(getSelection())) return;
+    link.click();
+  });
 
   /* ---- Filter: what is ticked is told on the button that opens the choices ---- */
   on("change", (event) => {

@@ -228,7 +228,8 @@ def test_sql_and_python_agree_on_every_row(unit_of_work, admin_id, database_kind
             statement = select(spec.table.c.id).where(condition_sql(node, spec, uow))
             in_sql = set(uow.execute(statement).scalars())
             predicate = condition_predicate(node, descends)
-            assert in_sql == {row["id"] for row in rows if predicate(row)}
+            expected = {row["id"] for row in rows if predicate(row)}
+            assert in_sql == expected, source
             assert paths_of(node) <= set(rows[0])
 
         check()
