@@ -17,6 +17,7 @@ from core.audit.recorder import record_act
 from core.customize.kinds import KINDS, LocalText, make_type
 from core.customize.tables import custom_field_table
 from core.db.base import metadata
+from core.db.locks import lock_structure
 from core.entities.computed import check_expression
 from core.entities.links import define_link_table
 from core.entities.sequences import check_pattern
@@ -145,7 +146,7 @@ def add_field(uow: UnitOfWork, entity: str, body: Mapping[str, Any]) -> FieldSpe
     name, kind, labels, options = _check(uow, spec, body)
     field = _field_spec(name, kind, labels, options)
     _check_meaning(uow, spec, field)
-    _lock(uow.connection)
+    lock_structure(uow.connection)
     _make(uow, spec, field, indexed=bool(options.get("index")))
     uow.execute(
         insert(custom_field_table).values(
@@ -329,13 +330,6 @@ def _check_meaning(uow: UnitOfWork, spec: EntitySpec, field: FieldSpec) -> None:
         raise Invalid(str(error), [problem]) from None
     except BadValue as error:
         raise Invalid(str(error), [Problem("default", error.code, str(error))]) from None
-
-
-def _lock(connection: Connection) -> None:
-    """One change of structure at a time; waiting writers are not held up for long."""
-    if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7415963201)")
-        connection.exec_driver_sql("SET LOCAL lock_timeout = '2s'")
 
 
 def _make(uow: UnitOfWork, spec: EntitySpec, field: FieldSpec, *, indexed: bool) -> None:

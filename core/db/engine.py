@@ -76,14 +76,14 @@ def _prepare_sqlite(connection: Any, hooks: Sequence[ConnectHook]) -> None:
     connection.isolation_level = None  # we say BEGIN ourselves
     cursor = connection.cursor()
     for pragma in (
-        "journal_mode=WAL",
-        "synchronous=NORMAL",
-        "foreign_keys=ON",
-        f"busy_timeout={SQLITE_LOCK_TIMEOUT}",
-        "cache_size=-32000",
-        "temp_store=MEMORY",
+        "PRAGMA journal_mode=WAL",
+        "PRAGMA synchronous=NORMAL",
+        "PRAGMA foreign_keys=ON",
+        f"PRAGMA busy_timeout={SQLITE_LOCK_TIMEOUT}",
+        "PRAGMA cache_size=-32000",
+        "PRAGMA temp_store=MEMORY",
     ):
-        cursor.execute("PRAGMA " + pragma)
+        cursor.execute(pragma)
     cursor.close()
     for hook in hooks:
         hook(connection)

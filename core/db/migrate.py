@@ -8,10 +8,14 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, event, inspect
+from sqlalchemy import Connection, column, event, inspect, select, table
+
+from core.db.locks import lock_structure
 
 if TYPE_CHECKING:
     from alembic.config import Config
+
+    from core.db.engine import Database
 
 __all__ = [
     "current_revision",
@@ -19,19 +23,25 @@ __all__ = [
     "downgrade",
     "head_revision",
     "is_current",
+    "migrating",
     "upgrade",
     "version_table",
     "write_revision",
 ]
 
 _HERE = Path(__file__).parent / "migrations"
-#: Longer than a request may wait: a migration is run when the suite is quiet.
-LOCK_TIMEOUT = "10s"
 
 
 def version_table(owner: str) -> str:
     """``core_alembic`` for the core, ``crm_leads_alembic`` for a plugin."""
     return f"{owner}_alembic"
+
+
+@contextmanager
+def migrating(database: Database) -> Iterator[Connection]:
+    """A transaction for migrations before there is an installation, when no unit of work can open."""
+    with database.connect(write=True) as connection, connection.begin():
+        yield connection
 
 
 def upgrade(connection: Connection, owner: str, versions: Path) -> str | None:
@@ -43,10 +53,7 @@ def upgrade(connection: Connection, owner: str, versions: Path) -> str | None:
 
     if not any(versions.glob("[0-9]*.py")):
         return None
-    if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7415963201)")
-        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
-        connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+    lock_structure(connection, patient=True)
     with _without_rebuilding(connection):
         command.upgrade(_config(connection, owner, versions), "head")
     return head_revision(owner, versions)
@@ -107,10 +114,10 @@ def head_revision(owner: str, versions: Path) -> str | None:
 
 def current_revision(connection: Connection, owner: str) -> str | None:
     """The revision that the database is at; None before the first."""
-    table = version_table(owner)
-    if not inspect(connection).has_table(table):
+    name = version_table(owner)
+    if not inspect(connection).has_table(name):
         return None
-    found = connection.exec_driver_sql(f'SELECT version_num FROM "{table}"').scalar()
+    found = connection.execute(select(table(name, column("version_num")))).scalar()
     return None if found is None else str(found)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import insert, select
 
-from core.db.migrate import upgrade
+from core.db.migrate import migrating, upgrade
 from core.entities import service
 from core.errors import Refused
 from core.i18n import gettext as _
@@ -34,7 +34,7 @@ CLI = Origin("cli")
 
 def prepare_database(runtime: Runtime) -> None:
     """Make or update the core's tables, the epoch row and the core's roles. Safe to repeat."""
-    with runtime.database.connect(write=True) as connection, connection.begin():
+    with migrating(runtime.database) as connection:
         upgrade(connection, "core", CORE_MIGRATIONS)
         if connection.execute(select(epoch_table.c.id)).first() is None:
             connection.execute(insert(epoch_table).values(id=1, structure=1, access=1))

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Index, text
+from sqlalchemy import Index, TextClause, text
 from sqlalchemy.orm import Mapped, declared_attr
 
 from core.fields import (
@@ -114,8 +114,8 @@ class Campaign(Entity):
     note: Mapped[str | None] = field(LongText(4000), label=_l("Note"))
 
 
-def _partial(name: str, where: str, *columns: str) -> Index:
-    return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
+def _partial(name: str, where: TextClause, *columns: str) -> Index:
+    return Index(name, *columns, sqlite_where=where, postgresql_where=where)
 
 
 class Lead(Entity, Owned):
@@ -258,9 +258,9 @@ class Lead(Entity, Owned):
             Index(f"{name}_company_id", "company", "id"),
             Index(f"{name}_status_created_at_id", "status", "created_at", "id"),
             Index(f"{name}_source_created_at_id", "source", "created_at", "id"),
-            _partial(f"{name}_in_pool", "owner_id IS NULL", "pool_id", "created_at", "id"),
-            _partial(f"{name}_next_follow_at", "next_follow_at IS NOT NULL", "next_follow_at"),
-            _partial(f"{name}_campaign_id", "campaign_id IS NOT NULL", "campaign_id"),
+            _partial(f"{name}_in_pool", text("owner_id IS NULL"), "pool_id", "created_at", "id"),
+            _partial(f"{name}_next_follow_at", text("next_follow_at IS NOT NULL"), "next_follow_at"),
+            _partial(f"{name}_campaign_id", text("campaign_id IS NOT NULL"), "campaign_id"),
             options,
         )
 

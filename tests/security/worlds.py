@@ -242,8 +242,9 @@ def tell(runtime: Any) -> dict[str, Any]:
 
 def _rows(uow: UnitOfWork, spec: Any) -> dict[int, dict[str, Any]]:
     found = {}
-    for row in uow.execute(select(spec.table)).mappings():
-        values = {field.name: row[field.column] for field in spec.stored}
+    columns = [spec.column(field.name).label(field.name) for field in spec.stored]
+    for row in uow.execute(select(*columns)).mappings():
+        values = dict(row)
         found[row["id"]] = {**values, "archived": row["archived_at"] is not None}
     return found
 
