@@ -13,10 +13,10 @@ from core.admin import blueprint
 from core.admin.display import owner_title
 from core.audit.recorder import record_act
 from core.errors import NotFound
+from core.http.jobs import DELIVERY, find_jobs, job_kinds, shown
 from core.http.rendering import render
 from core.http.requests import requires, unit_of_work
 from core.i18n import gettext as _
-from core.web.jobs import DELIVERY, find_jobs, job_kinds, shown
 from core.work.jobs import cancel_job, replay_job
 from core.work.tables import job_table
 from core.work.uow import UnitOfWork

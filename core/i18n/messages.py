@@ -77,10 +77,10 @@ def gettext(message: str, **values: object) -> str:
 def ngettext(singular: str, plural: str, n: int, **values: object) -> str:
     """The form of the message that fits the number ``n``, which also fills ``%(n)s``."""
     catalogue = _catalogues.get(_locale.get())
-    if catalogue:
-        text = catalogue.ngettext(singular, plural, n)
-    else:
+    if catalogue is None:
         text = singular if n == 1 else plural
+        return text % {"n": n, **values}
+    text = catalogue.ngettext(singular, plural, n)
     return text % {"n": n, **values}
 
 

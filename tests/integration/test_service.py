@@ -88,8 +88,8 @@ def test_lines_are_written_with_their_parent(unit_of_work, admin_id):
     with unit_of_work(admin_id, write=False) as uow:
         lines = query.get(uow, "user", admin_id).values["absences"]
         assert [line["reason"] for line in lines] == ["病假"]
+    wrong = {"starts_on": "2026-05-03", "ends_on": "2026-05-01"}
     with pytest.raises(Invalid) as refused, unit_of_work(admin_id) as uow:
-        wrong = {"starts_on": "2026-05-03", "ends_on": "2026-05-01"}
         service.update(uow, "user", {admin_id: {"absences": [wrong]}})
     assert refused.value.problems[0].field == "absences.0.ends_on"
 
