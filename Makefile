@@ -1,6 +1,8 @@
 # Two commands matter: `make run` and `make test`. Everything is made in .venv and $DOUGONG_HOME.
 
-PYTHON ?= $(shell command -v python3.13 || command -v python3.12 || command -v python3.11 || command -v python3)
+# The first that runs and is new enough; say which with `make PYTHON=…`.
+PYTHON ?= $(shell for each in python3.11 python3.12 python3.13 python3; do \
+  $$each -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$each && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
 export DOUGONG_HOME ?= var
@@ -9,8 +11,9 @@ PORT ?= 8000
 PASSWORD ?= dougong demo 2026
 WORKERS ?= 2
 # In CI nothing may be missing and nothing may be skipped.
-REQUIRE := $(if $(filter true 1,$(CI)),--require)
-SERVICES := $(BIN)/python tools/with_services.py $(REQUIRE)
+IN_CI := $(filter true 1,$(CI))
+SERVICES := $(BIN)/python tools/with_services.py $(if $(IN_CI),--require)
+PYTEST := $(BIN)/python -m pytest $(if $(IN_CI),-p tools.no_skips)
 
 .PHONY: run test check test-long bench clean
 
@@ -29,20 +32,20 @@ check: $(VENV)/installed-dev
 	$(BIN)/lint-imports
 
 test: check
-	$(SERVICES) $(BIN)/python -m pytest -n 2 --dist loadgroup -m "not long"
+	$(SERVICES) $(PYTEST) -n 2 --dist loadgroup -m "not long"
 
 test-long: $(VENV)/installed-dev
-	$(SERVICES) $(BIN)/python -m pytest -m long
+	$(SERVICES) $(PYTEST) -m long
 
 bench: $(VENV)/installed-dev
-	$(SERVICES) $(BIN)/python -m benchmarks
+	$(SERVICES) $(BIN)/python -m benchmarks.run
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage*
 	find core plugins themes tests benchmarks tools -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	@test -n "$(PYTHON)" \
 	  || { echo "Python 3.11 or newer is needed; say which: make PYTHON=/path/to/python3.11"; exit 1; }
 	@$(PYTHON) -m venv $(VENV) \
 	  || { echo "The module venv is missing (Debian: apt install python3-venv)"; rm -rf $(VENV); exit 1; }

@@ -103,6 +103,8 @@ def update(
         raise Forbidden(_("%(entity)s are not changed by hand.", entity=str(spec.label_plural)))
     require(uow, spec, "update")
     ids = list(values)
+    if not ids:
+        return []
     before = load(uow, spec, ids, "update")
     given, problems = check_given(uow, spec, [values[key] for key in ids])
     _check_versions(uow, spec, before, versions or {}, values)

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import singledispatch
 from typing import Any
 
-from core.exchange.refusals import Refusal
 from core.exchange.references import ReferenceResolver, resolver_for
+from core.exchange.refusals import Refusal
 from core.fields import FieldSpec
 from core.fields import types as t
 from core.fields.regions import find_region, region
@@ -224,4 +224,3 @@ def join_entries(entries: Sequence[str]) -> str:
     quoted = ('"' + text.replace('"', '""') + '"' if _NEEDS_QUOTES.search(text) else text
               for text in entries)  # fmt: skip
     return "; ".join(quoted)
-

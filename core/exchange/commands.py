@@ -6,7 +6,7 @@ import shutil
 import time
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from sqlalchemy import Row, select
 
@@ -88,7 +88,7 @@ def export_file(
         with NamedTemporaryFile(dir=path.parent, prefix=".dougong-", delete=False) as file:
             partial = Path(file.name)
             try:
-                rows = write_export(uow, request, file)
+                rows = write_export(uow, request, cast(BinaryIO, file))
             except BaseException:
                 partial.unlink()
                 raise

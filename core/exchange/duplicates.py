@@ -91,8 +91,8 @@ def find_records(uow: UnitOfWork, spec: EntitySpec, keys: Iterable[int]) -> dict
             )
             .order_by(table.c.record_id)
         )
-        for key, record_id in rows:
-            found[key].append(record_id)
+        for row in rows:
+            found[row.key].append(row.record_id)
     return found
 
 
@@ -151,7 +151,7 @@ def ensure_keys(uow: UnitOfWork, spec: EntitySpec) -> None:
     while rows := uow.execute(
         statement.where(spec.table.c.id > last).limit(_REBUILD)
     ).mappings().all():  # fmt: skip
-        keys = [(maker.key(row), row["id_"]) for row in rows]
+        keys = [(maker.key(dict(row)), row["id_"]) for row in rows]
         _add(uow, spec.name, [(key, record) for key, record in keys if key is not None])
         last = rows[-1]["id_"]
     _add(uow, spec.name, [(maker.marker, _MARKER)])

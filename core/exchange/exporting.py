@@ -192,4 +192,3 @@ def _number_format(type_: t.FieldType) -> str | None:
 @_number_format.register
 def _format_number(type_: t.Number) -> str | None:
     return "#,##0." + "0" * type_.scale if isinstance(type_, t.Money) else None
-

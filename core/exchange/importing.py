@@ -327,7 +327,9 @@ class Importer:
                 for problem in problems
             ]
             done.refused.append(_refusal(rows[item]))
-        self._attempt(uow, [r for i, r in enumerate(rows) if i not in bad] if bad else [], write, done)
+        self._attempt(
+            uow, [r for i, r in enumerate(rows) if i not in bad] if bad else [], write, done
+        )
 
 
 _TEXTS = (t.Text, t.LongText)

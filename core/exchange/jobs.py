@@ -15,7 +15,7 @@ from sqlalchemy import delete, insert, select
 from core.errors import Invalid, Problem
 from core.exchange.duplicates import ensure_keys
 from core.exchange.exporting import ExportRequest, prepare_export, write_export
-from core.exchange.importing import ImportPlan, Importer, RefusedRow, batches, check_rights
+from core.exchange.importing import Importer, ImportPlan, RefusedRow, batches, check_rights
 from core.exchange.mapping import (
     REPORT_COLUMNS,
     ColumnMapping,

@@ -104,7 +104,9 @@ def check_mapping(
     """
     proposal = propose(uow, spec, header)
     usable, problems = importable_fields(uow, spec), []
-    fields = [name if text not in given else None for text, name in zip(header, proposal.fields)]
+    fields = [
+        None if text in given else name for text, name in zip(header, proposal.fields, strict=True)
+    ]
     for text, name in given.items():
         if text not in header:
             message = _("The file has no column “%(name)s”.", name=text[:60])
@@ -112,7 +114,9 @@ def check_mapping(
         elif name is not None and name != "id" and name not in usable:
             message = _("There is no field %(name)s that you may import.", name=str(name)[:60])
             problems.append(Problem("mapping", "unknown_field", message))
-        elif name is not None and name in [given.get(h) for h in header if h in given and h != text]:
+        elif name is not None and name in [
+            given.get(h) for h in header if h in given and h != text
+        ]:
             message = _("The field %(name)s is used twice.", name=name[:60])
             problems.append(Problem("mapping", "twice", message))
         else:

@@ -122,7 +122,8 @@ def _naming_columns(uow: UnitOfWork, spec: EntitySpec) -> list[Any]:
 
 def shared_labels(uow: UnitOfWork, spec: EntitySpec, labels: Iterable[str]) -> set[str]:
     """Those labels that several living records have; exports write these with their number."""
-    column, found = label_column(spec), set()
+    column = label_column(spec)
+    found: set[str] = set()
     wanted = sorted(set(labels))
     for start in range(0, len(wanted), _IN_CHUNK):
         statement = (

@@ -27,6 +27,7 @@ from core.exchange.importing import Batch, Importer, ImportPlan, batches, check_
 from core.exchange.jobs import open_upload, start_export, start_import
 from core.exchange.mapping import RECORD_ID, importable_fields, propose
 from core.fields import EntitySpec
+from core.fields import types as t
 from core.files.service import store_upload
 from core.http.downloads import stream_response
 from core.http.rendering import render
@@ -46,6 +47,8 @@ COUNTED = 20_000
 MAX_TABLE = 100_000_000
 ACCEPT = ".xlsx,.xlsm,.xls,.csv,.tsv,.txt"
 _SAMPLES = 3
+#: Kept by codes and ids, which say nothing to a reader.
+_CODED = (t.ChoiceField, t.Region, t.Reference, t.References, t.Tags)
 _ENCODINGS = [(name, name) for name in ENCODINGS]
 
 
@@ -272,7 +275,7 @@ def _preview_page(
         total.duplicates += foreseen.duplicates
         total.refused += foreseen.refused
         for (_line, cells), row in list(zip(batch, cleaned, strict=True))[: SHOWN - len(shown)]:
-            shown.append(_preview_row(header, fields, cells, row))
+            shown.append(_preview_row(spec, header, fields, cells, row))
     mapped = [place for place, name in enumerate(fields) if name]
     return render(
         "core/exchange/preview.html",
@@ -299,7 +302,11 @@ def _preview_page(
 
 
 def _preview_row(
-    header: Sequence[str], fields: Sequence[str | None], cells: Sequence[Any], row: Any
+    spec: EntitySpec,
+    header: Sequence[str],
+    fields: Sequence[str | None],
+    cells: Sequence[Any],
+    row: Any,
 ) -> dict[str, Any]:
     wrong = dict(row.problems)
     shown = []
@@ -308,7 +315,8 @@ def _preview_row(
             continue
         value = row.values.get(name)
         was = _short(cells[place])
-        now = _short(value) if value is not None and not isinstance(value, list) else was
+        as_written = value is None or name not in spec or isinstance(spec[name].type, _CODED)
+        now = was if as_written else _short(value)
         problem = wrong.get(header[place], "")
         shown.append({"was": was, "now": was if problem else now, "problem": problem})
     return {"line": row.line, "cells": shown, "refused": bool(row.problems)}

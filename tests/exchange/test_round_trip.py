@@ -98,12 +98,16 @@ def test_text_that_the_cleaning_would_mend_is_left_as_it_is(
     assert all_rows("thing")[0]["name"] == "ＡＢＣ（重庆）"
 
 
-def test_references_that_share_a_label_come_back(runtime, unit_of_work, make_person, admin_id, tmp_path, all_rows):
+def test_references_that_share_a_label_come_back(
+    runtime, unit_of_work, make_person, admin_id, tmp_path, all_rows
+):
     twins = [make_person("王伟"), make_person("王伟")]
     with unit_of_work(admin_id) as uow:
         actor = uow.actor
         ids = service.create(
-            uow, "thing", [{"name": f"物{n}", "keeper": key, "helpers": twins} for n, key in enumerate(twins)]
+            uow,
+            "thing",
+            [{"name": f"物{n}", "keeper": key, "helpers": twins} for n, key in enumerate(twins)],
         )
     path = tmp_path / "things.csv"
     export_file(runtime, "thing", path, actor=actor)

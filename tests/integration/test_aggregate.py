@@ -37,7 +37,9 @@ def test_groups_reach_through_references(unit_of_work, admin_id, tree):
 
 def test_without_groups_there_is_one_row_even_of_nothing(unit_of_work, admin_id):
     with unit_of_work(admin_id, write=False) as uow:
-        rows = aggregate(uow, "department", [], ["count", "sum:version", "avg:version"], ListQuery())
+        rows = aggregate(
+            uow, "department", [], ["count", "sum:version", "avg:version"], ListQuery()
+        )
     assert rows == [{"count": 0, "sum:version": None, "avg:version": None}]
 
 
