@@ -25,8 +25,13 @@ class Client:
         target = f"{path}?{urlencode(query)}" if query else path
         data = None if body is None else json.dumps(body).encode()
         headers = {**self.headers, **({"Content-Type": "application/json"} if data else {})}
-        self.connection.request(method, target, data, headers)
-        answer = self.connection.getresponse()
+        try:
+            self.connection.request(method, target, data, headers)
+            answer = self.connection.getresponse()
+        except ConnectionError:  # closed by the server, after it was idle for some seconds
+            self.connection.close()
+            self.connection.request(method, target, data, headers)
+            answer = self.connection.getresponse()
         content = answer.read()
         if answer.status >= 400:
             raise RuntimeError(f"{method} {target}: {answer.status} {content[:500]!r}")

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Column, Connection, Integer, Table, select, update
+from sqlalchemy import Column, Connection, Integer, Row, Table, select, update
 
 from core.clock import Clock
 from core.db.base import metadata
@@ -65,6 +65,8 @@ class AccessCache:
     actors: dict[int, Actor] = field(default_factory=dict)
     #: Actors behind API tokens, by token id.
     token_actors: dict[int, Actor] = field(default_factory=dict)
+    #: Rows of API tokens, by their hash.
+    tokens: dict[str, Row[Any]] = field(default_factory=dict)
     #: Labels of people and departments.
     directory: dict[tuple[str, int], str] = field(default_factory=dict)
 

@@ -119,7 +119,7 @@ def _actions(uow: UnitOfWork) -> list[tuple[str, str]]:
 
 
 def _entries(uow: UnitOfWork, rows: list[dict[str, Any]], labels: Labels) -> list[dict[str, Any]]:
-    words = dict(_actions(uow))
+    words, channels = dict(_actions(uow)), _channels()
     specs = uow.snapshot.installed_entities
     known = _referred(uow, rows)
     open_, names = _reachable(uow, rows)
@@ -143,13 +143,24 @@ def _entries(uow: UnitOfWork, rows: list[dict[str, Any]], labels: Labels) -> lis
                 "trail": url_for("admin.audit", entity=entity, record=key)
                 if entity and key
                 else None,
-                "channel": row["channel"],
+                "channel": channels.get(row["channel"], row["channel"]),
                 "address": row["address"],
                 "request": row["request_id"],
                 "changes": list(_changes(spec, row["changes"] or {}, known)),
             }
         )
     return entries
+
+
+def _channels() -> dict[str, str]:
+    """By which way a change came, in words."""
+    return {
+        "web": _("Pages"),
+        "cli": _("Command line"),
+        "import": _("Import"),
+        "job": _("Background"),
+        "schedule": _("Schedule"),
+    }
 
 
 def _changes(

@@ -73,12 +73,16 @@ def _row(
 
 
 def _differences(change: Change) -> dict[str, list[Any]]:
-    before, after = change.before, change.after
-    found: dict[str, list[Any]] = {
-        name: [_plain(old), _plain(new)]
-        for name in change.entity.audited_names
-        if (old := before.get(name)) != (new := after.get(name))
-    }
+    before, after, names = change.before, change.after, change.entity.audited_names
+    found: dict[str, list[Any]]
+    if not before:  # a creation, of which an import makes thousands
+        found = {n: [None, _plain(new)] for n in names if (new := after.get(n)) is not None}
+    else:
+        found = {
+            name: [_plain(old), _plain(new)]
+            for name in names
+            if (old := before.get(name)) != (new := after.get(name))
+        }
     for name, value in change.detached.items():
         if not isinstance(change.entity[name].type, References):
             continue  # lines have entries of their own

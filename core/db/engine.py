@@ -10,6 +10,8 @@ import orjson
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 
+from core.db.liveness import check_on_checkout
+
 __all__ = ["Database"]
 
 ConnectHook = Callable[[Any], None]
@@ -53,7 +55,6 @@ class Database:
         options: dict[str, Any] = {
             "json_serializer": lambda value: orjson.dumps(value).decode(),
             "json_deserializer": orjson.loads,
-            "pool_pre_ping": not self.is_sqlite,
             "pool_size": pool_size,
             "max_overflow": pool_size,
         }
@@ -63,10 +64,14 @@ class Database:
                 f" -c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_TIMEOUT}"
                 " -c timezone=UTC"
             )
-            return create_engine(self.url, connect_args={"options": settings}, **options)
+            engine = create_engine(self.url, connect_args={"options": settings}, **options)
+            check_on_checkout(engine)
+            return engine
         if self.url.database:
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
-        engine = create_engine(self.url, connect_args={"timeout": SQLITE_LOCK_TIMEOUT / 1000}, **options)
+        engine = create_engine(
+            self.url, connect_args={"timeout": SQLITE_LOCK_TIMEOUT / 1000}, **options
+        )
         event.listen(engine, "connect", lambda connection, _: _prepare_sqlite(connection, hooks))
         event.listen(engine, "begin", _begin_sqlite)
         return engine

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -35,8 +36,9 @@ from core.fields.regions import code_range
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
-__all__ = ["condition_sql", "like_pattern"]
+__all__ = ["condition_sql", "like_pattern", "matches"]
 
+_LETTER = re.compile("[A-Za-z]")
 _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "eq": operator.eq,
     "lt": operator.lt,
@@ -69,6 +71,17 @@ def _json_contains_sqlite(element: Any, compiler: SQLCompiler, **options: Any) -
 def like_pattern(text: str) -> str:
     """``text`` with the wildcards of LIKE taken literally (escape character ``\\``)."""
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+def matches(column: ColumnElement[Any], pattern: str, *, is_sqlite: bool) -> ColumnElement[bool]:
+    """True when a text matches a pattern of LIKE, with only the 26 letters taken in either case.
+
+    SQLite's LIKE does so by itself; PostgreSQL's ILIKE copies each text in lower case first, which
+    is left out for a pattern without such letters.
+    """
+    if is_sqlite or not _LETTER.search(pattern):
+        return column.like(pattern, escape="\\")
+    return column.ilike(pattern, escape="\\")
 
 
 def condition_sql(
@@ -143,15 +156,18 @@ class _Compiler:
             case "contains" if isinstance(field.value_type, (t.MultiChoice, t.Tags)):
                 return json_contains(column, value)
             case "contains":
-                return column.ilike(f"%{like_pattern(value)}%", escape="\\")
+                return self.like(column, f"%{like_pattern(value)}%")
             case "starts_with":
-                return column.ilike(f"{like_pattern(value)}%", escape="\\")
+                return self.like(column, f"{like_pattern(value)}%")
             case "span":
                 return and_(column >= value[0], column < value[1])
             case "under":
                 return self.under(field.value_type, column, value)
             case op:
                 return _OPERATORS[op](column, value)  # type: ignore[no-any-return]
+
+    def like(self, column: ColumnElement[Any], pattern: str) -> ColumnElement[bool]:
+        return matches(column, pattern, is_sqlite=self.uow.runtime.database.is_sqlite)
 
     def under(
         self, type_: t.FieldType, column: ColumnElement[Any], value: Any

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
@@ -86,13 +86,12 @@ def fill_defaults(spec: EntitySpec, values: dict[str, Any]) -> None:
         values[field.name] = default() if callable(default) else default
 
 
-def check_required(changes: Iterable[Change]) -> list[Problem]:
+def check_required(changes: Sequence[Change]) -> list[Problem]:
     """Required fields that are empty. An update is held to those it touches."""
     problems = []
+    required = [field for field in changes[0].entity if field.required] if changes else []
     for change in changes:
-        for field in change.entity:
-            if not field.required:
-                continue
+        for field in required:
             name = field.name
             if field.is_stored:
                 value = change.after.get(name)

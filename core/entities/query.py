@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select
+from sqlalchemy import ColumnElement, CursorResult, Select, and_, false, func, or_, select
 
 from core.entities.conditions import parse_condition
-from core.entities.conditions_sql import condition_sql, like_pattern
+from core.entities.conditions_sql import condition_sql, like_pattern, matches
 from core.entities.labels import Labels, reference_ids, resolve_labels
 from core.entities.lines import load_lines
 from core.entities.masking import mask_value
@@ -46,6 +46,8 @@ __all__ = [
 MAX_LIMIT = 500
 #: Above this many rows ``count="estimate"`` stops counting.
 COUNT_CAP = 10_000
+#: Choices of columns that are kept ready, in each process.
+MAX_KEPT = 300
 
 
 @dataclass(frozen=True)
@@ -104,11 +106,11 @@ def page(uow: UnitOfWork, entity: str, query: ListQuery) -> Page:
     limit = max(1, min(query.limit, MAX_LIMIT))
     keys = _order(uow, spec, query)
     where = conditions(uow, spec, query)
-    statement = _columns(spec, fields, keys).where(*where)
+    statement = _columns(uow, spec, fields, keys).where(*where)
     if query.after:
         statement = statement.where(after_cursor(uow, spec, keys, query.after))
     statement = statement.order_by(*(key.order() for key in keys)).limit(limit + 1)
-    rows = [dict(row) for row in uow.execute(statement).mappings()]
+    rows = _rows(uow.execute(statement))
     following = make_cursor(keys, rows[limit - 1]) if len(rows) > limit else None
     items = _shown(uow, spec, fields, rows[:limit])
     _attach_links(uow, spec, fields, items)
@@ -127,11 +129,11 @@ def get(uow: UnitOfWork, entity: str, record_id: int, *, archived: bool | None =
     fields = visible(uow, spec)
     row = None
     if is_key(record_id):
-        statement = _columns(spec, fields, ()).where(spec.table.c.id == record_id)
+        statement = _columns(uow, spec, fields, ()).where(spec.table.c.id == record_id)
         statement = statement.where(*_living(spec, archived))
         if (clause := scope_clause(uow, spec, "read")) is not None:
             statement = statement.where(clause)
-        row = uow.execute(statement).mappings().one_or_none()
+        row = next(iter(_rows(uow.execute(statement))), None)
     if row is None:
         raise NotFound(
             _(
@@ -140,7 +142,7 @@ def get(uow: UnitOfWork, entity: str, record_id: int, *, archived: bool | None =
                 id=record_id,
             )
         )
-    (values,) = _shown(uow, spec, fields, [dict(row)])
+    (values,) = _shown(uow, spec, fields, [row])
     _attach_links(uow, spec, fields, [values])
     labels = resolve_labels(uow, reference_ids(spec, [item.name for item in fields], [values]))
     record = Record(spec, fields, values, labels)
@@ -169,11 +171,11 @@ def stream(
         where.append(clause)
     cursor = query.after
     while True:
-        statement = _columns(spec, fields, keys).where(*where)
+        statement = _columns(uow, spec, fields, keys).where(*where)
         if cursor:
             statement = statement.where(after_cursor(uow, spec, keys, cursor))
         statement = statement.order_by(*(key.order() for key in keys)).limit(chunk + 1)
-        rows = [dict(row) for row in uow.execute(statement).mappings()]
+        rows = _rows(uow.execute(statement))
         cursor = make_cursor(keys, rows[chunk - 1]) if len(rows) > chunk else None
         items = _shown(uow, spec, fields, rows[:chunk])
         _attach_links(uow, spec, fields, items)
@@ -209,15 +211,29 @@ def _order(uow: UnitOfWork, spec: EntitySpec, query: ListQuery) -> tuple[SortKey
     return parse_sort(uow, spec, ",".join(usable))
 
 
-def _columns(spec: EntitySpec, fields: Sequence[FieldSpec], keys: Sequence[SortKey]) -> Select[Any]:
+def _columns(
+    uow: UnitOfWork, spec: EntitySpec, fields: Sequence[FieldSpec], keys: Sequence[SortKey]
+) -> Select[Any]:
     names = {item.name for item in fields if item.is_stored} | ({"id"} & set(spec.by_name))
     if spec.redact is not None:
         names.update(item.name for item in spec.stored)  # it looks at the whole row
     if "version" in spec:
         names.add("version")
-    columns = [spec.column(name).label(name) for name in spec.by_name if name in names]
     extra = [key.expression.label(key.alias) for key in keys if key.alias not in names]
-    return select(*columns, *extra)
+    # Naming thirty columns takes as long as finding the row: what is asked for often is kept.
+    kept: dict[Any, Select[Any]] = uow.snapshot.memo.setdefault("columns", {})
+    asked = (spec.name, frozenset(names))
+    found = kept.get(asked)
+    if found is None:
+        found = select(*(spec.column(n).label(n) for n in spec.by_name if n in names))
+        if len(kept) < MAX_KEPT:
+            kept[asked] = found
+    return found.add_columns(*extra) if extra else found
+
+
+def _rows(result: CursorResult[Any]) -> list[dict[str, Any]]:
+    names = list(result.keys())
+    return [dict(zip(names, row, strict=True)) for row in result]
 
 
 def _living(spec: EntitySpec, archived: bool | None) -> list[ColumnElement[bool]]:
@@ -248,7 +264,8 @@ def _search(uow: UnitOfWork, spec: EntitySpec, term: str) -> ColumnElement[bool]
         raise Invalid(_("The search has characters that no text holds."))
     pattern = f"%{like_pattern(term)}%"
     columns = [spec.column(item.name) for item in spec.searchable if may_use(uow, spec, item)]
-    found = [column.ilike(pattern, escape="\\") for column in columns]
+    is_sqlite = uow.runtime.database.is_sqlite
+    found = [matches(column, pattern, is_sqlite=is_sqlite) for column in columns]
     return or_(false(), *found)
 
 

@@ -190,7 +190,8 @@ class Importer:
             elif name in usable:
                 self._columns.append((column, name, ColumnCleaner(uow, usable[name])))
                 self._headings[name] = self._plan.header[column]
-        self._required = [name for _c, name, cleaner in self._columns if cleaner.field.required]
+        needed = [cleaner.field for _column, _name, cleaner in self._columns]
+        self._required = [each.name for each in needed if each.required and each.default is None]
         self._checkers = {name: checker(c.field.type) for _c, name, c in self._columns}
 
     def _require(self, row: Row) -> None:

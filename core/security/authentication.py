@@ -9,13 +9,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import Row, delete, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from core.audit.recorder import record_act
 from core.errors import Forbidden, Invalid, Problem, Refusal
 from core.i18n import gettext as _
+from core.runtime import bump_access
 from core.security.actor import Actor
 from core.security.directory import find_user, load_actor
 from core.security.models import (
@@ -152,7 +153,9 @@ def _count_failure(uow: UnitOfWork, key: str) -> None:
     failures = uow.execute(
         make(table)
         .values(key=key, failures=1, blocked_until=now)
-        .on_conflict_do_update(index_elements=[table.c.key], set_={"failures": table.c.failures + 1})
+        .on_conflict_do_update(
+            index_elements=[table.c.key], set_={"failures": table.c.failures + 1}
+        )
         .returning(table.c.failures)
     ).scalar_one()
     if failures > FREE_TRIES:
@@ -289,6 +292,7 @@ def revoke_token(uow: UnitOfWork, token_id: int) -> bool:
         statement = statement.where(table.c.user_id == uow.actor.user_id)
     changed = uow.execute(statement.values(revoked_at=uow.now())).rowcount
     if changed:
+        bump_access(uow.connection)
         record_act(uow, "revoke_token", entity="user", details={"token": token_id})
     return bool(changed)
 
@@ -297,8 +301,7 @@ def actor_of_token(uow: UnitOfWork, text: str) -> Actor | None:
     """Who presents a token; None when it is unknown, over, or its person may not sign in."""
     if not text.startswith(TOKEN_PREFIX) or len(text) > 100:
         return None
-    table = api_token_table
-    row = uow.execute(select(table).where(table.c.token_hash == _hash(text))).one_or_none()
+    row = _token_row(uow, _hash(text))
     if row is None or row.revoked_at is not None:
         return None
     if row.expires_at is not None and uow.now() >= row.expires_at:
@@ -312,6 +315,18 @@ def actor_of_token(uow: UnitOfWork, text: str) -> Actor | None:
         found = replace(actor, token_scopes=frozenset(row.scopes), _access={})
         if not uow.write:
             kept[row.id] = found
+    return found
+
+
+def _token_row(uow: UnitOfWork, digest: str) -> Row[Any] | None:
+    """The token's row, kept for as long as nobody's access changes: to revoke one is such a change."""
+    kept = uow.access.tokens
+    found = kept.get(digest)
+    if found is None:
+        table = api_token_table
+        found = uow.execute(select(table).where(table.c.token_hash == digest)).one_or_none()
+        if found is not None and not uow.write:
+            kept[digest] = found
     return found
 
 

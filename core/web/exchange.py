@@ -26,7 +26,7 @@ from core.exchange.exporting import (
 from core.exchange.importing import Batch, Importer, ImportPlan, batches, check_rights
 from core.exchange.jobs import open_upload, start_export, start_import
 from core.exchange.mapping import RECORD_ID, importable_fields, propose
-from core.fields import EntitySpec
+from core.fields import EntitySpec, FieldSpec
 from core.fields import types as t
 from core.files.service import store_upload
 from core.http.downloads import stream_response
@@ -205,7 +205,7 @@ def _start_page(
     error: Refusal | None = None,
 ) -> str:
     codes = {problem.code for problem in error.problems} if error else set()
-    required = [str(item.label) for item in importable_fields(uow, spec).values() if item.required]
+    required = [str(item.label) for item in importable_fields(uow, spec).values() if _needed(item)]
     return render(
         "core/exchange/start.html",
         spec=spec,
@@ -216,6 +216,11 @@ def _start_page(
         accept=ACCEPT,
         required=required,
     )
+
+
+def _needed(item: FieldSpec) -> bool:
+    """True when a row without the field is refused: a default would fill it in."""
+    return item.required and item.default is None
 
 
 def _columns_page(
@@ -238,7 +243,7 @@ def _columns_page(
         for place, (heading, name) in enumerate(zip(table.header, fields, strict=True))
     ]
     missing = [
-        str(item.label) for item in usable.values() if item.required and item.name not in fields
+        str(item.label) for item in usable.values() if _needed(item) and item.name not in fields
     ]
     options = [(item.name, str(item.label)) for item in usable.values()]
     return render(

@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
 from flask import request, url_for
 
 from core.entities import query
+from core.entities.aggregate import aggregate
+from core.entities.filters import FilterRow, row_pairs
 from core.entities.query import ListQuery
 from core.entities.scope import may, may_use
 from core.entities.tables import list_columns
 from core.fields import EntitySpec
+from core.fields.types import ChoiceField
 from core.http.rendering import render
 from core.http.requests import actor, signed_in, unit_of_work
+from core.i18n import gettext as _
+from core.i18n.formats import format_number
 from core.web import blueprint
 from core.web.presenting import data_columns, data_rows, page_url
 from core.work.uow import UnitOfWork
 
 HOME_ENTITIES = 4
 HOME_ROWS = 5
+HOME_NUMBERS = 6
+HOME_COLUMNS = 8
 HITS = 5
+_MINE = {"field": "owner", "op": "eq", "value": {"var": "me"}}
 
 
 @blueprint.get("/")
@@ -34,8 +43,11 @@ def home() -> Any:
             if spec.navigable and spec.parent_field is None and may(uow, spec, "read")
         ]
         cards = [card for spec in specs if spec.owned and (card := _own_records(uow, spec))]
+        if not cards:
+            cards = [card for spec in specs if spec.owned and (card := _newest_records(uow, spec))]
         context = {
             "cards": cards[:HOME_ENTITIES],
+            "numbers": [number for spec in specs[:HOME_NUMBERS] for number in _numbers(uow, spec)],
             "starts": [
                 _start(spec) for spec in specs if spec.creatable and may(uow, spec, "create")
             ],
@@ -50,26 +62,80 @@ def _start(spec: EntitySpec) -> tuple[str, str, str]:
     return str(spec.label), url_for("web.new_record", entity=spec.name), spec.icon
 
 
+def _numbers(uow: UnitOfWork, spec: EntitySpec) -> list[dict[str, Any]]:
+    """How many records there are for the reader, and how many of them are the reader's own, by state.
+
+    Items are ``label``, ``count`` and ``url``, the list of what was counted. Two statements at most.
+    """
+    base = url_for("web.list_records", entity=spec.name)
+    count = query.count(uow, spec.name, ListQuery())
+    found = [{"label": str(spec.label_plural), "count": format_number(count), "url": base}]
+    state = spec["status"] if "status" in spec else None
+    if not _has_own(uow, spec) or state is None or type(state.type) is not ChoiceField:
+        return found
+    if not may_use(uow, spec, state):
+        return found
+    rows = aggregate(uow, spec.name, ["status"], ["count"], ListQuery(filter=_MINE))
+    counts = {row["status"]["id"]: row["count"] for row in rows if row["status"]}
+    return found + [
+        {
+            "label": _("Yours: %(entity)s", entity=str(label)),
+            "count": format_number(counts[key]),
+            "url": _list_url(spec, ("owner", "is_me"), ("status", "eq", key)),
+        }
+        for key, label in state.type.labels().items()
+        if key in counts
+    ]
+
+
+def _has_own(uow: UnitOfWork, spec: EntitySpec) -> bool:
+    return spec.owned and "owner" in spec and may_use(uow, spec, spec["owner"])
+
+
+def _list_url(spec: EntitySpec, *rows: tuple[str, ...]) -> str:
+    """The list with a filter; each row is (field, operator) or (field, operator, value)."""
+    pairs = []
+    for row in rows:
+        pairs += row_pairs(FilterRow(row[0], row[1], tuple(row[2:])))
+    return f"{url_for('web.list_records', entity=spec.name)}?{urlencode(pairs)}"
+
+
 def _own_records(uow: UnitOfWork, spec: EntitySpec) -> dict[str, Any] | None:
-    if "owner" not in spec or not may_use(uow, spec, spec["owner"]):
+    """The reader's own records, the last touched first."""
+    if not _has_own(uow, spec):
         return None
-    mine = {"field": "owner", "op": "eq", "value": {"var": "me"}}
-    columns = [item for item in list_columns(uow, spec) if item.name != "owner"][:4]
-    names = tuple(item.name for item in columns)
     sort = "-updated_at" if may_use(uow, spec, spec["updated_at"]) else ""
-    page = query.page(
-        uow, spec.name, ListQuery(fields=names, filter=mine, sort=sort, limit=HOME_ROWS)
-    )
+    title = _("Yours: %(entity)s", entity=str(spec.label_plural))
+    address = _list_url(spec, ("owner", "is_me"))
+    return _card(uow, spec, title, ListQuery(filter=_MINE, sort=sort), address, without="owner")
+
+
+def _newest_records(uow: UnitOfWork, spec: EntitySpec) -> dict[str, Any] | None:
+    """For those who own nothing: what came last."""
+    sort = "-created_at" if may_use(uow, spec, spec["created_at"]) else ""
+    title = _("Newest: %(entity)s", entity=str(spec.label_plural))
+    return _card(uow, spec, title, ListQuery(sort=sort), _list_url(spec))
+
+
+def _card(
+    uow: UnitOfWork,
+    spec: EntitySpec,
+    title: str,
+    wanted: ListQuery,
+    all_url: str,
+    *,
+    without: str = "",
+) -> dict[str, Any] | None:
+    columns = [item for item in list_columns(uow, spec) if item.name != without][:HOME_COLUMNS]
+    names = tuple(item.name for item in columns)
+    page = query.page(uow, spec.name, replace(wanted, fields=names, limit=HOME_ROWS))
     if not page.items:
         return None
-    base = url_for("web.list_records", entity=spec.name)
-    state = [("filter_field", "owner"), ("filter_op", "is_me")]
     return {
-        "title": str(spec.label_plural),
-        "label": str(spec.label),
+        "title": title,
         "columns": data_columns(spec, columns),
         "rows": data_rows(uow, spec, columns, page.items, page.labels),
-        "all_url": f"{base}?{urlencode(state)}",
+        "all_url": all_url,
     }
 
 

@@ -19,6 +19,8 @@ __all__ = ["EmbeddedWorker", "run_until_idle"]
 log = logging.getLogger("dougong.worker")
 #: How long a sleeping worker waits before it looks again by itself (seconds).
 NAP = 2.0
+#: How long one that was woken waits for more, so that a hundred commits are one look at the tables.
+REST = 0.1
 
 
 class EmbeddedWorker:
@@ -57,6 +59,8 @@ class EmbeddedWorker:
             except Exception:  # the database may be away for a while; the thread must not be
                 log.exception("the worker could not reach its work")
             woken = self._awake.wait(NAP)
+            if woken:
+                self._stopping.wait(REST)
 
 
 def run_until_idle(runtime: Runtime, *, stopping: threading.Event | None = None) -> int:

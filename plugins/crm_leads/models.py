@@ -99,7 +99,7 @@ class Campaign(Entity):
         ChoiceField(
             choices=(
                 Choice("planned", _l("Planned"), "info"),
-                Choice("running", _l("Running"), "warn"),
+                Choice("running", _l("Under way"), "warn"),
                 Choice("finished", _l("Finished"), "good"),
                 Choice("cancelled", _l("Cancelled"), "neutral"),
             )
@@ -285,7 +285,7 @@ class LeadTransfer(Entity):
                 Choice("assign", _l("Assigned"), "info"),
             )
         ),
-        label=_l("What happened"),
+        label=_l("Kind of move"),
         required=True,
     )
     from_owner: Mapped[int | None] = field(

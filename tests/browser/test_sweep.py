@@ -1,0 +1,285 @@
+"""Every page that can be reached: sound (O3), and deaf to scripts in what people typed (I12)."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl, quote, urljoin, urlsplit
+
+import pytest
+
+from core.entities import service
+from core.files.service import store_upload
+from core.ops.install import create_user, ensure_department, run_demo
+from core.settings.service import put_settings
+
+# A browser sees no difference between databases: one of them is enough.
+pytestmark = [pytest.mark.browser, pytest.mark.databases("sqlite")]
+
+PAGES = 150
+#: Answers that are files, and what has no page.
+_UNOPENED = re.compile(r"^/(static|files|api/openapi|api/v1)")
+_LINKS = """() => [
+    ...[...document.querySelectorAll("a[href]")].map((each) => ["page", each.href]),
+    ...[...document.querySelectorAll("[hx-get]")].map(
+        (each) => ["fragment", new URL(each.getAttribute("hx-get"), location).href]),
+]"""
+#: What a reader could see of the page: its text and what stands in its inputs.
+_TEXT = """() => document.documentElement.textContent + [...document.querySelectorAll("input")]
+    .map((each) => each.value).join()"""
+
+
+@pytest.fixture(scope="session")
+def dougong_plugins():
+    return ("workshop", "crm_leads")
+
+
+@dataclass
+class Crawl:
+    """What a walk from the first page met."""
+
+    opened: list[str] = field(default_factory=list)
+    fragments: list[str] = field(default_factory=list)
+    bad: list[str] = field(default_factory=list)
+    foreign: set[str] = field(default_factory=set)
+    text: str = ""
+
+
+def shape(address: str) -> str:
+    """The address without what tells two records, or two values of a filter, apart."""
+    parts = urlsplit(address)
+    names = sorted({name for name, _value in parse_qsl(parts.query, keep_blank_values=True)})
+    return f"{re.sub(r'[0-9]+', 'N', parts.path)}?{'&'.join(names)}"
+
+
+def crawl(tab, served, starts=("/",), *, pages=PAGES, alike=1):
+    """Follow every link and fragment from ``starts``; of each `shape` the first ``alike``."""
+    found, shapes, seen = Crawl(), Counter(), set()
+    tab.on("request", lambda sent: _note_foreign(sent.url, served, found.foreign))
+    waiting = [("page", urljoin(served, each)) for each in starts]
+    while waiting and len(found.opened) < pages:
+        kind, address = waiting.pop(0)
+        address = address.partition("#")[0]
+        wanted = shape(address)
+        if address in seen or shapes[kind, wanted] >= alike or not address.startswith(served):
+            continue
+        if _UNOPENED.match(urlsplit(address).path):
+            continue
+        seen.add(address)
+        shapes[kind, wanted] += 1
+        if kind == "fragment":
+            answer = tab.request.get(address, headers={"HX-Request": "true"})
+            found.fragments.append(address)
+        else:
+            answer = tab.goto(address)
+            found.opened.append(address)
+            found.text += tab.evaluate(_TEXT)
+            waiting += [(kind, link) for kind, link in tab.evaluate(_LINKS)]
+        if answer.status >= 400:
+            found.bad.append(f"{answer.status} {address}")
+    return found
+
+
+def _note_foreign(address, served, foreign):
+    if not address.startswith((served, "data:", "blob:")):
+        foreign.add(address)
+
+
+@pytest.mark.parametrize("who", ["administrator", "sales"])
+def test_every_page_that_can_be_reached_is_sound(open_page, served, runtime, who):
+    """O3, D3: no dead link, no 5xx, no complaint in the console, nothing from another host."""
+    from plugins.crm_leads.demo import DEMO_PASSWORD
+
+    run_demo(runtime)
+    account = {"email": "fu.yuheng@yuanheng.example", "password": DEMO_PASSWORD}
+    tab = open_page(**account) if who == "sales" else open_page()
+    found = crawl(tab, served)
+    assert found.bad == []
+    assert found.foreign == set()
+    assert len(found.opened) >= 25
+    assert any("/suggest" in each for each in found.fragments)
+    reached = " ".join(found.opened)
+    assert "/r/lead/new" in reached
+    assert "/r/lead/import" in reached
+    assert ("/admin/roles" in reached) is (who == "administrator")
+
+
+# Scripts in what people typed
+
+FORMS = (
+    "<script>pwned({n})</script>",
+    '"><img src=x onerror=pwned({n})>',
+    "'><svg onload=pwned({n})>",
+    '" autofocus onfocus=pwned({n}) x="',
+    "</title></textarea><svg onload=pwned({n})>",
+    "</script><script>pwned({n})</script>",
+)
+#: For each form, a page that forgets to escape there.
+UNESCAPED = tuple(
+    zip(
+        FORMS,
+        (
+            "<p>HERE</p>",
+            '<input value="HERE">',
+            "<input value='HERE'>",
+            '<input value="HERE">',
+            "<title>HERE</title>",
+            "<script>let name = 'HERE'</script>",
+        ),
+        strict=True,
+    )
+)
+
+
+class Canaries:
+    """Texts that run ``pwned(n)`` where a page does not escape them; one number for each place."""
+
+    def __init__(self) -> None:
+        self.places: dict[int, str] = {}
+
+    def __call__(self, place: str, *, long: bool = False) -> str:
+        number = 100 + len(self.places)
+        self.places[number] = place
+        if long:
+            return " ".join(form.format(n=number) for form in FORMS)
+        return FORMS[number % len(FORMS)].format(n=number)
+
+    def unseen(self, text: str) -> list[str]:
+        return [place for n, place in self.places.items() if f"pwned({n})" not in text]
+
+
+@pytest.fixture
+def planted(unit_of_work, admin_id, client, bearer):
+    """The `Canaries`, put in every place where people write text."""
+    canary = Canaries()
+    _plant_fields(client, bearer(admin_id), canary)
+    with unit_of_work() as uow:
+        put_settings(uow, "core", {"company_name": canary("company name")})
+        department = ensure_department(uow, canary("department").replace("/", ""))
+        service.update(uow, "department", {department: {"name": canary("department's name")}})
+        grants = {"lead": {"read": "own"}}
+        role = {"name": "canary", "title": canary("role"), "grants": grants}
+        service.create(uow, "role", [role])
+        person = create_user(uow, "c@example.com", name=canary("person"), password=None)
+        values = {"title": canary("job title"), "department": department}
+        service.update(uow, "user", {person: values})
+    canary.places = {n: p for n, p in canary.places.items() if p != "department"}
+    with unit_of_work(admin_id) as uow:
+        _plant_records(uow, canary, person)
+    return canary
+
+
+def _plant_fields(client, headers, canary):
+    field = {
+        "name": "x_canary",
+        "kind": "choice",
+        "label": canary("label of a field"),
+        "choices": [{"value": "one", "label": canary("label of a choice")}],
+    }
+    address = "/api/v1/schema/entities/lead/fields"
+    answer = client.post(address, json=field, headers=headers)
+    assert answer.status_code == 201, answer.get_data(as_text=True)
+
+
+def _plant_records(uow, canary, person):
+    pool = {"name": canary("pool"), "description": canary("description", long=True)}
+    (pool_id,) = service.create(uow, "lead_pool", [pool])
+    (campaign,) = service.create(uow, "campaign", [{"name": canary("campaign")}])
+    names = ("company", "contact_name", "wechat", "address", "industry")
+    lead = {name: canary(name) for name in names}
+    lead |= {"note": canary("note", long=True), "tags": [canary("tag").replace(",", "")]}
+    lead |= {"pool": pool_id, "campaign": campaign, "x_canary": "one", "owner": person}
+    ids = service.create(uow, "lead", [lead, lead | {"company": "again"}])
+    service.update(uow, "lead", {ids[0]: {"lost_reason": canary("a change", long=True)}})
+    service.update(uow, "lead", {ids[0]: {"company": canary("company after a change")}})
+    (site,) = service.create(uow, "site", [{"name": canary("site")}])
+    name = canary("name of a file").replace("/", "")
+    order = {
+        "title": canary("title"),
+        "note": canary("note of an order", long=True),
+        "site": site,
+        "secret": canary("secret"),
+        "story": f"<p>story {''.join(form.format(n=1) for form in FORMS)}"
+        '<a href="javascript:pwned(2)" onclick="pwned(3)">x</a><iframe srcdoc="<script>'
+        'parent.pwned(4)</script>"></iframe></p>',
+        "drawing": store_upload(uow, io.BytesIO(b"%PDF-1.4 nothing"), f"{name}.pdf"),
+        "parts": [{"name": canary("part")}],
+    }
+    service.create(uow, "order", [order])
+
+
+@pytest.fixture
+def watched(open_page, served):
+    """(an administrator's tab without a policy, the numbers that ran in it)."""
+    tab = open_page(policy=False)
+    ran = []
+    tab.context.expose_function("pwned", lambda number: ran.append(number))  # noqa: PLW0108
+    return tab, ran
+
+
+def test_no_text_that_people_wrote_runs_as_a_script(watched, served, planted):
+    """I12: with the policy off, in every generic page; and each text was shown to the reader."""
+    tab, ran = watched
+    echo = quote(FORMS[1].format(n=5))
+    starts = [
+        "/",
+        "/r/lead/1",
+        "/r/lead/1/edit",
+        "/r/order/1",
+        "/r/order/1/edit",
+        "/r/lead?filtering=1&filter_field=company&filter_op=contains&filter_value=" + echo,
+        "/r/lead?search=" + echo,
+        "/search?q=" + echo,
+        "/search?q=pwned",
+        "/r/campaign?filtering=1",
+        "/admin/fields/lead",
+        "/admin/people",
+        "/admin/roles",
+        "/admin/audit?entity=lead&record=1",
+    ]
+    found = crawl(tab, served, starts, pages=100, alike=2)
+    assert found.bad == []
+    text = found.text + _import_page(tab, planted)
+    tab.goto("/r/lead/new")
+    tab.fill("[name=email]", FORMS[1].format(n=6))
+    tab.locator(".form-actions .button-primary").click()
+    tab.locator("#error-email").wait_for()
+    assert ran == []
+    assert planted.unseen(text) == []
+    assert "pwned(5)" in text
+
+
+def _import_page(tab, canary):
+    heading, cell = canary("heading of a file"), canary("cell of a file")
+    rows = "\n".join(f'"{each.replace(chr(34), chr(34) * 2)}",公司' for each in (heading, cell))
+    file = {"name": "leads.csv", "mimeType": "text/csv", "buffer": rows.encode()}
+    tab.goto("/r/lead/import")
+    tab.set_input_files("input[type=file]", file)
+    tab.locator(".exchange-form .button-primary").last.click()
+    tab.wait_for_url("**/import/*")
+    text = tab.evaluate(_TEXT)
+    tab.locator("main select[name=field]").first.select_option("company")
+    tab.locator("main .exchange-form .button-primary").click()
+    tab.wait_for_url("**/preview?*")
+    return text + tab.evaluate(_TEXT)
+
+
+def test_a_page_that_does_not_escape_is_caught(watched):
+    """I12, the positive control: each form runs in such a page, although it carries our policy."""
+    tab, ran = watched
+    bodies = [body.replace("HERE", form.format(n=n)) for n, (form, body) in enumerate(UNESCAPED)]
+    policy = {"Content-Security-Policy": "default-src 'none'; script-src 'self'"}
+    tab.route(
+        "**/unescaped/*",
+        lambda route: route.fulfill(
+            body=f"<!doctype html>{bodies[int(route.request.url.rpartition('/')[2])]}",
+            content_type="text/html",
+            headers=policy,
+        ),
+    )
+    for n in range(len(bodies)):
+        tab.goto(f"/unescaped/{n}")
+        tab.wait_for_timeout(100)
+    assert ran == list(range(len(FORMS)))
