@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NewSession",
+    "Proof",
     "SignInRefused",
     "Token",
     "actor_of_session",
@@ -48,6 +49,7 @@ __all__ = [
     "create_token",
     "end_session",
     "end_sessions_of",
+    "prove",
     "set_password",
     "sign_in",
 ]
@@ -82,6 +84,18 @@ class NewSession:
 
 
 @dataclass(frozen=True)
+class Proof:
+    """The outcome of checking a password, to be acted upon in a writing transaction."""
+
+    key: str
+    user_id: int | None
+    #: The hash that the password fits; None when it was wrong.
+    password: str | None = field(repr=False)
+    #: A stronger hash to keep instead, when the cost has risen.
+    rehashed: str | None = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Token:
     """A new API token; its text is shown once."""
 
@@ -109,34 +123,49 @@ def set_password(uow: UnitOfWork, user_id: int, password: str, *, email: str, na
     record_act(uow, "set_password", entity="user", record_ids=[user_id])
 
 
-def sign_in(uow: UnitOfWork, email: str, password: str, *, address: str, agent: str) -> NewSession:
-    """Make a session. The caller commits also when this raises `SignInRefused`: failures are counted."""
+def prove(uow: UnitOfWork, email: str, password: str) -> Proof:
+    """Check a password; it writes nothing, so the slow hash is worked out while nobody is locked out.
+
+    It takes as long for an address that nobody has. Raises `SignInRefused` when it is too soon
+    after wrong tries.
+    """
     email = email.strip().lower()[:254]
     key = _hash(f"sign-in:{email}")
     _check_delay(uow, key)
     user_id = find_user(uow, email)
-    stored = None
-    if user_id is not None:
-        stored = uow.execute(
-            select(credential_table.c.password).where(credential_table.c.user_id == user_id)
-        ).scalar_one_or_none()
-    if stored is None or user_id is None:
+    stored = _stored_password(uow, user_id)
+    if stored is None:
         verify_nothing(password[:200])
-        good = False
-    else:
-        good = len(password) <= 200 and verify_password(stored, password)
-    if not good or user_id is None or stored is None:
-        _count_failure(uow, key)
+        return Proof(key, user_id, None, None)
+    if len(password) > 200 or not verify_password(stored, password):
+        return Proof(key, user_id, None, None)
+    return Proof(key, user_id, stored, hash_password(password) if needs_rehash(stored) else None)
+
+
+def sign_in(uow: UnitOfWork, proof: Proof, *, address: str, agent: str) -> NewSession:
+    """Make a session. The caller commits also when this raises `SignInRefused`: failures are counted."""
+    _check_delay(uow, proof.key)
+    stored, user_id = proof.password, proof.user_id
+    if stored is None or user_id is None or stored != _stored_password(uow, user_id):
+        _count_failure(uow, proof.key)
         record_act(uow, "sign_in_failed", entity="user", record_ids=[user_id])
         raise SignInRefused(_("The address or the password is wrong."))
-    uow.execute(delete(sign_in_table).where(sign_in_table.c.key == key))
-    if needs_rehash(stored):
+    uow.execute(delete(sign_in_table).where(sign_in_table.c.key == proof.key))
+    if proof.rehashed is not None:
         uow.execute(
             update(credential_table)
             .where(credential_table.c.user_id == user_id)
-            .values(password=hash_password(password))
+            .values(password=proof.rehashed)
         )
     return _new_session(uow, user_id, address, agent)
+
+
+def _stored_password(uow: UnitOfWork, user_id: int | None) -> str | None:
+    table = credential_table
+    found: str | None = uow.execute(
+        select(table.c.password).where(table.c.user_id == user_id)
+    ).scalar_one_or_none()
+    return found
 
 
 def _check_delay(uow: UnitOfWork, key: str) -> None:

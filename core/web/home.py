@@ -70,7 +70,7 @@ def _numbers(uow: UnitOfWork, spec: EntitySpec) -> list[dict[str, Any]]:
     base = url_for("web.list_records", entity=spec.name)
     count = query.count(uow, spec.name, ListQuery())
     found = [{"label": str(spec.label_plural), "count": format_number(count), "url": base}]
-    state = spec["status"] if "status" in spec else None
+    state = next((item for item in spec.stored if item.name == "status"), None)
     if not _has_own(uow, spec) or state is None or type(state.type) is not ChoiceField:
         return found
     if not may_use(uow, spec, state):

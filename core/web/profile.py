@@ -18,6 +18,7 @@ from core.i18n.formats import format_datetime
 from core.security.authentication import (
     SignInRefused,
     create_token,
+    prove,
     revoke_token,
     set_password,
     sign_in,
@@ -149,12 +150,14 @@ def change_password() -> Any:
             assert who.user_id is not None
             try:
                 # The old password is checked as at signing in: with the same growing delay.
-                sign_in(uow, who.email, form.get("old_password", ""), address=_address(), agent="")
+                old = prove(uow, who.email, form.get("old_password", ""))
+                sign_in(uow, old, address=_address(), agent="")
             except SignInRefused as error:
                 refused = error.message  # the failure is counted: the transaction is kept
             else:
                 set_password(uow, who.user_id, new, email=who.email, name=who.name)
-                session = sign_in(uow, who.email, new, address=_address(), agent=agent)
+                proof = prove(uow, who.email, new)
+                session = sign_in(uow, proof, address=_address(), agent=agent)
     except Invalid as error:
         problems = [Problem("new_password", p.code, p.message) for p in error.problems]
         return _page(tuple(problems)), error.status

@@ -19,7 +19,13 @@ from core.http.requests import (
     unit_of_work,
 )
 from core.i18n import LOCALES
-from core.security.authentication import NewSession, SignInRefused, end_session, sign_in
+from core.security.authentication import (
+    NewSession,
+    SignInRefused,
+    end_session,
+    prove,
+    sign_in,
+)
 from core.web import blueprint
 from core.work.uow import UnitOfWork
 
@@ -42,25 +48,26 @@ def sign_in_submit() -> Any:
     """Check the password; a session is made and its cookie set."""
     email, password = request.form.get("email", ""), request.form.get("password", "")
     target = _safe_target(request.form.get("next"))
-    refused: SignInRefused | None = None
-    new = None
-    with UnitOfWork(runtime(), actor(), origin=origin()) as uow:
-        try:
-            new = sign_in(
-                uow,
-                email,
-                password,
-                address=request.remote_addr or "",
-                agent=request.headers.get("User-Agent", ""),
-            )
-        except SignInRefused as error:
-            refused = error  # the failure is counted: the transaction is kept
-    if new is None or refused is not None:
-        message = refused.message if refused else ""
-        return render("core/sign_in.html", email=email, next=target, error=message), 401
+    try:
+        new = _begin_session(email, password)
+    except SignInRefused as refused:
+        return render("core/sign_in.html", email=email, next=target, error=refused.message), 401
     response = redirect(target)
     set_session_cookie(response, new)
     return response
+
+
+def _begin_session(email: str, password: str) -> NewSession:
+    """The slow check in a reading transaction, its outcome in a short writing one."""
+    who, address = origin(), request.remote_addr or ""
+    with UnitOfWork(runtime(), actor(), origin=who, write=False) as uow:
+        proof = prove(uow, email, password)
+    with UnitOfWork(runtime(), actor(), origin=who) as uow:
+        try:
+            return sign_in(uow, proof, address=address, agent=request.headers.get("User-Agent", ""))
+        except SignInRefused as error:
+            refused = error  # the failure is counted: the transaction is kept
+    raise refused
 
 
 def set_session_cookie(response: Any, new: NewSession) -> None:
