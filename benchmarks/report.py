@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks.client import Times
 
-__all__ = ["Result", "plain", "table"]
+__all__ = ["Result", "paste", "plain", "table"]
 
 ROOT = Path(__file__).resolve().parent.parent
 #: The best peer's figure and what ours must reach: milliseconds, or what the label says.
@@ -59,6 +59,17 @@ def table(results: Mapping[str, Result], *, rows: int, database: str) -> str:
         cells += [_shown(peer), _shown(goal), _verdict(label, result, goal)]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
+
+
+def paste(path: Path, kind: str, text: str) -> None:
+    """Put the table between the marks of its kind of database in a file, else make a file of it."""
+    begin, end = f"<!-- {kind}: written by run.py -->\n", f"<!-- end of {kind} -->"
+    old = path.read_text(encoding="utf-8") if path.exists() else f"{begin}{end}\n"
+    before, found, rest = old.partition(begin)
+    if not found:
+        raise SystemExit(f"{path} has no line {begin.strip()}")
+    after = rest[rest.index(end) :]
+    path.write_text(f"{before}{begin}\n{text}\n{after}", encoding="utf-8")
 
 
 def plain(results: Mapping[str, Result]) -> dict[str, dict[str, float | None]]:

@@ -37,6 +37,8 @@ __all__ = [
 ALL = "*"
 INHERIT = "inherit"
 CONDITION = "condition"
+#: Between the names of several scopes in one select.
+_AND = "+"
 _HIDDEN_FROM_ROLES = frozenset({"id", "version", "archived_at"})
 
 
@@ -198,6 +200,9 @@ class _Builder:
         options = [("none", "—"), *((each, scope_label(each)) for each in SCOPES)]
         options += [(each.name, str(each.label)) for each in own_scopes]
         condition = self.typed.get(f"{CONDITION}:{entity}.{action}")
+        if _is_named(scope) and condition is None and not inherited:
+            scope, words = _AND.join(scope), scope_label(scope, spec)
+            options.append((scope, words))
         if not isinstance(scope, str | None) and not inherited:
             condition = condition or _pretty(scope)
         if condition is not None:
@@ -225,6 +230,11 @@ class _Builder:
             for item in spec
             if item.name not in _HIDDEN_FROM_ROLES
         ]
+
+
+def _is_named(scope: Any) -> bool:
+    """True for several scopes that all have a name, so that no condition need be shown."""
+    return isinstance(scope, list) and all(isinstance(each, str) for each in scope)
 
 
 def _is_line_of(child: EntitySpec, spec: EntitySpec) -> bool:
@@ -298,6 +308,8 @@ def _row_from(
             scope, error = _condition(form.get(f"{CONDITION}:{entity}.{action}", ""))
             if error:
                 errors[f"{entity}.{action}"] = error
+        elif _AND in value:
+            scope = value.split(_AND)
         if _grants(scope):
             row[action] = scope
         elif ALL in kept:  # "all actions" would fill what is left out

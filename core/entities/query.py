@@ -10,7 +10,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, CursorResult, Select, and_, false, func, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    CursorResult,
+    Integer,
+    Select,
+    and_,
+    false,
+    func,
+    literal_column,
+    or_,
+    select,
+)
 
 from core.entities.conditions import parse_condition
 from core.entities.conditions_sql import condition_sql, like_pattern, matches
@@ -109,7 +120,7 @@ def page(uow: UnitOfWork, entity: str, query: ListQuery) -> Page:
     statement = _columns(uow, spec, fields, keys).where(*where)
     if query.after:
         statement = statement.where(after_cursor(uow, spec, keys, query.after))
-    statement = statement.order_by(*(key.order() for key in keys)).limit(limit + 1)
+    statement = statement.order_by(*(key.order() for key in keys)).limit(_literal(limit + 1))
     rows = _rows(uow.execute(statement))
     following = make_cursor(keys, rows[limit - 1]) if len(rows) > limit else None
     items = _shown(uow, spec, fields, rows[:limit])
@@ -174,7 +185,7 @@ def stream(
         statement = _columns(uow, spec, fields, keys).where(*where)
         if cursor:
             statement = statement.where(after_cursor(uow, spec, keys, cursor))
-        statement = statement.order_by(*(key.order() for key in keys)).limit(chunk + 1)
+        statement = statement.order_by(*(key.order() for key in keys)).limit(_literal(chunk + 1))
         rows = _rows(uow.execute(statement))
         cursor = make_cursor(keys, rows[chunk - 1]) if len(rows) > chunk else None
         items = _shown(uow, spec, fields, rows[:chunk])
@@ -229,6 +240,11 @@ def _columns(
         if len(kept) < MAX_KEPT:
             kept[asked] = found
     return found.add_columns(*extra) if extra else found
+
+
+def _literal(limit: int) -> ColumnElement[int]:
+    """A limit as part of the text: with a bound one PostgreSQL plans for a tenth of the table."""
+    return literal_column(str(int(limit)), Integer)
 
 
 def _rows(result: CursorResult[Any]) -> list[dict[str, Any]]:

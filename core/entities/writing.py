@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from core.audit.recorder import record_changes
 from core.entities.changes import Change
 from core.entities.computed import compute
+from core.entities.incoming import readable
 from core.entities.links import link_table
 from core.entities.scope import scope_clause
 from core.entities.sequences import next_numbers
@@ -65,7 +66,8 @@ def load(
 ) -> dict[int, dict[str, Any]]:
     """The rows that are to be changed, locked, by id in the order given.
 
-    Raises `NotFound` when one does not exist or is out of the actor's reach: the two look the same.
+    Raises `NotFound` when one does not exist or may not be read: the two look the same. For one
+    that may be read, only not changed in this way, `Forbidden` says so.
     """
     columns = [spec.column(field.name).label(field.name) for field in spec.stored]
     table = spec.table
@@ -84,6 +86,14 @@ def load(
             statement = statement.with_for_update(of=table)
         found.update((row["id"], dict(row)) for row in uow.execute(statement).mappings())
     if missing := [key for key in ids if key not in found]:
+        seen = {missing[0]} if is_key(missing[0]) and not archived else set()
+        if seen and seen <= readable(uow, spec.name, seen):
+            raise Forbidden(
+                _(
+                    "You do not have the right to do this with %(record)s.",
+                    record=f"{spec.label} #{missing[0]}",
+                )
+            )
         raise NotFound(
             _(
                 "There is no %(entity)s with the number %(id)s.",
@@ -165,22 +175,23 @@ def _insert(uow: UnitOfWork, spec: EntitySpec, changes: Sequence[Change]) -> Non
     if len(rows) == 1:
         result = uow.execute(insert(table).values(rows[0]))
         keys: Sequence[int] = [inserted_key(result)]
-    elif uow.runtime.database.is_sqlite:
+    else:
         keys = _next_keys(uow, table, len(rows))
         numbered = [{"id": key, **row} for key, row in zip(keys, rows, strict=True)]
         uow.execute(insert(table), numbered)
-    else:
-        statement = insert(table).returning(table.c.id, sort_by_parameter_order=True)
-        keys = uow.execute(statement, rows).scalars().all()
     for change, key in zip(changes, keys, strict=True):
         change.id = change.after["id"] = key
 
 
-def _next_keys(uow: UnitOfWork, table: Table, count: int) -> range:
-    """The keys that SQLite would give next: nobody else writes before this transaction ends.
+def _next_keys(uow: UnitOfWork, table: Table, count: int) -> Sequence[int]:
+    """Keys for rows to come, taken at once: asking for them row by row costs more than the rows.
 
-    It answers with keys row by row otherwise, which costs more than the rows themselves.
+    On SQLite those that it would give next, as nobody else writes before this transaction ends.
     """
+    if not uow.runtime.database.is_sqlite:
+        sequence = func.pg_get_serial_sequence(table.name, "id")
+        numbered = func.generate_series(1, count).table_valued("n")
+        return uow.execute(select(func.nextval(sequence)).select_from(numbered)).scalars().all()
     used = select(_sqlite_sequence.c.seq).where(_sqlite_sequence.c.name == table.name)
     last = max(
         uow.execute(used).scalar() or 0,

@@ -259,7 +259,9 @@ class Lead(Entity, Owned):
             Index(f"{name}_status_created_at_id", "status", "created_at", "id"),
             Index(f"{name}_source_created_at_id", "source", "created_at", "id"),
             _partial(f"{name}_in_pool", text("owner_id IS NULL"), "pool_id", "created_at", "id"),
-            _partial(f"{name}_next_follow_at", text("next_follow_at IS NOT NULL"), "next_follow_at"),
+            _partial(
+                f"{name}_next_follow_at", text("next_follow_at IS NOT NULL"), "next_follow_at"
+            ),
             _partial(f"{name}_campaign_id", text("campaign_id IS NOT NULL"), "campaign_id"),
             options,
         )

@@ -8,7 +8,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, FromClause, and_, exists, false, func, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Select,
+    and_,
+    bindparam,
+    exists,
+    false,
+    func,
+    or_,
+    select,
+)
 
 from core.db.base import metadata
 from core.errors import Refused
@@ -51,7 +62,20 @@ def pools_of(uow: UnitOfWork) -> Mapping[int, Pool]:
 
 
 def _read_pools(uow: UnitOfWork) -> dict[int, Pool]:
-    pool, me = uow.snapshot.installed_entities["lead_pool"].table, uow.actor.user_id
+    statement = uow.snapshot.memo.get("pools of")
+    if statement is None:  # asked by every list of leads: putting it together takes longer
+        statement = uow.snapshot.memo["pools of"] = _pools_statement(uow)
+    given = {"me": uow.actor.user_id, "departments": list(uow.actor.departments)}
+    claims = get_setting(uow, "crm_leads", "daily_claims")
+    holding = get_setting(uow, "crm_leads", "holding_limit")
+    return {
+        row.id: Pool(row.id, row.name, row.daily_claims or claims, row.holding_limit or holding)
+        for row in uow.execute(statement, given)
+    }
+
+
+def _pools_statement(uow: UnitOfWork) -> Select[Any]:
+    pool, me = uow.snapshot.installed_entities["lead_pool"].table, bindparam("me")
     members, departments, administrators = (
         metadata.tables[f"{pool.name}__{name}"]
         for name in ("members", "departments", "administrators")
@@ -62,13 +86,16 @@ def _read_pools(uow: UnitOfWork) -> dict[int, Pool]:
         select(departments.c.source_id)
         .join(above, above.c.id == departments.c.target_id)
         .join(mine, mine.c.path.like(above.c.path.concat("%")))
-        .where(departments.c.source_id == pool.c.id, mine.c.id.in_(uow.actor.departments))
+        .where(
+            departments.c.source_id == pool.c.id,
+            mine.c.id.in_(bindparam("departments", expanding=True)),
+        )
     )
     is_open = and_(
         ~exists().where(members.c.source_id == pool.c.id),
         ~exists().where(departments.c.source_id == pool.c.id),
     )
-    rows = uow.execute(
+    return (
         select(pool.c.id, pool.c.name, pool.c.daily_claims, pool.c.holding_limit)
         .where(
             pool.c.is_active,
@@ -84,12 +111,6 @@ def _read_pools(uow: UnitOfWork) -> dict[int, Pool]:
         )
         .order_by(pool.c.id)
     )
-    claims = get_setting(uow, "crm_leads", "daily_claims")
-    holding = get_setting(uow, "crm_leads", "holding_limit")
-    return {
-        row.id: Pool(row.id, row.name, row.daily_claims or claims, row.holding_limit or holding)
-        for row in rows
-    }
 
 
 def in_my_pools(uow: UnitOfWork, table: FromClause) -> ColumnElement[bool]:

@@ -24,13 +24,8 @@ CHECKS = [
 PATHS = r"^/api/v1/(records/(note|role)(/|$)|schema|jobs|me$|settings)"
 EXAMPLES = 15
 
-
-@pytest.fixture
-def database_kind(request) -> str:
-    """SQLite alone: what is allowed does not depend on the database."""
-    if request.param != "sqlite":
-        pytest.skip("the document is the same on every database")
-    return request.param
+#: What is allowed does not depend on the database.
+pytestmark = pytest.mark.databases("sqlite")
 
 
 def operations(app, headers):

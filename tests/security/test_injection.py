@@ -123,9 +123,13 @@ class Shapes:
 
 
 def _shape(statement: str) -> str:
-    """A statement with numbered names and lists of placeholders made alike."""
+    """A statement with numbered names and lists of placeholders made alike.
+
+    Which of LIKE and ILIKE is sent depends on whether the pattern has letters: both bind it.
+    """
     text = re.sub(r"%\(\w+\)s(::[A-Z]+(\(\d+\))?)?|\?", "?", statement)
     text = re.sub(r"\(\s*(\?|NULL)(,\s*(\?|NULL))*\)", "(?)", text)
+    text = text.replace(" ILIKE ", " LIKE ")
     return re.sub(r"\s+", " ", re.sub(r"_\d+\b", "", text))
 
 

@@ -103,6 +103,19 @@ def test_saving_the_untouched_form_changes_nothing(admin, unit_of_work):
             assert after[part] == before[part], (name, part)
 
 
+def test_several_named_scopes_are_words_and_stay(admin, keeper, unit_of_work):
+    """S-219: as the roles of modules have them; nobody need read JSON for that."""
+    with unit_of_work() as uow:
+        grants = {"specimen": {"read": ["own", "department"]}}
+        service.update(uow, "role", {keeper["id"]: {"grants": grants}})
+    url = f"/admin/roles/{keeper['id']}/edit"
+    form = form_of(admin, url)
+    assert form["scope:specimen.read"] == "own+department"
+    assert "condition:specimen.read" not in form
+    assert admin.post(url, data=form).status_code == 302
+    assert role(unit_of_work, "keeper")["grants"] == grants
+
+
 def test_what_was_saved_is_what_the_form_shows_and_what_people_may_do(
     admin, keeper, make_person, unit_of_work
 ):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from datetime import timedelta
 
@@ -21,9 +20,7 @@ def everything(unit_of_work, entity):
 
 
 def test_the_story_is_told(runtime, unit_of_work, sign_in):
-    began = time.perf_counter()
     lines = run_demo(runtime)
-    assert time.perf_counter() - began < 10
     assert any(DEMO_PASSWORD in line for line in lines)
     leads = everything(unit_of_work, "lead")
     users = {row["email"]: row for row in everything(unit_of_work, "user")}

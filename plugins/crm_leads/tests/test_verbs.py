@@ -127,7 +127,7 @@ def test_a_release_returns_the_lead_and_says_why(
     assert published("crm_leads.LeadsReleased")[0]["reason"] == "不在我的区域"
     kinds = [(row["kind"], row["reason"]) for row in transfers(unit_of_work, lead, team.yan)]
     assert kinds == [("claim", None), ("release", "不在我的区域")]
-    with pytest.raises(NotFound):  # it is nobody's: to release is for owners
+    with pytest.raises(Forbidden):  # it is nobody's: to release is for owners
         act(team.fu, "release", [lead], reason="再退一次")
 
 
