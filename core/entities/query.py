@@ -16,9 +16,9 @@ from sqlalchemy import (
     Integer,
     Select,
     and_,
+    bindparam,
     false,
     func,
-    literal_column,
     or_,
     select,
 )
@@ -244,7 +244,7 @@ def _columns(
 
 def _literal(limit: int) -> ColumnElement[int]:
     """A limit as part of the text: with a bound one PostgreSQL plans for a tenth of the table."""
-    return literal_column(str(int(limit)), Integer)
+    return bindparam("limit", limit, Integer, unique=True, literal_execute=True)
 
 
 def _rows(result: CursorResult[Any]) -> list[dict[str, Any]]:

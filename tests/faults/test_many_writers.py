@@ -105,7 +105,8 @@ def test_a_field_made_while_others_read_and_write_is_seen_by_all(site, token):
         steps = [each.result() for each in running]
         client.close()
     assert wrong == []
-    assert min(steps) > 1
+    assert min(steps) > 0
+    assert sum(steps) > 2 * len(steps)
     assert seconds < 2
     assert "Traceback" not in site.logs()
 

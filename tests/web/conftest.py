@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from core.entities import service
 from core.testing.installation import PASSWORD
@@ -41,7 +42,8 @@ def sign_in_as(sign_in, people, unit_of_work):
     def make(who):
         with unit_of_work(write=False) as uow:
             table = uow.entity("user").table
-            email = uow.execute(table.select().where(table.c.id == people[who])).one().email
+            mine = select(table.c.email).where(table.c.id == people[who])
+            email = uow.execute(mine).scalar_one()
         return sign_in(email, PASSWORD)
 
     return make
