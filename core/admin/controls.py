@@ -50,7 +50,7 @@ def control(
         inner, label = ui.checkbox(field.name, str(field.label), checked=bool(value)), ""
     else:
         inner, label = _control(field, value, error, help_, options), str(field.label)
-    return ui.field(  # type: ignore[no-any-return]
+    drawn: Markup = ui.field(
         label,
         inner,
         field.name,
@@ -60,35 +60,34 @@ def control(
         wide=several or isinstance(field.type, t.LongText),
         group=several or isinstance(field.type, t.Boolean),
     )
+    return drawn
 
 
-def _control(
-    field: FieldSpec, value: Any, error: str, help_: str, options: Options | None
-) -> Markup:
+def _control(field: FieldSpec, value: Any, error: str, help_: str, options: Options | None) -> Any:
     ui, name, text = macros(), field.name, _typed(value)
     common = {"required": field.required, "error": error, "help": help_}
     match field.type:
         case t.References():
-            return ui.multi_select(name, _texts(options), [str(item) for item in value or ()])  # type: ignore[no-any-return]
+            return ui.multi_select(name, _texts(options), [str(item) for item in value or ()])
         case t.MultiChoice():
-            return ui.multi_select(name, _choices(field.type), list(value or ()))  # type: ignore[no-any-return]
+            return ui.multi_select(name, _choices(field.type), list(value or ()))
         case t.ChoiceField():
-            return ui.select_input(name, options or _choices(field.type), text, **common)  # type: ignore[no-any-return]
+            return ui.select_input(name, options or _choices(field.type), text, **common)
         case t.Tags():
-            return ui.tags_input(name, value or (), **common)  # type: ignore[no-any-return]
+            return ui.tags_input(name, value or (), **common)
         case t.LongText():
-            return ui.textarea(name, text, **common)  # type: ignore[no-any-return]
+            return ui.textarea(name, text, **common)
         case t.Integer() | t.Number():
-            return ui.number_input(name, text, **common)  # type: ignore[no-any-return]
+            return ui.number_input(name, text, **common)
         case t.Date():
-            return ui.date_input(name, text, **common)  # type: ignore[no-any-return]
+            return ui.date_input(name, text, **common)
         case t.DateTime():
-            return ui.datetime_input(name, text, **common)  # type: ignore[no-any-return]
+            return ui.datetime_input(name, text, **common)
     if options is not None:
-        return ui.select_input(name, options, text, **common)  # type: ignore[no-any-return]
+        return ui.select_input(name, options, text, **common)
     kinds = {t.Email: "email", t.Phone: "tel", t.Url: "url"}
     kind = next((kind for cls, kind in kinds.items() if isinstance(field.type, cls)), "text")
-    return ui.text_input(name, text, kind, **common)  # type: ignore[no-any-return]
+    return ui.text_input(name, text, kind, **common)
 
 
 def _texts(options: Options | None) -> list[tuple[str, Any]]:

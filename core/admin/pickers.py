@@ -92,4 +92,5 @@ def person_control(
         error=error,
         placeholder=_("Name or e-mail"),
     )
-    return ui.field(label or str(field.label), inner, field.name, error=error)  # type: ignore[no-any-return]
+    drawn: Markup = ui.field(label or str(field.label), inner, field.name, error=error)
+    return drawn
