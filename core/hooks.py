@@ -81,8 +81,8 @@ def before_changes(changes: Sequence[Change], uow: UnitOfWork) -> None:
 
 @hookimpl
 def after_changes(changes: Sequence[Change], uow: UnitOfWork) -> None:
-    if changes[0].entity.name in rules.ACCESS_ENTITIES:
-        rules.follow(changes, uow)
+    rules.follow(changes, uow)
+    if changes[0].entity.shapes_access:
         bump_access(uow.connection)
     attach_written(changes, uow)
     follow_changes(changes, uow)

@@ -67,8 +67,10 @@ class AccessCache:
     token_actors: dict[int, Actor] = field(default_factory=dict)
     #: Rows of API tokens, by their hash.
     tokens: dict[str, Row[Any]] = field(default_factory=dict)
-    #: Labels of people and departments.
-    directory: dict[tuple[str, int], str] = field(default_factory=dict)
+    #: Labels of people, departments and the like (`EntitySpec.shapes_access`), by entity and id.
+    labels: dict[tuple[str, int], str] = field(default_factory=dict)
+    #: What plugins worked out of such records, by keys of their own.
+    memo: dict[Any, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

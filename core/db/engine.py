@@ -63,6 +63,8 @@ class Database:
                 f"-c lock_timeout={LOCK_TIMEOUT} -c statement_timeout={STATEMENT_TIMEOUT}"
                 f" -c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_TIMEOUT}"
                 " -c timezone=UTC"
+                # Compiling a statement takes longer than running any of ours.
+                " -c jit=off"
             )
             engine = create_engine(self.url, connect_args={"options": settings}, **options)
             check_on_checkout(engine)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, FromClause, column, func, select
+from sqlalchemy import BigInteger, ColumnElement, FromClause, column, func, select, type_coerce
 
+from core.db.planning import in_no_order, share_the_work
+from core.db.types import ExactDecimal
 from core.entities.labels import resolve_labels
 from core.entities.query import ListQuery, conditions
 from core.entities.scope import may_use, require, scope_clause
@@ -25,7 +27,9 @@ __all__ = ["aggregate"]
 MAX_GROUPS = 3
 MAX_MEASURES = 10
 MAX_ROWS = 5_000
-_FUNCTIONS: dict[str, Any] = {"sum": func.sum, "avg": None, "min": func.min, "max": func.max}
+_FUNCTIONS: dict[str, Any] = {"sum": None, "avg": None, "min": func.min, "max": func.max}
+#: SQLite adds up integers of 64 bits and no larger ones: high and low parts are added apart.
+_PART = 10**9
 
 
 @dataclass(frozen=True)
@@ -51,12 +55,16 @@ def aggregate(
     require(uow, spec, "read")
     if len(groups) > MAX_GROUPS or not 1 <= len(measures) <= MAX_MEASURES:
         raise _bad("group", _("Use at most three groups and one to ten measures."))
+    is_sqlite = uow.runtime.database.is_sqlite
     by = [_group(uow, spec, text) for text in dict.fromkeys(groups)]
     values = [_measure(uow, spec, text) for text in dict.fromkeys(measures)]
     columns = [part for value in values for part in value.columns]
     statement = (
         select(
-            *(group.expression.label(f"g{i}") for i, group in enumerate(by)),
+            *(
+                (in_no_order(group.expression) if is_sqlite else group.expression).label(f"g{i}")
+                for i, group in enumerate(by)
+            ),
             *(value.label(f"m{i}") for i, value in enumerate(columns)),
         )
         .select_from(spec.table)
@@ -66,6 +74,8 @@ def aggregate(
         # By the names of the output: an expression with parameters would not be taken for the same.
         names: list[ColumnElement[Any]] = [column(f"g{i}") for i in range(len(by))]
         statement = statement.group_by(*names).order_by(column("m0").desc(), *names)
+    if not is_sqlite:
+        share_the_work(uow.connection)
     rows = uow.execute(statement.limit(MAX_ROWS + 1)).all()
     if len(rows) > MAX_ROWS:
         raise _bad("group", _("More than %(n)s groups. Filter first.", n=MAX_ROWS))
@@ -124,15 +134,13 @@ class _Measure:
 
     text: str
     columns: tuple[ColumnElement[Any], ...]
+    #: From the values of the columns to that of the measure.
+    finish: Callable[..., Any] = lambda value: value
 
     def value(self, parts: Sequence[Any]) -> Any:
-        """An average is divided here, exactly and alike for both databases: 6 decimals, half up."""
-        if len(parts) == 1:
-            return str(parts[0]) if isinstance(parts[0], Decimal) else parts[0]
-        total, count = parts
-        if not count:
-            return None
-        return str((Decimal(total) / count).quantize(Decimal("0.000001"), ROUND_HALF_UP))
+        """As JSON has it: decimals as text."""
+        value = self.finish(*parts)
+        return str(value) if isinstance(value, Decimal) else value
 
 
 def _measure(uow: UnitOfWork, spec: EntitySpec, text: str) -> _Measure:
@@ -145,9 +153,46 @@ def _measure(uow: UnitOfWork, spec: EntitySpec, text: str) -> _Measure:
     if not isinstance(field.value_type, (t.Number, t.Integer)):
         raise _bad("measure", _("%(name)s is not a number.", name=field_name[:60]))
     number = spec.column(field_name)
+    if name == "sum":
+        return _Measure(text, *_sum(uow, number))
     if name == "avg":
-        return _Measure(text, (func.sum(number, type_=number.type), func.count(number)))
+        columns, total = _sum(uow, number)
+        return _Measure(
+            text,
+            (*columns, func.count(number)),
+            lambda *parts: _divided(total(*parts[:-1]), parts[-1]),
+        )
     return _Measure(text, (_FUNCTIONS[name](number, type_=number.type),))
+
+
+def _sum(
+    uow: UnitOfWork, number: ColumnElement[Any]
+) -> tuple[tuple[ColumnElement[Any], ...], Callable[..., Any]]:
+    """The columns of a sum, and how its value is made of theirs."""
+    scale = number.type.scale if isinstance(number.type, ExactDecimal) else None
+    if not uow.runtime.database.is_sqlite:
+        whole = scale is None  # a sum of integers comes as a decimal, whose places are none
+        return (func.sum(number, type_=number.type),), (
+            lambda total: int(total) if whole and total is not None else total
+        )
+    units = type_coerce(number, BigInteger)
+    high, low = func.sum(units.op("/")(_PART)), func.sum(units.op("%")(_PART))
+
+    def joined(high: int | None, low: int | None) -> Any:
+        if high is None or low is None:
+            return None
+        total = high * _PART + low
+        return total if scale is None else Decimal(total).scaleb(-scale, Context(prec=60))
+
+    return (high, low), joined
+
+
+def _divided(total: Any, count: int) -> Decimal | None:
+    """An average, exactly and alike for both databases: 6 decimals, half up."""
+    if not count:
+        return None
+    context = Context(prec=60, rounding=ROUND_HALF_UP)
+    return context.divide(Decimal(total), count).quantize(Decimal("0.000001"), context=context)
 
 
 def _rendered(

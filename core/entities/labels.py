@@ -21,9 +21,6 @@ __all__ = ["Labels", "label_column", "reference_ids", "resolve_labels"]
 #: ``{entity: {id: label}}``; a record that the reader may not see has no entry.
 Labels = dict[str, dict[int, str]]
 
-#: Entities that all may read and whose changes move the access epoch: kept between requests.
-_DIRECTORY = frozenset({"user", "department"})
-
 
 def label_column(spec: EntitySpec, table: FromClause | None = None) -> ColumnElement[Any]:
     """The column that names a record."""
@@ -71,8 +68,8 @@ def _entity_labels(uow: UnitOfWork, spec: EntitySpec, ids: set[int]) -> dict[int
     memo: dict[int, str | None] = uow.memo.setdefault(
         ("labels", name, actor.user_id, actor.is_system), {}
     )
-    shared = name in _DIRECTORY and _sees_all(uow, spec)
-    kept = uow.access.directory
+    shared = spec.shapes_access and _sees_all(uow, spec)
+    kept = uow.access.labels
     if shared:
         memo.update({key: kept[name, key] for key in ids - memo.keys() if (name, key) in kept})
     missing = sorted(ids - memo.keys())

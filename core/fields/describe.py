@@ -39,6 +39,7 @@ class EntityDef:
     deletable: bool = True
     importable: bool = True
     directory: bool = False
+    shapes_access: bool = False
     audited: bool = True
     navigable: bool = True
     custom: bool = False

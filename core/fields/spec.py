@@ -137,6 +137,9 @@ class EntitySpec:
     importable: bool = True
     #: Every signed-in person may read its rows (users, departments: the company's directory).
     directory: bool = False
+    #: What somebody reaches follows from its records (people, roles, pools): a change of one lets
+    #: every process work out rights, and the names it keeps, anew. For few records, seldom changed.
+    shapes_access: bool = False
     #: Only the administrator manages it; never part of a role's grants.
     audited: bool = True
     #: Shown in the navigation.

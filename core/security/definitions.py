@@ -24,6 +24,7 @@ user = EntityDef(
     default_sort="name",
     duplicate_keys=("email",),
     directory=True,
+    shapes_access=True,
     navigable=False,
 )
 
@@ -37,6 +38,7 @@ department = EntityDef(
     list_columns=("name", "parent", "head"),
     default_sort="path",
     directory=True,
+    shapes_access=True,
     navigable=False,
 )
 
@@ -50,6 +52,7 @@ role = EntityDef(
     list_columns=("title", "name", "is_admin"),
     default_sort="name",
     importable=False,
+    shapes_access=True,
     navigable=False,
 )
 
@@ -62,6 +65,7 @@ absence = EntityDef(
     list_columns=("starts_on", "ends_on", "reason"),
     parent_field="user",
     importable=False,
+    shapes_access=True,
     navigable=False,
 )
 

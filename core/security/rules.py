@@ -19,10 +19,7 @@ from core.security.models import Department, Role, User, session_table
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
-__all__ = ["ACCESS_ENTITIES", "follow", "prepare", "validate"]
-
-#: Whose changes alter what somebody may do.
-ACCESS_ENTITIES = frozenset({"user", "department", "role", "absence"})
+__all__ = ["follow", "prepare", "validate"]
 
 
 def validate(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Problem]:

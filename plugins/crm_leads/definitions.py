@@ -118,6 +118,7 @@ lead_pool = EntityDef(
     scopes=(ADMINISTERED,),
     default_sort="name",
     duplicate_keys=("name",),
+    shapes_access=True,
 )
 
 campaign = EntityDef(

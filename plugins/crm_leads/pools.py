@@ -54,10 +54,12 @@ class Pool:
 def pools_of(uow: UnitOfWork) -> Mapping[int, Pool]:
     """The active pools that the actor belongs to, by id: as a member, an administrator, through a
     department at or below a member department, or because the pool is open to everybody."""
-    key = ("pools of", uow.actor.user_id)
-    if key not in uow.memo:
-        uow.memo[key] = _read_pools(uow)
-    found: Mapping[int, Pool] = uow.memo[key]
+    # The limits of some come from the settings, which the structure's epoch stands for.
+    key = ("pools of", uow.actor.user_id, uow.snapshot.structure)
+    kept = uow.memo if uow.write else uow.access.memo
+    if key not in kept:
+        kept[key] = _read_pools(uow)
+    found: Mapping[int, Pool] = kept[key]
     return found
 
 
