@@ -24,6 +24,8 @@ TARGETS: dict[str, tuple[float | None, float]] = {
     "W3 one record": (8.6, 3),
     "W4 import, look-ups (rows/s)": (202, 10_000),
     "W4 import, no look-ups (rows/s)": (2_950, 12_000),
+    "dirty list, xlsx (rows/s)": (None, 4_000),
+    "dirty list, csv (rows/s)": (None, 4_000),
     "W5 count and sum by two": (47, 30),
     "W6 W2 with count, 8 clients, 2 processes (req/s)": (67, 150),
     "W7 start to first read (s)": (1.4, 1.5),

@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.client import Client, throughput, timed  # noqa: E402
+from benchmarks.dirty import SCRIPT, dirty_rate  # noqa: E402
 from benchmarks.installation import Installation, install  # noqa: E402
 from benchmarks.processes import command, floor_server, memory_of, server  # noqa: E402
 from benchmarks.report import Result, paste, plain, table  # noqa: E402
@@ -45,6 +46,7 @@ def main() -> None:
         measure_calls(big, options.calls, results)
         measure_clients(big, results)
         measure_imports(big, folder, options.import_rows, results)
+        measure_dirty(big, folder, options.import_rows, results)
         measure_growth(big, small, options.calls, results)
         text = table(results, rows=options.rows, database=_describe(big))
     print(f"\n{text}")
@@ -142,6 +144,16 @@ def measure_imports(big: Installation, folder: Path, rows: int, results: Results
                 raise RuntimeError(f"the import answered {answer}")
             seconds.append(took)
         results[f"W4 import, {name} (rows/s)"] = Result((rows - 3) / (seconds[2] - seconds[1]))
+
+
+def measure_dirty(big: Installation, folder: Path, rows: int, results: Results) -> None:
+    """The same with lists that need cleaning, have duplicates, and rows to be refused."""
+    if not SCRIPT.exists():
+        print(f"no dirty lists are imported: there is no {SCRIPT.name}", flush=True)
+        return
+    for suffix in (".xlsx", ".csv"):
+        rate = dirty_rate(big.environment, folder, suffix, rows)
+        results[f"dirty list, {suffix[1:]} (rows/s)"] = Result(rate)
 
 
 def measure_growth(big: Installation, small: Installation, calls: int, results: Results) -> None:

@@ -9,19 +9,21 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from core import admin, api, web
 from core.boot import CORE, ROOT, boot
-from core.http import system
+from core.http import requests, system
+from core.http.compression import compress
 from core.http.errors import register_error_handlers
 from core.http.mounting import mount_plugins
 from core.http.rendering import template_globals
 from core.http.requests import authenticate, close_reading, reader_locale
 from core.http.security import add_headers, check_csrf, check_policies, check_route
 from core.i18n import use_locale
+from core.plugins.failures import switch_off_failing
 from core.runtime import Runtime
 from core.theming import Slots, StaticFiles, ThemeRegistry, build_environment
 
 __all__ = ["SLOTS", "create_app"]
 
-MAX_UPLOAD = 100 * 1024 * 1024
+MAX_UPLOAD = 100_000_000
 #: Places of the generic pages that plugins fill; a plugin's own pages declare theirs by use.
 SLOTS = (
     "entity.list.above",
@@ -89,6 +91,8 @@ def _set_up_requests(app: Flask) -> None:
     app.before_request(check_route)
     app.before_request(check_csrf)
     app.after_request(add_headers)
+    app.after_request(compress)
+    app.teardown_request(_switch_off_failing)  # called last: torn down is from last to first
     app.teardown_request(_fall_silent)
     app.teardown_request(close_reading)
 
@@ -96,6 +100,10 @@ def _set_up_requests(app: Flask) -> None:
 def _speak() -> None:
     g.speaking = use_locale(reader_locale())
     g.speaking.__enter__()
+
+
+def _switch_off_failing(_error: BaseException | None) -> None:
+    switch_off_failing(requests.runtime())
 
 
 def _fall_silent(error: BaseException | None) -> None:

@@ -41,6 +41,13 @@ class Refusal(Exception):
         self.message = message
         self.problems = tuple(problems)
 
+    def by_field(self) -> dict[str, str]:
+        """The first message for each field; that of no field under the empty name."""
+        found: dict[str, str] = {}
+        for problem in self.problems:
+            found.setdefault(problem.field, problem.message)
+        return found or {"": self.message}
+
 
 class Invalid(Refusal):
     """The input is wrong; each problem names its field."""

@@ -7,18 +7,25 @@ from typing import TYPE_CHECKING
 
 from core.audit.definitions import audit_entry, event
 from core.entities.changes import Change
+from core.entities.drafts import CLEAN_DRAFTS, DRAFTS_CLEANED
+from core.entities.recompute import RECOMPUTE
 from core.errors import Problem
 from core.exchange.duplicates import follow_changes
 from core.exchange.jobs import EXPORT, IMPORT
+from core.exchange.undo import UNDO
 from core.fields import EntityDef
+from core.files.cleaning import CLEAN_UPLOADS, UPLOADS_CLEANED
 from core.files.definitions import file
 from core.files.service import attach_written, check_written
 from core.i18n import lazy_gettext as _l
 from core.plugins import hookimpl
-from core.plugins.contributions import Job, Permission, RoleTemplate, SettingsGroup
+from core.plugins.contributions import Job, Permission, RoleTemplate, Schedule, SettingsGroup
+from core.reference import definitions as reference
+from core.reference import rules as reference_rules
 from core.runtime import bump_access
 from core.security import definitions, rules
-from core.settings.definitions import COMPANY, SECURITY
+from core.security.cleaning import CLEAN_SIGN_INS, SIGN_INS_CLEANED
+from core.settings.definitions import COMPANY, MODULES, SECURITY
 from core.work import events
 from core.work.deliver import DELIVER
 from core.work.events import Event
@@ -37,6 +44,9 @@ def register_entities() -> Iterable[EntityDef]:
         file,
         audit_entry,
         event,
+        reference.lookup_table,
+        reference.lookup_row,
+        reference.calendar_day,
     ]
 
 
@@ -52,7 +62,7 @@ def register_roles() -> Iterable[RoleTemplate]:
 
 @hookimpl
 def register_settings() -> Iterable[SettingsGroup]:
-    return [COMPANY, SECURITY]
+    return [COMPANY, SECURITY, MODULES]
 
 
 @hookimpl
@@ -66,17 +76,27 @@ def register_events() -> Iterable[type[Event]]:
 
 @hookimpl
 def register_jobs() -> Iterable[Job]:
-    return [DELIVER, IMPORT, EXPORT]
+    return [DELIVER, IMPORT, EXPORT, CLEAN_UPLOADS, CLEAN_DRAFTS, CLEAN_SIGN_INS, UNDO, RECOMPUTE]
+
+
+@hookimpl
+def register_schedules() -> Iterable[Schedule]:
+    return [UPLOADS_CLEANED, DRAFTS_CLEANED, SIGN_INS_CLEANED]
 
 
 @hookimpl
 def validate_changes(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Problem]:
-    return [*rules.validate(changes, uow), *check_written(changes, uow)]
+    return [
+        *rules.validate(changes, uow),
+        *check_written(changes, uow),
+        *reference_rules.validate(changes, uow),
+    ]
 
 
 @hookimpl
 def before_changes(changes: Sequence[Change], uow: UnitOfWork) -> None:
     rules.prepare(changes, uow)
+    reference_rules.prepare(changes, uow)
 
 
 @hookimpl
@@ -86,3 +106,4 @@ def after_changes(changes: Sequence[Change], uow: UnitOfWork) -> None:
         bump_access(uow.connection)
     attach_written(changes, uow)
     follow_changes(changes, uow)
+    reference_rules.follow(changes, uow)

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Column, Connection, Integer, Row, Table, select, update
@@ -67,6 +68,8 @@ class AccessCache:
     token_actors: dict[int, Actor] = field(default_factory=dict)
     #: Rows of API tokens, by their hash.
     tokens: dict[str, Row[Any]] = field(default_factory=dict)
+    #: When this process last noted that a token was used, by its id.
+    token_uses: dict[int, datetime] = field(default_factory=dict)
     #: Labels of people, departments and the like (`EntitySpec.shapes_access`), by entity and id.
     labels: dict[tuple[str, int], str] = field(default_factory=dict)
     #: What plugins worked out of such records, by keys of their own.

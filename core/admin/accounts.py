@@ -8,7 +8,6 @@ from flask import flash, redirect, request, url_for
 from sqlalchemy import func, select
 
 from core.admin import blueprint
-from core.admin.controls import messages
 from core.admin.display import moment
 from core.entities.query import get
 from core.errors import Invalid, NotFound
@@ -68,7 +67,7 @@ def password_form(key: int) -> Any:
 @blueprint.post("/people/<int:key>/password")
 @requires("admin")
 def put_password(key: int) -> Any:
-    """Set it; the person's sessions end."""
+    """Set it; the person's sessions end, and the API tokens of anybody but oneself."""
     try:
         with unit_of_work() as uow:
             person = get(uow, "user", key).values
@@ -76,9 +75,13 @@ def put_password(key: int) -> Any:
             set_password(uow, key, password, email=person["email"], name=person["name"])
     except Invalid as error:
         problems = " ".join(dict.fromkeys(problem.message for problem in error.problems))
-        return _password_page(key, problems or messages(error)[""]), 422
+        return _password_page(key, problems or error.by_field()[""]), 422
     flash(
-        _("The password was set. All sessions of %(name)s have ended.", name=person["name"]), "good"
+        _(
+            "The password was set. All sessions and API tokens of %(name)s have ended.",
+            name=person["name"],
+        ),
+        "good",
     )
     return redirect(url_for("admin.edit_person", key=key))
 

@@ -155,8 +155,10 @@ def _entries(uow: UnitOfWork, rows: list[dict[str, Any]], labels: Labels) -> lis
 def _channels() -> dict[str, str]:
     """By which way a change came, in words."""
     return {
-        "web": _("Pages"),
+        "web": _("Web page"),
+        "api": "API",
         "cli": _("Command line"),
+        "demo": _("Demonstration"),
         "import": _("Import"),
         "job": _("Background"),
         "schedule": _("Schedule"),

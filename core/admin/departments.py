@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from flask import flash, redirect, request, url_for
 
 from core.admin import blueprint
-from core.admin.controls import Options, control, messages, read, summary
 from core.admin.pickers import given_person, person_control
 from core.entities import service
 from core.entities.aggregate import aggregate
+from core.entities.form_reading import read_fields
+from core.entities.forms import summary
 from core.entities.query import ListQuery, get, stream
-from core.errors import Invalid
+from core.entities.writing import refuse
+from core.errors import Invalid, Problem
 from core.fields import EntitySpec, FieldSpec
+from core.http.presenting import draw_control, input_context
 from core.http.rendering import render
 from core.http.requests import requires, unit_of_work
 from core.i18n import gettext as _
@@ -66,7 +69,9 @@ def _people(uow: UnitOfWork) -> dict[int, int]:
     return {row["department"]["id"]: row["count"] for row in rows if row["department"]}
 
 
-def department_options(tree: list[Node], *, without: int | None = None) -> Options:
+def department_options(
+    tree: list[Node], *, without: int | None = None
+) -> Sequence[tuple[int, str]]:
     """For a select, indented; ``without`` leaves a department and all below it out."""
     return [
         (node.id, "\u2003" * node.depth + node.name)
@@ -75,7 +80,7 @@ def department_options(tree: list[Node], *, without: int | None = None) -> Optio
     ]
 
 
-def department_paths(tree: list[Node]) -> Options:
+def department_paths(tree: list[Node]) -> Sequence[tuple[int, str]]:
     """For tick boxes, which show no tree: ``Sales / East``."""
     names = {node.id: node.name for node in tree}
     return [
@@ -108,10 +113,11 @@ def create_department() -> Any:
     values: dict[str, Any] = {}
     try:
         with unit_of_work() as uow:
-            values = _given(uow)
+            values, problems = _given(uow)
+            refuse(problems)
             service.create(uow, "department", [values])
     except Invalid as error:
-        return _form(None, values, messages(error)), 422
+        return _form(None, values, error.by_field()), 422
     flash(_("%(name)s was made.", name=values["name"]), "good")
     return redirect(url_for("admin.departments"))
 
@@ -132,10 +138,11 @@ def update_department(key: int) -> Any:
     values: dict[str, Any] = {}
     try:
         with unit_of_work() as uow:
-            values = _given(uow)
+            values, problems = _given(uow)
+            refuse(problems)
             service.update(uow, "department", {key: values})
     except Invalid as error:
-        return _form(key, values, messages(error)), 422
+        return _form(key, values, error.by_field()), 422
     flash(_("Saved."), "good")
     return redirect(url_for("admin.departments"))
 
@@ -167,7 +174,7 @@ def delete_department(key: int) -> Any:
         with unit_of_work() as uow:
             service.delete(uow, "department", [key])
     except Invalid as error:
-        flash(next(iter(messages(error).values())), "bad")
+        flash(next(iter(error.by_field().values())), "bad")
         return redirect(url_for("admin.edit_department", key=key))
     flash(_("The department was removed."), "good")
     return redirect(url_for("admin.departments"))
@@ -181,9 +188,10 @@ def _fields(spec: EntitySpec) -> list[FieldSpec]:
     return [field for field in spec if field.is_writable and field.name not in ("head", "path")]
 
 
-def _given(uow: UnitOfWork) -> dict[str, Any]:
-    spec = uow.entity("department")
-    return read(_fields(spec), request.form) | {"head": given_person(uow, request.form, "head")}
+def _given(uow: UnitOfWork) -> tuple[dict[str, Any], list[Problem]]:
+    fields = _fields(uow.entity("department"))
+    values, problems = read_fields(input_context(uow), fields, request.form)
+    return values | {"head": given_person(uow, request.form, "head")}, problems
 
 
 def _form(key: int | None, values: Mapping[str, Any], errors: Mapping[str, str]) -> str:
@@ -193,8 +201,13 @@ def _form(key: int | None, values: Mapping[str, Any], errors: Mapping[str, str])
         spec, tree = uow.entity("department"), department_tree(uow)
         options = {"parent": department_options(tree, without=key)}
         controls = [
-            control(
-                field, values.get(field.name), errors.get(field.name, ""), options.get(field.name)
+            draw_control(
+                input_context(uow),
+                field,
+                values.get(field.name),
+                error=errors.get(field.name, ""),
+                options=options.get(field.name),
+                form=request.form if errors else None,
             )
             for field in _fields(spec)
         ]

@@ -8,7 +8,6 @@ from typing import Any
 from flask import flash, redirect, request, url_for
 
 from core.admin import blueprint
-from core.admin.controls import messages
 from core.admin.display import owner_title
 from core.customize.kinds import kind_name
 from core.customize.service import CUSTOMISABLE_KINDS, add_field
@@ -119,7 +118,7 @@ def create_field(entity: str) -> Any:
         with unit_of_work() as uow:
             field = add_field(uow, entity, body)
     except Invalid as error:
-        return _page(entity, form, messages(error)), 422
+        return _page(entity, form, error.by_field()), 422
     flash(_("The field %(label)s was added.", label=str(field.label)), "good")
     return redirect(url_for("admin.fields", entity=entity, _anchor=f"field-of-{field.name}"))
 

@@ -9,13 +9,17 @@ from flask import flash, redirect, request, url_for
 
 from core.admin import blueprint
 from core.admin.accounts import account
-from core.admin.controls import control, messages, read, summary
 from core.admin.departments import department_options, department_paths, department_tree
 from core.entities import service
+from core.entities.form_reading import read_fields
+from core.entities.forms import summary
+from core.entities.labels import reference_ids, resolve_labels
 from core.entities.query import ListQuery, get, page
-from core.errors import Conflict, Invalid
+from core.entities.writing import refuse
+from core.errors import Conflict, Invalid, Problem
 from core.fields import EntitySpec, FieldSpec
 from core.fields import types as t
+from core.http.presenting import draw_control, input_context
 from core.http.rendering import render
 from core.http.requests import requires, unit_of_work
 from core.i18n import gettext as _
@@ -89,13 +93,14 @@ def create_person() -> Any:
     values: dict[str, Any] = {}
     try:
         with unit_of_work() as uow:
-            values = _given(uow)
+            values, problems = _given(uow)
+            refuse(problems)
             (key,) = service.create(uow, "user", [values])
             if password := request.form.get("password", ""):
                 saved = get(uow, "user", key).values
                 set_password(uow, key, password, email=saved["email"], name=saved["name"])
     except Invalid as error:
-        return _form(None, values, messages(error)), 422
+        return _form(None, values, error.by_field()), 422
     flash(_("%(name)s was added.", name=values["name"]), "good")
     return redirect(url_for("admin.edit_person", key=key))
 
@@ -117,14 +122,15 @@ def update_person(key: int) -> Any:
     version = request.form.get("version", type=int)
     try:
         with unit_of_work() as uow:
-            values = _given(uow)
+            values, problems = _given(uow)
+            refuse(problems)
             versions = {} if version is None else {key: version}
             service.update(uow, "user", {key: values}, versions=versions)
     except Conflict as error:
         again = _("%(what)s Check the form; saving it again replaces that.", what=error.message)
         return _form(key, values | {"version": error.current["version"]}, {"": again}), 409
     except Invalid as error:
-        return _form(key, values | {"version": version}, messages(error)), 422
+        return _form(key, values | {"version": version}, error.by_field()), 422
     flash(_("Saved."), "good")
     return redirect(url_for("admin.edit_person", key=key))
 
@@ -139,7 +145,7 @@ def _fields(spec: EntitySpec) -> dict[str, list[FieldSpec]]:
         for field in spec
         if field.owner != spec.plugin
         and field.is_writable
-        and not isinstance(field.type, (t.File, t.Reference, t.References, t.Lines, t.Document))
+        and not isinstance(field.type, (t.File, t.Lines))
     ]
     return {
         "person": [*(spec[name] for name in PERSON), *added],
@@ -147,10 +153,11 @@ def _fields(spec: EntitySpec) -> dict[str, list[FieldSpec]]:
     }
 
 
-def _given(uow: UnitOfWork) -> dict[str, Any]:
+def _given(uow: UnitOfWork) -> tuple[dict[str, Any], list[Problem]]:
     parts = _fields(uow.entity("user"))
-    values = read([*parts["person"], *parts["place"]], request.form)
-    return values | {"absences": _absences(uow.entity("absence"))}
+    fields = [*parts["person"], *parts["place"]]
+    values, problems = read_fields(input_context(uow), fields, request.form)
+    return values | {"absences": _absences(uow.entity("absence"))}, problems
 
 
 def _absences(spec: EntitySpec) -> list[dict[str, Any]]:
@@ -175,15 +182,21 @@ def _form(key: int | None, values: Mapping[str, Any], errors: Mapping[str, str])
             "departments": department_paths(tree),
             "roles": _roles(uow),
         }
-    parts = {
-        part: [
-            control(
-                field, values.get(field.name), errors.get(field.name, ""), options.get(field.name)
-            )
-            for field in fields
-        ]
-        for part, fields in _fields(spec).items()
-    }
+        context = input_context(uow, resolve_labels(uow, reference_ids(spec, values, [values])))
+        parts = {
+            part: [
+                draw_control(
+                    context,
+                    field,
+                    values.get(field.name),
+                    error=errors.get(field.name, ""),
+                    options=options.get(field.name),
+                    form=request.form if errors else None,
+                )
+                for field in fields
+            ]
+            for part, fields in _fields(spec).items()
+        }
     lines = [*(values.get("absences") or ()), *({} for _line in range(SPARE_LINES))]
     return render(
         "core/admin/person.html",

@@ -1,18 +1,20 @@
 """A role as a form and back: a scope for each entity and action, an access for each field.
 
 A cell says ``inherit`` while the entity has no row of its own and so follows the row for all
-entities. What the form does not show (entities of modules that are off, unknown actions) is kept.
+entities. What the form does not show (rows that were not opened, entities of modules that are off,
+unknown actions) is kept.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
 import orjson
 
+from core.entities.scope import action_label
 from core.fields import EntitySpec, FieldSpec
 from core.i18n import gettext as _
 from core.runtime import Snapshot
@@ -28,7 +30,9 @@ __all__ = [
     "granted_entities",
     "grants_from",
     "groups",
+    "opened_in",
     "possible",
+    "row_of",
     "scope_label",
     "whole",
 ]
@@ -70,6 +74,8 @@ class Row:
     narrowed: int = 0
     #: Something below the row is wrong or special, so it is shown open.
     open: bool = False
+    #: What lies below the row is part of the page; else it is asked for when it is opened.
+    is_whole: bool = True
 
 
 @dataclass
@@ -104,21 +110,6 @@ def scope_label(scope: Any, spec: EntitySpec | None = None) -> str:
     }.get(scope, str(scope))
 
 
-def action_label(spec: EntitySpec | None, action: str) -> str:
-    """A common action or a verb as a word."""
-    common = {
-        "read": _("Read"),
-        "create": _("Create"),
-        "update": _("Change"),
-        "delete": _("Delete"),
-        "import": _("Import"),
-        "export": _("Export"),
-    }
-    if spec is not None and action in spec.actions_by_name:
-        return str(spec.actions_by_name[action].label)
-    return common.get(action, action)
-
-
 def granted_entities(snapshot: Snapshot) -> list[EntitySpec]:
     """The entities that roles speak of: those in use, child lines aside, module by module."""
     found = [spec for spec in snapshot.entities.values() if spec.parent_field is None]
@@ -148,15 +139,36 @@ def groups(
     rules: Mapping[str, Mapping[str, str]],
     errors: Mapping[str, str],
     typed: Mapping[str, str],
+    opened: Collection[str] = (),
 ) -> list[Group]:
-    """The matrix. ``typed`` are the conditions as they were sent, when something was wrong."""
+    """The matrix. ``typed`` are the conditions as they were sent, when something was wrong;
+    ``opened`` names the entities whose verbs and fields are part of the page."""
     build = _Builder(snapshot, grants, rules, errors, typed)
     specs = granted_entities(snapshot)
     found = [
         Group(owner, [build.row(spec) for spec in members])
         for owner, members in groupby(specs, key=lambda spec: spec.plugin)
     ]
+    for row in (row for group in found for row in group.rows):
+        row.open = row.open or row.entity in opened
+        row.is_whole = row.open
     return [Group(ALL, [build.row_for_all()]), *found]
+
+
+def opened_in(form: Mapping[str, str]) -> set[str]:
+    """The entities whose verbs and fields a form that was sent had shown."""
+    places = (key.partition(":")[2] for key in form if key.startswith("field:"))
+    return {place.rpartition(".")[0] for place in places}
+
+
+def row_of(
+    spec: EntitySpec,
+    snapshot: Snapshot,
+    grants: Mapping[str, Any],
+    rules: Mapping[str, Mapping[str, str]],
+) -> Row:
+    """One entity's row with all that lies below it."""
+    return _Builder(snapshot, grants, rules, {}, {}).row(spec)
 
 
 class _Builder:
@@ -298,8 +310,11 @@ def _row_from(
     given = {a: form[f"scope:{entity}.{a}"] for a in actions if f"scope:{entity}.{a}" in form}
     if not given:
         return (dict(old) if old is not None else None), {}
-    if all(value == INHERIT for value in given.values()):
+    unshown = [action for action in actions if action not in given]
+    if all(value == INHERIT for value in given.values()) and (old is None or not unshown):
         return None, {}
+    if old is None:  # what the form did not show goes on following the row for all entities
+        given |= dict.fromkeys(unshown, INHERIT)
     kept = {action: scope for action, scope in (old or {}).items() if action not in given}
     row, errors = dict(kept), dict[str, str]()
     for action, value in given.items():

@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from flask import flash, redirect, request, url_for
 from sqlalchemy import func, select
 
 from core.admin import blueprint
-from core.admin.controls import control, messages, read, summary
 from core.admin.display import owner_title
-from core.admin.role_matrix import ALL, CONDITION, field_rules_from, grants_from, groups
+from core.admin.role_matrix import (
+    ALL,
+    CONDITION,
+    field_rules_from,
+    granted_entities,
+    grants_from,
+    groups,
+    opened_in,
+    row_of,
+)
 from core.admin.role_words import role_in_words
 from core.db.base import metadata
 from core.entities import service
+from core.entities.form_reading import read_fields
+from core.entities.forms import summary
 from core.entities.links import link_table_name
 from core.entities.query import ListQuery, get, page
-from core.errors import Conflict, Invalid, Problem
+from core.entities.writing import refuse
+from core.errors import Conflict, Invalid, NotFound, Problem
 from core.fields import FieldSpec
+from core.http.presenting import draw_control, input_context
 from core.http.rendering import render
 from core.http.requests import requires, unit_of_work
 from core.i18n import gettext as _
@@ -119,7 +131,7 @@ def create_role() -> Any:
             values = _names(uow)
             (key,) = service.create(uow, "role", [values])
     except Invalid as error:
-        return _names_form(values, messages(error)), 422
+        return _names_form(values, error.by_field()), 422
     return redirect(url_for("admin.edit_role", key=key))
 
 
@@ -130,7 +142,8 @@ def _name_fields(uow: UnitOfWork) -> list[FieldSpec]:
 
 def _names(uow: UnitOfWork) -> dict[str, Any]:
     """Name and code as typed; a code is small letters, so that programs can name it."""
-    values = read(_name_fields(uow), request.form)
+    values, problems = read_fields(input_context(uow), _name_fields(uow), request.form)
+    refuse(problems)
     if not re.fullmatch(r"[a-z][a-z0-9_]*", values["name"] or "a"):
         message = _("Use small letters, digits and _, a letter first.")
         raise Invalid(message, [Problem("name", "name", message)])
@@ -140,18 +153,34 @@ def _names(uow: UnitOfWork) -> dict[str, Any]:
 def _names_form(values: Mapping[str, Any], errors: Mapping[str, str]) -> str:
     values = values or request.form
     with unit_of_work(write=False) as uow:
-        fields = _name_fields(uow)
-    controls = [control(f, values.get(f.name), errors.get(f.name, "")) for f in fields]
+        fields, context = _name_fields(uow), input_context(uow)
+        controls = [
+            draw_control(context, f, values.get(f.name), error=errors.get(f.name, ""))
+            for f in fields
+        ]
     return render("core/admin/role_new.html", controls=controls, errors=summary(errors, fields))
 
 
 @blueprint.get("/roles/<int:key>/edit")
 @requires("admin")
 def edit_role(key: int) -> Any:
-    """The matrix of one role."""
+    """The matrix of one role; ``more`` names a row that is shown with all that lies below it."""
     with unit_of_work() as uow:
         role = get(uow, "role", key).values
-    return _form(role, {})
+    return _form(role, {}, request.args.getlist("more"))
+
+
+@blueprint.get("/roles/<int:key>/edit/<entity>")
+@requires("admin")
+def edit_role_more(key: int, entity: str) -> Any:
+    """What lies below one row of the matrix: further actions, and the access to each field."""
+    with unit_of_work() as uow:
+        role = get(uow, "role", key).values
+        spec = next((s for s in granted_entities(uow.snapshot) if s.name == entity), None)
+        if spec is None:
+            raise NotFound(_("There is no such page."))
+        row = row_of(spec, uow.snapshot, role["grants"] or {}, role["field_rules"] or {})
+    return render("core/admin/role_more.html", row=row)
 
 
 @blueprint.post("/roles/<int:key>/edit")
@@ -209,16 +238,21 @@ def _placed(error: Invalid) -> dict[str, str]:
     return found
 
 
-def _form(role: Mapping[str, Any], errors: Mapping[str, str]) -> str:
+def _form(role: Mapping[str, Any], errors: Mapping[str, str], opened: Iterable[str] = ()) -> str:
     typed = {k: v for k, v in request.form.items() if k.startswith(f"{CONDITION}:")}
     with unit_of_work(write=False) as uow:
         snapshot, title = uow.snapshot, uow.entity("role")["title"]
         current = get(uow, "role", role["id"]).values["version"]
-    matrix = groups(snapshot, role["grants"] or {}, role["field_rules"] or {}, errors, typed)
+        title_control = draw_control(
+            input_context(uow), title, role["title"], error=errors.get("title", "")
+        )
+    open_rows = {*opened, *opened_in(request.form)}
+    grants, rules = role["grants"] or {}, role["field_rules"] or {}
+    matrix = groups(snapshot, grants, rules, errors, typed, open_rows)
     return render(
         "core/admin/role_edit.html",
         role={**role, "version": current},
-        title_control=control(title, role["title"], errors.get("title", "")),
+        title_control=title_control,
         matrix=matrix,
         all_entities=ALL,
         owner_title=owner_title,
@@ -292,7 +326,7 @@ def delete_role(key: int) -> Any:
         with unit_of_work() as uow:
             service.delete(uow, "role", [key])
     except Invalid as error:
-        flash(next(iter(messages(error).values())), "bad")
+        flash(next(iter(error.by_field().values())), "bad")
         return redirect(url_for("admin.show_role", key=key))
     flash(_("The role was removed."), "good")
     return redirect(url_for("admin.roles"))

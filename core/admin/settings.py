@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask import current_app, flash, redirect, request, url_for
 
 from core.admin import blueprint
-from core.admin.controls import Options, control, messages, read, summary
+from core.entities.form_reading import read_fields
+from core.entities.forms import summary
+from core.entities.writing import refuse
 from core.errors import Invalid, NotFound, Problem
+from core.http.presenting import draw_control, input_context
 from core.http.rendering import render
 from core.http.requests import requires, unit_of_work
+from core.i18n import current_locale
 from core.i18n import gettext as _
 from core.plugins.contributions import SettingsGroup
 from core.settings.service import put_settings, settings_groups
@@ -41,11 +45,13 @@ def put_settings_group(group: str) -> Any:
     values: dict[str, Any] = {}
     try:
         with unit_of_work() as uow:
-            values = read(_group(uow, group).fields, request.form)
+            fields = _group(uow, group).fields
+            values, problems = read_fields(input_context(uow), fields, request.form)
+            refuse(problems)
             _check_theme(group, values)
             put_settings(uow, group, values)
     except Invalid as error:
-        return _form(group, values, messages(error)), 422
+        return _form(group, values, error.by_field()), 422
     flash(_("Saved. It holds at once, everywhere."), "good")
     return redirect(url_for("admin.settings_group", group=group))
 
@@ -57,8 +63,9 @@ def _group(uow: UnitOfWork, name: str) -> SettingsGroup:
     return found
 
 
-def _themes() -> Options:
-    return [(theme.name, theme.title) for theme in current_app.extensions["dougong.themes"]]
+def _themes() -> Sequence[tuple[str, str]]:
+    themes = current_app.extensions["dougong.themes"]
+    return [(theme.name, theme.title_in(current_locale())) for theme in themes]
 
 
 def _check_theme(group: str, values: Mapping[str, Any]) -> None:
@@ -71,11 +78,18 @@ def _check_theme(group: str, values: Mapping[str, Any]) -> None:
 def _form(name: str, values: Mapping[str, Any], errors: Mapping[str, str]) -> str:
     with unit_of_work(write=False) as uow:
         group, groups = _group(uow, name), settings_groups(uow)
-    options: dict[str, Options] = {"theme": _themes()} if name == "core" else {}
-    controls = [
-        control(field, values.get(field.name), errors.get(field.name, ""), options.get(field.name))
-        for field in group.fields
-    ]
+        options = {"theme": _themes()} if name == "core" else {}
+        controls = [
+            draw_control(
+                input_context(uow),
+                field,
+                values.get(field.name),
+                error=errors.get(field.name, ""),
+                options=options.get(field.name),
+                form=request.form if errors else None,
+            )
+            for field in group.fields
+        ]
     tabs = [
         (str(each.title), url_for("admin.settings_group", group=each.name), each.name == name, None)
         for each in groups.values()

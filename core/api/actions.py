@@ -5,15 +5,17 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+import orjson
 from flask import Response
 
 from core.api import blueprint
 from core.api.answers import answer, record_as_json, to_bytes
 from core.api.idempotency import KeptAnswer
-from core.api.records import write_once
+from core.api.records import still_shown, write_once
 from core.api.requests import BadRequest, arguments, json_body, number
 from core.entities import query, service
 from core.entities.schema import to_json
+from core.entities.scope import require
 from core.entities.timeline import MAX_ENTRIES, TimelineEntry, timeline
 from core.entities.values import BadValue, check_value
 from core.errors import Forbidden, NotFound, Problem
@@ -34,7 +36,14 @@ def act_on_record(entity: str, record_id: int, action: str) -> Response:
         body = {"result": result, "record": _record(uow, entity, record_id)}
         return KeptAnswer(200, to_bytes(body).decode())
 
-    kept = write_once(work)
+    def again(uow: UnitOfWork, kept: KeptAnswer) -> KeptAnswer:
+        require(uow, uow.entity(entity), action)
+        body = orjson.loads(kept.body)
+        if body["record"] is not None:
+            body["record"] = still_shown(uow, entity, body["record"])
+        return KeptAnswer(kept.status, to_bytes(body).decode())
+
+    kept = write_once(work, again)
     return answer(kept.body.encode(), kept.status)
 
 

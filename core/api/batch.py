@@ -6,17 +6,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
 from flask import Response
 
 from core.api import blueprint
 from core.api.answers import answer, page_as_json, to_bytes
 from core.api.idempotency import KeptAnswer
-from core.api.records import write_once
+from core.api.records import is_open, write_once
 from core.api.requests import MAX_BATCH_BODY, BadRequest, arguments, json_body
 from core.entities import query, service
 from core.entities.query import MAX_LIMIT, ListQuery
 from core.entities.schema import MAX_ID
-from core.entities.scope import may
+from core.entities.scope import may, require
 from core.errors import Invalid, Problem, Refusal
 from core.fields import types as t
 from core.http.requests import signed_in
@@ -35,6 +36,7 @@ LISTS = ("create", "update", "delete")
 class _Part:
     """The items of one list, how to write some of them at once, and what became of each."""
 
+    action: str
     status: int
     items: list[dict[str, Any]]
     #: Writes items and returns their ids, in order.
@@ -62,7 +64,14 @@ def write_batch(entity: str) -> Response:
                 _write_each(uow, part)
         return KeptAnswer(200, to_bytes({"results": _results(uow, entity, parts)}).decode())
 
-    kept = write_once(work, limit=MAX_BATCH_BODY)
+    def again(uow: UnitOfWork, kept: KeptAnswer) -> KeptAnswer:
+        spec = uow.entity(entity)
+        for part in parts:
+            require(uow, spec, part.action)
+        results = _still_shown(uow, entity, orjson.loads(kept.body)["results"])
+        return KeptAnswer(kept.status, to_bytes({"results": results}).decode())
+
+    kept = write_once(work, again, limit=MAX_BATCH_BODY)
     return answer(kept.body.encode(), kept.status)
 
 
@@ -85,9 +94,11 @@ def _parts(entity: str, body: dict[str, Any]) -> tuple[list[_Part], bool]:
     for name in ("update", "delete"):
         _check_keys(name, lists[name])
     parts = [
-        _Part(201, lists["create"], lambda uow, items: service.create(uow, entity, items)),
-        _Part(200, lists["update"], lambda uow, items: _update(uow, entity, items)),
-        _Part(204, lists["delete"], lambda uow, items: _delete(uow, entity, items)),
+        _Part(
+            "create", 201, lists["create"], lambda uow, items: service.create(uow, entity, items)
+        ),
+        _Part("update", 200, lists["update"], lambda uow, items: _update(uow, entity, items)),
+        _Part("delete", 204, lists["delete"], lambda uow, items: _delete(uow, entity, items)),
     ]
     parts[1].offset = len(parts[0].items)
     parts[2].offset = parts[1].offset + len(parts[1].items)
@@ -227,6 +238,25 @@ def _read(uow: UnitOfWork, entity: str, ids: list[int]) -> dict[int, dict[str, A
         page = query.page(uow, entity, chosen)
         found |= {item["id"]: item for item in page_as_json(page)["items"]}
     return found
+
+
+def _still_shown(
+    uow: UnitOfWork, entity: str, results: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Kept results, with no more of a record than its reader may see now."""
+    keys = [item["record"]["id"] for item in results if "record" in item]
+    records = _read(uow, entity, keys)
+    for item in results:
+        if "record" in item:
+            item["record"] = _as_now(uow, entity, item["record"], records)
+    return results
+
+
+def _as_now(
+    uow: UnitOfWork, entity: str, kept: dict[str, Any], records: dict[int, dict[str, Any]]
+) -> dict[str, Any]:
+    now = records.get(kept["id"], {"id": kept["id"]})
+    return kept if now.keys() != {"id"} and is_open(uow, uow.entity(entity), kept) else now
 
 
 def _refused(refusal: Refusal) -> dict[str, Any]:

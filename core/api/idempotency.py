@@ -42,8 +42,11 @@ def answer_once(
     key: str | None,
     digest: str,
     work: Callable[[UnitOfWork], KeptAnswer],
+    again: Callable[[UnitOfWork, KeptAnswer], KeptAnswer],
 ) -> KeptAnswer:
     """What ``work`` answers in a transaction of ``begin``; with a key it has its effect once.
+
+    A kept answer is given through ``again``, which refuses what the caller may do or see no longer.
 
     The key is claimed before the work, so that an equal request at the same instant waits for the
     first to end instead of failing half-way. A refusal rolls the claim back too: the request may be
@@ -52,7 +55,7 @@ def answer_once(
     for _attempt in range(TRIES):
         try:
             with begin() as uow:
-                return work(uow) if key is None else _claimed(uow, key, digest, work)
+                return work(uow) if key is None else _claimed(uow, key, digest, work, again)
         except _Taken as taken:
             refusal = taken.__cause__
     assert refusal is not None
@@ -60,11 +63,15 @@ def answer_once(
 
 
 def _claimed(
-    uow: UnitOfWork, key: str, digest: str, work: Callable[[UnitOfWork], KeptAnswer]
+    uow: UnitOfWork,
+    key: str,
+    digest: str,
+    work: Callable[[UnitOfWork], KeptAnswer],
+    again: Callable[[UnitOfWork, KeptAnswer], KeptAnswer],
 ) -> KeptAnswer:
     kept = find_answer(uow, key, digest)
     if kept is not None:
-        return kept
+        return again(uow, kept)
     try:
         keep_answer(uow, key, digest, 0, "")
     except Refused as refusal:

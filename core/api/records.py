@@ -26,13 +26,15 @@ from core.api.requests import (
 from core.entities import query, service
 from core.entities.aggregate import aggregate
 from core.entities.query import MAX_LIMIT, ListQuery
+from core.entities.scope import require
 from core.errors import Conflict, Forbidden, NotFound, Problem
+from core.fields import EntitySpec
 from core.fields import types as t
-from core.http.requests import signed_in, unit_of_work
+from core.http.requests import actor, signed_in, unit_of_work
 from core.i18n import gettext as _
 from core.work.uow import UnitOfWork
 
-__all__ = ["LIST_PARAMETERS", "read_back", "write_once"]
+__all__ = ["LIST_PARAMETERS", "is_open", "read_back", "still_shown", "write_once"]
 
 LIST_PARAMETERS = ("filter", "search", "sort", "limit", "after", "count", "fields", "archived")
 COUNTS = ("none", "estimate", "exact")
@@ -105,7 +107,12 @@ def create_record(entity: str) -> Response:
         (record_id,) = service.create(uow, entity, [values])
         return KeptAnswer(201, to_bytes(read_back(uow, entity, record_id)).decode())
 
-    kept = write_once(work)
+    def again(uow: UnitOfWork, kept: KeptAnswer) -> KeptAnswer:
+        require(uow, uow.entity(entity), "create")
+        shown = still_shown(uow, entity, orjson.loads(kept.body))
+        return KeptAnswer(kept.status, to_bytes(shown).decode())
+
+    kept = write_once(work, again)
     body = orjson.loads(kept.body)
     where = url_for("api.get_record", entity=entity, record_id=body["id"])
     return answer(kept.body.encode(), kept.status, {"Location": where, **etag(body)})
@@ -173,7 +180,12 @@ def restore_record(entity: str, record_id: int) -> Response:
         service.restore(uow, entity, [record_id])
         return KeptAnswer(200, to_bytes(read_back(uow, entity, record_id)).decode())
 
-    kept = write_once(work)
+    def again(uow: UnitOfWork, kept: KeptAnswer) -> KeptAnswer:
+        require(uow, uow.entity(entity), "delete")
+        shown = still_shown(uow, entity, orjson.loads(kept.body))
+        return KeptAnswer(kept.status, to_bytes(shown).decode())
+
+    kept = write_once(work, again)
     return answer(kept.body.encode(), kept.status)
 
 
@@ -185,8 +197,42 @@ def read_back(uow: UnitOfWork, entity: str, record_id: int) -> dict[str, Any]:
         return {"id": record_id}
 
 
-def write_once(work: Callable[[UnitOfWork], KeptAnswer], *, limit: int = MAX_BODY) -> KeptAnswer:
-    """Do the work in a transaction of its own, once for each ``Idempotency-Key``."""
+def still_shown(uow: UnitOfWork, entity: str, kept: dict[str, Any]) -> dict[str, Any]:
+    """A record of a kept answer, as long as its reader may see what is in it; else as it is seen now.
+
+    Refused like a fresh reading when the record is out of reach.
+    """
+    if kept.keys() == {"id"}:
+        return kept
+    record = query.get(uow, entity, kept["id"], archived=None)
+    return kept if is_open(uow, record.spec, kept) else record_as_json(uow, record)
+
+
+def is_open(uow: UnitOfWork, spec: EntitySpec, kept: dict[str, Any]) -> bool:
+    """True when all that is in a kept record may still be read unmasked, its lines included."""
+    access = uow.actor.access(spec)
+    for name, value in kept.items():
+        field = spec.by_name.get(name)
+        if field is None or not access.can_use(field):
+            return False
+        if isinstance(field.type, t.Lines):
+            child = uow.snapshot.installed_entities[field.type.entity]
+            if not all(is_open(uow, child, line) for line in value):
+                return False
+    return True
+
+
+def write_once(
+    work: Callable[[UnitOfWork], KeptAnswer],
+    again: Callable[[UnitOfWork, KeptAnswer], KeptAnswer],
+    *,
+    limit: int = MAX_BODY,
+) -> KeptAnswer:
+    """Do the work in a transaction of its own, once for each ``Idempotency-Key``.
+
+    ``again`` gives a kept answer: it asks for the rights that the work asks for, and leaves out what
+    its reader may see no longer.
+    """
     key = request.headers.get("Idempotency-Key")
-    digest = request_hash(request.method, request.path, body_bytes(limit))
-    return answer_once(unit_of_work, key, digest, work)
+    digest = request_hash(request.method, request.path, body_bytes(limit), actor().token_id)
+    return answer_once(unit_of_work, key, digest, work, again)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Index
+from sqlalchemy import Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.db.base import Base
@@ -23,6 +23,14 @@ class AuditEntry(Base):
     __table_args__ = (
         Index("ix_core_audit_entry_record", "entity", "record_id", "id"),
         Index("ix_core_audit_entry_actor_id_id", "actor_id", "id"),
+        #: What an import did, for undoing it.
+        Index(
+            "ix_core_audit_entry_import",
+            "request_id",
+            "id",
+            postgresql_where=text("channel = 'import'"),
+            sqlite_where=text("channel = 'import'"),
+        ),
         {"sqlite_autoincrement": True},
     )
 

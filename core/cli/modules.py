@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,7 +62,7 @@ def enable(name: str, as_json: bool) -> None:
     from core.ops import lifecycle
 
     with open_runtime() as runtime:
-        with system_work(runtime) as uow:
+        with _failures_kept(runtime), system_work(runtime) as uow:
             switched = lifecycle.enable(uow, name)
         text = _("Switched on: %(names)s", names=", ".join(switched) or "–")
         emit({"enabled": switched}, text, as_json=as_json)
@@ -75,9 +77,28 @@ def disable(name: str, as_json: bool) -> None:
     from core.ops import lifecycle
 
     with open_runtime() as runtime:
-        with system_work(runtime) as uow:
+        with _failures_kept(runtime), system_work(runtime) as uow:
             lifecycle.disable(uow, name)
         emit({"disabled": [name]}, _("Switched off: %(names)s", names=name), as_json=as_json)
+
+
+@contextmanager
+def _failures_kept(runtime: Runtime) -> Iterator[None]:
+    """What the module itself gets wrong when it is switched, for the Apps page, and in one line."""
+    from core.errors import Refused
+    from core.i18n import gettext as _
+    from core.ops.lifecycle import note_failure
+    from core.plugins.manager import HookFailed
+
+    try:
+        yield
+    except HookFailed as error:
+        with system_work(runtime) as uow:
+            note_failure(uow, error.plugin, str(error))
+        reason = str(error)[:500]
+        raise Refused(
+            _("%(name)s could not be switched: %(reason)s", name=error.plugin, reason=reason)
+        ) from error
 
 
 @plugin.command()

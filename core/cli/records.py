@@ -25,6 +25,8 @@ POLICIES = ("skip", "update", "create")
     type=click.Path(dir_okay=False, path_type=Path),
     help="Where to write the refused rows, to be mended and imported again.",
 )
+@click.option("--keys", metavar="A,B", help="Records are the same when these fields agree.")
+@click.option("--undo", type=int, metavar="JOB", help="Undo the import with this number.")
 @click.option("--as", "email", metavar="EMAIL", help="With whose rights; default: the system's.")
 @click.option("--plan", hidden=True, type=click.Path(path_type=Path))
 @click.option("--data", hidden=True, type=click.Path(path_type=Path))
@@ -34,14 +36,21 @@ def import_(
     file: Path | None,
     duplicates: str,
     report: Path | None,
+    keys: str | None,
+    undo: int | None,
     email: str | None,
     plan: Path | None,
     data: Path | None,
     as_json: bool,
 ) -> None:
-    """Import the rows of FILE (xlsx, xls, csv) as records of ENTITY."""
+    """Import the rows of FILE (xlsx, xls, csv) as records of ENTITY, or undo an import."""
     if plan is not None or data is not None:
         raise click.UsageError("import plans are not part of this version; import file by file")
+    if undo is not None:
+        if entity is not None:
+            raise click.UsageError("to undo an import give its number only: --undo JOB")
+        _undo(undo, report, email, as_json=as_json)
+        return
     if entity is None or file is None:
         raise click.UsageError("give an entity and a file: dougong import lead leads.xlsx")
     from core.exchange.commands import import_file
@@ -53,13 +62,26 @@ def import_(
             file,
             actor=acting(runtime, email),
             duplicates=duplicates,
+            keys=[name.strip() for name in (keys or "").split(",") if name.strip()],
             report_path=report,
         )
     emit(result, _counts(result), as_json=as_json)
 
 
+def _undo(job_id: int, report: Path | None, email: str | None, *, as_json: bool) -> None:
+    from core.exchange.commands import undo_file_import
+
+    with open_runtime() as runtime:
+        actor = acting(runtime, email)
+        result = undo_file_import(runtime, job_id, actor=actor, report_path=report)
+    emit(result, _counts(result), as_json=as_json)
+
+
 def _counts(result: dict[str, Any]) -> str:
-    return ", ".join(f"{key} {value}" for key, value in result.items() if value is not None)
+    plain = {key: value for key, value in result.items() if not isinstance(value, dict)}
+    cleaned = {f"cleaned:{key}": value for key, value in result.get("cleaned", {}).items()}
+    both = {**plain, **cleaned}
+    return ", ".join(f"{key} {value}" for key, value in both.items() if value is not None)
 
 
 @click.command()

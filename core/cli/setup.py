@@ -68,14 +68,18 @@ def _chosen(runtime: Runtime, plugins: str | None) -> list[str]:
 @as_json
 def migrate(as_json: bool) -> None:
     """Run what is pending: the core's migrations, then the modules'."""
+    from core.entities.recompute import refill_module
     from core.i18n import gettext as _
     from core.ops.install import prepare_database
-    from core.ops.lifecycle import migrate_all
+    from core.ops.lifecycle import migrate_all, pending_migrations
 
     with open_runtime() as runtime:
         prepare_database(runtime)
         with system_work(runtime) as uow:
+            waiting = pending_migrations(uow.connection, runtime)
             reached = migrate_all(uow.connection, runtime)
+            for owner in waiting:
+                refill_module(uow, owner)
         lines = [f"{owner}: {revision or '–'}" for owner, revision in reached.items()]
         emit(reached, "\n".join([*lines, _("The database is up to date.")]), as_json=as_json)
 

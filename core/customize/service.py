@@ -19,7 +19,9 @@ from core.customize.tables import custom_field_table
 from core.db.base import metadata
 from core.db.locks import lock_structure
 from core.entities.computed import check_expression
+from core.entities.dependencies import Circle, build_graph
 from core.entities.links import define_link_table
+from core.entities.recompute import refill
 from core.entities.sequences import check_pattern
 from core.entities.values import BadValue, check_value
 from core.errors import Forbidden, Invalid, Problem
@@ -30,6 +32,7 @@ from core.fields import types as t
 from core.fields.storage import column_type, is_detached
 from core.i18n import LOCALES
 from core.i18n import gettext as _
+from core.reference.reading import LOOKUP, has_table
 from core.runtime import bump_structure
 from core.work.events import SchemaChanged
 
@@ -123,13 +126,19 @@ def _default(type_: t.FieldType, value: Any) -> Any:
 
 
 def _declare(spec: EntitySpec, field: FieldSpec, specs: Mapping[str, EntitySpec]) -> None:
-    """Make the column known to SQLAlchemy; a column once declared stays."""
+    """Make the column known to SQLAlchemy; a column once declared stays, unless it was never made
+    (its transaction was rolled back) and there is one of another type now."""
     if isinstance(field.type, t.References):
         target = specs.get(field.type.entity)
         if target is not None:
             define_link_table(spec.table.name, field.name, target.table.name)
-    elif field.name not in spec.table.c:
-        spec.table.append_column(Column(field.name, column_type(field.type), nullable=True))
+        return
+    if field.column is None:
+        return
+    known, type_ = spec.table.c.get(field.name), column_type(field.type)
+    if known is None or repr(known.type) != repr(type_):
+        column = Column(field.name, type_, nullable=True)
+        spec.table.append_column(column, replace_existing=known is not None)
 
 
 def add_field(uow: UnitOfWork, entity: str, body: Mapping[str, Any]) -> FieldSpec:
@@ -145,7 +154,7 @@ def add_field(uow: UnitOfWork, entity: str, body: Mapping[str, Any]) -> FieldSpe
         raise Forbidden(_("%(entity)s take no fields of your own.", entity=str(spec.label_plural)))
     name, kind, labels, options = _check(uow, spec, body)
     field = _field_spec(name, kind, labels, options)
-    _check_meaning(uow, spec, field)
+    _check_meaning(uow, _with_field(spec, field), field)
     lock_structure(uow.connection)
     _make(uow, spec, field, indexed=bool(options.get("index")))
     uow.execute(
@@ -163,8 +172,15 @@ def add_field(uow: UnitOfWork, entity: str, body: Mapping[str, Any]) -> FieldSpe
     record_act(uow, "add_field", entity=entity, details={name: {"kind": kind, **options}})
     bump_structure(uow.connection)
     uow.publish(SchemaChanged(entity, name))
+    if isinstance(field.type, t.Computed):
+        uow.refresh()
+        refill(uow, entity, name)
     fault("schema.before_commit")
     return field
+
+
+def _with_field(spec: EntitySpec, field: FieldSpec) -> EntitySpec:
+    return spec.with_fields((*spec.fields, field))
 
 
 def _check(
@@ -320,16 +336,31 @@ def _check_meaning(uow: UnitOfWork, spec: EntitySpec, field: FieldSpec) -> None:
     """What only the finished field shows: the expression compiles, the default fits."""
     try:
         if isinstance(field.type, t.Computed):
-            check_expression(
-                uow.snapshot.installed_entities, spec, field.type.expression, field.type.result
-            )
+            _check_formula(uow, spec, field.type)
         if field.default is not None:
             check_value(field.type, field.default)
     except ExpressionError as error:
-        problem = Problem("expression", "expression", str(error))
-        raise Invalid(str(error), [problem]) from None
+        place = {"column": error.column, "length": error.length}
+        message = _("%(reason)s (character %(n)s)", reason=error.message, n=error.column)
+        problem = Problem("expression", "expression", message, data=place)
+        raise Invalid(message, [problem]) from None
     except BadValue as error:
         raise Invalid(str(error), [Problem("default", error.code, str(error))]) from None
+
+
+def _check_formula(uow: UnitOfWork, spec: EntitySpec, type_: t.Computed) -> None:
+    """It compiles, hangs on nothing that hangs on it, and looks into tables that there are."""
+    installed = {**uow.snapshot.installed_entities, spec.name: spec}
+    expression = check_expression(installed, spec, type_.expression, type_.result)
+    try:
+        build_graph({**uow.snapshot.entities, spec.name: spec}, installed, strict=True)
+    except Circle as circle:
+        message = _("It would be computed from itself: %(fields)s", fields=str(circle))
+        raise ExpressionError(message, 1, len(type_.expression)) from None
+    for source, (start, end) in expression.sources.items():
+        if source.kind == LOOKUP and source.name is not None and not has_table(uow, source.name):
+            message = _("There is no reference table %(name)s.", name=source.name[:60])
+            raise ExpressionError(message, start + 1, end - start)
 
 
 def _make(uow: UnitOfWork, spec: EntitySpec, field: FieldSpec, *, indexed: bool) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
 from core.entities.changes import Change
-from core.entities.scope import scope_clause
+from core.entities.scope import living, scope_clause
 from core.entities.values import BadValue, checker
 from core.errors import Problem
 from core.fields import EntitySpec, FieldSpec
@@ -20,11 +20,12 @@ if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
 __all__ = [
+    "blank_record",
     "check_given",
     "check_references",
     "check_required",
     "check_unique",
-    "fill_defaults",
+    "forget_readable",
     "readable",
 ]
 
@@ -77,19 +78,29 @@ def _refusal(
     return None
 
 
-def fill_defaults(spec: EntitySpec, values: dict[str, Any]) -> None:
-    """Defaults for what was not given; an explicit null stays null."""
+def blank_record(spec: EntitySpec) -> tuple[dict[str, Any], dict[str, Callable[[], Any]]]:
+    """What a new record holds where nothing is given, and the defaults that are made for each.
+
+    An explicit null stays null.
+    """
+    blank = dict.fromkeys(field.name for field in spec.stored)
+    made = {}
     for field in spec.defaulted:
-        if field.name in values:
-            continue
-        default = False if field.default is None else field.default
-        values[field.name] = default() if callable(default) else default
+        if callable(field.default):
+            made[field.name] = field.default
+        else:
+            blank[field.name] = False if field.default is None else field.default
+    return blank, made
 
 
-def check_required(changes: Sequence[Change]) -> list[Problem]:
-    """Required fields that are empty. An update is held to those it touches."""
-    problems = []
+def check_required(uow: UnitOfWork, changes: Sequence[Change]) -> list[Problem]:
+    """Required fields that are empty. An update is held to those it touches.
+
+    One that the actor may not see is not named: only somebody who sees it can help.
+    """
+    problems: list[Problem] = []
     required = [field for field in changes[0].entity if field.required] if changes else []
+    access = uow.actor.access(changes[0].entity) if required else None
     for change in changes:
         for field in required:
             name = field.name
@@ -99,8 +110,13 @@ def check_required(changes: Sequence[Change]) -> list[Problem]:
             else:
                 value = change.detached.get(name) or None
                 touched = change.kind == "create" or name in change.detached
-            if value is None and touched:
+            if value is not None or not touched:
+                continue
+            if access is None or access.can_see(field):
                 problems.append(change.problem(name, "required", _("Please fill this in.")))
+            else:
+                message = _("A field that you do not see must be filled in. Ask an administrator.")
+                problems.append(change.problem("", "required", message))
     return problems
 
 
@@ -109,14 +125,22 @@ def check_references(uow: UnitOfWork, changes: Sequence[Change]) -> list[Problem
     problems: list[Problem] = []
     if not changes:
         return problems
+    given = frozenset[str]().union(*(change.given for change in changes))
     for field in changes[0].entity:
         type_ = field.type
         if not isinstance(type_, (t.Reference, t.References, t.File)):
             continue
+        target = "file" if isinstance(type_, t.File) else type_.entity
+        if changes[0].kind == "create" and field.is_stored:
+            if field.name not in given:
+                continue
+            # Of a thousand new records all but few point to what is there.
+            values = {c.after[field.name] for c in changes if field.name in c.given}
+            if values - {None} <= readable(uow, target, values - {None}):
+                continue
         wanted = [(change, ids) for change in changes if (ids := _pointed_at(change, field))]
         if not wanted:
             continue
-        target = "file" if isinstance(type_, t.File) else type_.entity
         known = readable(uow, target, {key for _change, ids in wanted for key in ids})
         for change, ids in wanted:
             if not ids <= known:
@@ -136,7 +160,10 @@ def _pointed_at(change: Change, field: FieldSpec) -> set[int]:
 
 
 def readable(uow: UnitOfWork, entity: str, ids: set[int]) -> set[int]:
-    """Those of ``ids`` that exist, are not in the recycle bin, and the actor may read."""
+    """Those of ``ids`` that exist, are not in the recycle bin, and the actor may read.
+
+    Kept for the transaction until it changes or deletes anything: see `forget_readable`.
+    """
     spec = uow.snapshot.installed_entities.get(entity)
     if spec is None:
         return set()
@@ -146,12 +173,21 @@ def readable(uow: UnitOfWork, entity: str, ids: set[int]) -> set[int]:
     table = spec.table
     for start in range(0, len(missing), _IN_CHUNK):
         statement = select(table.c.id).where(table.c.id.in_(missing[start : start + _IN_CHUNK]))
-        if "archived_at" in table.c:
-            statement = statement.where(table.c.archived_at.is_(None))
+        statement = statement.where(*living(uow, spec))
         if (clause := scope_clause(uow, spec, "read")) is not None:
             statement = statement.where(clause)
         known.update(uow.execute(statement).scalars())
     return known
+
+
+def forget_readable(uow: UnitOfWork) -> None:
+    """What was read of records may hold no longer: some of them were changed or deleted just now.
+
+    One record's values may decide whether another is reached, so all of it is forgotten.
+    """
+    for key in list(uow.memo):
+        if isinstance(key, tuple) and key[:1] in (("readable",), ("labels",)):
+            del uow.memo[key]
 
 
 def check_unique(uow: UnitOfWork, spec: EntitySpec, changes: Sequence[Change]) -> list[Problem]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -57,8 +58,9 @@ class InputContext:
 
 @dataclass(frozen=True)
 class Drawing:
-    """How an input is drawn. ``kind`` is one of ``text textarea number money checkbox select checks
-    tags date datetime reference references region file``; ``type`` is HTML's for a line of text."""
+    """How an input is drawn. ``kind`` is one of ``text textarea rich document number money checkbox
+    select checks tags date datetime reference references region file``; ``type`` is HTML's for a line
+    of text, and for a number the keys that a phone offers: ``decimal`` or ``numeric``."""
 
     kind: str
     type: str = "text"
@@ -67,6 +69,8 @@ class Drawing:
     unit: str = ""
     level: str = ""
     accept: str = ""
+    #: The most bytes of a file.
+    limit: int = 0
     wide: bool = False
 
 
@@ -153,6 +157,11 @@ def _(type_: t.Region, value: str, context: InputContext) -> Sequence[str]:
 
 
 @_write.register
+def _(type_: t.Document, value: Any, context: InputContext) -> Sequence[str]:
+    return (json.dumps(value, ensure_ascii=False, indent=2),)
+
+
+@_write.register
 def _(type_: t.Reference, value: int, context: InputContext) -> Sequence[str]:
     return (str(value), display_text(type_, value, context.reader))
 
@@ -177,6 +186,16 @@ def _(type_: t.LongText, context: InputContext) -> Drawing:
 
 
 @drawing.register
+def _(type_: t.RichText, context: InputContext) -> Drawing:
+    return Drawing("rich", wide=True)
+
+
+@drawing.register
+def _(type_: t.Document, context: InputContext) -> Drawing:
+    return Drawing("document", wide=True)
+
+
+@drawing.register
 def _(type_: t.Email, context: InputContext) -> Drawing:
     return Drawing("text", "email")
 
@@ -193,19 +212,21 @@ def _(type_: t.Url, context: InputContext) -> Drawing:
 
 @drawing.register
 def _(type_: t.Integer, context: InputContext) -> Drawing:
-    return Drawing("number")
+    return Drawing("number", "numeric")
 
 
 @drawing.register
 def _(type_: t.Number, context: InputContext) -> Drawing:
-    return Drawing("number")
+    return Drawing("number", "decimal")
 
 
 @drawing.register
 def _(type_: t.Money, context: InputContext) -> Drawing:
     sign = currency_sign(currency_of(type_, {}, context.reader.currency))
     # The record names its own currency in another input; a sign here could contradict it.
-    return Drawing("number") if type_.currency_field else Drawing("money", unit=sign)
+    if type_.currency_field:
+        return Drawing("number", "decimal")
+    return Drawing("money", "decimal", unit=sign)
 
 
 @drawing.register
@@ -260,12 +281,13 @@ def _(type_: t.References, context: InputContext) -> Drawing:
 
 @drawing.register
 def _(type_: t.File, context: InputContext) -> Drawing:
-    return Drawing("file", wide=True)
+    return Drawing("file", limit=type_.max_bytes, wide=True)
 
 
 @drawing.register
 def _(type_: t.Image, context: InputContext) -> Drawing:
-    return Drawing("file", accept="image/png,image/jpeg,image/gif,image/webp", wide=True)
+    pictures = "image/png,image/jpeg,image/gif,image/webp"
+    return Drawing("file", accept=pictures, limit=type_.max_bytes, wide=True)
 
 
 def _few(context: InputContext, entity: str) -> tuple[tuple[str, str], ...] | None:
@@ -333,6 +355,23 @@ def _(type_: t.Tags, raw: Sequence[str], context: InputContext) -> Any:
 
 
 @_parse.register
+def _(type_: t.Document, raw: Sequence[str], context: InputContext) -> Any:
+    if not raw:
+        return None
+    try:
+        return json.loads(raw[0], parse_constant=_no_number, object_pairs_hook=_named_once)
+    except json.JSONDecodeError as error:
+        message = gettext(
+            "This is no JSON: line %(line)s, column %(column)s.",
+            line=error.lineno,
+            column=error.colno,
+        )
+    except (ValueError, RecursionError) as error:
+        message = str(error) if isinstance(error, BadValue) else gettext("This is no JSON.")
+    raise BadValue("json", message)
+
+
+@_parse.register
 def _(type_: t.Region, raw: Sequence[str], context: InputContext) -> Any:
     key, label = _pair(raw)
     if not label.strip():
@@ -360,6 +399,21 @@ def _(type_: t.References, raw: Sequence[str], context: InputContext) -> Any:
     keys = [text for text in raw if not text.startswith("?")]
     keys += [str(_meant(context, type_.entity, text[1:])) for text in raw if text.startswith("?")]
     return keys
+
+
+def _no_number(name: str) -> Any:
+    """JSON has no ``NaN`` and no ``Infinity``, though Python reads them."""
+    raise ValueError(name)
+
+
+def _named_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            message = gettext("The name “%(name)s” stands there twice.", name=name[:60])
+            raise BadValue("json", message)
+        found[name] = value
+    return found
 
 
 def _number_text(text: str) -> str:

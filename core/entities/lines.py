@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select
 
 from core.entities.changes import Change
-from core.entities.computed import compute_from_lines
+from core.entities.recompute import gathered
 from core.errors import Invalid, Problem
 from core.fields import EntitySpec, FieldSpec
 from core.fields import types as t
@@ -60,18 +60,19 @@ def write_lines(
         ]
         updating, positions = _known_lines(change, field, old, given)
         removed = [key for key in old if key not in updating]
-        with _naming(change, field, positions):
+        with gathered(uow), _naming(change, field, positions):
             if updating:
                 service.update(uow, child.name, updating)
         if removed:
-            service.delete(uow, child.name, removed)
+            with gathered(uow):
+                service.delete(uow, child.name, removed)
         creating += [(change, place, line) for place, line in enumerate(given) if "id" not in line]
     if creating:
         items = [{**line, parent: change.id} for change, _place, line in creating]
         change = creating[0][0]
-        with _naming(change, field, [place for _change, place, _line in creating]):
-            service.create(uow, child.name, items)
-    compute_from_lines(uow, changes, lambda ids: load_lines(uow, spec, field, ids), field.name)
+        with gathered(uow), _naming(change, field, [place for _change, place, _line in creating]):
+            make = service.create_lines if change.kind == "create" else service.create
+            make(uow, child.name, items)
 
 
 def _child(uow: UnitOfWork, field: FieldSpec) -> EntitySpec:

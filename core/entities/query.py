@@ -30,7 +30,7 @@ from core.entities.labels import Labels, reference_ids, resolve_labels
 from core.entities.lines import load_lines
 from core.entities.masking import mask_value
 from core.entities.paging import SortKey, after_cursor, make_cursor, parse_sort
-from core.entities.scope import may_use, require, scope_alternatives, scope_clause
+from core.entities.scope import living, may_use, require, scope_alternatives, scope_clause
 from core.entities.values import is_text
 from core.entities.writing import is_key, load_links
 from core.errors import Invalid, NotFound, Problem
@@ -143,7 +143,7 @@ def get(uow: UnitOfWork, entity: str, record_id: int, *, archived: bool | None =
     row = None
     if is_key(record_id):
         statement = _columns(uow, spec, fields, ()).where(spec.table.c.id == record_id)
-        statement = statement.where(*_living(spec, archived))
+        statement = statement.where(*_living(uow, spec, archived))
         if (clause := scope_clause(uow, spec, "read")) is not None:
             statement = statement.where(clause)
         row = next(iter(_rows(uow.execute(statement))), None)
@@ -254,11 +254,12 @@ def _rows(result: CursorResult[Any]) -> list[dict[str, Any]]:
     return [dict(zip(names, row, strict=True)) for row in result]
 
 
-def _living(spec: EntitySpec, archived: bool | None) -> list[ColumnElement[bool]]:
+def _living(uow: UnitOfWork, spec: EntitySpec, archived: bool | None) -> list[ColumnElement[bool]]:
+    if archived is False:
+        return living(uow, spec)
     if archived is None or "archived_at" not in spec.table.c:
         return []
-    column = spec.table.c.archived_at
-    return [column.is_not(None) if archived else column.is_(None)]
+    return [spec.table.c.archived_at.is_not(None)]
 
 
 def conditions(uow: UnitOfWork, spec: EntitySpec, query: ListQuery) -> list[ColumnElement[bool]]:
@@ -268,7 +269,7 @@ def conditions(uow: UnitOfWork, spec: EntitySpec, query: ListQuery) -> list[Colu
 
 
 def _asked(uow: UnitOfWork, spec: EntitySpec, query: ListQuery) -> list[ColumnElement[bool]]:
-    clauses = _living(spec, query.archived)
+    clauses = _living(uow, spec, query.archived)
     if query.filter not in (None, {}, ""):
         node = parse_condition(
             query.filter, spec, uow, may_use=lambda entity, item: may_use(uow, entity, item)

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from sqlalchemy import Column, ForeignKey
 
+from core.entities.dependencies import Circle, build_graph
 from core.entities.links import define_link_table
 from core.fields import EntityDef, EntitySpec, FieldSpec, describe
 from core.fields import types as t
@@ -43,6 +44,7 @@ class DeclaredEntities:
             self._extend(extension.owner, extension.item)
         for spec in self.specs.values():
             self._resolve(spec)
+        self._refuse_circles()
 
     def _add(self, owner: str, definition: EntityDef) -> None:
         name = definition.name
@@ -83,6 +85,15 @@ class DeclaredEntities:
                 )
             if isinstance(field.type, t.References):
                 define_link_table(spec.table.name, field.name, self.specs[target].table.name)
+
+    def _refuse_circles(self) -> None:
+        """Computed fields that hang on each other hold back the plugin that brings the circle."""
+        try:
+            build_graph(self.specs, strict=True)
+        except Circle as circle:
+            owners = [self.specs[entity][name].owner for entity, name in circle.nodes]
+            owner = next((each for each in reversed(owners) if each != "core"), "core")
+            raise RegistryError(owner, f"computed from itself: {circle}") from circle
 
     def with_custom(
         self, fields: Mapping[str, Sequence[FieldSpec]], enabled: frozenset[str]

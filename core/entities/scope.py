@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, FromClause, and_, false, or_, select
+from sqlalchemy import ColumnElement, FromClause, and_, exists, false, or_, select
 
 from core.entities.conditions import parse_condition
 from core.entities.conditions_sql import condition_sql
@@ -14,13 +14,16 @@ from core.errors import Forbidden, Invalid
 from core.fields import EntitySpec, FieldSpec
 from core.fields import types as t
 from core.i18n import gettext as _
+from core.i18n import lazy_gettext as _l
 from core.security.actor import SCOPES, FieldAccess, Scope, parent_action
 
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
 __all__ = [
+    "action_label",
     "depends_on_values",
+    "living",
     "may",
     "may_use",
     "require",
@@ -29,6 +32,15 @@ __all__ = [
 ]
 
 log = logging.getLogger("dougong.security")
+
+_COMMON = {
+    "read": _l("Read"),
+    "create": _l("Create"),
+    "update": _l("Change"),
+    "delete": _l("Delete"),
+    "import": _l("Import"),
+    "export": _l("Export"),
+}
 
 
 def may(uow: UnitOfWork, spec: EntitySpec, action: str) -> bool:
@@ -48,13 +60,20 @@ def may(uow: UnitOfWork, spec: EntitySpec, action: str) -> bool:
     return False not in answers
 
 
+def action_label(spec: EntitySpec | None, action: str) -> str:
+    """A common action or a verb as a word."""
+    if spec is not None and action in spec.actions_by_name:
+        return str(spec.actions_by_name[action].label)
+    return str(_COMMON.get(action, action))
+
+
 def require(uow: UnitOfWork, spec: EntitySpec, action: str) -> None:
     """Raise `Forbidden` unless the actor has the right on some records."""
     if not may(uow, spec, action):
         raise Forbidden(
             _(
                 "You do not have the right “%(action)s” for %(entity)s.",
-                action=action,
+                action=action_label(spec, action),
                 entity=str(spec.label_plural),
             )
         )
@@ -125,6 +144,27 @@ def depends_on_values(uow: UnitOfWork, spec: EntitySpec, action: str) -> bool:
         return True
     scopes = uow.actor.access(spec).scopes.get(action, ())
     return any(not isinstance(scope, str) or scope not in SCOPES for scope in scopes)
+
+
+def living(
+    uow: UnitOfWork, spec: EntitySpec, table: FromClause | None = None
+) -> list[ColumnElement[bool]]:
+    """Rows that are not in the recycle bin; lines go into it and out of it with their parent."""
+    return [~gone for gone in _gone(uow, spec, spec.table if table is None else table)]
+
+
+def _gone(uow: UnitOfWork, spec: EntitySpec, table: FromClause) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = []
+    if "archived_at" in table.c:
+        found.append(table.c.archived_at.is_not(None))
+    if spec.parent_field is not None:
+        parent = _parent(uow, spec)
+        above = parent.table.alias()
+        column = spec[spec.parent_field].column
+        assert column is not None
+        if reasons := _gone(uow, parent, above):
+            found.append(exists().where(above.c.id == table.c[column], or_(*reasons)))
+    return found
 
 
 def may_use(uow: UnitOfWork, spec: EntitySpec, item: FieldSpec) -> bool:

@@ -11,14 +11,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import select
+
 from core.audit.recorder import record_act
 from core.entities.changes import Change
+from core.entities.conditions import parse_condition
+from core.entities.conditions_sql import condition_sql
 from core.entities.incoming import (
+    blank_record,
     check_given,
     check_references,
     check_required,
     check_unique,
-    fill_defaults,
 )
 from core.entities.lines import load_lines, write_lines
 from core.entities.ownership import default_owner, follow_owner
@@ -32,7 +36,7 @@ from core.entities.writing import (
     run_before,
     write_rows,
 )
-from core.errors import Conflict, Forbidden, Invalid, NotFound, Problem
+from core.errors import Conflict, Forbidden, Invalid, NotFound, Problem, Refused
 from core.fields import ActionSpec, EntitySpec
 from core.fields import types as t
 from core.i18n import gettext as _
@@ -41,7 +45,7 @@ from core.work import events
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
-__all__ = ["act", "actions_of", "create", "delete", "restore", "update"]
+__all__ = ["act", "actions_of", "create", "create_lines", "delete", "restore", "update"]
 
 
 def create(uow: UnitOfWork, entity: str, items: Sequence[Mapping[str, Any]]) -> list[int]:
@@ -53,36 +57,43 @@ def create(uow: UnitOfWork, entity: str, items: Sequence[Mapping[str, Any]]) -> 
     if not spec.creatable and not uow.actor.is_system:
         raise Forbidden(_("%(entity)s are not created by hand.", entity=str(spec.label_plural)))
     require(uow, spec, "create")
+    return _create(uow, spec, items, reach="create")
+
+
+def create_lines(uow: UnitOfWork, entity: str, items: Sequence[Mapping[str, Any]]) -> list[int]:
+    """Create the lines of records that this same call creates.
+
+    The right to create those is the right to create them with their lines; which fields may be
+    given is asked all the same.
+    """
+    return _create(uow, uow.entity(entity), items, reach=None)
+
+
+def _create(
+    uow: UnitOfWork, spec: EntitySpec, items: Sequence[Mapping[str, Any]], *, reach: str | None
+) -> list[int]:
     if not items:
         return []
     given, problems = check_given(uow, spec, items)
     now, actor = uow.now(), uow.actor.user_id
-    blank = dict.fromkeys(field.name for field in spec.stored)
+    blank, made = blank_record(spec)
+    blank |= {"version": 1, "updated_at": now, "updated_by": actor, "archived_at": None}
     changes = []
     for index, values in enumerate(given):
-        fill_defaults(spec, values)
         detached = {f.name: values.pop(f.name) for f in spec.detached if f.name in values}
-        stamps = {
-            "version": 1,
-            "created_at": values.get("created_at") or now,
-            "created_by": values.get("created_by") or actor,
-            "updated_at": now,
-            "updated_by": actor,
-            "archived_at": None,
-        }
-        change = Change(
-            "create",
-            spec,
-            {},
-            blank | values | stamps,
-            item=index,
-            detached=detached,
-            given=frozenset(items[index]),
-        )
-        changes.append(change)
+        after = blank | values
+        for name, make in made.items():
+            if name not in values:
+                after[name] = make()
+        after["created_at"] = after.get("created_at") or now
+        after["created_by"] = after.get("created_by") or actor
+        names = frozenset(items[index])
+        if reach is None:
+            names -= {spec.parent_field or ""}  # just made: its maker need not be able to read it
+        changes.append(Change("create", spec, {}, after, None, index, detached, names))
     if spec.owned:
         default_owner(uow, changes, items)
-    _check_and_write(uow, spec, changes, problems, action="create")
+    _check_and_write(uow, spec, changes, problems, action="create", reach=reach)
     return [change.id for change in changes if change.id is not None]
 
 
@@ -115,7 +126,7 @@ def update(
     _load_detached(uow, spec, changes)
     if spec.owned:
         follow_owner(uow, changes, values)
-    _check_and_write(uow, spec, changes, problems, action="update")
+    _check_and_write(uow, spec, changes, problems, action="update", reach="update")
     return [change.id for change in changes if change.id is not None and _really(change)]
 
 
@@ -145,7 +156,8 @@ def act(
     """Use a verb of the business on records and return what its handler answers.
 
     The actor needs the right to the verb, and reaches the records by the verb's own scope.
-    Parameters are checked like fields. Raises `NotFound`, `Forbidden`, `Invalid`, `Refused`.
+    Parameters are checked like fields. Raises `NotFound`, `Forbidden`, `Invalid`, and `Refused`
+    where the verb's own condition (``when``) does not hold.
     """
     spec = uow.entity(entity)
     verb = actions_of(uow, spec).get(action)
@@ -161,6 +173,7 @@ def act(
     if len(ids) > 1 and not verb.bulk:
         raise Invalid(_("This action takes one record at a time."))
     records = load(uow, spec, list(dict.fromkeys(ids)), action)
+    _check_condition(uow, spec, verb, records)
     checked = _check_params(uow, verb, params or {})
     with uow.elevated():
         result = verb.handler(uow, list(records.values()), checked)
@@ -187,9 +200,11 @@ def _check_and_write(
     problems: list[Problem],
     *,
     action: str,
+    reach: str | None,
 ) -> None:
+    """``reach`` is the action whose scope the result must lie in; None when that is known."""
     wrong = {(problem.item, problem.field) for problem in problems}
-    problems += [p for p in check_required(changes) if (p.item, p.field) not in wrong]
+    problems += [p for p in check_required(uow, changes) if (p.item, p.field) not in wrong]
     problems += check_references(uow, changes)
     problems += check_unique(uow, spec, changes)
     refuse(sorted(problems, key=lambda problem: problem.item))
@@ -206,8 +221,8 @@ def _check_and_write(
         or any(_moves(change) for change in writing)
     )
     write_rows(uow, writing)
-    if moved:
-        check_reach(uow, writing, action)
+    if moved and reach is not None:
+        check_reach(uow, writing, reach)
     for field in lines:
         write_lines(uow, spec, field, writing)
     run_after(uow, writing)
@@ -288,6 +303,34 @@ def _archive(
     _stamp(uow, changes)
     write_rows(uow, changes)
     run_after(uow, changes)
+
+
+def _check_condition(
+    uow: UnitOfWork, spec: EntitySpec, verb: ActionSpec, records: Mapping[int, dict[str, Any]]
+) -> None:
+    """Raise `Refused` when the verb is not for one of the records, which are locked by now."""
+    if not verb.when or not records:
+        return
+    ids = list(records)
+    with uow.elevated():  # the condition may look at fields that its user may not see
+        test = condition_sql(parse_condition(verb.when, spec, uow), spec, uow)
+    held: set[int] = set()
+    for start in range(0, len(ids), 900):
+        asked = select(spec.table.c.id).where(spec.table.c.id.in_(ids[start : start + 900]), test)
+        held.update(uow.execute(asked).scalars())
+    left = [record for key, record in records.items() if key not in held]
+    if not left:
+        return
+    if verb.why_not is not None:
+        with uow.elevated():
+            verb.why_not(uow, left)
+    raise Refused(
+        _(
+            "“%(action)s” is not possible for %(record)s as it is now.",
+            action=str(verb.label),
+            record=f"{spec.label} #{left[0]['id']}",
+        )
+    )
 
 
 def _check_params(uow: UnitOfWork, verb: ActionSpec, params: Mapping[str, Any]) -> dict[str, Any]:

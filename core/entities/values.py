@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
-from functools import singledispatch
+from functools import cache, singledispatch
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,7 +17,7 @@ from core.fields import types as t
 from core.fields.regions import find_region, region
 from core.i18n import gettext
 from core.richtext import clean_html
-from core.tabular.cleaning import CleaningError, clean_email, clean_phone
+from core.tabular.cleaning import CleaningError, clean_email, clean_phone, is_mobile
 
 __all__ = ["BadValue", "check_value", "checker", "is_text"]
 
@@ -57,12 +57,40 @@ def checker(type_: t.FieldType) -> Callable[[Any], Any]:
             return empty
         return rule(type_, value)
 
-    return check
+    plain = _PLAIN.get(type(type_))
+    return check if plain is None else _unless_plain(check, plain, type_)
+
+
+def _unless_plain(
+    check: Callable[[Any], Any], plain: Callable[[Any, str], bool], type_: t.FieldType
+) -> Callable[[Any], Any]:
+    """``check``, but a text that its rule would plainly let through as it is needs no rule."""
+    return lambda value: value if type(value) is str and plain(type_, value) else check(value)
+
+
+def _is_plain_text(type_: t.Text | t.LongText, value: str) -> bool:
+    return value.isprintable() and " " not in value and 0 < len(value) <= type_.max_length
+
+
+def _is_plain_phone(type_: t.Phone, value: str) -> bool:
+    return is_mobile(value)
+
+
+_PLAIN: dict[type, Callable[[Any, str], bool]] = {
+    t.Text: _is_plain_text,
+    t.LongText: _is_plain_text,
+    t.Phone: _is_plain_phone,
+}
 
 
 @singledispatch
 def _check(type_: t.FieldType, value: Any) -> Any:
     raise TypeError(f"no rule for values of {type(type_).__name__}")
+
+
+@cache
+def _unit(scale: int) -> Decimal:
+    return Decimal(1).scaleb(-scale)
 
 
 def _wrong_type(expected: str) -> BadValue:
@@ -72,7 +100,7 @@ def _wrong_type(expected: str) -> BadValue:
 def _text(value: Any, limit: int, *, lines: bool = False) -> str:
     if not isinstance(value, str):
         raise _wrong_type(gettext("text"))
-    if _CONTROL.search(value):
+    if not value.isprintable() and _CONTROL.search(value):
         raise BadValue("characters", gettext("Contains characters that cannot be stored."))
     text = value.strip() if lines else " ".join(value.split())
     if len(text) > limit:
@@ -155,10 +183,10 @@ def _(type_: t.Number, value: Any) -> Decimal:
     ):
         raise _wrong_type(gettext("a number"))
     try:
-        number = Decimal(value).quantize(Decimal(1).scaleb(-type_.scale), ROUND_HALF_UP)
+        number = Decimal(value).quantize(_unit(type_.scale), ROUND_HALF_UP)
     except InvalidOperation:
         raise _wrong_type(gettext("a number")) from None
-    if len(number.as_tuple().digits) > type_.precision:
+    if number.adjusted() + 1 + type_.scale > type_.precision:  # its digits
         raise BadValue(
             "range",
             gettext("At most %(n)s digits before the point.", n=type_.precision - type_.scale),
@@ -295,6 +323,8 @@ def _(type_: t.Computed, value: Any) -> Any:
 
 
 def _identifier(value: Any) -> int:
+    if type(value) is int and 0 < value < 10**18:
+        return value
     if isinstance(value, Mapping) and "id" in value:
         value = value["id"]  # as it was read
     if isinstance(value, str) and re.fullmatch(r"[0-9]{1,18}", value.strip()):

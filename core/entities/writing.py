@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Table, bindparam, column, func, insert, select, update
+from sqlalchemy import ARRAY, BigInteger, Table, bindparam, column, func, insert, select, update
 from sqlalchemy import table as table_
 from sqlalchemy.exc import IntegrityError
 
 from core.audit.recorder import record_changes
+from core.db.bulk import bulk_insert
 from core.entities.changes import Change
 from core.entities.computed import compute
-from core.entities.incoming import readable
+from core.entities.incoming import forget_readable, readable
 from core.entities.links import link_table
-from core.entities.scope import scope_clause
+from core.entities.recompute import follow
+from core.entities.scope import living, scope_clause
 from core.entities.sequences import next_numbers
 from core.errors import Forbidden, Invalid, NotFound, Problem
 from core.fields import EntitySpec, FieldSpec
@@ -77,9 +80,10 @@ def load(
     for start in range(0, len(keys), _IN_CHUNK):
         statement = select(*columns).where(table.c.id.in_(keys[start : start + _IN_CHUNK]))
         statement = statement.order_by(table.c.id)
-        if "archived_at" in table.c:
-            deleted = table.c.archived_at
-            statement = statement.where(deleted.is_not(None) if archived else deleted.is_(None))
+        if not archived:
+            statement = statement.where(*living(uow, spec))
+        elif "archived_at" in table.c:
+            statement = statement.where(table.c.archived_at.is_not(None))
         if clause is not None:
             statement = statement.where(clause)
         if lock:
@@ -124,6 +128,7 @@ def load_links(
 
 def run_before(uow: UnitOfWork, changes: Sequence[Change]) -> None:
     """Ask who may object, then let derived values be set, then compute."""
+    changes = tuple(changes)  # hooks are shown what is written; they do not choose it
     plugins, enabled = uow.runtime.plugins, uow.snapshot.enabled
     if plugins.has("validate_changes", enabled):
         refuse(plugins.call_in_transaction("validate_changes", enabled, changes=changes, uow=uow))
@@ -144,6 +149,7 @@ def write_rows(uow: UnitOfWork, changes: Sequence[Change]) -> None:
             _insert(uow, spec, changes)
         else:
             _update(uow, spec, changes)
+            forget_readable(uow)
         for field in spec.detached:
             if isinstance(field.type, t.References):
                 _write_links(uow, spec, field, changes)
@@ -169,18 +175,19 @@ def _number(uow: UnitOfWork, spec: EntitySpec, changes: Sequence[Change]) -> Non
 
 
 def _insert(uow: UnitOfWork, spec: EntitySpec, changes: Sequence[Change]) -> None:
-    physical = [(field.name, field.column) for field in spec.stored if field.name != "id"]
-    rows = [{column: change.after.get(name) for name, column in physical} for change in changes]
     table = spec.table
-    if len(rows) == 1:
-        result = uow.execute(insert(table).values(rows[0]))
-        keys: Sequence[int] = [inserted_key(result)]
+    if len(changes) == 1:
+        after = changes[0].after
+        row = {f.column: after.get(f.name) for f in spec.stored if f.name != "id"}
+        keys: Sequence[int] = [inserted_key(uow.execute(insert(table).values(row)))]
     else:
-        keys = _next_keys(uow, table, len(rows))
-        numbered = [{"id": key, **row} for key, row in zip(keys, rows, strict=True)]
-        uow.execute(insert(table), numbered)
+        keys = _next_keys(uow, table, len(changes))
     for change, key in zip(changes, keys, strict=True):
         change.id = change.after["id"] = key
+    if len(changes) > 1:
+        values = itemgetter(*(field.name for field in spec.stored))
+        columns = [field.column or field.name for field in spec.stored]
+        bulk_insert(uow.connection, table, columns, [values(change.after) for change in changes])
 
 
 def _next_keys(uow: UnitOfWork, table: Table, count: int) -> Sequence[int]:
@@ -189,9 +196,11 @@ def _next_keys(uow: UnitOfWork, table: Table, count: int) -> Sequence[int]:
     On SQLite those that it would give next, as nobody else writes before this transaction ends.
     """
     if not uow.runtime.database.is_sqlite:
-        sequence = func.pg_get_serial_sequence(table.name, "id")
+        key = func.nextval(func.pg_get_serial_sequence(table.name, "id"))
         numbered = func.generate_series(1, count).table_valued("n")
-        return uow.execute(select(func.nextval(sequence)).select_from(numbered)).scalars().all()
+        taken = select(func.array_agg(key, type_=ARRAY(BigInteger))).select_from(numbered)
+        keys: list[int] = uow.execute(taken).scalar_one()
+        return keys
     used = select(_sqlite_sequence.c.seq).where(_sqlite_sequence.c.name == table.name)
     last = max(
         uow.execute(used).scalar() or 0,
@@ -234,12 +243,11 @@ def _write_links(
     if old:
         uow.execute(table.delete().where(table.c.source_id.in_(old)))
     rows = [
-        {"source_id": change.id, "target_id": target, "position": position}
+        (change.id, target, position)
         for change in touched
         for position, target in enumerate(change.detached[field.name] or ())
     ]
-    if rows:
-        uow.execute(insert(table), rows)
+    bulk_insert(uow.connection, table, ("source_id", "target_id", "position"), rows)
 
 
 def _from_constraint(spec: EntitySpec, change: Change, error: IntegrityError) -> Problem:
@@ -294,8 +302,10 @@ def _plainly_within(uow: UnitOfWork, changes: Sequence[Change], action: str) -> 
 
 
 def run_after(uow: UnitOfWork, changes: Sequence[Change]) -> None:
-    """Audit, hooks, and the event for subscribers."""
+    """Computed fields that hang on what was written, audit, hooks, and the event for subscribers."""
+    follow(uow, changes)
     record_changes(uow, changes)
+    changes = tuple(changes)
     plugins, enabled = uow.runtime.plugins, uow.snapshot.enabled
     if plugins.has("after_changes", enabled):
         with uow.elevated():

@@ -37,47 +37,63 @@ __all__ = [
     "split_entries",
 ]
 
+Clean = Callable[[Any], Any]
+
 _MEMO_SIZE = 20_000
 _SEPARATED = re.compile(r'"(?:[^"]|"")*"|[^,，;；、|｜\n\r"]+')
 _NEEDS_QUOTES = re.compile(r'[,，;；、|｜\n\r"]|^\s|\s$')
 
 
 class ColumnCleaner:
-    """Cleans the column of one field; values that come again are remembered."""
+    """Cleans the column of one field; values that come again are remembered.
+
+    ``value(cell)`` is the value of a cell; None for a blank one. It raises `CleaningError` or
+    `Refusal`.
+    """
 
     def __init__(self, uow: UnitOfWork, item: FieldSpec) -> None:
         self.field = item
         self._resolver = resolver_for(uow, item.type)
-        self._clean = _cleaner(item.type, self._resolver, uow)
-        self._memo: dict[str, Any] | None = {} if _is_repetitive(item.type) else None
-        self._is_masked = bool(item.mask)
+        clean = _cleaner(item.type, self._resolver, uow)
+        if _is_repetitive(item.type):
+            clean = _remembering(clean)
+        self.value = _unmasked(clean) if item.mask else clean
 
     def prepare(self, uow: UnitOfWork, cells: Iterable[Any]) -> None:
         """Look up what references of these cells are called, in one go."""
         if self._resolver is not None:
             self._resolver.prepare(uow, self.field.type, cells)
 
-    def value(self, cell: Any) -> Any:
-        """The value of a cell; None for a blank one. Raises `CleaningError` or `Refusal`."""
-        memo = self._memo
-        if memo is not None and type(cell) is str:
-            try:
-                return memo[cell]
-            except KeyError:
-                if len(memo) >= _MEMO_SIZE:
-                    memo.clear()
-                value = memo[cell] = self._clean(cell)
-                return value
-        if self._is_masked and type(cell) is str and "****" in cell:
-            raise Refusal("masked", _l("“%(value)s” is masked; write it out", value=cell[:40]))
-        return self._clean(cell)
-
 
 def _is_repetitive(type_: t.FieldType) -> bool:
-    return isinstance(type_, (t.ChoiceField, t.Region, t.Date, t.Boolean))
+    repetitive = (t.ChoiceField, t.Region, t.Date, t.Boolean, t.Reference)
+    return isinstance(type_, repetitive) and not isinstance(type_, t.MultiChoice)
 
 
-Clean = Callable[[Any], Any]
+def _remembering(clean: Clean) -> Clean:
+    memo: dict[str, Any] = {}
+
+    def value(cell: Any) -> Any:
+        if type(cell) is not str:
+            return clean(cell)
+        try:
+            return memo[cell]
+        except KeyError:
+            if len(memo) >= _MEMO_SIZE:
+                memo.clear()
+            found = memo[cell] = clean(cell)
+            return found
+
+    return value
+
+
+def _unmasked(clean: Clean) -> Clean:
+    def value(cell: Any) -> Any:
+        if type(cell) is str and "****" in cell:
+            raise Refusal("masked", _l("“%(value)s” is masked; write it out", value=cell[:40]))
+        return clean(cell)
+
+    return value
 
 
 @singledispatch

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
@@ -13,6 +14,7 @@ from sqlalchemy import Row, select
 from core.errors import Refused
 from core.exchange.exporting import ExportRequest, prepare_export, write_export
 from core.exchange.jobs import start_import
+from core.exchange.undo import start_undo
 from core.files.service import open_file, store_upload
 from core.i18n import gettext as _
 from core.work.jobs import claim_job, run_job
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from core.runtime import Runtime
     from core.security.actor import Actor
 
-__all__ = ["export_file", "import_file"]
+__all__ = ["export_file", "import_file", "undo_file_import"]
 
 CLI = Origin("cli")
 _LARGEST = 1_000_000_000
@@ -37,26 +39,49 @@ def import_file(
     *,
     actor: Actor,
     duplicates: str = "skip",
+    keys: Sequence[str] = (),
     report_path: Path | None = None,
 ) -> dict[str, Any]:
-    """Import a file to its end: ``{"created", "updated", "duplicates", "refused", "report"}``.
+    """Import a file to its end: ``{"job", "created", "updated", "duplicates", "refused", "cleaned",
+    "report"}``.
 
-    The refused rows are written to ``report_path``. Raises `core.errors.Refusal` with the reason
-    when nothing could be imported.
+    ``keys`` tell records apart in place of the declared fields. The refused rows are written to
+    ``report_path``. Raises `core.errors.Refusal` with the reason when nothing could be imported.
     """
     with path.open("rb") as file, UnitOfWork(runtime, actor, origin=CLI) as uow:
         file_id = store_upload(uow, file, path.name, max_bytes=_LARGEST)
-        job_id = start_import(uow, entity, file_id, policy=duplicates)
+        job_id = start_import(uow, entity, file_id, policy=duplicates, keys=keys)
     job = _run(runtime, job_id)
     if job.state != "done":
         raise Refused(job.error or _("The import was stopped."))
+    _save_report(runtime, actor, job.result["report"], report_path)
+    return {"job": job_id, **job.result}
+
+
+def undo_file_import(
+    runtime: Runtime, job_id: int, *, actor: Actor, report_path: Path | None = None
+) -> dict[str, Any]:
+    """Undo an import to its end: ``{"removed", "restored", "kept", "report"}``.
+
+    What stays as it is, with why, is written to ``report_path``. Raises `core.errors.Refusal`.
+    """
+    with UnitOfWork(runtime, actor, origin=CLI) as uow:
+        undo_id = start_undo(uow, job_id)
+    job = _run(runtime, undo_id)
+    if job.state != "done":
+        raise Refused(job.error or _("The undo was stopped."))
+    _save_report(runtime, actor, job.result["report"], report_path)
     result: dict[str, Any] = job.result
-    if report_path is not None and result["report"] is not None:
-        with UnitOfWork(runtime, actor, origin=CLI, write=False) as uow:
-            _row, stream = open_file(uow, result["report"])
-        with stream, report_path.open("wb") as target:
-            shutil.copyfileobj(stream, target)
     return result
+
+
+def _save_report(runtime: Runtime, actor: Actor, file_id: int | None, path: Path | None) -> None:
+    if path is None or file_id is None:
+        return
+    with UnitOfWork(runtime, actor, origin=CLI, write=False) as uow:
+        _row, stream = open_file(uow, file_id)
+    with stream, path.open("wb") as target:
+        shutil.copyfileobj(stream, target)
 
 
 def _run(runtime: Runtime, job_id: int) -> Row[Any]:

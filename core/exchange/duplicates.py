@@ -13,8 +13,12 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, insert, select, tuple_
+from sqlalchemy import delete, select, tuple_
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
+from core.db.bulk import bulk_insert, one_of
+from core.db.locks import take_turns
 from core.entities.changes import Change
 from core.exchange.tables import duplicate_key_table
 from core.fields import EntitySpec, FieldSpec
@@ -42,12 +46,25 @@ def key_fields(spec: EntitySpec) -> tuple[FieldSpec, ...]:
 
 
 class KeyMaker:
-    """Makes the keys of one entity; ``None`` for values that are all blank."""
+    """Makes the keys of one entity; ``None`` for values that are all blank.
 
-    def __init__(self, spec: EntitySpec) -> None:
-        self.fields = key_fields(spec)
+    ``fields`` replace the declared ones; of these, texts other than a company's or record's name
+    are compared letter by letter.
+    """
+
+    def __init__(self, spec: EntitySpec, fields: tuple[FieldSpec, ...] | None = None) -> None:
+        self.fields = key_fields(spec) if fields is None else fields
         exact = not spec.duplicate_keys
-        self._parts = [(item.name, _normaliser(item, exact)) for item in self.fields]
+        names = {spec.label_field, *spec.duplicate_keys}
+        self._parts = [
+            (
+                item.name,
+                _normaliser(
+                    item, exact if fields is None else item.unique or item.name not in names
+                ),
+            )
+            for item in self.fields
+        ]
         #: Changes with the declaration, so that keys of an earlier one are made anew.
         self.marker = _hashed([spec.name, *(item.name for item in self.fields), str(exact)])
 
@@ -81,17 +98,13 @@ def find_records(uow: UnitOfWork, spec: EntitySpec, keys: Iterable[int]) -> dict
     """The living records of each key, oldest first, whoever may see them."""
     table, wanted = duplicate_key_table, list(set(keys))
     found: dict[int, list[int]] = defaultdict(list)
-    for start in range(0, len(wanted), _IN_CHUNK):
-        rows = uow.execute(
-            select(table.c.key, table.c.record_id)
-            .where(
-                table.c.entity == spec.name,
-                table.c.key.in_(wanted[start : start + _IN_CHUNK]),
-                table.c.record_id != _MARKER,
-            )
-            .order_by(table.c.record_id)
+    if wanted:
+        statement = select(table.c.key, table.c.record_id).where(
+            table.c.entity == spec.name,
+            one_of(uow.connection, table.c.key, wanted),
+            table.c.record_id != _MARKER,
         )
-        for row in rows:
+        for row in uow.execute(statement.order_by(table.c.record_id)):
             found[row.key].append(row.record_id)
     return found
 
@@ -104,6 +117,24 @@ def follow_changes(changes: Sequence[Change], uow: UnitOfWork) -> None:
         maker = uow.snapshot.memo["duplicate keys", spec.name] = (spec, KeyMaker(spec))
     if maker[1]:
         _follow(uow, spec.name, maker[1], changes)
+        if changes[0].kind == "create":
+            _mark_from_the_start(uow, spec, maker[1], changes)
+
+
+def _mark_from_the_start(
+    uow: UnitOfWork, spec: EntitySpec, maker: KeyMaker, changes: Sequence[Change]
+) -> None:
+    """Say that the keys are complete when these are the first records: none was without a key."""
+    asked = ("duplicate keys asked for", spec.name)
+    if asked in uow.snapshot.memo:
+        return
+    uow.snapshot.memo[asked] = True
+    ids = [change.id for change in changes if change.id is not None]
+    other = ~one_of(uow.connection, spec.table.c.id, ids)
+    if uow.execute(select(spec.table.c.id).where(other).limit(1)).first() is None:
+        insert: Any = sqlite_insert if uow.runtime.database.is_sqlite else postgresql_insert
+        marker = {"entity": spec.name, "key": maker.marker, "record_id": _MARKER}
+        uow.execute(insert(duplicate_key_table).values(marker).on_conflict_do_nothing())
 
 
 def _follow(uow: UnitOfWork, entity: str, maker: KeyMaker, changes: Sequence[Change]) -> None:
@@ -128,9 +159,8 @@ def _follow(uow: UnitOfWork, entity: str, maker: KeyMaker, changes: Sequence[Cha
 
 
 def _add(uow: UnitOfWork, entity: str, pairs: Sequence[tuple[int, int]]) -> None:
-    if pairs:
-        rows = [{"entity": entity, "key": key, "record_id": record} for key, record in pairs]
-        uow.execute(insert(duplicate_key_table), rows)
+    rows = [(entity, key, record) for key, record in pairs]
+    bulk_insert(uow.connection, duplicate_key_table, ("entity", "key", "record_id"), rows)
 
 
 def ensure_keys(uow: UnitOfWork, spec: EntitySpec) -> None:
@@ -142,6 +172,9 @@ def ensure_keys(uow: UnitOfWork, spec: EntitySpec) -> None:
     )
     if not maker or uow.execute(marked).first() is not None:
         return
+    take_turns(uow.connection, f"import {spec.name}")
+    if uow.execute(marked).first() is not None:
+        return  # another import was first
     uow.execute(delete(table).where(here))
     columns = [spec.column(item.name).label(item.name) for item in maker.fields]
     statement = select(spec.table.c.id.label("id_"), *columns).order_by(spec.table.c.id)

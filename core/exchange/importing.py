@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select
 
 from core import errors
+from core.db.locks import take_turns
 from core.entities import service
 from core.entities.scope import require, scope_clause
 from core.entities.values import BadValue, checker
 from core.errors import Forbidden, Invalid, Problem
+from core.exchange.chosen_keys import key_source
 from core.exchange.cleaning import ColumnCleaner
-from core.exchange.duplicates import KeyMaker, find_records
 from core.exchange.mapping import importable_fields
+from core.exchange.pausing import collector_paused
 from core.exchange.refusals import Refusal
 from core.fields import EntitySpec
 from core.fields import types as t
@@ -44,6 +46,8 @@ class ImportPlan:
     header: tuple[str, ...]
     fields: tuple[str | None, ...]
     policy: str = "skip"
+    #: The fields that tell records apart, where a person chose others than the declared ones.
+    keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,10 @@ class Batch:
     refused: list[RefusedRow] = field(default_factory=list)
 
 
+#: Is shown the rows of a batch as they came and as they were cleaned, in the same order.
+Watch = Callable[[Sequence[tuple[int, list[Any]]], Sequence[Row]], None]
+
+
 def check_rights(uow: UnitOfWork, spec: EntitySpec, policy: str) -> None:
     """Raise `Forbidden` unless the actor may import and do what the import does."""
     if policy not in POLICIES:
@@ -91,10 +99,11 @@ def check_rights(uow: UnitOfWork, spec: EntitySpec, policy: str) -> None:
 
 
 class Importer:
-    """Imports batches of rows by one plan."""
+    """Imports batches of rows by one plan; ``watch(rows, cleaned)`` is shown each batch."""
 
-    def __init__(self, plan: ImportPlan) -> None:
+    def __init__(self, plan: ImportPlan, watch: Watch | None = None) -> None:
         self._plan = plan
+        self._watch = watch
         self._spec: EntitySpec | None = None
         self._columns: list[tuple[int, str, ColumnCleaner]] = []
         self._id_column: int | None = None
@@ -102,15 +111,21 @@ class Importer:
         self._required: list[str] = []
         self._checkers: dict[str, Callable[[Any], Any]] = {}
 
+    @collector_paused()
     def batch(self, uow: UnitOfWork, rows: Sequence[tuple[int, list[Any]]]) -> Batch:
         """Write the rows as part of ``uow``."""
-        done = Batch()
+        cleaned, done = self.clean(uow, rows), Batch()
+        if self._watch is not None:
+            self._watch(rows, cleaned)
         sound = []
-        for row in self.clean(uow, rows):
+        for row in cleaned:
             if row.problems:
                 done.refused.append(_refusal(row))
             else:
                 sound.append(row)
+        if self._plan.policy != "create":
+            # What two imports at the same instant both bring is made by one of them only.
+            take_turns(uow.connection, f"import {self._plan.entity}")
         self._write(uow, sound, done)
         done.refused.sort(key=lambda refused: refused.line)
         return done
@@ -150,12 +165,10 @@ class Importer:
         self._bind(uow)
         for column, _name, cleaner in self._columns:
             cleaner.prepare(uow, (cells[column] for _line, cells in rows))
-        columns = [(column, name, cleaner.value) for column, name, cleaner in self._columns]
-        cleaned = []
-        for line, cells in rows:
-            row = Row(line, {})
-            values = row.values
-            for column, name, clean in columns:
+        cleaned = [Row(line, {}) for line, _cells in rows]
+        for column, name, cleaner in self._columns:
+            clean = cleaner.value
+            for row, (_line, cells) in zip(cleaned, rows, strict=True):
                 cell = cells[column]
                 if cell is None:
                     continue
@@ -165,13 +178,14 @@ class Importer:
                     row.problems.append((name, str(error.message)))
                 else:
                     if value is not None:
-                        values[name] = value
-            if self._id_column is not None:
+                        row.values[name] = value
+        if self._id_column is not None:
+            for row, (_line, cells) in zip(cleaned, rows, strict=True):
                 row.id = _record_id(cells[self._id_column])
-            cleaned.append(row)
         for row in cleaned:
             self._require(row)
-            row.problems = [(self._headings.get(name, name), why) for name, why in row.problems]
+            if row.problems:
+                row.problems = [(self._headings.get(name, name), why) for name, why in row.problems]
         return cleaned
 
     def _bind(self, uow: UnitOfWork) -> None:
@@ -180,7 +194,7 @@ class Importer:
         if spec is self._spec:
             return
         self._spec = spec
-        self._maker = KeyMaker(spec)
+        self._keys = key_source(spec, self._plan.keys)
         usable = importable_fields(uow, spec)
         self._columns, self._id_column = [], None
         self._headings = {item.name: str(item.label) for item in spec}
@@ -215,11 +229,11 @@ class Importer:
         living = _living(uow, spec, given)
         for row in rows:
             row.id = row.id if row.id in living else None
-        if not self._maker or self._plan.policy == "create":
+        if not self._keys or self._plan.policy == "create":
             return {}
         for row in rows:
-            row.key = self._maker.key(row.values)
-        return find_records(uow, spec, (row.key for row in rows if row.key is not None))
+            row.key = self._keys.key(row.values)
+        return self._keys.find(uow, [row.key for row in rows if row.key is not None])
 
     # Writing
 

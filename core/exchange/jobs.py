@@ -10,12 +10,16 @@ from pathlib import Path, PurePath
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, select
 
-from core.errors import Invalid, Problem
+from core.db.bulk import bulk_insert
+from core.errors import Invalid, Problem, Refused
+from core.exchange.adjusting import Additions, check_additions
+from core.exchange.chosen_keys import check_keys
 from core.exchange.duplicates import ensure_keys
 from core.exchange.exporting import ExportRequest, prepare_export, write_export
-from core.exchange.importing import Importer, ImportPlan, RefusedRow, batches, check_rights
+from core.exchange.history import COUNTS, undo_of
+from core.exchange.importing import Importer, RefusedRow, batches, check_rights
 from core.exchange.mapping import (
     REPORT_COLUMNS,
     ColumnMapping,
@@ -23,7 +27,10 @@ from core.exchange.mapping import (
     importable_fields,
     remember,
 )
+from core.exchange.presets import Preset
 from core.exchange.tables import import_refusal_table
+from core.exchange.tally import Tally
+from core.exchange.trail import import_origin
 from core.files.service import local_copy, open_file, store_result
 from core.i18n import gettext as _
 from core.i18n import lazy_gettext as _l
@@ -32,7 +39,7 @@ from core.tabular.errors import TableError
 from core.tabular.reader import Table, open_table
 from core.tabular.writer import write_csv, write_xlsx
 from core.work.tables import job_table
-from core.work.uow import Origin, UnitOfWork
+from core.work.uow import UnitOfWork
 
 if TYPE_CHECKING:
     from core.work.jobs import JobContext
@@ -47,8 +54,6 @@ __all__ = [
 
 #: Rows written in one transaction.
 BATCH = 1_000
-_COUNTS = ("created", "updated", "duplicates", "refused")
-_ORIGIN = Origin("import")
 
 
 @contextmanager
@@ -78,28 +83,44 @@ def start_import(
     entity: str,
     file_id: int,
     *,
-    policy: str = "skip",
+    policy: str | None = None,
     mapping: Mapping[str, str | None] | None = None,
     fields: Sequence[str | None] | None = None,
     sheet: str | None = None,
     encoding: str | None = None,
+    keys: Sequence[str] | None = None,
+    defaults: Mapping[str, str] | None = None,
+    names: Mapping[str, Mapping[str, str]] | None = None,
+    preset: Preset | None = None,
 ) -> int:
     """Queue the import of an upload and return the job's id.
 
     ``mapping`` is ``{heading: field or null}`` over what is proposed; ``fields`` says it for each
-    column instead, as the wizard does. Raises `Forbidden`, `NotFound`, `Invalid`.
+    column instead, as the wizard does. ``keys`` tell records apart in place of the declared
+    fields; ``defaults`` and ``names`` are those of `Additions`. What is left out is as ``preset``
+    says. Raises `Forbidden`, `NotFound`, `Invalid`.
     """
     spec = uow.entity(entity)
+    saved = preset or Preset.blank()
+    policy = policy or saved.policy
+    keys = saved.keys if keys is None else keys
+    defaults = saved.additions.defaults if defaults is None else defaults
+    names = saved.additions.names if names is None else names
     check_rights(uow, spec, policy)
     with open_upload(uow, file_id, sheet=sheet, encoding=encoding) as table:
-        header = tuple(table.header)
+        header, filename = tuple(table.header), _upload_name(uow, file_id)
     if fields is not None:
         chosen = ColumnMapping(header, _checked_fields(uow, entity, header, fields))
     else:
-        chosen = check_mapping(uow, spec, header, mapping or {})
+        columns = {
+            text: name for text, name in zip(header, saved.fields(header), strict=True) if name
+        }
+        chosen = check_mapping(uow, spec, header, {**columns, **(mapping or {})})
     if not any(name for name in chosen.fields if name != "id"):
         message = _("No column of the file is a field of %(entity)s.", entity=str(spec.label))
         raise Invalid(message, [Problem("mapping", "empty", message)])
+    added = check_additions(uow, spec, chosen.fields, defaults, names)
+    keys = check_keys(uow, spec, keys, [*chosen.fields, *added.defaults])
     remember(uow, spec, chosen)
     arguments = {
         "entity": entity,
@@ -109,11 +130,20 @@ def start_import(
         "policy": policy,
         "sheet": sheet,
         "encoding": encoding,
+        "filename": filename,
+        "keys": list(keys),
+        "defaults": dict(added.defaults),
+        "names": {name: dict(pairs) for name, pairs in added.names.items()},
     }
     title = _("Import: %(entity)s", entity=str(spec.label_plural))
     job_id = uow.enqueue(IMPORT.name, arguments, title=title)
     assert job_id is not None
     return job_id
+
+
+def _upload_name(uow: UnitOfWork, file_id: int) -> str:
+    files = uow.snapshot.installed_entities["file"].table
+    return str(uow.execute(select(files.c.name).where(files.c.id == file_id)).scalar_one())
 
 
 def _checked_fields(
@@ -143,68 +173,90 @@ def _import(
     policy: str,
     sheet: str | None = None,
     encoding: str | None = None,
+    filename: str = "",
+    keys: Sequence[str] = (),
+    defaults: Mapping[str, str] | None = None,
+    names: Mapping[str, Mapping[str, str]] | None = None,
 ) -> None:
     """The handler of ``core.import``. Progress is committed with each batch: what is done is not
     done again by whoever takes the job over."""
-    plan = ImportPlan(entity, tuple(header), tuple(fields), policy)
+    added = Additions(defaults or {}, names or {})
     with context.unit_of_work(write=False) as uow:
-        check_rights(uow, uow.entity(entity), policy)
+        spec = uow.entity(entity)
+        check_rights(uow, spec, policy)
         row, stream = open_file(uow, file)
         job = uow.execute(select(job_table).where(job_table.c.id == context.job_id)).one()
-    counts = {name: (job.result or {}).get(name, 0) for name in _COUNTS}
+    tally = Tally(spec, (*fields, *(None for _name in added.defaults)), _cleaned(job.result))
+    importer = Importer(added.plan(spec, header, fields, policy, keys), tally.count)
+    counts = {name: (job.result or {}).get(name, 0) for name in COUNTS}
     with local_copy(stream) as path:
         table = _table(path, row.name, sheet, encoding)
         try:
-            total = job.total or sum(1 for _row in table.rows())
+            total = job.total or table.count()
             _prepare(context, entity, job.done, total)
-            _import_batches(context, plan, table, job.done, counts)
-            _finish(context, entity, table, row.name, counts)
+            done = job.done
+            for rows in batches(islice(table.rows(), done, None), BATCH):
+                adjusted = list(added.rows(rows, fields))
+                tally.add("written_out", added.written_out(adjusted, fields))
+                done += len(rows)
+                _import_batch(context, importer, adjusted, counts, tally, done)
+            _finish(context, entity, table, row.name, {**counts, "cleaned": tally.counts})
         except TableError as error:
             raise _as_refusal(error) from error
 
 
+def _cleaned(result: Mapping[str, Any] | None) -> dict[str, int]:
+    found: dict[str, int] = (result or {}).get("cleaned", {})
+    return found
+
+
 def _prepare(context: JobContext, entity: str, done: int, total: int) -> None:
-    with UnitOfWork(context.runtime, context.actor, origin=_ORIGIN) as uow:
+    with _transaction(context) as uow:
+        if undo_of(uow, context.job_id) is not None:
+            raise Refused(_("This import was undone; start a new one."))
         ensure_keys(uow, uow.entity(entity))
         context.advance(uow, done, total)
 
 
-def _import_batches(
-    context: JobContext, plan: ImportPlan, table: Table, done: int, counts: dict[str, int]
+def _transaction(context: JobContext) -> UnitOfWork:
+    return UnitOfWork(context.runtime, context.actor, origin=import_origin(context.job_id))
+
+
+def _import_batch(
+    context: JobContext,
+    importer: Importer,
+    rows: Sequence[tuple[int, list[Any]]],
+    counts: dict[str, int],
+    tally: Tally,
+    done: int,
 ) -> None:
-    importer = Importer(plan)
-    for rows in batches(islice(table.rows(), done, None), BATCH):
-        with UnitOfWork(context.runtime, context.actor, origin=_ORIGIN) as uow:
-            batch = importer.batch(uow, rows)
-            done += len(rows)
-            counts["created"] += batch.created
-            counts["updated"] += batch.updated
-            counts["duplicates"] += batch.duplicates
-            counts["refused"] += len(batch.refused)
-            _keep_refused(uow, context.job_id, batch.refused)
-            context.advance(uow, done, partial=dict(counts))
+    with _transaction(context) as uow:
+        batch = importer.batch(uow, rows)
+        counts["created"] += batch.created
+        counts["updated"] += batch.updated
+        counts["duplicates"] += batch.duplicates
+        counts["refused"] += len(batch.refused)
+        _keep_refused(uow, context.job_id, batch.refused)
+        context.advance(uow, done, partial={**counts, "cleaned": tally.counts})
 
 
 def _keep_refused(uow: UnitOfWork, job_id: int, refused: Sequence[RefusedRow]) -> None:
-    if refused:
-        rows = [
-            {"job_id": job_id, "line": each.line, "field": each.field, "reason": each.reason}
-            for each in refused
-        ]
-        uow.execute(insert(import_refusal_table), rows)
+    rows = [(job_id, each.line, each.field, each.reason) for each in refused]
+    names = ("job_id", "line", "field", "reason")
+    bulk_insert(uow.connection, import_refusal_table, names, rows)
 
 
 def _finish(
-    context: JobContext, entity: str, table: Table, filename: str, counts: Mapping[str, int]
+    context: JobContext, entity: str, table: Table, filename: str, result: Mapping[str, Any]
 ) -> None:
-    with UnitOfWork(context.runtime, context.actor, origin=_ORIGIN) as uow:
+    with context.unit_of_work() as uow:  # the report is no part of what an undo takes back
         mine = import_refusal_table.c.job_id == context.job_id
         refused = {row.line: row for row in uow.execute(select(import_refusal_table).where(mine))}
         report = None
         if refused:
             report = _report(uow, context.job_id, entity, table, filename, refused)
             uow.execute(delete(import_refusal_table).where(mine))
-        context.finish(uow, {**counts, "report": report})
+        context.finish(uow, {**result, "report": report})
 
 
 def _report(
@@ -220,8 +272,7 @@ def _report(
     header = [*table.header, *(str(text) for text in REPORT_COLUMNS)]
     rows = (
         [*cells[:width], line, refused[line].field, refused[line].reason]
-        for line, cells in table.rows()
-        if line in refused
+        for line, cells in table.rows(refused)
     )
     is_text = table.format == "csv"
     name = f"{PurePath(filename).stem}-{_('refused')}{'.csv' if is_text else '.xlsx'}"

@@ -45,9 +45,9 @@ class ReferenceResolver:
         from core.exchange.cleaning import split_entries
 
         if isinstance(type_, t.References):
-            texts = {text for cell in cells for text in split_entries(cell)}
+            texts = {text for cell in set(cells) for text in split_entries(cell)}
         else:
-            texts = {text for cell in cells if (text := clean_text(cell))}
+            texts = {text for cell in set(cells) if (text := clean_text(cell))}
         if missing := sorted(texts - self._by_text.keys()):
             self._look_up(uow, missing)
 

@@ -5,12 +5,14 @@ Text becomes a typed tree, and the tree becomes Python closures or SQL with the 
 
 from __future__ import annotations
 
+from core.expressions.checker import Source
 from core.expressions.errors import ExpressionError, NoSqlForm
 from core.expressions.evaluate import EvaluationContext
 from core.expressions.expression import Expression, compile_expression
 from core.expressions.functions import FunctionHelp, describe_functions
 from core.expressions.sql import register_sql_functions
-from core.expressions.symbols import Kind, Scope, Symbol
+from core.expressions.symbols import Kind, Scope, Symbol, fold
+from core.expressions.values import read_cell
 
 __all__ = [
     "EvaluationContext",
@@ -20,8 +22,11 @@ __all__ = [
     "Kind",
     "NoSqlForm",
     "Scope",
+    "Source",
     "Symbol",
     "compile_expression",
     "describe_functions",
+    "fold",
+    "read_cell",
     "register_sql_functions",
 ]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from typing import NamedTuple, TypeGuard
 
 from core.expressions.errors import ExpressionError, Refused
 from core.expressions.functions import LOCAL_DAY, OPERATORS, PRINTERS, functions_by_name
+from core.expressions.limits import MAX_REFERENCES
 from core.expressions.parser import Apply, Name, Syntax, Value, refusal
 from core.expressions.symbols import Kind, Scope, Symbol, fold
 from core.expressions.tree import (
@@ -23,8 +25,9 @@ from core.expressions.tree import (
 )
 from core.i18n import gettext as _
 
-__all__ = ["Checked", "Found", "check", "resolver"]
+__all__ = ["Checked", "Found", "Source", "check", "resolver"]
 
+_DOT = re.compile(r"[.．]")
 _KINDS = {kind.value: kind for kind in Kind}
 #: The variables of `Spec` and the kinds each may stand for.
 _VARIABLES: dict[str, tuple[Kind, ...]] = {
@@ -35,6 +38,13 @@ _VARIABLES: dict[str, tuple[Kind, ...]] = {
 }
 _DATEADD = functions_by_name()["dateadd"][0]
 _DATEDIFF = functions_by_name()["datediff"][0]
+
+
+class Source(NamedTuple):
+    """What an expression looks into beside the record; without a ``name`` any table of the kind."""
+
+    kind: str
+    name: str | None
 
 
 class Found(NamedTuple):
@@ -56,7 +66,10 @@ class Checked(NamedTuple):
     tree: Node
     kind: Kind
     dependencies: frozenset[str]
-    volatile: bool
+    #: Where the first function stands whose result changes with the time alone, if any.
+    volatile: tuple[int, int] | None
+    #: What it looks into, and where that is first said.
+    sources: dict[Source, tuple[int, int]]
     #: The first function that has no SQL form, if any.
     python_only: str | None
     #: Each name as it was written, and what it means.
@@ -67,13 +80,17 @@ def resolver(scope: Scope) -> Resolve:
     """What finds the meaning of a name in ``scope``, or says what is wrong with it."""
 
     def resolve(name: Name) -> Found:
-        first = _one(scope, name, 0)
+        parts = _parts(scope, name)
+        first = _one(scope, *parts[0])
         symbol, path, inner = first, [first.name], first.lines or first.target
-        for index in range(1, len(name.parts)):
-            if inner is None or (symbol is not first and symbol.lines):
+        for spelling, span in parts[1:]:
+            if len(path) > MAX_REFERENCES:
+                message = _("A path leads over at most %(n)s records.", n=MAX_REFERENCES)
+                raise refusal(message, *span)
+            if inner is None:
                 message = _("%(name)s has no fields of its own.", name=symbol.name)
-                raise refusal(message, *name.spans[index])
-            symbol = _one(inner, name, index)
+                raise refusal(message, *span)
+            symbol = _one(inner, spelling, span)
             path.append(symbol.name)
             inner = symbol.target
         dotted = ".".join(path)
@@ -86,9 +103,20 @@ def resolver(scope: Scope) -> Resolve:
     return resolve
 
 
-def _one(scope: Scope, name: Name, index: int) -> Symbol:
-    """The one symbol that part ``index`` of ``name`` means in ``scope``."""
-    spelling = name.parts[index]
+def _parts(scope: Scope, name: Name) -> list[tuple[str, tuple[int, int]]]:
+    """The names of a path and their places; ``[a.b]`` is ``[a].[b]`` unless a label reads so."""
+    parts: list[tuple[str, tuple[int, int]]] = []
+    for spelling, span in zip(name.parts, name.spans, strict=True):
+        words = _DOT.split(spelling)
+        if len(words) == 1 or not all(words) or (not parts and scope.find(spelling)):
+            parts.append((spelling, span))
+        else:
+            parts += [(word.strip(), span) for word in words]
+    return parts
+
+
+def _one(scope: Scope, spelling: str, span: tuple[int, int]) -> Symbol:
+    """The one symbol that ``spelling`` means in ``scope``."""
     symbols = scope.find(spelling)
     if len(symbols) == 1:
         return symbols[0]
@@ -107,7 +135,7 @@ def _one(scope: Scope, name: Name, index: int) -> Symbol:
             name=spelling[:80],
             suggestion=near,
         )
-    raise refusal(message, *name.spans[index])
+    raise refusal(message, *span)
 
 
 def check(syntax: Syntax, resolve: Resolve, expected: Kind | None) -> Checked:
@@ -124,6 +152,7 @@ def check(syntax: Syntax, resolve: Resolve, expected: Kind | None) -> Checked:
         kind,
         frozenset(checker.dependencies),
         checker.volatile,
+        checker.sources,
         checker.python_only,
         checker.names,
     )
@@ -175,6 +204,7 @@ class _Checker:
         "dependencies",
         "names",
         "python_only",
+        "sources",
         "volatile",
     )
 
@@ -186,7 +216,8 @@ class _Checker:
         self.dependencies: set[str] = set()
         self.names: dict[tuple[str, ...], Found] = {}
         self.python_only: str | None = None
-        self.volatile = False
+        self.sources: dict[Source, tuple[int, int]] = {}
+        self.volatile: tuple[int, int] | None = None
 
     def check(self, syntax: Syntax) -> Node:
         self._nodes += 1
@@ -359,8 +390,17 @@ class _Checker:
                 return folded
         if function.sql is None:
             self.python_only = self.python_only or function.name
-        self.volatile = self.volatile or function.volatile
+        if function.volatile and self.volatile is None:
+            self.volatile = (syntax.start, syntax.end)
+        if function.reads:
+            self.sources.setdefault(_source(function, operands), (syntax.start, syntax.end))
         return Call(function, operands, kind, syntax.start, syntax.end)
+
+
+def _source(function: Function, operands: Sequence[Node]) -> Source:
+    """The table that LOOKUP names first, when it is written in the expression itself."""
+    named = operands[0] if function.reads == "lookup" else None
+    return Source(function.reads, named.value if isinstance(named, Const) else None)
 
 
 def _is_negated(syntax: Syntax) -> TypeGuard[Apply]:

@@ -7,7 +7,15 @@ from collections.abc import Callable
 from datetime import date, datetime, timedelta, tzinfo
 from decimal import Decimal
 
-__all__ = ["add_to_date", "count_workdays", "days_between", "local", "make_date"]
+__all__ = [
+    "add_to_date",
+    "add_workdays",
+    "count_workdays",
+    "days_between",
+    "is_weekday",
+    "local",
+    "make_date",
+]
 
 _LAST_DAY = date.max.toordinal()
 _MONTHS = 9999 * 12
@@ -44,14 +52,29 @@ def days_between(end: date, start: date) -> Decimal:
 
 def count_workdays(start: date, end: date, is_workday: Callable[[date], bool] | None) -> Decimal:
     """Workdays from ``start`` to ``end``, both included; negative when ``end`` comes first."""
-    works = is_workday or _is_weekday
+    works = is_workday or is_weekday
     first, last = min(start, end), max(start, end)
     days = range((last - first).days + 1)
     count = sum(1 for offset in days if works(first + timedelta(days=offset)))
     return Decimal(count if start <= end else -count)
 
 
-def _is_weekday(day: date) -> bool:
+def add_workdays(start: date, count: int, is_workday: Callable[[date], bool]) -> date | None:
+    """The ``count``-th workday after ``start``, or before it when negative; null off the calendar.
+
+    ``start`` itself is not counted, and is the answer for 0, as in spreadsheets.
+    """
+    ordinal, step, left = start.toordinal(), 1 if count > 0 else -1, abs(count)
+    while left:
+        ordinal += step
+        if not 0 < ordinal <= _LAST_DAY:
+            return None
+        left -= is_workday(date.fromordinal(ordinal))
+    return date.fromordinal(ordinal)
+
+
+def is_weekday(day: date) -> bool:
+    """True from Monday to Friday."""
     return day.weekday() < 5
 
 

@@ -17,21 +17,24 @@ from core.expressions.tree import Aggregate, Call, Column, Const, Node
 from core.expressions.values import READERS
 from core.i18n import gettext as _
 
-__all__ = ["Closure", "EvaluationContext", "Run", "build"]
+__all__ = ["Closure", "EvaluationContext", "Lookup", "Run", "build"]
+
+Lookup = Callable[[str, Any, str, bool], Any]
 
 
 @dataclass(frozen=True)
 class EvaluationContext:
     """What an expression may ask of its surroundings.
 
-    ``now`` is aware; ``timezone`` decides the day of a moment. ``lookup`` answers LOOKUP(table,
-    key, column), with None for no such row. Without ``is_workday`` Monday to Friday are workdays.
+    ``now`` is aware; ``timezone`` decides the day of a moment. ``lookup`` answers LOOKUP: it is
+    given the table, the key, the column and whether the greatest key below will do, and returns
+    the cell, None for no such row. Without ``is_workday`` Monday to Friday are workdays.
     """
 
     now: datetime
     today: date
     timezone: tzinfo = UTC
-    lookup: Callable[[str, Any, str], Any] | None = None
+    lookup: Lookup | None = None
     is_workday: Callable[[date], bool] | None = None
 
     def __post_init__(self) -> None:
@@ -43,7 +46,7 @@ class EvaluationContext:
         cls,
         clock: Clock,
         *,
-        lookup: Callable[[str, Any, str], Any] | None = None,
+        lookup: Lookup | None = None,
         is_workday: Callable[[date], bool] | None = None,
     ) -> EvaluationContext:
         """The context of this moment, in the company's zone."""

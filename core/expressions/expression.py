@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy.sql.elements import ColumnElement
 
-from core.expressions.checker import Checked, check, resolver
+from core.expressions.checker import Checked, Source, check, resolver
 from core.expressions.errors import NoSqlForm
 from core.expressions.evaluate import Closure, EvaluationContext, Run, build
 from core.expressions.parser import parse
@@ -23,13 +23,15 @@ class Expression:
     """A checked expression: immutable, and safe to run in several threads at once.
 
     ``dependencies`` are canonical paths such as ``amount``, ``lines.amount``, ``customer.level``;
-    ``volatile`` means that the result changes with the time alone.
+    ``volatile`` is where the first function stands whose result changes with the time alone;
+    ``sources`` are the tables and the calendar that it looks into, each with its place.
     """
 
     source: str
     kind: Kind
     dependencies: frozenset[str]
-    volatile: bool
+    volatile: tuple[int, int] | None
+    sources: Mapping[Source, tuple[int, int]] = field(hash=False)
     has_sql: bool
     _checked: Checked = field(repr=False, compare=False)
     _run: Closure = field(repr=False, compare=False)
@@ -71,6 +73,7 @@ def compile_expression(source: str, scope: Scope, expected: Kind | None = None) 
         checked.kind,
         checked.dependencies,
         checked.volatile,
+        checked.sources,
         checked.python_only is None,
         checked,
         build(checked.tree),

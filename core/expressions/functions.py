@@ -15,7 +15,7 @@ from core.expressions.evaluate import Closure, Run
 from core.expressions.limits import BLANKS, MAX_TEXT
 from core.expressions.symbols import Kind, fold
 from core.expressions.tree import Choice, Const, Function, Node
-from core.expressions.values import READERS
+from core.expressions.values import READERS, read_cell
 from core.i18n import gettext as _
 from core.i18n import lazy_gettext as _l
 
@@ -36,7 +36,22 @@ _UNITS = Choice(
         **dict.fromkeys(("year", "years", "y", "年"), "year"),
     }
 )
-_KINDS = Choice({kind.value: kind.value for kind in Kind})
+_KINDS = Choice(
+    {
+        **{kind.value: kind.value for kind in Kind},
+        **dict.fromkeys(("数字", "数"), "number"),
+        **dict.fromkeys(("文本", "文字"), "text"),
+        **dict.fromkeys(("是否", "真假"), "boolean"),
+        "日期": "date",
+        **dict.fromkeys(("日期时间", "时间"), "datetime"),
+    }
+)
+_MATCHES = Choice(
+    {
+        **dict.fromkeys(("exact", "精确"), "exact"),
+        **dict.fromkeys(("at or below", "不大于", "近似"), "at or below"),
+    }
+)
 
 
 def _if(condition: Closure, then: Closure, otherwise: Closure) -> Closure:
@@ -143,13 +158,25 @@ def _workdays(run: Run, start: date, end: date) -> Decimal:
     return dates.count_workdays(start, end, run.context.is_workday)
 
 
-def _lookup(run: Run, table: str, key: Any, column: str, kind: str) -> Any:
+def _workday(run: Run, start: date, count: Decimal) -> date | None:
+    def charged(day: date) -> bool:
+        run.charge(1)
+        return works(day)
+
+    works = run.context.is_workday or dates.is_weekday
+    return dates.add_workdays(start, int(count), charged)
+
+
+def _lookup(run: Run, table: str, key: Any, column: str, kind: str, match: str) -> Any:
     if run.context.lookup is None:
         raise Refused(_("LOOKUP has no tables to look into here."))
-    value = run.context.lookup(table, key, column)
+    value = run.context.lookup(table, key, column, match != "exact")
     if value is None:
         return None
-    known = READERS[Kind(kind)](value)
+    wanted = Kind(kind)
+    if isinstance(value, str) and wanted is not Kind.TEXT:
+        value = read_cell(value, wanted)
+    known = READERS[wanted](value)
     if known is None:
         message = _(
             "%(column)s of %(table)s is not %(kind)s.",
@@ -162,9 +189,16 @@ def _lookup(run: Run, table: str, key: Any, column: str, kind: str) -> Any:
 
 
 def _lookup_kind(operands: Sequence[Node]) -> Kind:
-    kind = operands[-1]
+    kind = operands[3]
     assert isinstance(kind, Const)
     return Kind(kind.value)
+
+
+def _check_match(operands: Sequence[Node]) -> None:
+    key, match = operands[1], operands[4]
+    exact = not isinstance(match, Const) or match.value == "exact"
+    if not exact and key.kind is not Kind.NUMBER:
+        raise Refused(_('Only a number can be looked up "at or below"; use "exact".'))
 
 
 def _format(run: Run, value: Any, pattern: str) -> str | None:
@@ -546,6 +580,19 @@ FUNCTIONS: tuple[Function, ...] = (
         _l("Workdays between two dates, both included."),
         "WORKDAYS(start, end)",
         aware=True,
+        reads="calendar",
+    ),
+    Function(
+        "WORKDAY",
+        ("工作日推移", "推移工作日"),
+        ("day", "number"),
+        Kind.DATE,
+        _workday,
+        None,
+        _l("The day that lies so many workdays after a date, or before it when negative."),
+        "WORKDAY(start, number)",
+        aware=True,
+        reads="calendar",
     ),
     Function(
         "TODAY",
@@ -574,14 +621,19 @@ FUNCTIONS: tuple[Function, ...] = (
     Function(
         "LOOKUP",
         ("查找",),
-        ("text", "any", "text", _KINDS),
+        ("text", "any", "text", _KINDS, _MATCHES),
         _lookup_kind,
         _lookup,
         None,
-        _l("A column of the row with this key in a table; a number unless a kind is named."),
-        'LOOKUP("table", key, "column", "number")',
+        _l(
+            "A column of the row with this key in a reference table; a number unless a kind is"
+            ' named. "at or below" takes the greatest key that is not above a number.'
+        ),
+        'LOOKUP("table", key, "column", "number", "exact")',
         aware=True,
-        defaults=(Const(Kind.NUMBER.value, Kind.TEXT),),
+        reads="lookup",
+        defaults=(Const(Kind.NUMBER.value, Kind.TEXT), Const("exact", Kind.TEXT)),
+        verify=_check_match,
     ),
     Function(
         "TEXT",

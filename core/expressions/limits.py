@@ -7,6 +7,7 @@ __all__ = [
     "DECIMALS",
     "MAX_CHARACTERS",
     "MAX_DEPTH",
+    "MAX_REFERENCES",
     "MAX_STEPS",
     "MAX_TEXT",
     "MAX_TOKENS",
@@ -16,6 +17,8 @@ __all__ = [
 MAX_CHARACTERS = 4_000
 MAX_TOKENS = 500
 MAX_DEPTH = 60
+#: References on the way to a field: ``order.customer.owner.name`` has three.
+MAX_REFERENCES = 3
 #: Steps of one evaluation: a node per child line, a day looked at, 64 characters joined.
 MAX_STEPS = 100_000
 MAX_TEXT = 1_000_000

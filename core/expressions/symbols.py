@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import Enum
@@ -60,13 +60,29 @@ def fold(text: str) -> str:
 
 
 class Scope:
-    """The names an expression may use, each found by its name or by any of its labels."""
+    """The names an expression may use, each found by its name or by any of its labels.
 
-    __slots__ = ("_by_fold", "_by_name")
+    Given as a function, the symbols are asked for when a name is first looked up: entities refer
+    to each other without end.
+    """
 
-    def __init__(self, symbols: Iterable[Symbol]) -> None:
+    __slots__ = ("_by_fold", "_by_name", "_symbols")
+
+    def __init__(self, symbols: Iterable[Symbol] | Callable[[], Iterable[Symbol]]) -> None:
         self._by_name: dict[str, Symbol] = {}
         self._by_fold: dict[str, dict[str, Symbol]] = {}
+        self._symbols: Callable[[], Iterable[Symbol]] | None = None
+        if callable(symbols):
+            self._symbols = symbols
+        else:
+            self._add(symbols)
+
+    def _load(self) -> None:
+        symbols, self._symbols = self._symbols, None
+        if symbols is not None:
+            self._add(symbols())
+
+    def _add(self, symbols: Iterable[Symbol]) -> None:
         for symbol in symbols:
             if symbol.name in self._by_name or "." in symbol.name:
                 raise ValueError(f"symbol names are unique and have no dot: {symbol.name!r}")
@@ -76,6 +92,7 @@ class Scope:
 
     def find(self, spelling: str) -> tuple[Symbol, ...]:
         """All that ``spelling`` may mean: none, one, or several when a label is ambiguous."""
+        self._load()
         exact = self._by_name.get(spelling)
         if exact is not None:
             return (exact,)
@@ -83,5 +100,6 @@ class Scope:
 
     def suggest(self, spelling: str) -> str | None:
         """The known name or label that looks most like ``spelling``."""
+        self._load()
         near = get_close_matches(fold(spelling)[:80], self._by_fold, n=1, cutoff=0.5)
         return near[0] if near else None

@@ -96,6 +96,8 @@ class Function:
     nulls: Literal["strict", "plain", "lazy"] = "strict"
     aware: bool = False
     volatile: bool = False
+    #: What it looks into beside the record: ``lookup`` tables or the ``calendar``.
+    reads: str = ""
     defaults: tuple[Const, ...] = ()
     #: Over child lines: the values of the lines to one value.
     aggregate: Callable[[Iterable[Any]], Any] | None = None

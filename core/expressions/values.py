@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
-from core.expressions.arithmetic import fit
+from core.expressions.arithmetic import fit, multiply
 from core.expressions.limits import MAX_TEXT
-from core.expressions.symbols import Kind
+from core.expressions.symbols import Kind, fold
 
-__all__ = ["READERS"]
+__all__ = ["READERS", "read_cell"]
+
+_PLAIN_NUMBER = re.compile(r"[+-]?[0-9]{1,48}(?:\.[0-9]{1,12})?(%?)")
+_BOOLEANS = {
+    **dict.fromkeys(("true", "yes", "1", "是", "真"), True),
+    **dict.fromkeys(("false", "no", "0", "否", "假"), False),
+}
 
 
 def _number(value: Any) -> Decimal | None:
@@ -53,3 +60,29 @@ READERS: dict[Kind, Callable[[Any], Any]] = {
     Kind.DATE: _date,
     Kind.DATETIME: _moment,
 }
+
+
+def read_cell(text: str, kind: Kind) -> Any:
+    """A cell of a reference table as a value of ``kind``; None when it is not one.
+
+    Numbers may have thousands separators and a percent sign, dates are written 2026-05-01.
+    """
+    text = fold(text)
+    try:
+        match kind:
+            case Kind.NUMBER:
+                plain = text.replace(",", "")
+                found = _PLAIN_NUMBER.fullmatch(plain)
+                if found is None:
+                    return None
+                value = Decimal(plain.rstrip("%"))
+                return multiply(value, Decimal("0.01")) if found[1] else value
+            case Kind.BOOLEAN:
+                return _BOOLEANS.get(text)
+            case Kind.DATE:
+                return date.fromisoformat(text)
+            case Kind.DATETIME:
+                return datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return text

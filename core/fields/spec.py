@@ -86,7 +86,7 @@ class ActionSpec:
     handler: Callable[..., Any]
     #: Asked for before it runs, in the order of the dialog.
     params: tuple[FieldSpec, ...] = ()
-    #: Shown only where this holds, e.g. ``{"field": "status", "op": "eq", "value": "new"}``.
+    #: Shown and allowed only where this holds, e.g. ``{"field": "status", "op": "eq", "value": "new"}``.
     when: Mapping[str, Any] | None = None
     bulk: bool = True
     tone: str = "neutral"
@@ -94,6 +94,8 @@ class ActionSpec:
     #: Rows on which the action may be used, beyond those that the roles' scopes reach (public
     #: pools): ``scope(uow, table) -> SQL condition``. The right to the action is needed all the same.
     scope: Callable[..., Any] | None = None
+    #: Says in words of its own why ``when`` does not hold: ``why_not(uow, records)`` raises `Refused`.
+    why_not: Callable[..., None] | None = None
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from core.entities import service
 from core.entities.changes import Change
 from core.entities.scope import require, scope_clause
 from core.entities.writing import load
-from core.errors import Forbidden, NotFound, Problem, Refused, TooLarge
+from core.errors import Forbidden, Invalid, NotFound, Problem, Refused, TooLarge
 from core.fields import FieldSpec
 from core.fields import types as t
 from core.files.access import result_place
@@ -44,14 +44,26 @@ _PICTURES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 
 
 def store_upload(
-    uow: UnitOfWork, stream: BinaryIO, filename: str, *, max_bytes: int = LARGEST_UPLOAD
+    uow: UnitOfWork,
+    stream: BinaryIO,
+    filename: str,
+    *,
+    max_bytes: int = LARGEST_UPLOAD,
+    pictures_only: bool = False,
 ) -> int:
     """Keep a file and return its id; it is its maker's alone until it is attached.
 
-    The media type is told by the content. Raises `TooLarge`, and `Forbidden` for nobody.
+    The media type is told by the content. Raises `TooLarge`, `Invalid` for an empty file or what
+    is no picture where one is wanted, and `Forbidden` for nobody; then nothing is kept.
     """
     if uow.actor.is_anonymous:
         raise Forbidden(_("You do not have the right to do this."))
+    head = stream.read(_HEAD)
+    stream.seek(-len(head), 1)
+    if not head:
+        raise Invalid(_("The file is empty."))
+    if pictures_only and sniff_media_type(head, safe_filename(filename)) not in _PICTURES:
+        raise Invalid(_picture_wanted())
     return _keep(uow, stream, filename, max_bytes, {})
 
 
@@ -191,10 +203,14 @@ def _may_take(uow: UnitOfWork, change: Change, field: FieldSpec, row: Any) -> bo
 def _unfit(type_: t.FieldType, row: Any) -> str:
     assert isinstance(type_, t.File)
     if isinstance(type_, t.Image) and row.media_type not in _PICTURES:
-        return _("Choose a picture: PNG, JPEG, GIF or WebP.")
+        return _picture_wanted()
     if row.size > type_.max_bytes:
         return _("The file is larger than %(size)s MB.", size=type_.max_bytes // 1_000_000)
     return ""
+
+
+def _picture_wanted() -> str:
+    return _("Choose a picture: PNG, JPEG, GIF or WebP.")
 
 
 def _rows(uow: UnitOfWork, ids: Sequence[int]) -> dict[int, Any]:

@@ -74,12 +74,22 @@ def _refusal(error: Refusal) -> Response:
     return response
 
 
+def _too_large() -> str:
+    """Named by its limit where it was the whole of what was sent, and not one part of it."""
+    limit = request.max_content_length
+    if limit is None or (request.content_length or 0) <= limit:
+        return _("That is too large.")
+    return _("What you sent is larger than %(size)s MB.", size=limit // 1_000_000)
+
+
 _TITLES = {
     400: lambda: _("The request could not be understood."),
     404: lambda: _("There is no such page."),
     405: lambda: _("This address does not take that method."),
-    413: lambda: _("That is too large."),
+    413: lambda: _too_large(),
     415: lambda: _("This kind of content is not understood here."),
+    429: lambda: _("Too many requests. Wait a moment and try again."),
+    503: lambda: _("The service is not ready. Wait a moment and try again."),
 }
 
 

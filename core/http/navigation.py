@@ -44,7 +44,8 @@ def navigation() -> list[dict[str, Any]]:
             if item.permission is None or actor().has_permission(item.permission):
                 entry = _item(str(item.title), url_for(item.endpoint), item.icon)
                 entries.append((contribution.owner, item.order, entry))
-        order = ["core", *runtime().plugins.loaded]
+        # What the core itself has to offer stands behind the company's business.
+        order = [*runtime().plugins.loaded, "core"]
     entries.sort(key=lambda entry: (order.index(entry[0]) if entry[0] in order else 99, entry[1]))
     for owner, items in groupby(entries, key=lambda entry: entry[0]):
         groups.append({"title": _title(owner), "items": [item for _o, _n, item in items]})
@@ -59,6 +60,8 @@ def _list_url(entity: str) -> str:
 
 
 def _title(owner: str) -> str:
+    if owner == "core":
+        return _("Reference data")
     manifest = runtime().plugins.loaded.get(owner)
     return manifest.text("title", current_locale()) if manifest else ""
 

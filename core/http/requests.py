@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import functools
+import logging
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from flask import Flask, current_app, g, request
+from flask import Flask, Response, after_this_request, current_app, g, request
+from sqlalchemy.exc import OperationalError
 
 from core.errors import Forbidden
 from core.i18n import LOCALES
 from core.i18n import gettext as _
 from core.security.actor import ANONYMOUS, SYSTEM, Actor
-from core.security.authentication import actor_of_session, actor_of_token, touch_session
+from core.security.authentication import (
+    actor_of_session,
+    actor_of_token,
+    note_token_use,
+    token_use_is_due,
+    touch_session,
+)
 from core.work.uow import Origin, UnitOfWork
 
 if TYPE_CHECKING:
@@ -34,10 +42,11 @@ __all__ = [
     "unit_of_work",
 ]
 
+log = logging.getLogger("dougong.http")
 View = TypeVar("View", bound=Callable[..., Any])
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 #: Answered without asking the database who asks.
-WITHOUT_DATABASE = frozenset({"system.healthz", "system.readyz", "system.static"})
+WITHOUT_DATABASE = frozenset({"system.healthz", "system.readyz", "system.static", "system.favicon"})
 
 
 def runtime() -> Runtime:
@@ -110,9 +119,8 @@ def requires(permission: str) -> Callable[[View], View]:
         @functools.wraps(view)
         def guarded(*args: Any, **kwargs: Any) -> Any:
             who = actor()
-            limited = who.token_scopes is not None and "*" not in who.token_scopes
             allowed = (
-                who.is_admin and not limited
+                who.is_admin and not who.is_limited
                 if permission == "admin"
                 else who.has_permission(permission)
             )
@@ -165,6 +173,9 @@ def _recognise(uow: UnitOfWork) -> bool:
         scheme, _space, text = header.partition(" ")
         found = actor_of_token(uow, text.strip()) if scheme.lower() == "bearer" else None
         g.actor, g.by_token = found or ANONYMOUS, found is not None
+        token_id = None if found is None else found.token_id
+        if token_id is not None and token_use_is_due(uow, token_id):
+            _note_use_afterwards(token_id)
     elif cookie and len(cookie) < 200:
         session = actor_of_session(uow, cookie)
         if session is not None:
@@ -173,6 +184,23 @@ def _recognise(uow: UnitOfWork) -> bool:
     elif runtime().plugins.has("authenticate", g.enabled):
         _ask_plugins(uow)
     return False
+
+
+def _note_use_afterwards(token_id: int) -> None:
+    """Write a token's "last used" when the answer is sent, so that nobody waits for it."""
+    running, where = runtime(), origin()
+
+    def write() -> None:
+        try:
+            with UnitOfWork(running, SYSTEM, origin=where) as uow:
+                note_token_use(uow, token_id)
+        except OperationalError:
+            log.info("the use of token %s was not noted: the database is busy", token_id)
+
+    @after_this_request
+    def note(response: Response) -> Response:
+        response.call_on_close(write)
+        return response
 
 
 def _ask_plugins(uow: UnitOfWork) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Flask, Response, current_app, g, redirect, request, url_for
 
 from core.errors import Forbidden, NotFound
+from core.http.masking import mask, unmask
 from core.http.requests import SAFE_METHODS, actor, route_policy
 from core.i18n import gettext as _
 from core.security.authentication import same_token
@@ -38,8 +39,13 @@ HEADERS = {
 
 
 def csrf_token() -> str:
-    """The token of this session's forms; empty before signing in."""
-    return g.get("csrf") or ""
+    """The token of this session's forms; empty before signing in.
+
+    It looks different in every answer, so that the length of compressed pages tells nothing of it.
+    """
+    if "masked_csrf" not in g:
+        g.masked_csrf = mask(g.csrf) if g.get("csrf") else ""
+    return str(g.masked_csrf)
 
 
 def check_csrf() -> None:
@@ -53,7 +59,7 @@ def check_csrf() -> None:
     if g.csrf is None:
         return  # nobody is signed in: the policy of the route decides
     given = request.headers.get("X-CSRF-Token") or request.form.get("csrf_token")
-    if not same_token(given, g.csrf):
+    if not same_token(unmask(given or ""), g.csrf):
         raise Forbidden(_("This page is out of date. Load it again and repeat what you did."))
 
 

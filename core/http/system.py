@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import orjson
-from flask import Blueprint, Response, current_app, request, send_file
+from flask import Blueprint, Response, current_app, redirect, request, send_file
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 from sqlalchemy import text
 
@@ -66,6 +66,13 @@ def _redis() -> str:
 def metrics() -> Response:
     """Prometheus' text format."""
     return Response(generate_latest(REGISTRY), content_type=CONTENT_TYPE_LATEST)
+
+
+@blueprint.get("/favicon.ico")
+@public
+def favicon() -> Any:
+    """Asked for by browsers where no page names an icon, as beside a JSON document."""
+    return redirect(current_app.extensions["dougong.static"].url("core/icons/logo.svg"))
 
 
 @blueprint.get("/static/<path:path>")

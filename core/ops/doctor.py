@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from core.boot import is_initialised
 from core.customize.tables import custom_field_table
 from core.db.base import metadata
+from core.entities.dependencies import graph_of
 from core.entities.links import link_table
 from core.fields import types as t
 from core.files.models import StoredFileRecord
@@ -31,7 +32,7 @@ __all__ = ["Finding", "examine"]
 
 State = Literal["ok", "warning", "problem"]
 #: An upload that nobody attached to a record after this long will not be.
-UNATTACHED_AFTER = timedelta(days=1)
+UNATTACHED_AFTER = timedelta(days=2)
 #: Work that waits longer than this has no worker.
 STUCK_AFTER = timedelta(minutes=15)
 OUTBOX_AFTER = timedelta(minutes=5)
@@ -108,6 +109,14 @@ def _schema(runtime: Runtime, connection: Connection) -> Iterator[Finding]:
         yield Finding("schema", "ok", f"{len(real)} tables as described")
 
 
+def _formulas(runtime: Runtime, connection: Connection) -> Iterator[Finding]:
+    """Computed fields that no longer compile, e.g. because a module they read is off."""
+    graph = graph_of(runtime.snapshot)
+    for (entity, field), reason in graph.broken.items():
+        yield Finding("formulas", "warning", f"{entity}.{field} keeps its values: {reason}")
+    yield Finding("formulas", "ok", f"{len(graph.formulas)} computed fields")
+
+
 def _columns(inspector: Any, table: str) -> set[str]:
     return {column["name"] for column in inspector.get_columns(table)}
 
@@ -182,7 +191,7 @@ def _files(runtime: Runtime, connection: Connection) -> Iterator[Finding]:
         select(func.count()).where(table.c.record_id.is_(None), table.c.created_at < old)
     ).scalar_one()
     if loose:
-        yield Finding("uploads", "warning", f"{loose} older than a day belong to no record")
+        yield Finding("uploads", "warning", f"{loose} older than two days belong to no record")
     else:
         yield Finding("uploads", "ok", "none left over")
     described = set(connection.execute(select(table.c.storage_key)).scalars())
@@ -250,6 +259,7 @@ CHECKS: Mapping[str, Check] = {
     "migrations": _migrations,
     "plugins": _plugins,
     "schema": _schema,
+    "formulas": _formulas,
     "references": _references,
     "files": _files,
     "jobs": _jobs,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import insert, select
 
+from core.audit.recorder import STORY
 from core.db.migrate import migrating, upgrade
 from core.entities import service
 from core.errors import Refused
@@ -30,6 +31,7 @@ __all__ = [
 ]
 
 CLI = Origin("cli")
+DEMO = Origin(STORY)
 
 
 def prepare_database(runtime: Runtime) -> None:
@@ -69,7 +71,7 @@ def run_demo(runtime: Runtime) -> list[str]:
         steps = uow.snapshot.contributions.get("register_demo", ())
     told: list[str] = []
     for contribution in sorted(steps, key=lambda c: c.item.order):
-        with UnitOfWork(runtime, SYSTEM, origin=CLI) as uow:
+        with UnitOfWork(runtime, SYSTEM, origin=DEMO) as uow:
             told += contribution.item.run(uow) or ()
     return told
 

@@ -13,6 +13,7 @@ from core.audit.recorder import record_act
 from core.db.migrate import current_revision, head_revision, upgrade
 from core.entities import service
 from core.entities.query import ListQuery, stream
+from core.entities.recompute import refill_module
 from core.errors import Forbidden, NotFound, Refused
 from core.faults import fault
 from core.i18n import gettext as _
@@ -85,6 +86,7 @@ def _enable_one(uow: UnitOfWork, name: str) -> None:
     uow.refresh()
     roles = [c.item for c in uow.runtime.installed("register_roles") if c.owner == name]
     apply_roles(uow, roles)
+    refill_module(uow, name)
     with uow.elevated():
         plugins.tell(name, "plugin_enabled", plugin=manifest, uow=uow)
     record_act(uow, "enable_plugin", details={"plugin": name, "version": manifest.version})

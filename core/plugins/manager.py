@@ -16,6 +16,7 @@ import pluggy
 from core.plugins import hookspecs
 from core.plugins.answers import check_answer
 from core.plugins.discovery import Discovery, load_order
+from core.plugins.failures import Failures
 from core.plugins.manifest import Manifest
 
 __all__ = ["Contribution", "HookFailed", "PluginManager"]
@@ -27,7 +28,7 @@ T = TypeVar("T")
 class HookFailed(Exception):
     """A plugin raised in a hook that takes part in a transaction; the cause is chained."""
 
-    def __init__(self, plugin: str, hook: str, error: Exception) -> None:
+    def __init__(self, plugin: str, hook: str, error: BaseException) -> None:
         super().__init__(f"plugin {plugin} failed in {hook}: {type(error).__name__}: {error}")
         self.plugin = plugin
         self.hook = hook
@@ -50,6 +51,8 @@ class PluginManager:
         self.manifests = discovery.manifests
         self.loaded: dict[str, Manifest] = {}
         self.held_back: dict[str, str] = dict(discovery.held_back)
+        #: Hooks that fail while the suite runs; see `core.plugins.failures`.
+        self.failures = Failures()
         order, refused = load_order(discovery.manifests, core_version=core_version)
         self.held_back.update(refused)
         for manifest in order:
@@ -102,7 +105,7 @@ class PluginManager:
         for name, function in self._implementations(hook, None):
             try:
                 items = check_answer(hook, function())
-            except Exception as error:  # the suite starts without it
+            except (Exception, SystemExit) as error:  # the suite starts without it
                 log.exception("plugin %s failed in %s", name, hook)
                 self.hold_back(name, f"{hook}: {type(error).__name__}: {error}")
                 continue
@@ -116,26 +119,22 @@ class PluginManager:
 
         Refusals of the suite itself (`core.errors.Refusal`) pass through as they are.
         """
+        answers: list[Any] = []
+        for name, function in self._implementations(hook, enabled):
+            answers += self._call(name, hook, function, arguments) or ()
+        return answers
+
+    def ask(self, hook: str, enabled: frozenset[str], /, **arguments: Any) -> list[Any]:
+        """Call a question hook; who raises is logged and gives no answer."""
         from core.errors import Refusal
 
         answers: list[Any] = []
         for name, function in self._implementations(hook, enabled):
             try:
-                answers += check_answer(hook, function(**_accepted(function, arguments))) or ()
-            except Refusal:
-                raise
-            except Exception as error:
-                log.exception("plugin %s failed in %s", name, hook)
-                raise HookFailed(name, hook, error) from error
-        return answers
-
-    def ask(self, hook: str, enabled: frozenset[str], /, **arguments: Any) -> list[Any]:
-        """Call a question hook; who raises is logged and gives no answer."""
-        answers: list[Any] = []
-        for name, function in self._implementations(hook, enabled):
-            try:
-                answer = check_answer(hook, function(**_accepted(function, arguments)))
-            except Exception:
+                answer = self._call(name, hook, function, arguments)
+            except HookFailed:
+                continue
+            except Refusal:  # there is nothing to refuse in a question
                 log.exception("plugin %s failed in %s", name, hook)
                 continue
             if answer is not None:
@@ -146,29 +145,36 @@ class PluginManager:
         """Call a question hook whose failure must refuse, not be ignored: `HookFailed`."""
         answers: list[Any] = []
         for name, function in self._implementations(hook, enabled):
-            try:
-                answer = check_answer(hook, function(**_accepted(function, arguments)))
-            except Exception as error:
-                log.exception("plugin %s failed in %s", name, hook)
-                raise HookFailed(name, hook, error) from error
+            answer = self._call(name, hook, function, arguments)
             if answer is not None:
                 answers.append(answer)
         return answers
 
     def tell(self, plugin: str, hook: str, /, **arguments: Any) -> None:
         """Call one plugin's implementation, if it has one; a failure becomes `HookFailed`."""
+        for name, function in self._implementations(hook, None):
+            if name == plugin:
+                self._call(name, hook, function, arguments)
+
+    def _call(
+        self, name: str, hook: str, function: Callable[..., Any], arguments: dict[str, Any]
+    ) -> Any:
+        """One implementation's checked answer; whatever else it does is `HookFailed`, and counted.
+
+        A refusal of the suite is no failure, nor is that of another plugin further down.
+        """
         from core.errors import Refusal
 
-        for name, function in self._implementations(hook, None):
-            if name != plugin:
-                continue
-            try:
-                check_answer(hook, function(**_accepted(function, arguments)))
-            except Refusal:
-                raise
-            except Exception as error:
-                log.exception("plugin %s failed in %s", name, hook)
-                raise HookFailed(name, hook, error) from error
+        try:
+            answer = check_answer(hook, function(**_accepted(function, arguments)))
+        except (Refusal, HookFailed):
+            raise
+        except (Exception, SystemExit) as error:
+            log.exception("plugin %s failed in %s", name, hook)
+            self.failures.failed(name, hook, error)
+            raise HookFailed(name, hook, error) from error
+        self.failures.answered(name, hook)
+        return answer
 
     def has(self, hook: str, enabled: frozenset[str]) -> bool:
         """True when somebody enabled implements ``hook``: lets hot paths skip the work of asking."""
@@ -215,7 +221,7 @@ class PluginManager:
         """Hold ``plugin`` back when the block raises."""
         try:
             yield
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             log.exception("plugin %s: %s", plugin, what)
             self.hold_back(plugin, f"{what}: {type(error).__name__}: {error}")
 

@@ -142,6 +142,7 @@ class Actor:
     headed: tuple[int, ...] = ()
     #: What an API token is limited to, as ``lead.read``, ``lead.*``, ``*.read`` or ``*``; None for a session.
     token_scopes: frozenset[str] | None = None
+    token_id: int | None = None
     session_id: int | None = None
     #: The administrator who signed in as this person.
     behind: int | None = None
@@ -158,6 +159,16 @@ class Actor:
         """True for nobody: no user, not the system."""
         return self.user_id is None and not self.is_system
 
+    @property
+    def manages_security(self) -> bool:
+        """True for who may change what grants rights: an administrator, not behind a limited token."""
+        return self.is_system or (self.is_admin and not self.is_limited)
+
+    @property
+    def is_limited(self) -> bool:
+        """True behind a token that does not stand for all that its person may do."""
+        return self.token_scopes is not None and "*" not in self.token_scopes
+
     def access(self, spec: EntitySpec) -> EntityAccess:
         """What the actor may do with an entity, worked out once per description."""
         found = self._access.get(spec.name)
@@ -170,7 +181,7 @@ class Actor:
         if self.is_system:
             return True
         granted = self.is_admin or any(permission in role.permissions for role in self.roles)
-        return granted and (self.token_scopes is None or "*" in self.token_scopes)
+        return granted and not self.is_limited
 
     def _work_out(self, spec: EntitySpec) -> EntityAccess:
         everything = self.is_system or self.is_admin

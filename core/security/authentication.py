@@ -1,17 +1,21 @@
-"""Signing in: passwords with growing delay, sessions as rows, API tokens as hashes."""
+"""Signing in: passwords, sessions as rows, API tokens as hashes.
+
+Sessions end at once, in every process, with signing in anew, signing out, a new password, other roles,
+another sign-in address, and when the person may no longer sign in.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
 import secrets
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Row, delete, insert, select, update
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy import Row, delete, insert, or_, select, update
 
 from core.audit.recorder import record_act
 from core.errors import Forbidden, Invalid, Problem, Refusal
@@ -23,7 +27,6 @@ from core.security.models import (
     api_token_table,
     credential_table,
     session_table,
-    sign_in_table,
 )
 from core.security.passwords import (
     check_strength,
@@ -32,6 +35,8 @@ from core.security.passwords import (
     verify_nothing,
     verify_password,
 )
+from core.security.sessions import revoke_sessions, revoke_tokens
+from core.security.throttle import Claim, claim_try, give_back
 from core.settings.service import get_setting
 from core.work.events import UserSignedIn
 from core.work.uow import inserted_key
@@ -46,19 +51,24 @@ __all__ = [
     "Token",
     "actor_of_session",
     "actor_of_token",
+    "change_password",
     "create_token",
     "end_session",
     "end_sessions_of",
+    "note_token_use",
     "prove",
+    "revoke_token",
+    "revoke_tokens_of",
     "set_password",
     "sign_in",
+    "token_use_is_due",
+    "touch_session",
 ]
 
-#: How long a wrong password blocks the next try: nothing for the first three, then 1 s, 2 s, 4 s … 15 min.
-FREE_TRIES = 3
-LONGEST_BLOCK = timedelta(minutes=15)
 #: A session's "last seen" is written at most this often.
 SEEN_EVERY = timedelta(minutes=5)
+#: A token's "last used" likewise.
+USED_EVERY = timedelta(minutes=1)
 #: So that a leaked token is recognised by those who scan for them.
 TOKEN_PREFIX = "dg_"  # noqa: S105
 
@@ -85,12 +95,12 @@ class NewSession:
 
 @dataclass(frozen=True)
 class Proof:
-    """The outcome of checking a password, to be acted upon in a writing transaction."""
+    """A password that was right, to be acted upon in a writing transaction."""
 
-    key: str
-    user_id: int | None
-    #: The hash that the password fits; None when it was wrong.
-    password: str | None = field(repr=False)
+    user_id: int
+    claim: Claim
+    #: The hash that the password fits.
+    password: str = field(repr=False)
     #: A stronger hash to keep instead, when the cost has risen.
     rehashed: str | None = field(repr=False)
 
@@ -112,52 +122,98 @@ def _hash(text: str) -> str:
 
 
 def set_password(uow: UnitOfWork, user_id: int, password: str, *, email: str, name: str) -> None:
-    """Set a password and end the person's other sessions. Raises `Invalid` for a weak one."""
+    """Set a password, one's own or as who manages security; all sessions of the person end.
+
+    With a password that somebody else set the person's API tokens end too. Raises `Invalid` for a
+    weak one.
+    """
+    is_own = user_id == uow.actor.user_id
+    if not is_own and not uow.actor.manages_security:
+        raise Forbidden(_("Only administrators set the passwords of others."))
     if weak := check_strength(password, email=email, name=name):
         problems = [Problem("password", reason.code, str(reason.message)) for reason in weak]
         raise Invalid(problems[0].message, problems)
     values = {"user_id": user_id, "password": hash_password(password), "changed_at": uow.now()}
     uow.execute(delete(credential_table).where(credential_table.c.user_id == user_id))
     uow.execute(insert(credential_table).values(values))
-    _revoke_sessions(uow, user_id)
+    revoke_sessions(uow, [user_id])
+    if not is_own:
+        revoke_tokens(uow, [user_id])
     record_act(uow, "set_password", entity="user", record_ids=[user_id])
 
 
-def prove(uow: UnitOfWork, email: str, password: str) -> Proof:
-    """Check a password; it writes nothing, so the slow hash is worked out while nobody is locked out.
+def prove(
+    begin: Callable[[bool], AbstractContextManager[UnitOfWork]],
+    email: str,
+    password: str,
+    *,
+    address: str,
+) -> Proof:
+    """Check a password from a network address. Raises `SignInRefused` for a wrong one, or too soon.
 
-    It takes as long for an address that nobody has. Raises `SignInRefused` when it is too soon
-    after wrong tries.
+    ``begin(write)`` opens a transaction. The try is counted in one before the slow hash is worked
+    out, while nobody is locked out, in another. An address that nobody has takes as long.
     """
     email = email.strip().lower()[:254]
-    key = _hash(f"sign-in:{email}")
-    _check_delay(uow, key)
-    user_id = find_user(uow, email)
-    stored = _stored_password(uow, user_id)
+    with begin(True) as uow:
+        user_id = find_user(uow, email)
+        claim = claim_try(uow, email, user_id, address)
+    if claim.wait:
+        message = _("Too many wrong tries. Wait %(n)s seconds.", n=claim.wait)
+        raise SignInRefused(message, retry_after=claim.wait)
+    with begin(False) as uow:
+        stored = _stored_password(uow, user_id)
+        is_right = _fits(stored, password)
+    if not is_right or stored is None or user_id is None:
+        with begin(True) as uow:
+            record_act(uow, "sign_in_failed", entity="user", record_ids=[user_id])
+        raise SignInRefused(_("The address or the password is wrong."))
+    return Proof(user_id, claim, stored, hash_password(password) if needs_rehash(stored) else None)
+
+
+def _fits(stored: str | None, password: str) -> bool:
     if stored is None:
         verify_nothing(password[:200])
-        return Proof(key, user_id, None, None)
-    if len(password) > 200 or not verify_password(stored, password):
-        return Proof(key, user_id, None, None)
-    return Proof(key, user_id, stored, hash_password(password) if needs_rehash(stored) else None)
+        return False
+    return len(password) <= 200 and verify_password(stored, password)
 
 
-def sign_in(uow: UnitOfWork, proof: Proof, *, address: str, agent: str) -> NewSession:
-    """Make a session. The caller commits also when this raises `SignInRefused`: failures are counted."""
-    _check_delay(uow, proof.key)
-    stored, user_id = proof.password, proof.user_id
-    if stored is None or user_id is None or stored != _stored_password(uow, user_id):
-        _count_failure(uow, proof.key)
-        record_act(uow, "sign_in_failed", entity="user", record_ids=[user_id])
+def sign_in(
+    uow: UnitOfWork, proof: Proof, *, address: str, agent: str, instead_of: int | None = None
+) -> NewSession:
+    """Make a session; the one that the browser had before (``instead_of``) ends.
+
+    Raises `SignInRefused` when the password was changed since it was proven.
+    """
+    _accept(uow, proof)
+    if instead_of is not None:
+        _revoke_session(uow, instead_of)
+    return _new_session(uow, proof.user_id, address, agent)
+
+
+def change_password(
+    uow: UnitOfWork, proof: Proof, password: str, *, address: str, agent: str
+) -> NewSession:
+    """Set one's own password after the old one was proven: all sessions end, and a new one begins.
+
+    API tokens stay: programs do not know the password. Raises `Invalid`, `SignInRefused`.
+    """
+    _accept(uow, proof)
+    actor = uow.actor
+    set_password(uow, proof.user_id, password, email=actor.email, name=actor.name)
+    return _new_session(uow, proof.user_id, address, agent)
+
+
+def _accept(uow: UnitOfWork, proof: Proof) -> None:
+    if proof.password != _stored_password(uow, proof.user_id):
         raise SignInRefused(_("The address or the password is wrong."))
-    uow.execute(delete(sign_in_table).where(sign_in_table.c.key == proof.key))
+    give_back(uow, proof.claim)
     if proof.rehashed is not None:
         uow.execute(
             update(credential_table)
-            .where(credential_table.c.user_id == user_id)
+            .where(credential_table.c.user_id == proof.user_id)
             .values(password=proof.rehashed)
         )
-    return _new_session(uow, user_id, address, agent)
 
 
 def _stored_password(uow: UnitOfWork, user_id: int | None) -> str | None:
@@ -168,35 +224,14 @@ def _stored_password(uow: UnitOfWork, user_id: int | None) -> str | None:
     return found
 
 
-def _check_delay(uow: UnitOfWork, key: str) -> None:
-    row = uow.execute(select(sign_in_table).where(sign_in_table.c.key == key)).one_or_none()
-    if row is not None and row.blocked_until > uow.now():
-        wait = int((row.blocked_until - uow.now()).total_seconds()) + 1
-        message = _("Too many wrong tries. Wait %(n)s seconds.", n=wait)
-        raise SignInRefused(message, retry_after=wait)
-
-
-def _count_failure(uow: UnitOfWork, key: str) -> None:
-    make: Any = sqlite_insert if uow.runtime.database.is_sqlite else postgresql_insert
-    table, now = sign_in_table, uow.now()
-    failures = uow.execute(
-        make(table)
-        .values(key=key, failures=1, blocked_until=now)
-        .on_conflict_do_update(
-            index_elements=[table.c.key], set_={"failures": table.c.failures + 1}
-        )
-        .returning(table.c.failures)
-    ).scalar_one()
-    if failures > FREE_TRIES:
-        seconds = min(2 ** min(failures - FREE_TRIES - 1, 20), LONGEST_BLOCK.total_seconds())
-        until = now + timedelta(seconds=seconds)
-        uow.execute(update(table).where(table.c.key == key).values(blocked_until=until))
-
-
 # Sessions
 
 
 def _new_session(uow: UnitOfWork, user_id: int, address: str, agent: str) -> NewSession:
+    actor = load_actor(uow, user_id)
+    if actor is None:  # disabled or deleted since the password was proven
+        raise SignInRefused(_("The address or the password is wrong."))
+    uow.actor = actor
     token, now = secrets.token_urlsafe(32), uow.now()
     expires = now + timedelta(days=get_setting(uow, "core_security", "session_days"))
     uow.execute(
@@ -211,8 +246,6 @@ def _new_session(uow: UnitOfWork, user_id: int, address: str, agent: str) -> New
             agent=agent[:300],
         )
     )
-    actor = load_actor(uow, user_id)
-    uow.actor = actor or uow.actor
     record_act(uow, "sign_in", entity="user", record_ids=[user_id])
     uow.publish(UserSignedIn(user_id))
     return NewSession(token, user_id, expires)
@@ -244,25 +277,23 @@ def touch_session(uow: UnitOfWork, session_id: int) -> None:
 
 def end_session(uow: UnitOfWork, session_id: int) -> None:
     """Sign out: the token is refused from now on, in every process."""
-    uow.execute(
-        update(session_table).where(session_table.c.id == session_id).values(revoked_at=uow.now())
-    )
+    _revoke_session(uow, session_id)
     record_act(uow, "sign_out", entity="user", record_ids=[uow.actor.user_id])
 
 
 def end_sessions_of(uow: UnitOfWork, user_id: int) -> int:
     """Sign a person out everywhere, by an administrator or the person; returns how many sessions ended."""
-    if user_id != uow.actor.user_id and not (uow.actor.is_admin or uow.actor.is_system):
+    if user_id != uow.actor.user_id and not uow.actor.manages_security:
         raise Forbidden(_("Only administrators sign others out."))
-    ended = _revoke_sessions(uow, user_id)
+    ended = revoke_sessions(uow, [user_id])
     record_act(uow, "sign_out_everywhere", entity="user", record_ids=[user_id])
     return ended
 
 
-def _revoke_sessions(uow: UnitOfWork, user_id: int) -> int:
-    table = session_table
-    open_ = (table.c.user_id == user_id) & table.c.revoked_at.is_(None)
-    return uow.execute(update(table).where(open_).values(revoked_at=uow.now())).rowcount
+def _revoke_session(uow: UnitOfWork, session_id: int) -> None:
+    uow.execute(
+        update(session_table).where(session_table.c.id == session_id).values(revoked_at=uow.now())
+    )
 
 
 # API tokens
@@ -280,7 +311,7 @@ def create_token(
 
     ``scopes`` limit it to ``lead.read``, ``lead.*``, ``*.read``; it never exceeds the person.
     """
-    if user_id != uow.actor.user_id and not (uow.actor.is_admin or uow.actor.is_system):
+    if user_id != uow.actor.user_id and not uow.actor.manages_security:
         raise Forbidden(_("Only administrators make tokens for others."))
     if uow.actor.token_scopes is not None:
         raise Forbidden(_("A token cannot make tokens."))
@@ -317,13 +348,22 @@ def revoke_token(uow: UnitOfWork, token_id: int) -> bool:
     """End a token of one's own, or anyone's as an administrator; False when there is none."""
     table = api_token_table
     statement = update(table).where(table.c.id == token_id, table.c.revoked_at.is_(None))
-    if not (uow.actor.is_admin or uow.actor.is_system):
+    if not uow.actor.manages_security:
         statement = statement.where(table.c.user_id == uow.actor.user_id)
     changed = uow.execute(statement.values(revoked_at=uow.now())).rowcount
     if changed:
         bump_access(uow.connection)
         record_act(uow, "revoke_token", entity="user", details={"token": token_id})
     return bool(changed)
+
+
+def revoke_tokens_of(uow: UnitOfWork, user_id: int) -> int:
+    """End all API tokens of a person, by an administrator or the person; returns how many ended."""
+    if user_id != uow.actor.user_id and not uow.actor.manages_security:
+        raise Forbidden(_("Only administrators end the tokens of others."))
+    ended = revoke_tokens(uow, [user_id])
+    record_act(uow, "revoke_tokens", entity="user", record_ids=[user_id])
+    return ended
 
 
 def actor_of_token(uow: UnitOfWork, text: str) -> Actor | None:
@@ -338,10 +378,12 @@ def actor_of_token(uow: UnitOfWork, text: str) -> Actor | None:
     actor = load_actor(uow, row.user_id)
     if actor is None:
         return None
+    if row.used_at is not None:
+        uow.access.token_uses.setdefault(row.id, row.used_at)
     kept = uow.access.token_actors
     found = kept.get(row.id)
     if found is None:
-        found = replace(actor, token_scopes=frozenset(row.scopes), _access={})
+        found = replace(actor, token_id=row.id, token_scopes=frozenset(row.scopes), _access={})
         if not uow.write:
             kept[row.id] = found
     return found
@@ -357,6 +399,22 @@ def _token_row(uow: UnitOfWork, digest: str) -> Row[Any] | None:
         if found is not None and not uow.write:
             kept[digest] = found
     return found
+
+
+def token_use_is_due(uow: UnitOfWork, token_id: int) -> bool:
+    """True once a minute in each process; the caller then writes it with `note_token_use`."""
+    uses, now = uow.access.token_uses, uow.now()
+    if token_id in uses and now < uses[token_id] + USED_EVERY:
+        return False
+    uses[token_id] = now
+    return True
+
+
+def note_token_use(uow: UnitOfWork, token_id: int) -> None:
+    """Note that a token is in use, unless another process just did."""
+    table, now = api_token_table, uow.now()
+    is_due = or_(table.c.used_at.is_(None), table.c.used_at <= now - USED_EVERY)
+    uow.execute(update(table).where(table.c.id == token_id, is_due).values(used_at=now))
 
 
 def same_token(given: str | None, expected: str) -> bool:

@@ -80,7 +80,9 @@ class User(Entity):
 
     __tablename__ = "core_user"
 
-    name: Mapped[str | None] = field(Text(100), label=_l("Name"), required=True, searchable=True)
+    name: Mapped[str | None] = field(
+        Text(100), label=_l("Full name"), required=True, searchable=True, synonyms=("姓名", "name")
+    )
     email: Mapped[str | None] = field(
         Email(), label=_l("E-mail"), required=True, unique=True, searchable=True
     )

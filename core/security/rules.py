@@ -1,25 +1,39 @@
-"""The rules that keep people, departments and roles sound."""
+"""The rules that keep people, departments and roles sound.
+
+What grants rights is changed by administrators alone: a role; a person's roles, departments, sign-in
+address, active flag and password; a department's parent and head; and the recycle bin for both.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, literal, or_, select, true, update
+from sqlalchemy import ColumnElement, and_, func, literal, or_, select, true, update
 
 from core.db.base import metadata
 from core.entities.changes import Change
 from core.entities.links import link_table_name
+from core.entities.scope import may, may_use, scope_clause
 from core.errors import Problem
-from core.fields import References
+from core.fields import EntitySpec, Reference, References
 from core.i18n import gettext as _
 from core.security.actor import FIELD_ACCESS, SCOPES
-from core.security.models import Department, Role, User, session_table
+from core.security.models import Department, Role, User
+from core.security.sessions import revoke_sessions, revoke_tokens
 
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
 __all__ = ["follow", "prepare", "validate"]
+
+#: Fields of people and departments that say how far somebody reaches, or who may sign in.
+GRANTING = {
+    "user": ("roles", "department", "departments", "email", "is_active"),
+    "department": ("parent", "head"),
+}
+#: Without a password nobody signs in as a new person: these a new one may be given by whoever adds people.
+_FREE_AT_FIRST = frozenset({"email", "is_active"})
 
 
 def validate(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Problem]:
@@ -30,9 +44,8 @@ def validate(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Problem]:
         case "department":
             return _validate_departments(changes, uow)
         case "role":
-            if not (uow.actor.is_admin or uow.actor.is_system):
-                message = _("Only administrators change this.")
-                return [change.problem("grants", "readonly", message) for change in changes]
+            if not uow.actor.manages_security:
+                return [_reserved(change, "grants") for change in changes]
             return [problem for change in changes for problem in _validate_role(change, uow)]
         case "absence":
             return [
@@ -44,21 +57,39 @@ def validate(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Problem]:
 
 
 def _validate_users(changes: Sequence[Change], uow: UnitOfWork) -> list[Problem]:
-    problems = []
-    if not (uow.actor.is_admin or uow.actor.is_system):
-        for change in changes:
-            given = "roles" in change.detached and change.changed("roles")
-            sensitive = [
-                name
-                for name in ("email", "is_active")
-                if change.kind == "update" and change.changed(name)
-            ]
-            for name in (["roles"] if given else []) + sensitive:
-                message = _("Only administrators change this.")
-                problems.append(change.problem(name, "readonly", message))
+    problems = _check_granting(changes, uow)
     if not problems and any(_ends_admin(change) for change in changes):
         problems += _keep_an_administrator(changes, uow)
     return problems
+
+
+def _check_granting(changes: Sequence[Change], uow: UnitOfWork) -> list[Problem]:
+    """What others than administrators would change of anybody's rights."""
+    if uow.actor.manages_security:
+        return []
+    return [_reserved(change, name) for change in changes for name in _granting(change)]
+
+
+def _granting(change: Change) -> list[str]:
+    names = GRANTING[change.entity.name]
+    if change.kind in ("delete", "restore"):
+        name = "is_active" if change.entity.name == "user" else "head"
+        return [name] if change.before.get(name) else []
+    if change.kind == "create":
+        given = {name: change.detached.get(name) or change.after.get(name) for name in names}
+        return [name for name in names if given[name] and name not in _FREE_AT_FIRST]
+    return [name for name in names if _differs(change, name)]
+
+
+def _differs(change: Change, name: str) -> bool:
+    """True when the field changes; the order in which roles and departments are named is none."""
+    if name in change.detached:
+        return set(change.detached[name] or ()) != set(change.before.get(name) or ())
+    return change.changed(name)
+
+
+def _reserved(change: Change, name: str) -> Problem:
+    return change.problem(name, "readonly", _("Only administrators change this."))
 
 
 def _ends_admin(change: Change) -> bool:
@@ -103,7 +134,7 @@ def _keep_an_administrator(changes: Sequence[Change], uow: UnitOfWork) -> list[P
 
 
 def _validate_departments(changes: Sequence[Change], uow: UnitOfWork) -> list[Problem]:
-    problems = []
+    problems = _check_granting(changes, uow)
     for change in changes:
         if change.kind == "delete" and (held := _held_by(uow, change.id)):
             message = _("Not empty: %(what)s. Move them first.", what=", ".join(held))
@@ -118,25 +149,55 @@ def _validate_departments(changes: Sequence[Change], uow: UnitOfWork) -> list[Pr
 
 
 def _held_by(uow: UnitOfWork, department: int | None) -> list[str]:
-    """What is in a department, as ``People (3)``: people, departments below, records."""
-    found = []
+    """What is in a department, as ``People (3)``: people, departments below, records.
+
+    Of what the asker does not reach it tells neither kind nor number.
+    """
+    found, unseen = [], False
     for spec in uow.snapshot.entities.values():
         living = spec.table.c.archived_at.is_(None) if "archived_at" in spec.table.c else true()
-        within = []
-        for field in spec:
-            if getattr(field.type, "entity", None) != "department":
-                continue
-            if field.is_stored:
-                within.append(spec.column(field.name) == department)
-            elif isinstance(field.type, References):
-                links = metadata.tables[link_table_name(spec.table.name, field.name)]
-                linked = select(links.c.source_id).where(links.c.target_id == department)
-                within.append(spec.table.c.id.in_(linked))
-        if within:
-            statement = select(func.count()).select_from(spec.table).where(living, or_(*within))
-            if count := uow.execute(statement).scalar_one():
-                found.append(f"{spec.label_plural} ({count})")
+        within = _within(uow, spec, department)
+        if not within:
+            continue
+        held = and_(living, or_(*(test for test, _shown in within)))
+        told = [test for test, may_tell in within if may_tell]
+        count = 0
+        if told and may(uow, spec, "read"):
+            count = _number(uow, spec, and_(living, or_(*told), _reach(uow, spec)))
+        if count:
+            found.append(f"{spec.label_plural} ({count})")
+        unseen = unseen or count < _number(uow, spec, held)
+    return [*found, _("records that you may not see")] if unseen else found
+
+
+def _within(
+    uow: UnitOfWork, spec: EntitySpec, department: int | None
+) -> list[tuple[ColumnElement[bool], bool]]:
+    """(lies in the department by this field, the asker may use the field), for each such field."""
+    found: list[tuple[ColumnElement[bool], bool]] = []
+    for field in spec:
+        if not isinstance(field.type, (Reference, References)):
+            continue
+        if field.type.entity != "department":
+            continue
+        if isinstance(field.type, Reference):
+            test = spec.column(field.name) == department
+        else:
+            links = metadata.tables[link_table_name(spec.table.name, field.name)]
+            linked = select(links.c.source_id).where(links.c.target_id == department)
+            test = spec.table.c.id.in_(linked)
+        found.append((test, may_use(uow, spec, field)))
     return found
+
+
+def _reach(uow: UnitOfWork, spec: EntitySpec) -> ColumnElement[bool]:
+    clause = scope_clause(uow, spec, "read")
+    return true() if clause is None else clause
+
+
+def _number(uow: UnitOfWork, spec: EntitySpec, test: ColumnElement[bool]) -> int:
+    counted = select(func.count()).select_from(spec.table).where(test)
+    return int(uow.execute(counted).scalar_one())
 
 
 def _validate_role(change: Change, uow: UnitOfWork) -> Iterable[Problem]:
@@ -186,29 +247,36 @@ def prepare(changes: Sequence[Change], uow: UnitOfWork) -> None:
     """Addresses are compared without regard to case."""
     if changes[0].entity.name == "user":
         for change in changes:
-            if change.after.get("email"):
-                change.set("email", change.after["email"].lower())
+            change.set("email", change.after["email"].lower())
 
 
 def follow(changes: Sequence[Change], uow: UnitOfWork) -> None:
-    """Paths of departments, and the end of sessions of people who may no longer sign in."""
+    """Paths of departments, and the end of sessions and tokens.
+
+    A person's sessions end with other roles or another sign-in address; those of who may no longer
+    sign in end with their tokens.
+    """
     name = changes[0].entity.name
     if name == "department":
         for change in changes:
             if change.kind == "create" or change.changed("parent"):
                 _move(uow, change)
     elif name == "user":
-        gone = [
-            change.id
-            for change in changes
-            if change.kind == "delete" or not change.after.get("is_active")
-        ]
-        if gone:
-            uow.execute(
-                update(session_table)
-                .where(session_table.c.user_id.in_(gone), session_table.c.revoked_at.is_(None))
-                .values(revoked_at=uow.now())
-            )
+        gone = [change.id for change in changes if change.id is not None and _leaves(change)]
+        changed = [change.id for change in changes if change.id is not None and _turns(change)]
+        revoke_sessions(uow, [*gone, *changed])
+        revoke_tokens(uow, gone)
+
+
+def _leaves(change: Change) -> bool:
+    return change.kind == "delete" or (
+        change.kind == "update" and not change.after.get("is_active")
+    )
+
+
+def _turns(change: Change) -> bool:
+    """True when somebody is from now on somebody else: other roles, another sign-in address."""
+    return change.kind == "update" and (_differs(change, "roles") or _differs(change, "email"))
 
 
 def _move(uow: UnitOfWork, change: Change) -> None:

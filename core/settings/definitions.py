@@ -6,7 +6,7 @@ from core.fields import Boolean, Choice, ChoiceField, FieldSpec, Integer, Text
 from core.i18n import lazy_gettext as _l
 from core.plugins.contributions import SettingsGroup
 
-__all__ = ["COMPANY", "SECURITY"]
+__all__ = ["COMPANY", "MODULES", "SECURITY"]
 
 COMPANY = SettingsGroup(
     "core",
@@ -62,6 +62,21 @@ SECURITY = SettingsGroup(
             _l("Allow exports"),
             help=_l("When off, nobody exports, whatever the roles say."),
             default=True,
+        ),
+    ),
+)
+
+MODULES = SettingsGroup(
+    "core_modules",
+    _l("Modules"),
+    (
+        FieldSpec(
+            "failures",
+            Integer(minimum=0, maximum=10_000),
+            _l("Switch a module off after failures in a row"),
+            help=_l("Failures of one of its hooks within ten minutes; 0 leaves it on."),
+            default=20,
+            required=True,
         ),
     ),
 )

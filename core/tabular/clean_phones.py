@@ -11,7 +11,7 @@ from typing import Any
 
 from core.tabular.clean_text import as_text, clean_text, half_width, refuse
 
-__all__ = ["clean_mobile", "clean_phone", "digits_key"]
+__all__ = ["clean_mobile", "clean_phone", "digits_key", "is_mobile"]
 
 _MOBILE = re.compile(r"1[3-9][0-9]{9}")
 _PREFIXED_MOBILE = re.compile(r"(?:\+86|0086|86)?(1[3-9][0-9]{9})(?:\.0)?")
@@ -28,6 +28,11 @@ _SERVICE = re.compile(r"([48]00)-?([0-9]{3,4})-?([0-9]{3,4})")
 _SHORT = re.compile(r"9[56][0-9]{3,6}|1[012][0-9]{1,3}")
 _LOCAL = re.compile(r"([2-8][0-9]{2,3}-?[0-9]{4})(?:-([0-9]{1,6}))?")
 _NOT_DIGITS = re.compile(r"[^0-9]")
+
+
+def is_mobile(text: str) -> bool:
+    """True for a mainland mobile number in its canonical form."""
+    return _MOBILE.fullmatch(text) is not None
 
 
 def clean_mobile(value: Any) -> str | None:
@@ -62,6 +67,8 @@ def clean_phone(
 
 def digits_key(value: Any) -> str:
     """What two spellings of one phone number share: its digits without country code."""
+    if type(value) is str and _MOBILE.fullmatch(value):
+        return value
     digits = _NOT_DIGITS.sub("", half_width(as_text(value) or ""))
     found = _PREFIXED_MOBILE.fullmatch(digits)
     return found[1] if found else digits

@@ -97,9 +97,9 @@ def clean_text(value: Any) -> str | None:
     Invisible characters go, any run of unusual blanks becomes one space, and full-width letters,
     digits and round brackets become half-width; other Chinese punctuation stays as typed.
     """
-    text = as_text(value)
-    if text is None or not _NEEDS_WORK.search(text):
-        return text
+    text = value.strip() if type(value) is str else as_text(value)
+    if not text or not _NEEDS_WORK.search(text):
+        return text or None
     text = _BLANKS.sub(" ", _DROPPED.sub("", text)).strip()
     return half_width(text) or None
 

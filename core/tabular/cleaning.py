@@ -12,7 +12,7 @@ from typing import Any
 
 from core.tabular.clean_dates import clean_date, clean_datetime
 from core.tabular.clean_numbers import clean_amount, clean_integer
-from core.tabular.clean_phones import clean_mobile, clean_phone, digits_key
+from core.tabular.clean_phones import clean_mobile, clean_phone, digits_key, is_mobile
 from core.tabular.clean_text import CleaningError, as_text, clean_long_text, clean_text, refuse
 from core.tabular.company_names import company_key
 
@@ -30,6 +30,7 @@ __all__ = [
     "clean_text",
     "company_key",
     "digits_key",
+    "is_mobile",
     "split_list",
 ]
 

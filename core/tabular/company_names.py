@@ -16,6 +16,7 @@ _LEGAL_FORM = re.compile(
 )
 #: Words at the end that say what kind of company it is, not which. A branch (分公司) is another one.
 _ENDING = re.compile(r"(?:(?:总|集团)?(?<![分子支])公司|集团|股份|控股)+$")
+_ENDINGS = ("公司", "集团", "股份", "控股")
 _WORDS = re.compile(r"[\W_]+")
 _ENGLISH_FORMS = frozenset(
     [
@@ -41,8 +42,11 @@ def company_key(name: Any) -> str:
     base = _LEGAL_FORM.sub("", text)
     if base.isascii() or base[-1:].isascii():
         return _without_english_forms(base) or _WORDS.sub("", text)
-    base = _WORDS.sub("", base)
-    return _ENDING.sub("", base) or base or _WORDS.sub("", text)
+    if not base.isalnum():
+        base = _WORDS.sub("", base)
+    if base.endswith(_ENDINGS):
+        base = _ENDING.sub("", base) or base
+    return base or _WORDS.sub("", text)
 
 
 def _without_english_forms(text: str) -> str:

@@ -6,7 +6,7 @@ and textfile for what each format is checked for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Any
@@ -15,7 +15,7 @@ from core.i18n import gettext as _
 from core.tabular.errors import TableError, TableLimits
 from core.tabular.formulas import unneutralise
 from core.tabular.textfile import inspect_text, read_records
-from core.tabular.workbooks import read_xls, read_xlsx
+from core.tabular.workbooks import read_xls, read_xlsx, values_of
 
 __all__ = ["FORMATS", "Table", "open_table"]
 
@@ -51,37 +51,53 @@ class Table:
     header: list[str]
     header_line: int
     _records: Callable[[], Iterator[tuple[int, list[Any]]]] = field(repr=False)
+    #: From a record of the file's parser to its cells.
+    _values: Callable[[list[Any]], list[Any]] = field(repr=False)
     _limits: TableLimits = field(repr=False)
 
-    def rows(self) -> Iterator[tuple[int, list[Any]]]:
+    def count(self) -> int:
+        """The number of rows, without the cost of their cells. Raises what `rows` raises."""
+        return sum(1 for _record in self._filled(None))
+
+    def rows(self, lines: Container[int] | None = None) -> Iterator[tuple[int, list[Any]]]:
         """Rows below the header that hold anything, each with its line as a person counts it.
 
         Cells are str, int, Decimal, bool, date, datetime or None. Rows are as long as the header;
-        a longer row keeps the values beyond it. Raises `TableError` at a row above the limits.
+        a longer row keeps the values beyond it. With ``lines`` only the rows on these are given.
+        Raises `TableError` at a row above the limits.
         """
-        width = len(self.header)
-        count = 0
-        for line, cells in self._records():
-            if line <= self.header_line or not any(cell is not None for cell in cells):
-                continue
-            count += 1
-            self._check(line, cells, count)
+        width, values_of = len(self.header), self._values
+        for line, record in self._filled(lines):
+            cells = values_of(record)
             if len(cells) < width:
                 cells += [None] * (width - len(cells))
             while len(cells) > width and cells[-1] is None:
                 cells.pop()
             yield line, cells
 
-    def _check(self, line: int, cells: list[Any], count: int) -> None:
-        if count > self._limits.rows:
-            raise TableError(
-                _(
-                    "The table has more than %(limit)s rows. Split the file.",
-                    limit=self._limits.rows,
-                ),
-                "too_many_rows",
-            )
-        _check_record(line, cells, self._limits)
+    def _filled(self, lines: Container[int] | None) -> Iterator[tuple[int, list[Any]]]:
+        """The records of the rows, as the file's parser gives them."""
+        count, limits = 0, self._limits
+        for line, record in self._records():
+            if line <= self.header_line or (lines is not None and line not in lines):
+                continue
+            if self._is_blank(record):
+                continue
+            count += 1
+            if count > limits.rows:
+                raise TableError(
+                    _("The table has more than %(limit)s rows. Split the file.", limit=limits.rows),
+                    "too_many_rows",
+                )
+            if len(record) > limits.columns or _has_long_text(record, limits.cell):
+                _check_record(line, self._values(record), limits)
+            yield line, record
+
+    def _is_blank(self, record: list[Any]) -> bool:
+        for cell in record:
+            if cell if type(cell) is str else self._values([cell])[0] is not None:
+                return False
+        return True
 
 
 def open_table(
@@ -106,8 +122,7 @@ def open_table(
         layout_encoding, delimiter = layout.encoding, layout.delimiter
 
         def records() -> Iterator[tuple[int, list[Any]]]:
-            for line, texts in read_records(path, layout):
-                yield line, [_text_cell(text) for text in texts]
+            return read_records(path, layout)
     else:
         read = read_xlsx if kind == "xlsx" else read_xls
         sheets, restart = read(path, sheet, limits)
@@ -115,7 +130,8 @@ def open_table(
         def records() -> Iterator[tuple[int, list[Any]]]:
             return enumerate(restart(), 1)
 
-    header_line, header = _header(records(), limits)
+    values = _texts_of if kind == "csv" else values_of
+    header_line, header = _header(((line, values(record)) for line, record in records()), limits)
     return Table(
         format=kind,
         encoding=layout_encoding,
@@ -124,14 +140,13 @@ def open_table(
         header=header,
         header_line=header_line,
         _records=records,
+        _values=values,
         _limits=limits,
     )
 
 
-def _text_cell(text: str) -> str | None:
-    if not text:
-        return None
-    return unneutralise(text) if text[0] == "'" else text
+def _texts_of(record: list[str]) -> list[Any]:
+    return [None if not text else unneutralise(text) if text[0] == "'" else text for text in record]
 
 
 def _header(records: Iterator[tuple[int, list[Any]]], limits: TableLimits) -> tuple[int, list[str]]:
@@ -147,6 +162,13 @@ def _header(records: Iterator[tuple[int, list[Any]]], limits: TableLimits) -> tu
 
 def _header_name(cell: Any) -> str:
     return " ".join(str(cell).translate(_INVISIBLE).split())
+
+
+def _has_long_text(record: list[Any], limit: int) -> bool:
+    for cell in record:  # noqa: SIM110 - for each row of a large file: twice as fast as any()
+        if type(cell) is str and len(cell) > limit:
+            return True
+    return False
 
 
 def _check_record(line: int, cells: list[Any], limits: TableLimits) -> None:

@@ -208,7 +208,7 @@ class EntryScan:
         columns, rows = zip(*cells, strict=True)
         # A cell without a reference in the usual place leaves an empty name here.
         self._columns.update(columns)
-        self._rows = max(self._rows, max(map(int, filter(None, rows)), default=0))
+        self._rows = max(self._rows, max(map(int, filter(None, set(rows))), default=0))
 
 
 class _StrictXml:

@@ -150,16 +150,11 @@ def _decoded(path: Path, decode: Callable[[bytes, bool], str]) -> Iterator[str]:
 
 
 def _is_plausible_chinese(path: Path) -> bool:
-    usual = unusual = 0
     with path.open("rb") as file:
-        sample = file.read(_GB_SAMPLE)
-    for found in _GB_UNIT.finditer(sample):
-        if pair := found[1]:
-            if _GB_USUAL.match(pair):
-                usual += 1
-            else:
-                unusual += 1
-    return unusual <= _GB_UNUSUAL_SHARE * (usual + unusual)
+        pairs = Counter(_GB_UNIT.findall(file.read(_GB_SAMPLE)))
+    pairs.pop(b"", None)  # what is no pair of bytes
+    unusual = sum(count for pair, count in pairs.items() if not _GB_USUAL.match(pair))
+    return unusual <= _GB_UNUSUAL_SHARE * pairs.total()
 
 
 def _sample(path: Path, encoding: str) -> str:

@@ -18,7 +18,7 @@ from core.tabular.archive import check_workbook
 from core.tabular.errors import TableError, TableLimits
 from core.tabular.formulas import unneutralise
 
-__all__ = ["read_xls", "read_xlsx"]
+__all__ = ["read_xls", "read_xlsx", "values_of"]
 
 _Rows = Callable[[], Iterator[list[Any]]]
 _XLS_SECONDS = 60
@@ -27,7 +27,7 @@ _XLS_SECONDS = 60
 def read_xlsx(path: Path, sheet: str | None, limits: TableLimits) -> tuple[tuple[str, ...], _Rows]:
     """The names of the worksheets, and a function that starts over with the rows of one.
 
-    The first row is row 1 of the sheet, empty rows included.
+    The first row is row 1 of the sheet, empty rows included; `values_of` gives their cells.
     """
     check_workbook(path, limits)
     from python_calamine import CalamineError, CalamineWorkbook
@@ -44,7 +44,7 @@ def read_xlsx(path: Path, sheet: str | None, limits: TableLimits) -> tuple[tuple
             if type(error).__name__ != "PanicException":
                 raise
             raise _unreadable() from error
-    return names, lambda: ([_cell(value) for value in row] for row in content.iter_rows())
+    return names, lambda: iter(content.iter_rows())
 
 
 def read_xls(path: Path, sheet: str | None, limits: TableLimits) -> tuple[tuple[str, ...], _Rows]:
@@ -94,7 +94,7 @@ class _Output:
             if not line:
                 return
             at = self.file.tell()
-            yield [_cell(value) for value in _dates(json.loads(line))]
+            yield list(_dates(json.loads(line)))
 
 
 def _chosen(names: tuple[str, ...], sheet: str | None, limits: TableLimits) -> str:
@@ -141,6 +141,13 @@ def _dates(values: Iterable[Any]) -> Iterator[Any]:
             yield datetime.fromisoformat(value["at"])
         else:
             yield date.fromisoformat(value["on"])
+
+
+def values_of(row: Iterable[Any]) -> list[Any]:
+    """The cells of a row, as `core.tabular.reader` gives them."""
+    return [
+        value if type(value) is str and value and value[0] != "'" else _cell(value) for value in row
+    ]
 
 
 def _cell(value: Any) -> Any:

@@ -11,7 +11,8 @@ import csv
 import io
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from xlsxwriter.format import Format  # type: ignore[import-untyped]
     from xlsxwriter.worksheet import Worksheet  # type: ignore[import-untyped]
 
-__all__ = ["csv_lines", "write_csv", "write_xlsx"]
+__all__ = ["Sheet", "csv_lines", "write_csv", "write_sheets", "write_xlsx"]
 
 DATE_FORMAT = "yyyy-mm-dd"
 DATETIME_FORMAT = "yyyy-mm-dd hh:mm:ss"
@@ -37,6 +38,14 @@ _FIRST_DATE = date(1900, 3, 1)
 _NOT_IN_SHEET_NAMES = re.compile(r"[\[\]:*?/\\\x00-\x1f]")
 _NOT_IN_XML = re.compile(r"[\ud800-\udfff\ufffe\uffff]")
 _CSV_BATCH = 1 << 16
+_TEXT_STAYS_TEXT = {
+    "strings_to_formulas": False,
+    "strings_to_urls": False,
+    "strings_to_numbers": False,
+}
+#: What Excel takes as the source of a drop-down, and how many rows are given one.
+_LONGEST_LIST = 255
+_FILLED_IN = 1_000
 
 
 def write_xlsx(
@@ -55,8 +64,7 @@ def write_xlsx(
     """
     from xlsxwriter import Workbook  # type: ignore[import-untyped]
 
-    options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
-    with Workbook(target, {**options, "strings_to_numbers": False}) as book:
+    with Workbook(target, {**_TEXT_STAYS_TEXT, "constant_memory": True}) as book:
         page = book.add_worksheet(_sheet_name(sheet))
         bold = book.add_format({"bold": True})
         page.freeze_panes(1, 0)
@@ -75,6 +83,45 @@ def write_xlsx(
                     "too_many_rows",
                 )
             cells.write_row(number, row)
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A page of texts for people to read or fill in, under a header."""
+
+    title: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]] = ()
+    #: Widths of the columns, in characters.
+    widths: Sequence[int] = ()
+    #: What a column's cells offer to choose from, by the column's number.
+    choices: Mapping[int, Sequence[str]] = field(default_factory=dict)
+
+
+def write_sheets(target: BinaryIO, sheets: Sequence[Sheet]) -> None:
+    """Write a small workbook of several pages, all of it text; long texts wrap."""
+    from xlsxwriter import Workbook
+
+    with Workbook(target, _TEXT_STAYS_TEXT) as book:
+        bold = book.add_format({"bold": True})
+        wrapped = book.add_format({"text_wrap": True, "valign": "top"})
+        for sheet in sheets:
+            page = book.add_worksheet(_sheet_name(sheet.title))
+            page.freeze_panes(1, 0)
+            for column, width in enumerate(sheet.widths):
+                page.set_column(column, column, width)
+            for number, row in enumerate([sheet.header, *sheet.rows]):
+                for column, text in enumerate(row):
+                    page.write_string(number, column, _xlsx_text(text), wrapped if number else bold)
+            for column, offered in sheet.choices.items():
+                _offer(page, column, offered)
+
+
+def _offer(page: Worksheet, column: int, offered: Sequence[str]) -> None:
+    """A drop-down, where the spreadsheet program can hold one of these texts."""
+    if offered and len(",".join(offered)) <= _LONGEST_LIST and not any("," in x for x in offered):
+        rule = {"validate": "list", "source": list(offered), "error_type": "warning"}
+        page.data_validation(1, column, _FILLED_IN, column, rule)
 
 
 class _CellWriter:

@@ -16,6 +16,7 @@ from core.boot import boot
 from core.clock import Clock
 from core.config import Config
 from core.ops.install import initialise
+from core.plugins.failures import Failures
 from core.runtime import EMPTY, AccessCache, Runtime
 
 __all__ = ["ADMIN", "PASSWORD", "Template", "postgresql_url"]
@@ -85,6 +86,7 @@ class Template:
         runtime.snapshot, runtime.access = EMPTY, AccessCache()
         runtime.wake = lambda: None
         runtime.clock.offset *= 0
+        runtime.plugins.failures = Failures()
 
     def _checkpoint(self) -> None:
         with self.runtime.database.connect(write=False) as connection:

@@ -39,6 +39,7 @@ PUBLIC_MODULES = (
     "core.fields.declare",
     "core.files",
     "core.files.storage",
+    "core.http.addresses",
     "core.http.rendering",
     "core.http.requests",
     "core.i18n",

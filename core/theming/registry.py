@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from configparser import ConfigParser
 from configparser import Error as ConfigError
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
@@ -16,6 +16,13 @@ __all__ = ["DEFAULT_THEME", "Stylesheet", "Theme", "ThemeError", "ThemeRegistry"
 DEFAULT_THEME = "default"
 
 logger = logging.getLogger(__name__)
+
+#: (file, dark, late) of a theme's style sheets.
+_SHEETS = (
+    ("tokens.css", False, False),
+    ("tokens.dark.css", True, False),
+    ("pages.css", False, True),
+)
 
 
 class ThemeError(ValueError):
@@ -30,6 +37,12 @@ class Theme:
     title: str
     folder: Path
     parent: str | None = None
+    #: Titles in other languages, by locale in small letters.
+    titles: Mapping[str, str] = field(default_factory=dict)
+
+    def title_in(self, locale: str) -> str:
+        """The title in the reader's language."""
+        return self.titles.get(locale.lower(), self.title)
 
     @property
     def templates(self) -> Path:
@@ -42,10 +55,12 @@ class Theme:
 
 @dataclass(frozen=True, slots=True)
 class Stylesheet:
-    """A token file of a theme; ``dark`` ones apply only when the dark scheme is on."""
+    """A style sheet of a theme; ``dark`` ones apply only when the dark scheme is on, ``late`` ones
+    stand after those of the pages, which they may change."""
 
     path: str
     dark: bool
+    late: bool = False
 
 
 class ThemeRegistry:
@@ -91,11 +106,11 @@ class ThemeRegistry:
         return tuple(found)
 
     def stylesheets(self, name: str) -> tuple[Stylesheet, ...]:
-        """Token files to link, in cascade order: the farthest parent first."""
+        """Files to link, in cascade order: the farthest parent first."""
         return tuple(
-            Stylesheet(f"themes/{theme.name}/{file}", dark)
+            Stylesheet(f"themes/{theme.name}/{file}", dark, late)
             for theme in reversed(self.chain(name))
-            for file, dark in (("tokens.css", False), ("tokens.dark.css", True))
+            for file, dark, late in _SHEETS
             if (theme.static / file).is_file()
         )
 
@@ -136,4 +151,10 @@ def _read_theme(config: Path) -> Theme:
     name = section.get("name", "")
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name != config.parent.name:
         raise ThemeError(f"{config}: the name must be the folder's, in small letters")
-    return Theme(name, section.get("title", name), config.parent, section.get("parent") or None)
+    titles = {
+        key.removeprefix("title_"): text
+        for key, text in section.items()
+        if key.startswith("title_")
+    }
+    title, parent = section.get("title", name), section.get("parent") or None
+    return Theme(name, title, config.parent, parent, titles)

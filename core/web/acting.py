@@ -8,20 +8,21 @@ from typing import Any
 from flask import redirect, request, url_for
 
 from core.entities import query, service
-from core.entities.forms import Control, control_for, default_of, editable_fields
+from core.entities.form_fields import default_of, editable_fields
+from core.entities.forms import Control, control_for
 from core.entities.inputs import InputContext, from_input, is_given, read_input, to_input
 from core.entities.scope import require
 from core.entities.values import BadValue
 from core.errors import Invalid, NotFound, Problem, Refused
 from core.fields import ActionSpec, EntitySpec, FieldSpec
 from core.fields import types as t
+from core.http.presenting import input_context, tell
 from core.http.rendering import render
 from core.http.requests import signed_in, unit_of_work
 from core.i18n import gettext as _
 from core.i18n import ngettext
 from core.web import blueprint
 from core.web.lists import own_page
-from core.web.presenting import input_context, tell
 from core.work.uow import UnitOfWork
 
 #: As many as fit on a few pages: more is the work of an import or an automation.
@@ -31,15 +32,57 @@ MAX_RECORDS = 1000
 @blueprint.post("/r/<entity>/delete")
 @signed_in
 def delete_records(entity: str) -> Any:
-    """Put records into the recycle bin; the message that follows offers to take it back."""
-    with unit_of_work() as uow:
-        spec = uow.entity(entity)
-        ids = _ids()
-        service.delete(uow, entity, ids)
-    if ids:
-        undo = url_for("web.restore_records", entity=entity, ids=ids) if len(ids) <= 100 else ""
-        tell(ngettext("%(n)s record deleted.", "%(n)s records deleted.", len(ids)), undo_url=undo)
-    return redirect(_back(spec, deleted=ids), 303)
+    """Put records into the recycle bin; the message that follows offers to take it back.
+
+    What may be seen but not deleted stays, and so does what is gone meanwhile: the message says so.
+    """
+    ids = _ids()
+    try:
+        with unit_of_work() as uow:
+            spec = uow.entity(entity)
+            require(uow, spec, "delete")
+            going = _reached(uow, entity, ids, "delete")
+            seen = _reached(uow, entity, ids, "read") if len(going) < len(ids) else going
+            if going or not seen:
+                service.delete(uow, entity, going or ids)
+    except (Invalid, Refused) as error:
+        tell(_reason(error), "bad")
+        return redirect(_back(spec, single=ids), 303)
+    _tell_deleted(entity, ids, going, seen)
+    return redirect(_back(spec, deleted=going, single=ids), 303)
+
+
+def _reached(uow: UnitOfWork, entity: str, ids: Sequence[int], action: str) -> list[int]:
+    """Those of the records that the actor reaches with ``action``, in their order."""
+    wanted = query.ListQuery(filter={"field": "id", "op": "in", "value": list(ids)})
+    found = set(query.select_ids(uow, entity, wanted, action=action, limit=MAX_RECORDS))
+    return [key for key in ids if key in found]
+
+
+def _tell_deleted(
+    entity: str, ids: Sequence[int], gone: Sequence[int], seen: Sequence[int]
+) -> None:
+    """How many went, and why the others did not."""
+    if gone:
+        undo = url_for("web.restore_records", entity=entity, ids=gone) if len(gone) <= 100 else ""
+        tell(ngettext("%(n)s record deleted.", "%(n)s records deleted.", len(gone)), undo_url=undo)
+    if kept := len(seen) - len(gone):
+        text = ngettext(
+            "%(n)s record stays: you may see it, but not delete it.",
+            "%(n)s records stay: you may see them, but not delete them.",
+            kept,
+        )
+        tell(text, "warn")
+    if missing := len(ids) - len(seen):
+        tell(
+            ngettext("%(n)s record was gone already.", "%(n)s records were gone already.", missing),
+            "warn",
+        )
+
+
+def _reason(error: Invalid | Refused) -> str:
+    """What was wrong, as one message: that of the first problem says more than the whole's."""
+    return error.problems[0].message if error.problems else error.message
 
 
 @blueprint.post("/r/<entity>/restore")
@@ -66,8 +109,12 @@ def _ids() -> list[int]:
     return list(dict.fromkeys(found))
 
 
-def _back(spec: EntitySpec, deleted: Sequence[int] = ()) -> str:
-    target = own_page(request.form.get("back"), spec)
+def _back(spec: EntitySpec, deleted: Sequence[int] = (), single: Sequence[int] = ()) -> str:
+    """Where the reader came from: said by the form, else the page of the ``single`` record."""
+    given = request.form.get("back")
+    if not given and len(single) == 1:
+        given = url_for("web.show_record", entity=spec.name, record_id=single[0])
+    target = own_page(given, spec)
     gone = {url_for("web.show_record", entity=spec.name, record_id=key) for key in deleted}
     return url_for("web.list_records", entity=spec.name) if target in gone else target
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Any
 from urllib.parse import urlencode
 
@@ -10,7 +10,7 @@ from flask import request, url_for
 
 from core.entities import query
 from core.entities.filters import filter_fields
-from core.entities.forms import form_edits, sections_of
+from core.entities.form_fields import form_edits, sections_of
 from core.entities.offers import offered
 from core.entities.query import ListQuery, Record
 from core.entities.rendering import Reader, display_html, display_text
@@ -20,12 +20,12 @@ from core.entities.tables import list_columns
 from core.entities.timeline import TimelineEntry, timeline
 from core.fields import EntitySpec, FieldSpec
 from core.fields import types as t
+from core.http.presenting import data_columns, data_rows, reader_of
 from core.http.rendering import render
 from core.http.requests import signed_in, unit_of_work
 from core.i18n import gettext as _
 from core.i18n.formats import format_datetime
 from core.web import blueprint
-from core.web.presenting import data_columns, data_rows, reader_of
 from core.work.uow import UnitOfWork
 
 __all__ = ["record_title"]
@@ -63,19 +63,21 @@ def show_record(entity: str, record_id: int) -> Any:
         is_deleted = record.values.get("archived_at") is not None
         verbs = frozenset[str]() if is_deleted else offered(uow, spec, record_id)
         title = record_title(uow, record)
+        status, header = _status(record), _header_fields(record)
+        told = {spec.label_field, *(item.name for item in (status, *header) if item is not None)}
         context = {
             "spec": spec,
             "record": record,
             "record_id": record_id,
             "title": title,
-            "badge": _status(uow, record),
+            "badge": _badge(uow, record, status),
             "is_deleted": is_deleted,
             "can_update": "update" in verbs,
             "can_delete": "delete" in verbs,
             "can_restore": is_deleted,
             "actions": [verb for verb in actions_of(uow, spec).values() if verb.name in verbs],
-            "header": _facts(uow, record, _header_fields(record)),
-            "sections": _sections(uow, record),
+            "header": _facts(uow, record, header),
+            "sections": _sections(uow, record, told),
             "line_tables": _line_tables(uow, record),
             "related": [] if is_deleted else _related(uow, spec, record_id, title),
             "foot": _facts(uow, record, [f for f in record.fields if f.name in _FOOT]),
@@ -100,13 +102,18 @@ def _sees_bin(uow: UnitOfWork, spec: EntitySpec) -> bool:
     return spec.deletable and may(uow, spec, "delete")
 
 
-def _status(uow: UnitOfWork, record: Record) -> Any:
-    """The badge beside the title: the record's first choice field that is part of the list."""
-    for name in ("status", "stage", *record.spec.list_columns):
-        item = next((each for each in record.fields if each.name == name), None)
-        if item is not None and type(item.type) is t.ChoiceField:
-            return display_html(item.type, record.values.get(name), reader_of(uow), record.values)
-    return ""
+def _status(record: Record) -> FieldSpec | None:
+    """What the badge beside the title shows: the first choice field that is part of the list."""
+    by_name = {item.name: item for item in record.fields}
+    names = ("status", "stage", *record.spec.list_columns)
+    found = (by_name[name] for name in names if name in by_name)
+    return next((item for item in found if type(item.type) is t.ChoiceField), None)
+
+
+def _badge(uow: UnitOfWork, record: Record, item: FieldSpec | None) -> Any:
+    if item is None:
+        return ""
+    return display_html(item.type, record.values.get(item.name), reader_of(uow), record.values)
 
 
 def _header_fields(record: Record) -> list[FieldSpec]:
@@ -134,7 +141,10 @@ def _facts(uow: UnitOfWork, record: Record, fields: Sequence[FieldSpec]) -> list
     ]
 
 
-def _sections(uow: UnitOfWork, record: Record) -> list[tuple[str, list[tuple[str, Any]]]]:
+def _sections(
+    uow: UnitOfWork, record: Record, told: Set[str]
+) -> list[tuple[str, list[tuple[str, Any]]]]:
+    """The sections of the form, without what the head of the page has ``told`` already."""
     hidden = {
         name
         for name, edits in form_edits(uow, record.spec).items()
@@ -143,7 +153,7 @@ def _sections(uow: UnitOfWork, record: Record) -> list[tuple[str, list[tuple[str
     by_name = {
         item.name: item
         for item in record.fields
-        if item.name not in _UNSHOWN | hidden and not isinstance(item.type, t.Lines)
+        if item.name not in _UNSHOWN | hidden | told and not isinstance(item.type, t.Lines)
     }
     return [
         (title, _facts(uow, record, [by_name[name] for name in names]))

@@ -8,74 +8,85 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask import redirect, request, url_for
-from werkzeug.datastructures import MultiDict
+from werkzeug.datastructures import FileStorage, MultiDict
 
 from core.entities import query, service
-from core.entities.forms import build_form, default_of, editable_fields, read_form
+from core.entities.drafts import discard_draft
+from core.entities.form_fields import default_of, editable_fields
+from core.entities.form_reading import read_form
+from core.entities.forms import Form, build_form
 from core.entities.inputs import from_input
 from core.entities.labels import reference_ids, resolve_labels
 from core.entities.offers import offered
 from core.entities.query import Record
-from core.entities.rendering import display_html
 from core.entities.scope import require
-from core.entities.values import BadValue
+from core.entities.values import BadValue, check_value
 from core.errors import Conflict, Forbidden, Invalid, Problem, Refused
-from core.fields import EntitySpec
+from core.fields import EntitySpec, FieldSpec
 from core.fields import types as t
+from core.http.presenting import input_context, tell
 from core.http.rendering import render
 from core.http.requests import signed_in, unit_of_work
 from core.i18n import gettext as _
 from core.web import blueprint
+from core.web.conflicts import conflict_page, settled
 from core.web.details import record_title
-from core.web.presenting import input_context, reader_of, tell
-from core.web.uploads import store_uploads
+from core.web.drafts import draft_form, drafts_offered
+from core.web.uploads import keep_uploads
 from core.work.idempotency import find_answer, keep_answer
 from core.work.uow import UnitOfWork
-
-_NOT_KEPT = frozenset({"csrf_token", "version", "form_key"})
 
 
 @blueprint.get("/r/<entity>/new")
 @signed_in
 def new_record(entity: str) -> Any:
-    """An empty form; the address may fill fields in, e.g. ``?customer=7``."""
+    """An empty form; the address may fill fields in, e.g. ``?customer=7``, or name a draft."""
     with unit_of_work() as uow:
         spec = uow.entity(entity)
         _require_create(uow, spec)
-        return _new_page(uow, spec)
+        return _new_page(uow, spec, draft_form(uow, spec))
 
 
 @blueprint.post("/r/<entity>/new")
 @signed_in
 def create_record(entity: str) -> Any:
     """Make the record; the same form sent twice makes one."""
-    form = request.form
+    digest = _digest(request.form)
+    key = f"form:{request.form.get('form_key', '')[:60]}:{digest[:32]}"
+    if _has_files() and (kept := _answered(key, digest)):
+        return redirect(kept, 303)
+    form, refused = _received(entity)
     if _wants_lines(form):
-        return _again(entity, None)
-    key = f"form:{form.get('form_key', '')[:60]}"
-    digest = _digest(form)
+        return _again(entity, None, form, _refusal(refused))
     try:
         with unit_of_work() as uow:
-            if kept := find_answer(uow, f"{key}:{digest[:32]}", digest):
-                return redirect(kept.body, 303)
-            location = _create(uow, uow.entity(entity), form)
-            keep_answer(uow, f"{key}:{digest[:32]}", digest, 303, location)
+            if found := find_answer(uow, key, digest):
+                return redirect(found.body, 303)
+            location = _create(uow, uow.entity(entity), form, refused)
+            keep_answer(uow, key, digest, 303, location)
     except Invalid as error:
-        return _again(entity, None, error)
-    except Refused as error:
-        with unit_of_work(write=False) as uow:  # perhaps the same form, at the same instant
-            if kept := find_answer(uow, f"{key}:{digest[:32]}", digest):
-                return redirect(kept.body, 303)
-        return _again(entity, None, error)
+        return _again(entity, None, form, error)
+    except Refused as error:  # perhaps the same form, at the same instant
+        if kept := _answered(key, digest):
+            return redirect(kept, 303)
+        return _again(entity, None, form, error)
     return redirect(location, 303)
 
 
-def _create(uow: UnitOfWork, spec: EntitySpec, form: MultiDict[str, str]) -> str:
+def _answered(key: str, digest: str) -> str | None:
+    with unit_of_work(write=False) as uow:
+        kept = find_answer(uow, key, digest)
+    return kept.body if kept else None
+
+
+def _create(
+    uow: UnitOfWork, spec: EntitySpec, form: MultiDict[str, str], refused: Sequence[Problem]
+) -> str:
     _require_create(uow, spec)
     values, problems = read_form(input_context(uow), spec, form)
-    values |= store_uploads(uow, editable_fields(uow, spec))
-    _refuse(problems, uow, spec, values)
+    _refuse([*refused, *problems], uow, spec, values)
     (key,) = service.create(uow, spec.name, [values])
+    discard_draft(uow, spec.name, 0, form.get("form_key", ""))
     tell(_("Saved."))
     if form.get("then") == "new":
         return url_for("web.new_record", entity=spec.name)
@@ -85,42 +96,73 @@ def _create(uow: UnitOfWork, spec: EntitySpec, form: MultiDict[str, str]) -> str
 @blueprint.get("/r/<entity>/<int:record_id>/edit")
 @signed_in
 def edit_record(entity: str, record_id: int) -> Any:
-    """The form of a record."""
+    """The form of a record, or what a draft made of it."""
     with unit_of_work() as uow:
         spec = uow.entity(entity)
         record = query.get(uow, entity, record_id)
         _require_update(uow, spec, record_id)
-        return _edit_page(uow, record)
+        return _edit_page(uow, record, draft_form(uow, spec, record_id))
 
 
 @blueprint.post("/r/<entity>/<int:record_id>/edit")
 @signed_in
 def update_record(entity: str, record_id: int) -> Any:
     """Save what was changed; who was overtaken by somebody else is shown both versions."""
-    form = request.form
+    received, refused = _received(entity, record_id)
+    form = settled(received)
     if _wants_lines(form):
-        return _again(entity, record_id)
+        return _again(entity, record_id, form, _refusal(refused))
+    saved = redirect(url_for("web.show_record", entity=entity, record_id=record_id), 303)
     try:
         with unit_of_work() as uow:
             spec = uow.entity(entity)
             record = query.get(uow, entity, record_id)
             context = input_context(uow, record.labels)
-            given_up = {
-                name[5:] for name in form if name.startswith("take.") and form[name] == "theirs"
-            }
-            values, problems = read_form(
-                context, spec, form, current=record.values, skip=frozenset(given_up)
-            )
-            values |= store_uploads(uow, editable_fields(uow, spec))
-            _refuse(problems, uow, spec, values)
+            values, problems = read_form(context, spec, form, current=record.values)
+            _refuse([*refused, *problems], uow, spec, values)
             versions = _version(form, record_id)
             service.update(uow, entity, {record_id: values}, versions=versions)
+            discard_draft(uow, entity, record_id, form.get("form_key", ""))
     except Conflict as error:
-        return _conflict(entity, record_id, error)
+        page = conflict_page(entity, record_id, form, error)
+        if page is not None:
+            return page
+        with unit_of_work() as uow:
+            discard_draft(uow, entity, record_id, form.get("form_key", ""))
     except (Invalid, Refused) as error:
-        return _again(entity, record_id, error)
+        return _again(entity, record_id, form, error)
     tell(_("Saved."))
-    return redirect(url_for("web.show_record", entity=entity, record_id=record_id), 303)
+    return saved
+
+
+def _size(sent: FileStorage) -> int:
+    size = sent.stream.seek(0, 2)
+    sent.stream.seek(0)
+    return size
+
+
+def _has_files() -> bool:
+    return any(sent.filename for sent in request.files.values())
+
+
+def _received(
+    entity: str, record_id: int | None = None
+) -> tuple[MultiDict[str, str], list[Problem]]:
+    """What was sent, its files stored: in a transaction of their own, so that they stay when the
+    record is refused."""
+    if not _has_files():
+        return MultiDict(request.form), []
+    with unit_of_work() as uow:
+        spec = uow.entity(entity)
+        if record_id is None:
+            _require_create(uow, spec)
+        else:
+            _require_update(uow, spec, record_id)
+        return keep_uploads(input_context(uow), spec)
+
+
+def _refusal(problems: Sequence[Problem]) -> Invalid | None:
+    return Invalid(_("Please correct what is marked."), problems) if problems else None
 
 
 def _version(form: Mapping[str, str], record_id: int) -> dict[int, int]:
@@ -133,17 +175,27 @@ def _version(form: Mapping[str, str], record_id: int) -> dict[int, int]:
 def _refuse(
     problems: Sequence[Problem], uow: UnitOfWork, spec: EntitySpec, values: Mapping[str, Any]
 ) -> None:
-    """Stop at what could not be read, telling at the same time what is missing."""
+    """Stop at what could not be read, telling at the same time what else is wrong or missing."""
     if not problems:
         return
     told = {problem.field for problem in problems}
-    missing = [
-        Problem(item.name, "required", _("Please fill this in."))
+    others = [
+        problem
         for item in editable_fields(uow, spec)
-        if item.required and item.name not in told
-        if item.name in values and values[item.name] in (None, "", [])
+        if item.name in values and item.name not in told
+        if (problem := _wrong(item, values[item.name])) is not None
     ]
-    raise Invalid(_("Please correct what is marked."), [*problems, *missing])
+    raise Invalid(_("Please correct what is marked."), [*problems, *others])
+
+
+def _wrong(item: FieldSpec, value: Any) -> Problem | None:
+    if item.required and value in (None, "", []):
+        return Problem(item.name, "required", _("Please fill this in."))
+    try:
+        check_value(item.type, value)
+    except BadValue as error:
+        return Problem(item.name, error.code, str(error))
+    return None
 
 
 def _require_create(uow: UnitOfWork, spec: EntitySpec) -> None:
@@ -163,7 +215,9 @@ def _wants_lines(form: Mapping[str, str]) -> bool:
 
 def _digest(form: MultiDict[str, str]) -> str:
     parts = sorted((name, value) for name, value in form.items(multi=True) if name != "csrf_token")
-    files = sorted((name, str(sent.filename)) for name, sent in request.files.items(multi=True))
+    files = sorted(
+        (name, str(sent.filename), _size(sent)) for name, sent in request.files.items(multi=True)
+    )
     return hashlib.sha256(repr((request.path, parts, files)).encode()).hexdigest()
 
 
@@ -171,49 +225,67 @@ def _digest(form: MultiDict[str, str]) -> str:
 
 
 def _again(
-    entity: str, record_id: int | None, error: Invalid | Refused | None = None
+    entity: str,
+    record_id: int | None,
+    form: MultiDict[str, str],
+    error: Invalid | Refused | None = None,
 ) -> tuple[str, int]:
     """The form once more with all that was typed: to correct it, or for another line."""
     with unit_of_work(write=False) as uow:
         spec = uow.entity(entity)
         if record_id is None:
             _require_create(uow, spec)
-            html = _new_page(uow, spec, error, sent=True)
+            html = _new_page(uow, spec, form, error)
         else:
-            html = _edit_page(uow, query.get(uow, entity, record_id), error, sent=True)
+            html = _edit_page(uow, query.get(uow, entity, record_id), form, error)
     return html, 200 if error is None else error.status
 
 
 def _new_page(
-    uow: UnitOfWork, spec: EntitySpec, error: Invalid | Refused | None = None, *, sent: bool = False
+    uow: UnitOfWork,
+    spec: EntitySpec,
+    sent: MultiDict[str, str] | None = None,
+    error: Invalid | Refused | None = None,
 ) -> str:
     values = _defaults(uow, spec)
     labels = resolve_labels(uow, reference_ids(spec, values, [values]))
-    form = build_form(
-        input_context(uow, labels),
+    return _page(
         spec,
-        values=values,
-        form=request.form if sent else None,
-        problems=error.problems if error else (),
-        add_line=request.form.get("add_line", ""),
+        build_form(
+            input_context(uow, labels),
+            spec,
+            values=values,
+            form=sent,
+            problems=error.problems if error else (),
+            add_line=request.form.get("add_line", ""),
+        ),
+        sent,
+        error,
+        title=_("New: %(entity)s", entity=str(spec.label)),
+        action=url_for("web.create_record", entity=spec.name),
+        cancel_url=url_for("web.list_records", entity=spec.name),
+        version=None,
+        record_id=None,
+        drafts=drafts_offered(uow, spec) if sent is None else [],
     )
+
+
+def _page(
+    spec: EntitySpec,
+    form: Form,
+    sent: MultiDict[str, str] | None,
+    error: Invalid | Refused | None,
+    **context: Any,
+) -> str:
     return render(
         "core/records/form.html",
         spec=spec,
         form=form,
-        title=_("New: %(entity)s", entity=str(spec.label)),
-        action=url_for("web.create_record", entity=spec.name),
-        cancel_url=url_for("web.list_records", entity=spec.name),
         message=error.message if error and not error.problems else "",
-        form_key=_form_key(),
-        version=None,
-        record_id=None,
+        form_key=(sent.get("form_key", "")[:60] if sent else "") or secrets.token_urlsafe(16),
+        is_changed=sent is not None,
+        **context,
     )
-
-
-def _form_key() -> str:
-    sent = request.form.get("form_key", "")
-    return sent[:60] if sent else secrets.token_urlsafe(16)
 
 
 def _defaults(uow: UnitOfWork, spec: EntitySpec) -> dict[str, Any]:
@@ -230,97 +302,40 @@ def _defaults(uow: UnitOfWork, spec: EntitySpec) -> dict[str, Any]:
         if given and not isinstance(item.type, (t.Lines, t.File)):
             try:
                 value = from_input(item.type, (given, given), context)
-                values[item.name] = _stored(item.type, value)
+                values[item.name] = check_value(item.type, value)
             except BadValue:
                 continue  # an address that says nonsense fills nothing in
     return values
 
 
-def _stored(type_: t.FieldType, value: Any) -> Any:
-    from core.entities.values import check_value
-
-    return check_value(type_, value)
-
-
 def _edit_page(
     uow: UnitOfWork,
     record: Record,
+    sent: MultiDict[str, str] | None = None,
     error: Invalid | Refused | None = None,
-    *,
-    sent: bool = False,
 ) -> str:
     spec, record_id = record.spec, record.values["id"]
     form = build_form(
         input_context(uow, record.labels),
         spec,
         values=record.values,
-        form=request.form if sent else None,
+        form=sent,
         problems=error.problems if error else (),
         add_line=request.form.get("add_line", ""),
     )
-    if sent:
-        form.seen = request.form.get("seen", form.seen)
-    url = url_for("web.show_record", entity=spec.name, record_id=record_id)
+    if sent is not None:
+        form.seen = sent.get("seen", form.seen)
     title = record_title(uow, record)
-    return render(
-        "core/records/form.html",
-        spec=spec,
-        form=form,
+    return _page(
+        spec,
+        form,
+        sent,
+        error,
         title=_("Edit %(record)s", record=title),
         record_title=title,
         action=url_for("web.update_record", entity=spec.name, record_id=record_id),
-        cancel_url=url,
-        message=error.message if error and not error.problems else "",
-        form_key=None,
-        version=request.form.get("version") if sent else record.values.get("version"),
+        cancel_url=url_for("web.show_record", entity=spec.name, record_id=record_id),
+        version=record.values.get("version") if sent is None else sent.get("version"),
         record_id=record_id,
+        drafts=drafts_offered(uow, spec, record) if sent is None else [],
     )
-
-
-def _conflict(entity: str, record_id: int, error: Conflict) -> tuple[str, int]:
-    """Both versions, field by field. What only the other person changed stays as they left it."""
-    form = request.form
-    with unit_of_work(write=False) as uow:
-        record = query.get(uow, entity, record_id)
-        spec, current = record.spec, record.values
-        context = input_context(uow, record.labels)
-        mine, _problems = read_form(context, spec, form, current=current)
-        rows = []
-        for name, value in mine.items():
-            item = spec[name]
-            if isinstance(item.type, t.Lines):
-                theirs: Any = _("%(n)s lines", n=len(current.get(name) or ()))
-                yours: Any = _("%(n)s lines", n=len(value))
-            else:
-                yours = _as_shown(uow, item.type, value)
-                theirs = display_html(item.type, current.get(name), context.reader, current)
-            if yours != theirs or isinstance(item.type, t.Lines):
-                rows.append((name, str(item.label), theirs, yours))
-        kept = [(name, value) for name, value in form.items(multi=True) if name not in _NOT_KEPT]
-        editor = display_html(t.Reference("user"), current.get("updated_by"), context.reader)
-        html = render(
-            "core/records/conflict.html",
-            spec=spec,
-            title=record_title(uow, record),
-            rows=rows,
-            kept=[pair for pair in kept if not pair[0].startswith("take.")],
-            version=current.get("version"),
-            action=url_for("web.update_record", entity=entity, record_id=record_id),
-            record_url=url_for("web.show_record", entity=entity, record_id=record_id),
-            editor=editor,
-            when=display_html(t.DateTime(), current.get("updated_at"), context.reader),
-            message=error.message,
-        )
-    return html, error.status
-
-
-def _as_shown(uow: UnitOfWork, type_: t.FieldType, value: Any) -> Any:
-    try:
-        checked = _stored(type_, value)
-    except BadValue:
-        return str(value)
-    labels = {}
-    if isinstance(type_, (t.Reference, t.References)) and checked:
-        keys = {checked} if isinstance(checked, int) else set(checked)
-        labels = resolve_labels(uow, {type_.entity: keys})
-    return display_html(type_, checked, reader_of(uow, labels))

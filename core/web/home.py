@@ -10,18 +10,18 @@ from flask import request, url_for
 
 from core.entities import query
 from core.entities.aggregate import aggregate
-from core.entities.filters import FilterRow, row_pairs
 from core.entities.query import ListQuery
 from core.entities.scope import may, may_use
 from core.entities.tables import list_columns
 from core.fields import EntitySpec
 from core.fields.types import ChoiceField
+from core.http.addresses import list_url
+from core.http.presenting import data_columns, data_rows, page_url
 from core.http.rendering import render
 from core.http.requests import actor, signed_in, unit_of_work
 from core.i18n import gettext as _
 from core.i18n.formats import format_number
 from core.web import blueprint
-from core.web.presenting import data_columns, data_rows, page_url
 from core.work.uow import UnitOfWork
 
 HOME_ENTITIES = 4
@@ -42,12 +42,16 @@ def home() -> Any:
             for spec in uow.snapshot.entities.values()
             if spec.navigable and spec.parent_field is None and may(uow, spec, "read")
         ]
+        specs.sort(key=lambda spec: spec.plugin == "core")  # business before reference data
+        business = [spec for spec in specs if spec.plugin != "core"]
         cards = [card for spec in specs if spec.owned and (card := _own_records(uow, spec))]
         if not cards:
             cards = [card for spec in specs if spec.owned and (card := _newest_records(uow, spec))]
         context = {
             "cards": cards[:HOME_ENTITIES],
-            "numbers": [number for spec in specs[:HOME_NUMBERS] for number in _numbers(uow, spec)],
+            "numbers": [
+                number for spec in business[:HOME_NUMBERS] for number in _numbers(uow, spec)
+            ],
             "starts": [
                 _start(spec) for spec in specs if spec.creatable and may(uow, spec, "create")
             ],
@@ -79,9 +83,9 @@ def _numbers(uow: UnitOfWork, spec: EntitySpec) -> list[dict[str, Any]]:
     counts = {row["status"]["id"]: row["count"] for row in rows if row["status"]}
     return found + [
         {
-            "label": _("Yours: %(entity)s", entity=str(label)),
+            "label": _("Yours, %(state)s", state=str(label)),
             "count": format_number(counts[key]),
-            "url": _list_url(spec, ("owner", "is_me"), ("status", "eq", key)),
+            "url": list_url(spec.name, ("owner", "is_me"), ("status", "eq", key)),
         }
         for key, label in state.type.labels().items()
         if key in counts
@@ -92,21 +96,13 @@ def _has_own(uow: UnitOfWork, spec: EntitySpec) -> bool:
     return spec.owned and "owner" in spec and may_use(uow, spec, spec["owner"])
 
 
-def _list_url(spec: EntitySpec, *rows: tuple[str, ...]) -> str:
-    """The list with a filter; each row is (field, operator) or (field, operator, value)."""
-    pairs = []
-    for row in rows:
-        pairs += row_pairs(FilterRow(row[0], row[1], tuple(row[2:])))
-    return f"{url_for('web.list_records', entity=spec.name)}?{urlencode(pairs)}"
-
-
 def _own_records(uow: UnitOfWork, spec: EntitySpec) -> dict[str, Any] | None:
     """The reader's own records, the last touched first."""
     if not _has_own(uow, spec):
         return None
     sort = "-updated_at" if may_use(uow, spec, spec["updated_at"]) else ""
     title = _("Yours: %(entity)s", entity=str(spec.label_plural))
-    address = _list_url(spec, ("owner", "is_me"))
+    address = list_url(spec.name, ("owner", "is_me"))
     return _card(uow, spec, title, ListQuery(filter=_MINE, sort=sort), address, without="owner")
 
 
@@ -114,7 +110,7 @@ def _newest_records(uow: UnitOfWork, spec: EntitySpec) -> dict[str, Any] | None:
     """For those who own nothing: what came last."""
     sort = "-created_at" if may_use(uow, spec, spec["created_at"]) else ""
     title = _("Newest: %(entity)s", entity=str(spec.label_plural))
-    return _card(uow, spec, title, ListQuery(sort=sort), _list_url(spec))
+    return _card(uow, spec, title, ListQuery(sort=sort), list_url(spec.name))
 
 
 def _card(

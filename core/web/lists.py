@@ -34,12 +34,12 @@ from core.entities.values import BadValue
 from core.errors import Invalid
 from core.fields import EntitySpec, FieldSpec
 from core.fields import types as t
+from core.http.presenting import data_columns, data_rows, input_context, page_url, reader_of
 from core.http.rendering import render
 from core.http.requests import signed_in, unit_of_work
 from core.i18n import gettext as _
 from core.i18n.formats import format_number
 from core.web import blueprint
-from core.web.presenting import data_columns, data_rows, input_context, page_url, reader_of
 from core.work.uow import UnitOfWork
 
 __all__ = ["ListState", "address_pairs", "own_page", "read_state"]
@@ -343,6 +343,7 @@ def _rights(uow: UnitOfWork, spec: EntitySpec, state: ListState) -> dict[str, An
     )
     export = page_url("web.export_records", entity=spec.name) if can_export else None
     verbs = bulk_actions(uow, spec)
+    is_admin = uow.actor.is_admin and uow.actor.token_scopes is None
     return {
         "can_create": spec.creatable and may(uow, spec, "create"),
         "can_update": can_update,
@@ -351,6 +352,7 @@ def _rights(uow: UnitOfWork, spec: EntitySpec, state: ListState) -> dict[str, An
         "import_url": page_url("web.import_start", entity=spec.name) if can_import else None,
         "export_url": export,
         "export_all_url": f"{export}?{urlencode(state.pairs())}" if export else None,
+        "fields_url": page_url("admin.fields", entity=spec.name) if is_admin else None,
         "has_bulk": bool(can_update or can_delete or verbs or export),
     }
 

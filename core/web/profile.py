@@ -9,23 +9,23 @@ from sqlalchemy import select, update
 
 from core.audit.recorder import record_act
 from core.entities import query, service
-from core.errors import Invalid, NotFound, Problem
+from core.errors import Forbidden, Invalid, NotFound, Problem
+from core.http.presenting import reader_of, tell
 from core.http.rendering import render
 from core.http.requests import actor, signed_in, unit_of_work
-from core.i18n import LOCALES
+from core.i18n import LOCALES, ngettext
 from core.i18n import gettext as _
 from core.i18n.formats import format_datetime
 from core.security.authentication import (
     SignInRefused,
+    change_password,
     create_token,
     prove,
     revoke_token,
-    set_password,
-    sign_in,
+    revoke_tokens_of,
 )
 from core.security.models import api_token_table, session_table
 from core.web import blueprint
-from core.web.presenting import reader_of, tell
 from core.web.session import set_session_cookie
 from core.work.uow import UnitOfWork
 
@@ -58,6 +58,12 @@ def _page(problems: tuple[Problem, ...] = (), token: str = "") -> str:
             token_title=request.form.get("title", "") if not token else "",
             uow=uow,
         )
+
+
+def _require_session() -> None:
+    """An account is changed by its person: a token stands for a program."""
+    if actor().token_scopes is not None:
+        raise Forbidden(_("You do not have the right to do this."))
 
 
 def _sessions(uow: UnitOfWork, person: int) -> list[dict[str, Any]]:
@@ -107,6 +113,7 @@ def _tokens(uow: UnitOfWork, person: int) -> list[dict[str, Any]]:
             "title": row.title,
             "scopes": ", ".join(row.scopes),
             "created": format_datetime(row.created_at, zone),
+            "used": format_datetime(row.used_at, zone) if row.used_at else "",
             "expires": format_datetime(row.expires_at, zone) if row.expires_at else "",
             "is_over": row.expires_at is not None and row.expires_at <= now,
         }
@@ -118,6 +125,7 @@ def _tokens(uow: UnitOfWork, person: int) -> list[dict[str, Any]]:
 @signed_in
 def save_profile() -> Any:
     """Change one's own name and language."""
+    _require_session()
     locale = request.form.get("locale", "")
     values = {"name": request.form.get("name", "")}
     if locale in LOCALES:
@@ -134,49 +142,39 @@ def save_profile() -> Any:
     return redirect(url_for("web.profile"), 303)
 
 
-@blueprint.post("/profile/password")
+@blueprint.post("/profile/password", endpoint="change_password")
 @signed_in
-def change_password() -> Any:
+def save_password() -> Any:
     """Set a new password after the old one was given; all other sessions end, this browser stays."""
-    form, who = request.form, actor()
+    _require_session()
+    form = request.form
     new = form.get("new_password", "")
     if new != form.get("repeated_password", ""):
         problem = Problem("repeated_password", "differs", _("The two passwords differ."))
         return _page((problem,)), 422
-    session, refused = None, ""
-    agent = request.headers.get("User-Agent", "")
+    address, agent = request.remote_addr or "", request.headers.get("User-Agent", "")
+    old = form.get("old_password", "")
     try:
+        # The old password is checked as at signing in: with the same growing delay.
+        proof = prove(lambda write: unit_of_work(write=write), actor().email, old, address=address)
         with unit_of_work() as uow:
-            assert who.user_id is not None
-            try:
-                # The old password is checked as at signing in: with the same growing delay.
-                old = prove(uow, who.email, form.get("old_password", ""))
-                sign_in(uow, old, address=_address(), agent="")
-            except SignInRefused as error:
-                refused = error.message  # the failure is counted: the transaction is kept
-            else:
-                set_password(uow, who.user_id, new, email=who.email, name=who.name)
-                proof = prove(uow, who.email, new)
-                session = sign_in(uow, proof, address=_address(), agent=agent)
+            session = change_password(uow, proof, new, address=address, agent=agent)
+    except SignInRefused as error:
+        return _page((Problem("old_password", "sign_in", error.message),)), 422
     except Invalid as error:
         problems = [Problem("new_password", p.code, p.message) for p in error.problems]
         return _page(tuple(problems)), error.status
-    if session is None:
-        return _page((Problem("old_password", "sign_in", refused),)), 422
-    tell(_("The password is changed. All other sessions were ended."))
+    tell(_("The password is changed. All other sessions were ended; API tokens still work."))
     response = redirect(url_for("web.profile"), 303)
     set_session_cookie(response, session)
     return response
-
-
-def _address() -> str:
-    return request.remote_addr or ""
 
 
 @blueprint.post("/profile/sessions/<int:session_id>/end")
 @signed_in
 def end_own_session(session_id: int) -> Any:
     """End one of one's own sessions."""
+    _require_session()
     table = session_table
     with unit_of_work() as uow:
         statement = update(table).where(
@@ -195,6 +193,7 @@ def end_own_session(session_id: int) -> Any:
 @signed_in
 def create_own_token() -> Any:
     """Make an API token of one's own; its text is in this one answer and nowhere else."""
+    _require_session()
     title = request.form.get("title", "").strip()
     scopes = request.form.get("scopes", "").replace(",", " ").split()
     try:
@@ -213,10 +212,23 @@ def create_own_token() -> Any:
 @signed_in
 def revoke_own_token(token_id: int) -> Any:
     """End an API token of one's own."""
+    _require_session()
     table = api_token_table
     with unit_of_work() as uow:
         own = select(table.c.id).where(table.c.id == token_id, table.c.user_id == uow.actor.user_id)
         if uow.execute(own).first() is None or not revoke_token(uow, token_id):
             raise NotFound(_("There is no such page."))
     tell(_("The token is revoked."))
+    return redirect(url_for("web.profile"), 303)
+
+
+@blueprint.post("/profile/tokens/revoke")
+@signed_in
+def revoke_own_tokens() -> Any:
+    """End all API tokens of one's own."""
+    _require_session()
+    with unit_of_work() as uow:
+        assert uow.actor.user_id is not None
+        ended = revoke_tokens_of(uow, uow.actor.user_id)
+    tell(ngettext("%(n)s token is revoked.", "%(n)s tokens are revoked.", ended))
     return redirect(url_for("web.profile"), 303)

@@ -11,9 +11,7 @@ from core.entities import service
 from core.http.rendering import COLOR_SCHEMES, render
 from core.http.requests import (
     actor,
-    origin,
     public,
-    runtime,
     session_cookie,
     signed_in,
     unit_of_work,
@@ -27,7 +25,6 @@ from core.security.authentication import (
     sign_in,
 )
 from core.web import blueprint
-from core.work.uow import UnitOfWork
 
 YEAR = 365 * 24 * 3600
 
@@ -58,16 +55,12 @@ def sign_in_submit() -> Any:
 
 
 def _begin_session(email: str, password: str) -> NewSession:
-    """The slow check in a reading transaction, its outcome in a short writing one."""
-    who, address = origin(), request.remote_addr or ""
-    with UnitOfWork(runtime(), actor(), origin=who, write=False) as uow:
-        proof = prove(uow, email, password)
-    with UnitOfWork(runtime(), actor(), origin=who) as uow:
-        try:
-            return sign_in(uow, proof, address=address, agent=request.headers.get("User-Agent", ""))
-        except SignInRefused as error:
-            refused = error  # the failure is counted: the transaction is kept
-    raise refused
+    """A new session; the one that this browser had ends."""
+    address, agent = request.remote_addr or "", request.headers.get("User-Agent", "")
+    proof = prove(lambda write: unit_of_work(write=write), email, password, address=address)
+    with unit_of_work() as uow:
+        old = actor().session_id
+        return sign_in(uow, proof, address=address, agent=agent, instead_of=old)
 
 
 def set_session_cookie(response: Any, new: NewSession) -> None:

@@ -7,10 +7,10 @@ from flask import request
 from core.entities.scope import require
 from core.entities.suggest import suggest_records, suggest_regions
 from core.fields.regions import path_names
+from core.http.presenting import reader_of
 from core.http.rendering import macros
 from core.http.requests import signed_in, unit_of_work
 from core.web import blueprint
-from core.web.presenting import reader_of
 
 
 @blueprint.get("/suggest/<entity>")

@@ -1,28 +1,57 @@
-"""Files that came with a form: stored, and given to their fields by id."""
+"""Files that came with a form: stored at once, so that an error elsewhere never loses them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import BinaryIO, cast
 
 from flask import request
+from werkzeug.datastructures import FileStorage, MultiDict
 
-from core.fields import FieldSpec
+from core.entities.form_fields import file_field, place_of
+from core.entities.inputs import InputContext
+from core.errors import Invalid, Problem, TooLarge
+from core.fields import EntitySpec, FieldSpec
 from core.fields import types as t
 from core.files.service import store_upload
 from core.work.uow import UnitOfWork
 
-__all__ = ["store_uploads"]
+__all__ = ["keep_uploads", "store_for"]
 
 
-def store_uploads(uow: UnitOfWork, fields: Iterable[FieldSpec]) -> dict[str, int]:
-    """``{field: file id}`` of the file fields that a file was chosen for."""
-    found: dict[str, int] = {}
-    for item in fields:
-        sent = request.files.get(item.name)
-        if isinstance(item.type, t.File) and sent is not None and sent.filename:
-            limit = item.type.max_bytes
-            found[item.name] = store_upload(
-                uow, cast(BinaryIO, sent.stream), sent.filename, max_bytes=limit
-            )
-    return found
+def keep_uploads(
+    context: InputContext, spec: EntitySpec
+) -> tuple[MultiDict[str, str], list[Problem]]:
+    """What was sent, each chosen file now named by its id as the input ``<name>__kept``.
+
+    The ids are of uploads that belong to nobody's record yet: only who sent them can give them to
+    one. What cannot be taken, e.g. for its size, is told as a problem of its input.
+    """
+    form = MultiDict(request.form)
+    refused: dict[str, str] = {}
+    for name, sent in request.files.items(multi=True):
+        item = file_field(context, spec, name) if sent.filename else None
+        if item is None:
+            continue
+        try:
+            key = store_for(context.uow, item, sent)
+        except (Invalid, TooLarge) as error:
+            refused[name] = error.message
+        else:
+            form.setlist(f"{name}__kept", [str(key)])
+            form.poplist(f"{name}__remove")
+    return form, [
+        Problem(place_of(context, spec, form, name), "file", message)
+        for name, message in refused.items()
+    ]
+
+
+def store_for(uow: UnitOfWork, item: FieldSpec, sent: FileStorage) -> int:
+    """Keep an upload that fits the field; raises `Invalid` and `TooLarge`."""
+    assert isinstance(item.type, t.File)
+    return store_upload(
+        uow,
+        cast(BinaryIO, sent.stream),
+        sent.filename or "",
+        max_bytes=item.type.max_bytes,
+        pictures_only=isinstance(item.type, t.Image),
+    )

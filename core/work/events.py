@@ -17,6 +17,7 @@ __all__ = [
     "RecordActed",
     "RecordsCreated",
     "RecordsDeleted",
+    "RecordsRecomputed",
     "RecordsRestored",
     "RecordsUpdated",
     "SchemaChanged",
@@ -81,6 +82,16 @@ class RecordsRestored(Event):
     name: ClassVar[str] = "core.RecordsRestored"
     entity: str
     ids: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class RecordsRecomputed(Event):
+    """Computed fields have new values because other records changed; nobody edited these."""
+
+    name: ClassVar[str] = "core.RecordsRecomputed"
+    entity: str
+    ids: tuple[int, ...]
+    fields: tuple[str, ...]
 
 
 @dataclass(frozen=True)

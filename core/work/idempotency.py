@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Column, Integer, Table, UniqueConstraint, delete, insert, select
@@ -18,7 +18,15 @@ from core.i18n import gettext as _
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
-__all__ = ["KeptAnswer", "find_answer", "idempotency_table", "keep_answer", "request_hash"]
+__all__ = [
+    "KeptAnswer",
+    "find_answer",
+    "forget_answers",
+    "idempotency_table",
+    "keep_answer",
+    "request_hash",
+    "was_used",
+]
 
 #: How long an answer is kept.
 KEPT_FOR = timedelta(days=2)
@@ -45,9 +53,12 @@ class KeptAnswer:
     body: str
 
 
-def request_hash(method: str, path: str, body: bytes) -> str:
-    """What makes two requests the same one."""
-    return hashlib.sha256(b"\n".join((method.encode(), path.encode(), body))).hexdigest()
+def request_hash(method: str, path: str, body: bytes, token_id: int | None = None) -> str:
+    """What makes two requests of a person the same one: also that they came with the same token."""
+    parts = [method.encode(), path.encode(), body]
+    if token_id is not None:
+        parts.insert(0, f"token {token_id}".encode())
+    return hashlib.sha256(b"\n".join(parts)).hexdigest()
 
 
 def find_answer(uow: UnitOfWork, key: str, digest: str) -> KeptAnswer | None:
@@ -67,6 +78,18 @@ def find_answer(uow: UnitOfWork, key: str, digest: str) -> KeptAnswer | None:
     if row.request_hash != digest:
         raise Refused(_("This Idempotency-Key was used for another request."))
     return KeptAnswer(row.status, row.body)
+
+
+def forget_answers(uow: UnitOfWork, before: datetime) -> int:
+    """Drop the answers kept before a moment; returns how many."""
+    return uow.execute(delete(idempotency_table).where(idempotency_table.c.at < before)).rowcount
+
+
+def was_used(uow: UnitOfWork, prefix: str) -> bool:
+    """True when an answer is kept under a key that begins so."""
+    table = idempotency_table
+    mine = (table.c.user_id == uow.actor.user_id) & table.c.key.startswith(prefix, autoescape=True)
+    return uow.execute(select(table.c.id).where(mine).limit(1)).first() is not None
 
 
 def keep_answer(uow: UnitOfWork, key: str, digest: str, status: int, body: str) -> None:

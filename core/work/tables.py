@@ -63,6 +63,12 @@ job_table = Table(
         sqlite_where=text("state IN ('queued', 'running')"),
     ),
     Index("ix_core_job_actor_id_id", "actor_id", "id"),
+    Index(
+        "ix_core_job_import",
+        "id",
+        postgresql_where=text("kind = 'core.import'"),
+        sqlite_where=text("kind = 'core.import'"),
+    ),
     sqlite_autoincrement=True,
 )
 

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from core.plugins.failures import switch_off_failing
 from core.work.deliver import relay
 from core.work.jobs import run_next
 from core.work.schedule import start_due
@@ -70,6 +71,7 @@ def run_until_idle(runtime: Runtime, *, stopping: threading.Event | None = None)
     while stopping is None or not stopping.is_set():
         relayed = relay(runtime)
         worked = run_next(runtime)
+        switch_off_failing(runtime)
         ran += worked
         if not relayed and not worked:
             return ran

@@ -21,6 +21,7 @@ _ACTIONS = (
         _l("Claim"),
         services.claim,
         when={"all": [_IN_POOL, _IS_OPEN]},
+        why_not=services.why_not_claim,
         tone="good",
         scope=claimable,
     ),
@@ -30,12 +31,14 @@ _ACTIONS = (
         services.assign,
         params=(FieldSpec("owner", Reference("user"), _l("New owner"), required=True),),
         when={"field": "status", "op": "ne", "value": "converted"},
+        why_not=services.why_not_work,
     ),
     ActionSpec(
         "convert",
         _l("Convert"),
         services.convert,
         when=_IS_OPEN,
+        why_not=services.why_not_work,
         tone="good",
         confirm=_l("A converted lead can no longer be changed."),
     ),
@@ -45,6 +48,7 @@ _ACTIONS = (
         services.mark_lost,
         params=(FieldSpec("reason", Text(300), _l("Reason"), required=True),),
         when=_IS_OPEN,
+        why_not=services.why_not_work,
         tone="warn",
     ),
     ActionSpec(
@@ -61,6 +65,7 @@ _ACTIONS = (
             ),
         ),
         when={"all": [_IS_OWNED, _IS_OPEN]},
+        why_not=services.why_not_release,
         tone="warn",
     ),
 )

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from core.plugins import hookimpl
-from core.plugins.contributions import DemoStep
-from plugins.crm_leads import definitions, demo, events, policies, services, settings
+from core.plugins.contributions import DemoStep, SlotFill
+from plugins.crm_leads import definitions, demo, events, policies, services, settings, views
 
 if TYPE_CHECKING:
     from core.entities.changes import Change
@@ -37,6 +37,11 @@ def register_settings() -> Iterable[SettingsGroup]:
 @hookimpl
 def register_events() -> Iterable[type[Event]]:
     return [getattr(events, name) for name in events.__all__]
+
+
+@hookimpl
+def register_slots() -> Iterable[SlotFill]:
+    return [SlotFill("home.main", views.needs_action, order=10)]
 
 
 @hookimpl

@@ -37,6 +37,9 @@ __all__ = [
     "prepare",
     "record_transfers",
     "release",
+    "why_not_claim",
+    "why_not_release",
+    "why_not_work",
 ]
 
 Lead = Mapping[str, Any]
@@ -52,8 +55,7 @@ def claim(uow: UnitOfWork, leads: Sequence[Lead], params: Mapping[str, Any]) -> 
     me = uow.actor.user_id
     if me is None:
         raise Refused(_("Only a person claims leads."))
-    _require_open(leads)
-    _require_unowned(uow, leads)
+    why_not_claim(uow, leads)
     mine = pools_of(uow)
     for lead in leads:
         if lead["pool"] not in mine:
@@ -69,12 +71,10 @@ def claim(uow: UnitOfWork, leads: Sequence[Lead], params: Mapping[str, Any]) -> 
 
 def release(uow: UnitOfWork, leads: Sequence[Lead], params: Mapping[str, Any]) -> dict[str, Any]:
     """Leads go back into a pool: the one given, else the one they came from, else the default."""
-    _require_open(leads)
+    why_not_release(uow, leads)
     pool, reason = params.get("pool"), params["reason"]
     values = {}
     for lead in leads:
-        if lead["owner"] is None:
-            raise Refused(_("%(company)s lies in a pool already.", company=lead["company"]))
         values[lead["id"]] = {
             "owner": None,
             "department": None,
@@ -133,6 +133,25 @@ def mark_lost(uow: UnitOfWork, leads: Sequence[Lead], params: Mapping[str, Any])
     ids = tuple(service.update(uow, "lead", {lead["id"]: lost for lead in leads}))
     uow.publish(LeadsLost(ids, reason))
     return {"lost": list(ids)}
+
+
+def why_not_claim(uow: UnitOfWork, leads: Sequence[Lead]) -> None:
+    """Raise `Refused` for leads that are not worked on, or that somebody owns: by name."""
+    _require_open(leads)
+    _require_unowned(uow, leads)
+
+
+def why_not_release(uow: UnitOfWork, leads: Sequence[Lead]) -> None:
+    """Raise `Refused` for leads that are not worked on, or that nobody owns."""
+    _require_open(leads)
+    for lead in leads:
+        if lead["owner"] is None:
+            raise Refused(_("%(company)s lies in a pool already.", company=lead["company"]))
+
+
+def why_not_work(uow: UnitOfWork, leads: Sequence[Lead]) -> None:
+    """Raise `Refused` for leads that are not worked on."""
+    _require_open(leads)
 
 
 def _require_open(leads: Sequence[Lead]) -> None:

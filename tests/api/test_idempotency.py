@@ -5,6 +5,10 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
+import pytest
+
+from core.entities import service
+
 KEY = {"Idempotency-Key": "order-1"}
 
 
@@ -61,3 +65,86 @@ def test_batches_and_verbs_take_keys_too(api):
     done = api.post(act, {"reason": "x"}, headers=once)
     assert api.post(act, {"reason": "x"}, headers=once).data == done.data
     assert api.get(f"/records/note/{key}").json["version"] == 2
+
+
+# What is kept is given only to who may still have it
+
+
+@pytest.fixture
+def holder(caller, unit_of_work, make_person):
+    """Somebody with a role that tests take things out of, and how to do that."""
+    everything = {action: "all" for action in ("read", "create", "update", "delete", "close")}
+    with unit_of_work() as uow:
+        (role,) = service.create(
+            uow, "role", [{"name": "h", "title": "H", "grants": {"note": everything}}]
+        )
+    person = make_person("Holder", roles=("h",))
+
+    def change(**values):
+        with unit_of_work() as uow:
+            service.update(uow, "role", {role: values})
+
+    def without(action):
+        change(grants={"note": {k: v for k, v in everything.items() if k != action}})
+
+    return caller(person), person, change, without
+
+
+def test_nothing_is_replayed_after_the_right_to_it_has_ended(holder, api):
+    who, _person, change, without = holder
+    key = who.made("note", title="x")["id"]
+    requests = {
+        "create": ("/records/note", {"title": "砖"}),
+        "close": (f"/records/note/{key}/actions/close", {"reason": "x"}),
+        "update": ("/records/note/batch", {"update": [{"id": key, "title": "y"}]}),
+        "delete": ("/records/note/batch", {"delete": [{"id": key}]}),
+    }
+    for action, (path, body) in requests.items():
+        once = {"Idempotency-Key": action}
+        assert who.post(path, body, headers=once).status_code in (200, 201)
+        without(action)
+        assert who.post(path, body, headers=once).status_code == 403
+        without(None)
+        assert who.post(path, body, headers=once).status_code in (200, 201)
+    gone = api.post(f"/records/note/{key}/restore", headers={"Idempotency-Key": "r"})
+    assert gone.status_code == 200
+
+
+def test_nothing_is_replayed_of_a_record_out_of_reach(holder, api, admin_id, unit_of_work):
+    who, person, change, without = holder
+    first = who.post("/records/note", {"title": "砖"}, headers=KEY)
+    batch = {"Idempotency-Key": "batch"}
+    key = first.json["id"]
+    body = {"update": [{"id": key, "title": "瓦"}]}
+    assert who.post("/records/note/batch", body, headers=batch).status_code == 200
+    change(grants={"note": {"read": "own", "create": "all", "update": "all"}})
+    with unit_of_work() as uow:
+        service.update(uow, "note", {key: {"owner": admin_id}})
+    assert who.post("/records/note", {"title": "砖"}, headers=KEY).status_code == 404
+    again = who.post("/records/note/batch", body, headers=batch)
+    assert again.json["results"] == [{"status": 200, "record": {"id": key}}]
+    with unit_of_work() as uow:
+        service.update(uow, "note", {key: {"owner": person}})
+    assert who.post("/records/note", {"title": "砖"}, headers=KEY).data == first.data
+
+
+def test_nothing_is_replayed_of_a_field_that_is_closed_since(holder):
+    who, _person, change, _without = holder
+    body = {"title": "砖", "amount": "12.50", "phone": "13800138000"}
+    first = who.post("/records/note", body, headers=KEY)
+    assert first.json["amount"] == "12.50"
+    change(field_rules={"note": {"amount": "hidden", "phone": "masked"}})
+    again = who.post("/records/note", body, headers=KEY)
+    assert again.status_code == 201
+    assert "amount" not in again.json
+    assert "13800138000" not in again.get_data(as_text=True)
+
+
+def test_a_key_belongs_to_the_token_that_it_came_with(caller, make_person):
+    """Two programs of one person do not meet; a limited one reads nothing of another's answers."""
+    person = make_person("作者", roles=("writer",))
+    one, other = caller(person), caller(person, ["note.create"])
+    assert one.post("/records/note", {"title": "砖"}, headers=KEY).status_code == 201
+    answer = other.post("/records/note", {"title": "砖"}, headers=KEY)
+    assert answer.status_code == 409
+    assert "砖" not in answer.get_data(as_text=True)

@@ -9,6 +9,7 @@ import pytest
 
 #: The only routes that answer somebody who is not signed in.
 PUBLIC = {
+    "system.favicon",
     "system.healthz",
     "system.readyz",
     "system.static",

@@ -21,16 +21,16 @@ CHECKS = [
     response_schema_conformance,
 ]
 #: Two entities that have every type, line and verb between them, and what is not about records.
-PATHS = r"^/api/v1/(records/(note|role)(/|$)|schema|jobs|me$|settings)"
+PATHS = r"^/api/v1/(records/(note|role)(/|$)|schema|jobs|imports/|me$|settings)"
 EXAMPLES = 15
 
 #: What is allowed does not depend on the database.
 pytestmark = pytest.mark.databases("sqlite")
 
 
-def operations(app, headers):
+def operations(app, headers, paths):
     schema = schemathesis.openapi.from_wsgi("/api/openapi.json", app, headers=headers)
-    for result in schema.include(path_regex=PATHS).get_all_operations():
+    for result in schema.include(path_regex=paths).get_all_operations():
         yield result.ok()
 
 
@@ -42,15 +42,16 @@ def aim(case, turn: int) -> None:
         parameters.update({name: there[name] for name in there.keys() & parameters.keys()})
 
 
-def fuzz(app, headers, mode) -> int:
+def fuzz(app, headers, mode, *, examples=EXAMPLES, paths=PATHS) -> int:
     """Call every operation with generated requests; returns how many were sent."""
+    headers = {**headers, "Accept-Encoding": "identity"}  # the client in process unpacks nothing
     sent = 0
-    for operation in operations(app, headers):
+    for operation in operations(app, headers, paths):
         strategy = operation.as_strategy(generation_mode=mode)
 
         @given(case=strategy)
         @settings(
-            max_examples=EXAMPLES,
+            max_examples=examples,
             deadline=None,
             database=None,
             derandomize=True,
@@ -76,3 +77,37 @@ def test_every_answer_is_in_the_document(app, bearer, api, admin_id, mode):
     headers = bearer(admin_id)
     sent = fuzz(app, headers, schemathesis.GenerationMode[mode])
     assert sent > 100
+
+
+#: Who asks, apart from an administrator: roles, and the scopes of the token.
+CALLERS = {
+    "writer": (("writer",), None),
+    "viewer": (("viewer",), None),
+    "nobody's": ((), None),
+    "limited": (("writer",), ["note.read"]),
+}
+
+
+@pytest.mark.parametrize("who", CALLERS)
+def test_so_is_every_answer_to_others(app, bearer, api, make_person, who):
+    """O2: each has a document of their own, which their answers keep to."""
+    for n in range(3):
+        api.made("note", title=f"n{n}", amount="1", lines=[{"text": "x"}])
+    roles, scopes = CALLERS[who]
+    headers = bearer(make_person(roles=roles), scopes)
+    sent = fuzz(app, headers, schemathesis.GenerationMode.POSITIVE, examples=5)
+    assert sent >= 10
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("mode", ["POSITIVE", "NEGATIVE"])
+@pytest.mark.parametrize("who", ["administrator", *CALLERS])
+def test_every_answer_of_every_path(app, bearer, api, make_person, admin_id, who, mode):
+    """O2: five callers, every path but what switches plugins; 50,000 cases between them."""
+    for n in range(3):
+        api.made("note", title=f"n{n}", amount="1", lines=[{"text": "x"}])
+    roles, scopes = CALLERS.get(who, ((), None))
+    person = admin_id if who == "administrator" else make_person(roles=roles)
+    paths = r"^/api/v1/(?!plugins|tokens)"
+    mode = schemathesis.GenerationMode[mode]
+    assert fuzz(app, bearer(person, scopes), mode, examples=150, paths=paths) > 300

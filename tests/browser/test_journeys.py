@@ -6,8 +6,9 @@ import pytest
 
 from core.entities import query, service
 
-# A browser sees no difference between databases: one of them is enough.
-pytestmark = [pytest.mark.browser, pytest.mark.databases("sqlite")]
+pytestmark = pytest.mark.browser
+#: What a browser shows is the same on both; the first two journeys, and editing, are made on both.
+one_is_enough = pytest.mark.databases("sqlite")
 PHONE = {"width": 390, "height": 844}
 
 
@@ -115,6 +116,7 @@ def test_edit_meets_somebody_elses_edit(open_page, orders, order_of):
     assert (values["title"], values["note"]) == ("Second title", "first")
 
 
+@one_is_enough
 def test_unsaved_changes_are_asked_about(open_page, orders):
     tab = open_page()
     asked = []
@@ -126,6 +128,7 @@ def test_unsaved_changes_are_asked_about(open_page, orders):
     assert asked == ["beforeunload"]
 
 
+@one_is_enough
 def test_delete_many_and_take_it_back(open_page, orders, order_of):
     tab = open_page()
     tab.goto("/r/order?sort=title")
@@ -141,6 +144,7 @@ def test_delete_many_and_take_it_back(open_page, orders, order_of):
     assert all(order_of(key)["archived_at"] is None for key in orders)
 
 
+@one_is_enough
 def test_the_list_fits_a_phone(open_page, orders):
     tab = open_page(PHONE)
     for path in ("/", "/r/order", "/r/order?filtering=1", f"/r/order/{orders[0]}", "/r/order/new"):
@@ -154,6 +158,7 @@ def test_the_list_fits_a_phone(open_page, orders):
     tab.wait_for_url(f"**/r/order/{orders[0]}")
 
 
+@one_is_enough
 def test_without_scripts_search_filter_and_save_work(open_page, orders, order_of):
     tab = open_page(scripts=False)
     tab.goto("/r/order")

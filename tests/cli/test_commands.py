@@ -124,6 +124,13 @@ def test_records_go_out_and_come_in(shell, tmp_path):
     )
     assert answer["rows"] == 1
     assert "质检部" in out.read_text("utf-8-sig")
+    same = json.loads(shell.good("import", "department", str(file), "--keys", "name", "--json"))
+    assert (same["created"], same["duplicates"]) == (0, 2)
+    undone = json.loads(shell.good("import", "--undo", str(counts["job"]), "--json"))
+    assert (undone["removed"], undone["kept"]) == (2, 0)
+    assert shell.bad("import", "--undo", str(counts["job"]))
+    shell.good("export", "department", str(out))
+    assert "质检部" not in out.read_text("utf-8-sig")
 
 
 @pytest.mark.parametrize(
@@ -132,6 +139,7 @@ def test_records_go_out_and_come_in(shell, tmp_path):
         ["export", "department", "out.csv", "--filter", "{"],
         ["import", "--plan", "plan.toml"],
         ["import", "department", "there is no such file.csv"],
+        ["import", "department", "--undo", "1"],
         ["nonsense"],
         ["dev", "clock", "tomorrow"],
     ],

@@ -613,6 +613,11 @@ ALLOWED: tuple[Allowance, ...] = (
         "it looks at workbooks of any size as they unpack, and refuses every declaration it meets",
     ),
     Allowance(
+        "core/db/bulk.py",
+        "built-sql",
+        "an INSERT that SQLAlchemy compiles of the columns of a table; values are bound",
+    ),
+    Allowance(
         "core/testing/installation.py",
         "built-sql",
         "makes and drops throw-away databases under names of its own making",

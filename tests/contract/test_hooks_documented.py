@@ -26,7 +26,7 @@ def functions_of(path: Path) -> set[str]:
     return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
 
 
-def test_the_page_is_what_the_hookspecs_say():
+def test_the_pages_are_what_the_code_says():
     assert load_docs_tool().main(["--check"]) == 0, "run tools/docs.py"
 
 
@@ -36,6 +36,14 @@ def test_the_check_notices_a_changed_signature(tmp_path, monkeypatch):
     source = tool.SOURCE.read_text(encoding="utf-8")
     changed.write_text(source.replace("def app_ready(app: Flask)", "def app_ready(app: Any)"))
     monkeypatch.setattr(tool, "SOURCE", changed)
+    assert tool.main(["--check"]) == 1
+
+
+def test_the_check_notices_a_changed_function(tmp_path, monkeypatch):
+    tool = load_docs_tool()
+    stale = tmp_path / "expressions.md"
+    stale.write_text(tool.formulas_page().replace("WORKDAY(", "WORKING("), encoding="utf-8")
+    monkeypatch.setattr(tool, "FORMULAS", stale)
     assert tool.main(["--check"]) == 1
 
 

@@ -68,13 +68,14 @@ def test_mended_report_imports_again(
             row[table.header.index(name)].value = value
     book.save(report)
     again = import_rows(admin_id, report)
-    assert again.result == {
+    counts = {
         "created": truth["refused"],
         "updated": 0,
         "duplicates": 0,
         "refused": 0,
         "report": None,
     }
+    assert {name: again.result[name] for name in counts} == counts
     assert len(all_rows()) == before + truth["refused"]
     twice = import_rows(admin_id, path)
     assert twice.result["created"] == 0

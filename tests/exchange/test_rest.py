@@ -131,3 +131,82 @@ def test_export_honours_filter_sort_and_fields(
     assert [entry["changes"]["rows"][1] for entry in entries] == [3]
     assert entries[0]["actor"] == admin_id
     assert entries[0]["changes"]["filter"][1] == json.loads(condition)
+
+
+def test_undoing_over_http(client, bearer, admin_id, make_person, run_jobs, all_rows, unit_of_work):
+    """S-258: listed, rehearsed, undone by a job, once; another person's import is not there."""
+    from core.entities import service
+
+    owner, other = make_person("小李", roles=["own"]), make_person("小赵", roles=["own"])
+    headers = bearer(owner)
+    content = "公司名称,手机\n甲公司,13800001111\n乙公司,13800002222\n".encode()
+    number = send(client, headers, content).json["job"]
+    assert client.post(f"/api/v1/imports/{number}/undo", headers=headers).status_code == 409
+    run_jobs()
+    (listed,) = client.get("/api/v1/imports?entity=prospect", headers=headers).json["items"]
+    assert (listed["id"], listed["file"], listed["created"]) == (number, "leads.csv", 2)
+    for who in ({}, bearer(other)):
+        for method in (client.get, client.post):
+            answer = method(f"/api/v1/imports/{number}/undo", headers=who)
+            assert answer.status_code == (404 if who else 401)
+    assert client.get("/api/v1/imports?everyone=true", headers=bearer(other)).json["items"] == []
+    everyone = client.get("/api/v1/imports?everyone=true", headers=bearer(admin_id)).json["items"]
+    assert [each["who"] for each in everyone] == ["小李"]
+    with unit_of_work(owner) as uow:
+        service.update(uow, "prospect", {all_rows()[0]["id"]: {"note": "谈过"}})
+    foreseen = client.get(f"/api/v1/imports/{number}/undo", headers=headers).json
+    assert (foreseen["removed"], foreseen["restored"], foreseen["kept"]) == (1, 0, {"changed": 1})
+    assert foreseen["examples"][0]["code"] == "changed"
+    started = client.post(f"/api/v1/imports/{number}/undo", headers=headers)
+    assert started.status_code == 202
+    run_jobs()
+    job = client.get(started.headers["Location"], headers=headers).json
+    assert (job["kind"], job["state"]) == ("core.undo_import", "done")
+    result = job["result"]
+    assert (result["removed"], result["restored"], result["kept"]) == (1, 0, 1)
+    assert client.get(f"/api/v1/files/{result['report']}", headers=headers).status_code == 200
+    again = client.post(f"/api/v1/imports/{number}/undo", headers=headers)
+    assert (again.status_code, again.mimetype) == (409, "application/problem+json")
+    assert client.post("/api/v1/imports/999999/undo", headers=headers).status_code == 404
+
+
+def test_keys_values_and_presets_over_http(
+    client, bearer, admin_id, run_jobs, all_rows, unit_of_work
+):
+    from core.exchange.presets import save_preset
+
+    headers = bearer(admin_id)
+    content = "公司名称,邮箱\n甲公司,a@example.com\n乙公司,a@example.com\n".encode()
+    defaults = json.dumps({"source": "展会"})
+    answer = send(client, headers, content, duplicate_keys="email", defaults=defaults)
+    assert answer.status_code == 202, answer.text
+    run_jobs()
+    assert [(row["company"], row["source"]) for row in all_rows()] == [("甲公司", "展会")]
+    with unit_of_work(admin_id) as uow:
+        spec = uow.entity("prospect")
+        chosen = {"header": ["公司名称", "邮箱"], "fields": ["company", "email"]}
+        save_preset(uow, spec, "按邮箱", policy="update", keys=["email"], **chosen)
+    answer = send(client, headers, content, preset="按邮箱")
+    assert answer.status_code == 202, answer.text
+    run_jobs()
+    assert [row["company"] for row in all_rows()] == ["乙公司"]
+    for form, status in (
+        ({"duplicate_keys": "nothing"}, 422),
+        ({"duplicate_keys": "mobile"}, 422),
+        ({"defaults": "[1]"}, 400),
+        ({"defaults": '{"source": 1}'}, 400),
+        ({"defaults": '{"company": "x"}'}, 422),
+        ({"preset": "没有"}, 404),
+    ):
+        assert send(client, headers, content, **form).status_code == status, form
+
+
+def test_the_template_over_http(client, bearer, admin_id, make_person, tmp_path):
+    answer = client.get("/api/v1/imports/prospect/template.xlsx", headers=bearer(admin_id))
+    path = tmp_path / "t.xlsx"
+    path.write_bytes(answer.data)
+    table = open_table(path, path.name)
+    assert len(table.sheets) == 2
+    typist = bearer(make_person(roles=["typist"]))
+    assert client.get("/api/v1/imports/prospect/template.xlsx", headers=typist).status_code == 403
+    assert client.get("/api/v1/imports/nothing/template.xlsx", headers=typist).status_code == 404

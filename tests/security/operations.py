@@ -543,7 +543,7 @@ def update_row(probe: Probe) -> tuple[Any, Any]:
     def say() -> str:
         oracle, user, entity = probe.oracle, probe.user, probe.entity
         good = (
-            not row["archived"]
+            oracle.living(entity, row)
             and oracle.reaches(user, entity, "update", row)
             and _may_write(probe, values, row)
             and oracle.reaches(user, entity, "update", _with_owner(probe, row, values))
@@ -583,12 +583,33 @@ def create_row(probe: Probe) -> tuple[Any, Any]:
 
 
 @operation
+def create_with_lines(probe: Probe) -> tuple[Any, Any]:
+    """A record and its lines in one call: the right to create it is the right to both."""
+    probe.entity = "oracle_deal"
+    oracle, user, lines = probe.oracle, probe.user, [{"product": "new", "price": "1.00"}]
+    values = {"title": "New", "owner": probe.rng.choice(list(oracle.world["users"]))}
+    item = {**values, "lines": lines}
+    got = probe.write(lambda uow: service.create(uow, "oracle_deal", [item]))
+    made = {name: None for name in probe.facts["stored"]}
+    made = _with_owner(probe, made | {"created_by": user, "id": 0, "stage": "new"}, values)
+    good = (
+        oracle.may(user, "oracle_deal", "create")
+        and _may_write(probe, values, None)
+        and oracle.reaches(user, "oracle_deal", "create", made)
+        and oracle.level(user, "oracle_deal", "lines") == WRITE
+        and all(oracle.level(user, "oracle_line", name) == WRITE for name in (*lines[0], "deal"))
+    )
+    return got, "done" if good else REFUSED
+
+
+@operation
 def delete_row(probe: Probe) -> tuple[Any, Any]:
     if probe.entity == "user":
         probe.entity = "oracle_deal"
     row = probe.any_row()
     got = probe.write(lambda uow: service.delete(uow, probe.entity, [row["id"]]))
-    good = not row["archived"] and probe.oracle.reaches(probe.user, probe.entity, "delete", row)
+    living = probe.oracle.living(probe.entity, row)
+    good = living and probe.oracle.reaches(probe.user, probe.entity, "delete", row)
     return got, "done" if good else REFUSED
 
 
@@ -612,6 +633,7 @@ def use_verb(probe: Probe) -> tuple[Any, Any]:
     params = {"reason": "good"} if verb == "approve" else {"to": to}
     got = probe.write(lambda uow: service.act(uow, probe.entity, verb, [row["id"]], params))
     good = not row["archived"] and probe.oracle.reaches(probe.user, probe.entity, verb, row)
+    good = good and (verb == "assign" or row["stage"] != "lost")
     return got, "done" if good else REFUSED
 
 
@@ -663,7 +685,7 @@ def rest_get(probe: Probe) -> tuple[Any, Any]:
 
     def say() -> Any:
         reached = probe.oracle.reaches(probe.user, probe.entity, "read", row)
-        if row["archived"] or not reached:
+        if not probe.oracle.living(probe.entity, row) or not reached:
             raise Refused(row["id"])
         for name, value in probe.shown(row).items():
             if isinstance(value, str) and body != REFUSED:
@@ -683,7 +705,7 @@ def rest_refused_patch(probe: Probe) -> tuple[Any, Any]:
     """A change that the oracle refuses is refused; those it allows are made by `update_row`."""
     row, values = probe.any_row(), _change(probe)
     oracle, user, entity = probe.oracle, probe.user, probe.entity
-    if not row["archived"] and oracle.reaches(user, entity, "update", row):
+    if oracle.living(entity, row) and oracle.reaches(user, entity, "update", row):
         return REFUSED, REFUSED
     answer = probe.client.patch(
         f"/api/v1/records/{entity}/{row['id']}", json=values, headers=probe.headers
@@ -694,7 +716,8 @@ def rest_refused_patch(probe: Probe) -> tuple[Any, Any]:
 @operation
 def rest_refused_delete(probe: Probe) -> tuple[Any, Any]:
     row, entity = probe.any_row(), probe.entity
-    if not row["archived"] and probe.oracle.reaches(probe.user, entity, "delete", row):
+    living = probe.oracle.living(entity, row)
+    if living and probe.oracle.reaches(probe.user, entity, "delete", row):
         return REFUSED, REFUSED
     answer = probe.client.delete(f"/api/v1/records/{entity}/{row['id']}", headers=probe.headers)
     return (REFUSED if answer.status_code in (403, 404) else answer.status_code), REFUSED

@@ -138,8 +138,16 @@ class Oracle:
         return {
             key: row
             for key, row in self.rows[entity].items()
-            if row["archived"] is archived and self.reaches(user, entity, "read", row)
+            if (row["archived"] if archived else self.living(entity, row))
+            and self.reaches(user, entity, "read", row)
         }
+
+    def living(self, entity: str, row: dict[str, Any]) -> bool:
+        """Not in the recycle bin; a line is there with its parent."""
+        if row["archived"] or not self.entities[entity]["parent"]:
+            return not row["archived"]
+        field, parent, _lines = self.entities[entity]["parent"]
+        return self.living(parent, self.rows[parent][row[field]])
 
     def shown(self, user: int, entity: str, row: dict[str, Any]) -> dict[str, Any]:
         """One row as somebody sees it: stored fields only."""

@@ -112,3 +112,18 @@ def test_older_jobs_are_on_further_pages(admin, make_job):
     assert f'/admin/jobs/{keys[0]}"' not in first
     following = re.search(r'href="([^"]+)"[^>]* rel="next"', first)[1]
     assert f'/admin/jobs/{keys[0]}"' in text(admin.get(following))
+
+
+def test_ones_own_list_leads_to_the_progress_and_to_the_file(sign_in, make_job, admin_id):
+    """B7: a long export is found again, while it runs and when its file is ready."""
+    running = make_job("导出人员", person=admin_id, state="running", done=3, total=9)
+    ready = make_job("导出完成", person=admin_id, state="done", result={"report": 41})
+    browser = sign_in()
+    page = text(browser.get("/jobs"))
+    for key in (running, ready):
+        assert f'href="/r/user/exchange/{key}"' in page
+    assert page.count('href="/files/41"') == 1
+    progress = text(browser.get(f"/r/user/exchange/{running}"))
+    assert 'hx-trigger="every 1s"' in progress
+    assert '<progress value="3" max="9"' in progress
+    assert 'href="/files/41"' in text(browser.get(f"/r/user/exchange/{ready}"))

@@ -133,7 +133,7 @@ def test_what_was_saved_is_what_the_form_shows_and_what_people_may_do(
     }
     form.pop("permissions", None)
     assert admin.post(url, data=form).status_code == 302
-    shown = form_of(admin, url)
+    shown = form_of(admin, f"{url}?more=specimen")
     for name in ("read", "update", "export", "keep"):
         assert shown[f"scope:specimen.{name}"] == form[f"scope:specimen.{name}"]
     assert shown["field:specimen.price"] == "hidden"
@@ -196,6 +196,45 @@ def test_one_cell_of_an_entity_that_followed_the_first_row(admin, unit_of_work, 
     assert access.scopes["read"] == ("all",)
     assert access.scopes["create"] == ("own",)
     assert not access.may("delete")
+
+
+def test_a_row_is_opened_when_it_is_asked_for(admin, keeper, unit_of_work):
+    """Q1: verbs and fields come with the row that is opened, and are saved as they were shown."""
+    with unit_of_work() as uow:
+        rules = {"specimen": {"phone": "masked"}}
+        grants = {"specimen": {"read": "all", "keep": "own"}}
+        service.update(uow, "role", {keeper["id"]: {"grants": grants, "field_rules": rules}})
+    url = f"/admin/roles/{keeper['id']}/edit"
+    closed = form_of(admin, url)
+    assert not any(name.startswith(("field:", "scope:specimen.keep")) for name in closed)
+    part = form_of(admin, f"{url}/specimen")
+    assert part["field:specimen.phone"] == "masked"
+    assert part["scope:specimen.keep"] == "own"
+    assert admin.get(f"{url}/specimen_part").status_code == 404
+    assert (
+        admin.post(url, data=closed | part | {"field:specimen.phone": "hidden"}).status_code == 302
+    )
+    saved = role(unit_of_work, "keeper")
+    assert saved["field_rules"]["specimen"]["phone"] == "hidden"
+    assert saved["grants"] == grants
+
+
+def test_a_row_that_was_not_opened_keeps_its_verbs(admin, keeper, unit_of_work):
+    """Also when all that is shown of it goes back to following the row for everything."""
+    with unit_of_work() as uow:
+        grants = {"*": {"read": "all"}, "specimen": {"read": "own", "keep": "own"}}
+        service.update(uow, "role", {keeper["id"]: {"grants": grants}})
+    url = f"/admin/roles/{keeper['id']}/edit"
+    form = form_of(admin, url)
+    shown = [name for name in form if name.startswith("scope:specimen.")]
+    admin.post(url, data=form | dict.fromkeys(shown, "inherit"))
+    saved = role(unit_of_work, "keeper")["grants"]["specimen"]
+    assert saved == {"read": "all", "keep": "own"}
+    form = form_of(admin, f"{url}?more=specimen")
+    shown = [name for name in form if name.startswith("scope:specimen.")]
+    assert "scope:specimen.keep" in shown
+    admin.post(url, data=form | dict.fromkeys(shown, "inherit"))
+    assert "specimen" not in role(unit_of_work, "keeper")["grants"]
 
 
 def test_what_the_form_does_not_show_is_kept(admin, keeper, unit_of_work):

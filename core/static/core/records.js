@@ -38,6 +38,7 @@
       row.innerHTML = row.innerHTML.replaceAll(`${lines.dataset.lines}.NEW`, `${lines.dataset.lines}.${next}`);
       body.append(row);
       window.htmx?.process(row);
+      row.dispatchEvent(new Event("dougong:added", { bubbles: true }));
       $("input:not([type=hidden]), select, textarea", row)?.focus();
     }
     lines.dispatchEvent(new Event("input", { bubbles: true }));

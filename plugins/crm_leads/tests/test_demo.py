@@ -54,6 +54,26 @@ def test_the_story_is_told(runtime, unit_of_work, sign_in):
     assert browser.get("/sign-in").status_code in (200, 302)
 
 
+def test_the_trail_tells_the_story_as_the_records_do(runtime, unit_of_work):
+    """Who made each lead and when, not who told the story."""
+    run_demo(runtime)
+    leads = {lead["id"]: lead for lead in everything(unit_of_work, "lead")}
+    with unit_of_work(write=False) as uow:
+        made = {
+            "all": [
+                {"field": "entity", "op": "eq", "value": "lead"},
+                {"field": "action", "op": "eq", "value": "create"},
+            ]
+        }
+        pages = query.stream(uow, "audit_entry", ListQuery(filter=made, sort="id"), action="read")
+        entries = [row for page in pages for row in page.items]
+    assert len(entries) == len(leads)
+    for entry in entries:
+        lead = leads[entry["record_id"]]
+        assert (entry["at"], entry["actor"]) == (lead["created_at"], lead["created_by"])
+    assert entries[-1]["at"] - entries[0]["at"] > timedelta(days=500)
+
+
 def test_the_story_is_the_same_for_the_same_day(runtime, unit_of_work):
     from plugins.crm_leads import demo
 

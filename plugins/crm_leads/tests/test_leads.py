@@ -77,7 +77,7 @@ def test_who_names_a_pool_puts_the_lead_there(unit_of_work, team, read):
     assert (pooled["owner"], pooled["department"]) == (None, None)
     assert owned["owner"] == team.marketing
     assert defaulted["owner"] is None
-    assert read(defaulted["pool"], entity="lead_pool")["name"] == "公共线索池"
+    assert read(defaulted["pool"], entity="lead_pool")["name"] == "公司公海"
 
 
 def test_statuses_change_by_hand_only_as_they_may(unit_of_work, team, make_leads, read):

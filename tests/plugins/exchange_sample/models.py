@@ -12,6 +12,7 @@ from core.fields import (
     Boolean,
     Choice,
     ChoiceField,
+    Computed,
     Date,
     DateTime,
     Email,
@@ -20,6 +21,7 @@ from core.fields import (
     File,
     Image,
     Integer,
+    Lines,
     LongText,
     Money,
     MultiChoice,
@@ -92,6 +94,35 @@ class Thing(Entity):
     picture: Mapped[int | None] = field(Image(), label="Picture")
 
 
+class Parcel(Entity):
+    """What is sent to somebody, with its contents as lines."""
+
+    __tablename__ = "exchange_sample_parcel"
+
+    title: Mapped[str | None] = field(Text(80), label="Title", required=True)
+    code: Mapped[str | None] = field(Text(20), label="Code", unique=True)
+    contents = detached(Lines("parcel_line", parent="parcel"), label="Contents")
+    value: Mapped[Decimal | None] = field(
+        Computed("SUM(contents.price)", Money()), label="Value", column="value_total"
+    )
+
+
+class ParcelLine(Entity):
+    """One thing in a parcel."""
+
+    __tablename__ = "exchange_sample_parcel_line"
+
+    parcel: Mapped[int | None] = field(
+        Reference("parcel", on_delete="cascade"),
+        label="Parcel",
+        table="exchange_sample_parcel",
+        column="parcel_id",
+        required=True,
+    )
+    what: Mapped[str | None] = field(Text(80), label="What", required=True)
+    price: Mapped[Decimal | None] = field(Money(), label="Price")
+
+
 PROSPECT = EntityDef(
     name="prospect",
     model=Prospect,
@@ -103,4 +134,16 @@ PROSPECT = EntityDef(
 )
 THING = EntityDef(
     name="thing", model=Thing, label="Thing", label_plural="Things", label_field="name"
+)
+PARCEL = EntityDef(
+    name="parcel", model=Parcel, label="Parcel", label_plural="Parcels", label_field="title"
+)
+PARCEL_LINE = EntityDef(
+    name="parcel_line",
+    model=ParcelLine,
+    label="Content",
+    label_plural="Contents",
+    label_field="what",
+    parent_field="parcel",
+    navigable=False,
 )

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from core.entities import service
+from core.errors import Refused
 from core.fields import ActionSpec, EntityDef, FieldSpec, Reference, Text
 from core.plugins import hookimpl
 from oracle_sample.models import Account, Deal, Line, Note
@@ -24,6 +25,12 @@ def assign(uow: Any, records: Sequence[Mapping[str, Any]], params: Mapping[str, 
         service.update(uow, "oracle_deal", {record["id"]: {"owner": params["to"]}})
 
 
+def why_not_approved(uow: Any, records: Sequence[Mapping[str, Any]]) -> None:
+    """In words of its own for one kind of lost deals only."""
+    if any(record["won"] for record in records):
+        raise Refused("It cannot be won and lost.")
+
+
 @hookimpl
 def register_entities() -> Iterable[EntityDef]:
     return [
@@ -38,10 +45,13 @@ def register_entities() -> Iterable[EntityDef]:
                 ActionSpec(
                     "approve", "Approve", approve,
                     params=(FieldSpec("reason", Text(60), "Reason", required=True),),
+                    when={"field": "stage", "op": "ne", "value": "lost"},
+                    why_not=why_not_approved,
                 ),
                 ActionSpec(
                     "assign", "Assign", assign,
                     params=(FieldSpec("to", Reference("user"), "To", required=True),),
+                    when={"field": "title", "op": "ne", "value": "Sealed"},
                     bulk=False,
                 ),
             ),

@@ -95,6 +95,20 @@ def test_a_role_that_could_not_be_read_is_not_written(unit_of_work, admin_id, va
     assert refused.value.problems[0].field in values
 
 
+def test_the_administrators_role_stays(unit_of_work, admin_id):
+    """Also for administrators: without it nobody could be made one again."""
+    with unit_of_work(admin_id) as uow:
+        (kept,) = service.create(uow, "role", [{"name": "n", "title": "t"}])
+        roles = {row["name"]: row["id"] for row in query.page(uow, "role", ListQuery()).items}
+        with pytest.raises(Invalid) as refused:
+            service.delete(uow, "role", [roles["admin"]])
+        service.delete(uow, "role", [kept])
+    assert [(p.field, p.code) for p in refused.value.problems] == [("name", "last_admin")]
+    with unit_of_work(admin_id, write=False) as uow:
+        names = {row["name"] for row in query.page(uow, "role", ListQuery()).items}
+    assert names == set(roles) - {"n"}
+
+
 def test_a_record_may_not_be_changed_out_of_a_condition(unit_of_work, person, deal):
     """ "May change deals that are not won" does not mean: may win them."""
     scope = {"condition": {"field": "stage", "op": "ne", "value": "won"}}
@@ -342,6 +356,7 @@ def test_what_is_kept_by_the_suite_is_not_written_by_hand(unit_of_work, admin_id
             with pytest.raises(Forbidden):
                 do()
         assert service.create(uow, "oracle_deal", []) == []
+        assert service.update(uow, "oracle_deal", {}) == []
         service.delete(uow, "oracle_deal", [])
 
 

@@ -75,12 +75,24 @@ def record() -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def context() -> EvaluationContext:
-    rates = {("rates", "A", "rate"): Decimal("0.9"), ("rates", Decimal(7), "name"): "seven"}
+    rates = {
+        ("rates", "A", "rate"): Decimal("0.9"),
+        ("rates", Decimal(7), "name"): "seven",
+        ("rates", "B", "rate"): "1,250.5",
+        ("rates", "B", "share"): "8.5%",
+        ("rates", "B", "since"): "2024-05-01",
+        ("rates", "B", "open"): "是",
+        ("rates", "C", "rate"): "much",
+    }
+
+    def lookup(table: str, key: Any, column: str, below: bool) -> Any:
+        return rates.get((table, Decimal(7) if below and key > 7 else key, column))
+
     return EvaluationContext(
         now=datetime(2024, 3, 1, 16, 30, tzinfo=UTC),
         today=date(2024, 3, 2),
         timezone=ZoneInfo("Asia/Shanghai"),
-        lookup=lambda table, key, column: rates.get((table, key, column)),
+        lookup=lookup,
         is_workday=None,
     )
 

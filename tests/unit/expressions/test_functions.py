@@ -13,6 +13,7 @@ from core.expressions import (
     EvaluationContext,
     ExpressionError,
     Scope,
+    Source,
     compile_expression,
     describe_functions,
 )
@@ -67,10 +68,32 @@ NUMBERS = [
     ("WORKDAYS(DATE(2024, 3, 1), DATE(2024, 3, 11))", "7"),
     ("工作日(DATE(2024, 3, 11), DATE(2024, 3, 1))", "-7"),
     ("WORKDAYS(DATE(2024, 3, 2), DATE(2024, 3, 3))", "0"),
+    ("LOOKUP('rates', 'B', 'rate')", "1250.5"),
+    ("LOOKUP('rates', 'B', 'share')", "0.085"),
     ("LOOKUP('rates', customer.level, 'rate')", "0.9"),
     ("LEN('斗拱😀')", "3"),
     ("长度('')", "0"),
 ]
+
+
+LOOKED_UP = [
+    ("WORKDAY(DATE(2024, 3, 1), 1)", date(2024, 3, 4)),
+    ("工作日推移(DATE(2024, 3, 2), 5)", date(2024, 3, 8)),
+    ("WORKDAY(DATE(2024, 3, 4), -1.9)", date(2024, 3, 1)),
+    ("WORKDAY(DATE(2024, 3, 2), 0)", date(2024, 3, 2)),
+    ("WORKDAY(DATE(9999, 12, 30), 9)", None),
+    ("WORKDAY(null, 9)", None),
+    ("LOOKUP('rates', 'B', 'since', 'date')", date(2024, 5, 1)),
+    ("LOOKUP('rates', 'B', 'open', '是否')", True),
+    ("LOOKUP('rates', 9, 'name', 'text', 'at or below')", "seven"),
+    ("LOOKUP('rates', 9, 'name', 'text', 'exact')", None),
+    ("LOOKUP('rates', 9, 'name', '文本', '不大于')", "seven"),
+]
+
+
+@pytest.mark.parametrize(("source", "expected"), LOOKED_UP)
+def test_days_and_tables(value: Any, source: str, expected: Any) -> None:
+    assert value(source) == expected
 
 
 @pytest.mark.parametrize(("source", "expected"), NUMBERS)
@@ -165,8 +188,11 @@ def test_truths(value: Any, source: str, expected: bool) -> None:
     assert value(source) is expected
 
 
+CASES = (NUMBERS, TEXTS, DATES, TRUTHS, LOOKED_UP)
+
+
 def test_every_function_is_tried_here() -> None:
-    sources = " ".join(case[0] for cases in (NUMBERS, TEXTS, DATES, TRUTHS) for case in cases)
+    sources = " ".join(case[0] for cases in CASES for case in cases)
     untried = {
         function.name
         for function in FUNCTIONS
@@ -185,6 +211,41 @@ def test_workdays_ask_the_calendar(scope: Scope) -> None:
     assert expression.evaluate({}, context) == 5
 
 
+def test_a_workday_in_the_calendar(scope: Scope) -> None:
+    """A Saturday that is worked, and a week off."""
+    worked, off = date(2024, 3, 2), range(4, 9)
+    context = EvaluationContext(
+        datetime(2024, 2, 1, tzinfo=UTC),
+        date(2024, 2, 1),
+        is_workday=lambda day: (
+            day == worked or (day.weekday() < 5 and not (day.month == 3 and day.day in off))
+        ),
+    )
+    moved = compile_expression("WORKDAY(DATE(2024, 3, 1), 2)", scope)
+    assert moved.evaluate({}, context) == date(2024, 3, 11)
+    back = compile_expression("WORKDAY(DATE(2024, 3, 11), -2)", scope)
+    assert back.evaluate({}, context) == date(2024, 3, 1)
+
+
+def test_what_is_looked_into_is_known(scope: Scope) -> None:
+    """The dependency graph asks for it."""
+    source = "LOOKUP('rates', 1, 'a') + LOOKUP(no_text, 1, 'a') + WORKDAYS(signed_on, signed_on)"
+    sources = compile_expression(source, scope).sources
+    assert sources == {
+        Source("lookup", "rates"): (0, 23),
+        Source("lookup", None): (26, 49),
+        Source("calendar", None): (52, 82),
+    }
+
+
+def test_only_numbers_are_looked_up_at_or_below(scope: Scope) -> None:
+    with pytest.raises(ExpressionError, match="Only a number") as refused:
+        compile_expression("1 + LOOKUP('rates', 'A', 'rate', 'number', 'at or below')", scope)
+    assert refused.value.column == 5
+    with pytest.raises(ExpressionError, match='"at or below", "exact"'):
+        compile_expression("LOOKUP('rates', 1, 'rate', 'number', 'roughly')", scope)
+
+
 def test_lookup_refuses_what_it_cannot_answer(scope: Scope, context: EvaluationContext) -> None:
     bare = EvaluationContext(context.now, context.today)
     with pytest.raises(ExpressionError, match="no tables") as refused:
@@ -192,6 +253,8 @@ def test_lookup_refuses_what_it_cannot_answer(scope: Scope, context: EvaluationC
     assert refused.value.column == 5
     with pytest.raises(ExpressionError, match="is not text"):
         compile_expression("LOOKUP('rates', 'A', 'rate', 'text')", scope).evaluate({}, context)
+    with pytest.raises(ExpressionError, match="is not a number"):
+        compile_expression("LOOKUP('rates', 'C', 'rate')", scope).evaluate({}, context)
 
 
 def test_the_context_of_a_clock() -> None:
@@ -215,5 +278,5 @@ def test_help_lists_every_function() -> None:
         assert row.summary.endswith(".")
         assert row.other_names
     assert {row.name for row in rows if not row.has_sql} == {
-        "SUM", "COUNT", "AVG", "DATE", "WORKDAYS", "LOOKUP", "TEXT", "UPPER", "LOWER",
+        "SUM", "COUNT", "AVG", "DATE", "WORKDAYS", "WORKDAY", "LOOKUP", "TEXT", "UPPER", "LOWER",
     }  # fmt: skip

@@ -112,6 +112,7 @@ def test_truths(value: Any, source: str) -> None:
         ("客户.级别 & customer.level", {"customer.level"}),
         ("customer.owner.name", {"customer.owner.name"}),
         ("[客户].[级别]", {"customer.level"}),
+        ("[客户.级别] & [ customer．OWNER.name ]", {"customer.level", "customer.owner.name"}),
         ("customer = null", {"customer"}),
         (
             "SUM(明细.[Unit price] * lines.数量 * amount)",
@@ -124,6 +125,31 @@ def test_truths(value: Any, source: str) -> None:
 )
 def test_dependencies_are_canonical(scope: Scope, source: str, dependencies: set[str]) -> None:
     assert compile_expression(source, scope).dependencies == dependencies
+
+
+def test_a_label_with_a_dot_is_that_label() -> None:
+    """``[a.b]`` is a path only when nothing is called so."""
+    customer = Scope([Symbol("level", Kind.TEXT)])
+    symbols = [
+        Symbol("customer", Kind.NUMBER, target=customer),
+        Symbol("n", Kind.NUMBER, ("v1.5",)),
+    ]
+    scope = Scope(lambda: symbols)
+    assert compile_expression("[v1.5]", scope).dependencies == {"n"}
+    assert compile_expression("[customer.level]", scope).dependencies == {"customer.level"}
+    with pytest.raises(ExpressionError, match="no field lavel here; did you mean level") as refused:
+        compile_expression("'' & [customer.lavel]", scope)
+    assert (refused.value.column, refused.value.length) == (6, 16)
+
+
+def test_a_path_leads_over_three_records() -> None:
+    person: list[Symbol] = []
+    scope = Scope(lambda: person)
+    person += [Symbol("name", Kind.TEXT), Symbol("boss", Kind.NUMBER, target=scope)]
+    assert compile_expression("boss.boss.boss.name", scope).dependencies == {"boss.boss.boss.name"}
+    with pytest.raises(ExpressionError, match="at most 3 records") as refused:
+        compile_expression("boss.boss.boss.boss.name", scope)
+    assert (refused.value.column, refused.value.length) == (21, 4)
 
 
 def test_volatile_means_the_time(scope: Scope) -> None:

@@ -194,7 +194,7 @@ def sources(draw: Any, kind: Kind, depth: int = 3) -> str:
 N, T, B, D, M = Kind.NUMBER, Kind.TEXT, Kind.BOOLEAN, Kind.DATE, Kind.DATETIME
 _LEAVES: dict[Kind, list[str]] = {
     N: ["money", "金额", "rate", "[折扣 率]", "count", "null", *_NUMBERS, *_BIG],
-    T: ["name", "名称", "status", "customer.level", "null", *_TEXTS],
+    T: ["name", "名称", "status", "customer.level", "[customer.LEVEL]", "null", *_TEXTS],
     B: ["flag", "true", "假", "null", "flag"],
     D: ["day", "日子", "other_day", "TODAY()", "DATE(2024, 2, 29)", "null", "DATE(moment)"],
     M: ["moment", "NOW()", "moment", "null"],
@@ -430,6 +430,7 @@ def test_user_text_is_always_bound() -> None:
         "COUNT(lines)",
         "MAX(lines.amount)",
         "1 + WORKDAYS(day, other_day)",
+        "WORKDAY(day, count)",
         'LOOKUP("t", 1, "c")',
         'TEXT(money, "0.00")',
         "UPPER(name)",

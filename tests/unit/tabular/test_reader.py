@@ -12,7 +12,7 @@ import openpyxl
 import pytest
 import xlwt
 
-from core.tabular.errors import TableError
+from core.tabular.errors import TableError, TableLimits
 from core.tabular.reader import Table, open_table
 
 TEXT = "公司名称,联系人,手机\n重庆华恒有限公司,王伟,13800138000\n潍坊锦达公司,李娜,13900139000\n"
@@ -164,3 +164,38 @@ def test_formulas_give_their_stored_values(opened: Any) -> None:
     buffer = io.BytesIO()
     book.save(buffer)
     assert list(opened(buffer.getvalue(), "a.xlsx").rows()) == [(2, [1, None])]
+
+
+@pytest.mark.parametrize("kind", ["csv", "xlsx"])
+def test_counting_and_choosing_agree_with_reading(opened: Any, kind: str) -> None:
+    rows = [["名称", "数"], ["甲", 0], ["", ""], ["'=1+1", ""], ["", 0], ["'", "x"], ["乙", 1.5]]
+    if kind == "csv":
+        content: Any = "\n".join(",".join(map(str, row)) for row in rows) + "\n"
+    else:
+        book = openpyxl.Workbook()
+        for row in rows:
+            book.active.append([cell if cell != "" else None for cell in row])
+        stream = io.BytesIO()
+        book.save(stream)
+        content = stream.getvalue()
+    table = opened(content, f"a.{kind}")
+    read = list(table.rows())
+    assert [line for line, _cells in read] == [2, 4, 5, 6, 7]
+    assert table.count() == len(read)
+    assert list(table.rows({3, 4, 7, 99})) == [read[1], read[4]]
+
+
+@pytest.mark.parametrize(
+    ("limits", "code"),
+    [
+        (TableLimits(rows=2), "too_many_rows"),
+        (TableLimits(columns=2), "too_many_columns"),
+        (TableLimits(cell=8), "cell_too_long"),
+    ],
+)
+def test_counting_refuses_what_reading_refuses(opened: Any, limits: TableLimits, code: str) -> None:
+    table = opened("a,b\n1,2\n3,4\n123456789,5,6\n", "a.csv", limits=limits)
+    for read in (table.count, lambda: list(table.rows())):
+        with pytest.raises(TableError) as refused:
+            read()
+        assert refused.value.code == code

@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[3]
 STATIC = ROOT / "core" / "static" / "core"
 TEMPLATES = sorted((ROOT / "core" / "templates" / "core").glob("*.html"))
 TOKENS = ROOT / "themes" / "default" / "static"
+SHEETS = (STATIC / "app.css", TOKENS / "pages.css")
 
 #: Each would need a looser policy than ``script-src 'self'; style-src 'self'``.
 FORBIDDEN = {
@@ -122,6 +123,39 @@ def test_states_are_readable_on_their_wash(palette, state):
     assert contrast(palette[state], palette[f"{state}-wash"]) >= 4.5
 
 
+def pairs_of_rules() -> set[tuple[str, str]]:
+    """(colour of the text, colour behind it) of every rule that sets both."""
+    found = set()
+    for sheet in SHEETS:
+        for rule in re.findall(r"\{([^{}]*)\}", sheet.read_text("utf-8")):
+            colour = re.search(r"(?:^|[;\s])color: var\(--([\w-]+)\)", rule)
+            ground = re.search(r"background: var\(--([\w-]+)\)", rule)
+            if colour and ground:
+                found.add((colour[1], ground[1]))
+    return found
+
+
+def test_what_a_rule_writes_can_be_read_on_what_it_paints(palette):
+    """Every pair of tokens that the style sheets put together, by WCAG 2.2 AA."""
+    pairs = pairs_of_rules()
+    assert len(pairs) >= 15
+    weak = {pair: contrast(palette[pair[0]], palette[pair[1]]) for pair in pairs}
+    assert {pair: found for pair, found in weak.items() if found < 4.5} == {}
+
+
+@pytest.mark.parametrize("wash", ["accent", "celadon", "amber", "indigo", "danger"])
+def test_text_is_readable_on_notices_and_chosen_rows(palette, wash):
+    inks = ("ink", "ink-soft", "ink-faint") if wash == "accent" else ("ink", "ink-soft")
+    weak = {ink: contrast(palette[ink], palette[f"{wash}-wash"]) for ink in inks}
+    assert min(weak.values()) >= 4.5, weak
+
+
+def test_focus_is_seen_on_every_surface(palette):
+    """The outline of what has the focus is of ink; WCAG 2.2 asks for 3."""
+    surfaces = ("paper", "paper-sunken", "paper-raised", "paper-hover", "accent-wash")
+    assert min(contrast(palette["ink"], palette[name]) for name in surfaces) >= 3
+
+
 def test_buttons_and_outlines_are_visible(palette):
     assert contrast(palette["on-accent"], palette["accent"]) >= 4.5
     assert contrast(palette["on-accent"], palette["accent-strong"]) >= 4.5
@@ -130,13 +164,15 @@ def test_buttons_and_outlines_are_visible(palette):
 
 
 def test_styles_use_only_tokens_that_exist():
-    used = set(re.findall(r"var\(--([\w-]+)", (STATIC / "app.css").read_text("utf-8")))
+    texts = [sheet.read_text("utf-8") for sheet in SHEETS]
+    used = {name for text in texts for name in re.findall(r"var\(--([\w-]+)", text)}
     assert used <= set(tokens("tokens.css"))
     assert set(tokens("tokens.dark.css")) <= set(tokens("tokens.css"))
 
 
 def test_styles_name_no_colour_themselves():
-    assert not re.search(r"#[0-9a-fA-F]{3,8}\b|rgb|hsl", (STATIC / "app.css").read_text("utf-8"))
+    for sheet in SHEETS:
+        assert not re.search(r"#[0-9a-fA-F]{3,8}\b|rgb|hsl", sheet.read_text("utf-8")), sheet
 
 
 def test_first_visit_is_small():

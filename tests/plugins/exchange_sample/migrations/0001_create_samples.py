@@ -8,7 +8,13 @@ revision = "0001"
 down_revision = None
 branch_labels = None
 depends_on = None
-TABLES = ("exchange_sample_prospect", "exchange_sample_thing", "exchange_sample_thing__helpers")
+TABLES = (
+    "exchange_sample_prospect",
+    "exchange_sample_thing",
+    "exchange_sample_thing__helpers",
+    "exchange_sample_parcel",
+    "exchange_sample_parcel_line",
+)
 
 
 def upgrade() -> None:

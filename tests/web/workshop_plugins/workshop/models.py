@@ -16,9 +16,11 @@ from core.fields import (
     Computed,
     Date,
     DateTime,
+    Document,
     Email,
     Entity,
     File,
+    Image,
     Integer,
     Lines,
     LongText,
@@ -78,6 +80,8 @@ class Order(Entity, Owned):
     note: Mapped[str | None] = field(LongText(), label="Note")
     story: Mapped[str | None] = field(RichText(), label="Story")
     drawing: Mapped[int | None] = field(File(), label="Drawing")
+    photo: Mapped[int | None] = field(Image(), label="Photo")
+    layout: Mapped[Any] = field(Document(), label="Layout")
     twice: Mapped[Decimal | None] = field(Computed("amount * 2", Money()), label="Twice")
     watchers = detached(References("user"), label="Watchers")
     parts = detached(Lines("part", parent="order"), label="Parts")
@@ -97,3 +101,5 @@ class Part(Entity):
     name: Mapped[str | None] = field(Text(60), label="Part name", required=True)
     quantity: Mapped[Decimal | None] = field(Number(), label="Quantity", default=Decimal(1))
     site: Mapped[int | None] = field(Reference("site"), label="From", table="workshop_site")
+    paper: Mapped[int | None] = field(File(max_bytes=2_000_000), label="Paper")
+    picture: Mapped[int | None] = field(Image(), label="Picture")

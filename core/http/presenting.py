@@ -6,18 +6,22 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from flask import current_app, flash, g, url_for
+from markupsafe import Markup
 
-from core.entities.inputs import InputContext
+from core.entities.forms import control_for
+from core.entities.inputs import FormInput, InputContext, is_given, read_input, to_input
 from core.entities.labels import Labels
 from core.entities.rendering import Reader, cell_renderer, display_text
 from core.entities.tables import column_kind
 from core.fields import EntitySpec, FieldSpec
+from core.http.rendering import macros
 from core.http.requests import runtime
 from core.work.uow import UnitOfWork
 
 __all__ = [
     "data_columns",
     "data_rows",
+    "draw_control",
     "input_context",
     "page_url",
     "reader_of",
@@ -69,6 +73,28 @@ def _file_address(key: int) -> str | None:
 def input_context(uow: UnitOfWork, labels: Labels | None = None) -> InputContext:
     """For whom inputs are drawn and read."""
     return InputContext(uow, reader_of(uow, labels))
+
+
+def draw_control(
+    context: InputContext,
+    item: FieldSpec,
+    value: Any,
+    *,
+    error: str = "",
+    options: Sequence[tuple[Any, str]] | None = None,
+    form: FormInput | None = None,
+) -> Markup:
+    """A field's label, control, help and error, drawn as on the generic form; filled with what was
+    typed when ``form`` is given. ``options`` are (value, label) pairs, as for `control_for`."""
+    typed = form is not None and is_given(item.type, form, item.name)
+    raw = (
+        read_input(item.type, form, item.name)
+        if form is not None and typed
+        else to_input(item.type, value, context)
+    )
+    made = control_for(context, item, raw, error=error, options=options)
+    drawn: Markup = macros("core/records/_control.html").control_field(made)
+    return drawn
 
 
 def data_columns(

@@ -1,0 +1,125 @@
+"""What a person adds to a file: values for columns it does not have, and names written out.
+
+Both are done to the rows before they are cleaned, as if the file had come so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from core.errors import Invalid, Problem
+from core.exchange.cleaning import ColumnCleaner
+from core.exchange.importing import ImportPlan
+from core.exchange.mapping import importable_fields
+from core.exchange.refusals import Refusal
+from core.fields import EntitySpec
+from core.i18n import gettext as _
+from core.tabular.cleaning import CleaningError, clean_text
+
+if TYPE_CHECKING:
+    from core.work.uow import UnitOfWork
+
+__all__ = ["Additions", "check_additions"]
+
+#: A row as `core.tabular` reads it: its line, and its cells.
+SheetRow = tuple[int, list[Any]]
+_MOST_NAMES = 500
+
+
+@dataclass(frozen=True)
+class Additions:
+    """``defaults`` are cells by field, for every row; ``names`` are what texts of a field's column
+    stand for: ``{field: {as written: in full}}``."""
+
+    defaults: Mapping[str, str] = field(default_factory=dict)
+    names: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    def plan(
+        self,
+        spec: EntitySpec,
+        header: Sequence[str],
+        fields: Sequence[str | None],
+        policy: str,
+        keys: Sequence[str] = (),
+    ) -> ImportPlan:
+        """The plan of the import, with one more column for each value of the whole file."""
+        more = [str(spec[name].label) if name in spec else name for name in self.defaults]
+        return ImportPlan(
+            spec.name, (*header, *more), (*fields, *self.defaults), policy, tuple(keys)
+        )
+
+    def rows(self, rows: Iterable[SheetRow], fields: Sequence[str | None]) -> Iterator[SheetRow]:
+        """The rows with what is added; ``fields`` are those of the file's own columns."""
+        width, more = len(fields), list(self.defaults.values())
+        named = [
+            (place, self.names[name])
+            for place, name in enumerate(fields)
+            if name is not None and name in self.names
+        ]
+        for line, cells in rows:
+            if more:
+                cells = [*cells[:width], *more]
+            for place, full in named:
+                cell = cells[place]
+                if type(cell) is str and (meant := full.get(clean_text(cell) or "")):
+                    cells[place] = meant
+            yield line, cells
+
+    def written_out(self, rows: Iterable[SheetRow], fields: Sequence[str | None]) -> int:
+        """How many cells of (already adjusted) rows hold a name written out."""
+        named = [
+            (place, set(self.names[name].values()))
+            for place, name in enumerate(fields)
+            if name is not None and name in self.names
+        ]
+        return sum(cells[place] in full for _line, cells in rows for place, full in named)
+
+
+def check_additions(
+    uow: UnitOfWork,
+    spec: EntitySpec,
+    fields: Sequence[str | None],
+    defaults: Mapping[str, str],
+    names: Mapping[str, Mapping[str, str]],
+) -> Additions:
+    """Checked additions to a file with these columns; blank defaults do not count.
+
+    Raises `Invalid` for a field that is not the actor's to fill or has a column already, and for
+    a value that the field does not take.
+    """
+    usable, problems = importable_fields(uow, spec), []
+    given = {name: text for name, text in defaults.items() if clean_text(text)}
+    for name, text in given.items():
+        problem = _problem(uow, spec, usable, fields, name, text)
+        if problem:
+            problems.append(Problem(f"defaults.{name[:80]}", "default", problem))
+    if sum(map(len, names.values())) > _MOST_NAMES:
+        message = _("At most %(n)s names can be written out.", n=_MOST_NAMES)
+        problems.append(Problem("names", "too_many", message))
+    if problems:
+        raise Invalid(problems[0].message, problems)
+    return Additions(given, {name: dict(pairs) for name, pairs in names.items() if pairs})
+
+
+def _problem(
+    uow: UnitOfWork,
+    spec: EntitySpec,
+    usable: Mapping[str, Any],
+    fields: Sequence[str | None],
+    name: str,
+    text: str,
+) -> str:
+    if name not in usable:
+        return _("There is no field %(name)s that you may import.", name=name[:60])
+    label = str(usable[name].label)
+    if name in fields:
+        return _("%(field)s has a column in the file already.", field=label)
+    cleaner = ColumnCleaner(uow, usable[name])
+    cleaner.prepare(uow, [text])
+    try:
+        cleaner.value(text)
+    except (CleaningError, Refusal) as error:
+        return f"{label}{_(': ')}{error.message}"
+    return ""

@@ -1,0 +1,32 @@
+"""Addresses of the generic pages, for links from elsewhere."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+from flask import url_for
+
+from core.entities.filters import FilterRow, row_pairs
+
+__all__ = ["list_url", "record_url"]
+
+
+def list_url(entity: str, *rows: tuple[str, ...], sort: str = "") -> str:
+    """The list with a filter that the reader can see and change there.
+
+    Each row is (field, operator, value…): ``list_url("lead", ("owner", "is_me"), ("status", "in",
+    "new", "following"))``. Operators are those of `core.entities.filters`.
+    """
+    pairs = [
+        pair
+        for field, op, *values in rows
+        for pair in row_pairs(FilterRow(field, op, tuple(values)))
+    ]
+    pairs += [("sort", sort)] if sort else []
+    base = url_for("web.list_records", entity=entity)
+    return f"{base}?{urlencode(pairs)}" if pairs else base
+
+
+def record_url(entity: str, record_id: int) -> str:
+    """The page of one record."""
+    return url_for("web.show_record", entity=entity, record_id=record_id)

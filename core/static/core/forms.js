@@ -1,0 +1,117 @@
+/* Comfort on forms: files are sent as they are chosen, drafts are kept, the first error is at hand.
+   Each form works without. Loaded after app.js. */
+"use strict";
+(() => {
+  const $ = (selector, root = document) => root.querySelector(selector);
+  const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
+  const on = (event, handler) => document.addEventListener(event, handler);
+  const token = () => $('meta[name="csrf-token"]').content;
+
+  /* ---- Files: sent when chosen, so that neither an error nor a closed tab loses them ---- */
+  const sending = new Set();
+  on("change", ({ target }) => {
+    const box = target.matches?.('input[type="file"]') && target.closest("[data-upload]");
+    if (box) send(box, target, target.files[0]);
+  });
+  function send(box, input, file) {
+    const progress = $("progress", box);
+    tell(box, "");
+    if (!file || !input.form.dataset.entity) return;
+    if (file.size > Number(box.dataset.limit)) {
+      input.value = "";
+      tell(box, box.dataset.tooLarge);
+      return;
+    }
+    const body = new FormData();
+    body.append("entity", input.form.dataset.entity);
+    body.append("input", input.name);
+    body.append("file", file);
+    const request = new XMLHttpRequest();
+    request.upload.onprogress = (event) => { progress.value = event.loaded / event.total; };
+    request.onloadend = () => {
+      sending.delete(request);
+      progress.hidden = true;
+      const answer = answerOf(request);
+      if (request.status === 201) {
+        keep(box, input, answer);
+      } else if (request.status) {
+        if (answer.message) input.value = "";
+        tell(box, answer.message || box.dataset.failed);
+      }  // without an answer the file stays chosen, and goes with the form
+    };
+    progress.hidden = false;
+    progress.value = 0;
+    sending.add(request);
+    request.open("POST", box.dataset.upload);
+    request.setRequestHeader("X-CSRF-Token", token());
+    request.send(body);
+  }
+  function answerOf(request) {
+    try { return JSON.parse(request.responseText); } catch { return {}; }
+  }
+  function keep(box, input, { id, name }) {
+    const kept = $('input[type="hidden"]', box);
+    const picture = $(".upload-picture", box);
+    kept.value = id;
+    input.value = "";
+    input.required = false;
+    input.removeAttribute("aria-invalid");
+    $("[data-upload-name]", box).textContent = name;
+    $(".upload-chosen", box).hidden = false;
+    box.classList.add("upload-kept");
+    $('[type="checkbox"]', box).checked = false;
+    if (picture) picture.src = `${box.dataset.upload}/${id}`;
+    kept.dispatchEvent(new Event("input", { bubbles: true }));
+  }
+  function tell(box, text) {
+    const output = $("[data-upload-error]", box);
+    output.textContent = text;
+    output.hidden = !text;
+  }
+
+  /* ---- Drafts: kept a moment after the last key, and when the page is put aside ---- */
+  let form, timer, waiting, left = false;
+  function touched(event) {
+    if (!form || left || !form.contains(event.target)) return;
+    clearTimeout(timer);
+    timer = setTimeout(keepDraft, 1500);
+    waiting ??= setTimeout(keepDraft, 10000);
+  }
+  on("input", touched);
+  on("change", touched);
+  on("visibilitychange", () => { if (document.hidden && timer) keepDraft(true); });
+  async function keepDraft(leaving) {
+    clearTimeout(timer);
+    clearTimeout(waiting);
+    timer = waiting = undefined;
+    const texts = [...new FormData(form)].filter(([name, value]) => typeof value === "string" && name !== "csrf_token");
+    const body = new URLSearchParams([...texts, ["record", form.dataset.record]]);
+    const keepalive = leaving === true && String(body).length < 60000;
+    const headers = { "X-CSRF-Token": token() };
+    try {
+      const answer = await fetch(form.dataset.draft, { method: "POST", body, headers, keepalive });
+      if (!answer.ok || left) return;
+      const output = $("[data-draft-state]", form);
+      output.textContent = `${output.dataset.kept} ${(await answer.json()).at}`;
+      output.hidden = false;
+    } catch { /* away from the network for a moment: the next key tries again */ }
+  }
+  on("submit", (event) => {
+    if (event.target !== form) return;
+    left = true;
+    clearTimeout(timer);
+    clearTimeout(waiting);
+    sending.forEach((request) => request.abort());
+  });
+  addEventListener("pageshow", () => { left = false; });
+
+  /* ---- Once the page is there ---- */
+  on("DOMContentLoaded", () => {
+    $$(".upload:has(.upload-chosen:not([hidden]))").forEach((box) => box.classList.add("upload-kept"));
+    form = $("form[data-draft]");
+    if (form?.hasAttribute("data-changed")) timer = setTimeout(keepDraft, 1500);
+    const wrong = $('.form [aria-invalid="true"], .form [data-wrong]');
+    const first = wrong?.matches("[data-wrong]") ? $("input:not([type=hidden]), select, textarea", wrong) || wrong : wrong;
+    first?.focus();
+  });
+})();

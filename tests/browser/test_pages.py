@@ -1,0 +1,175 @@
+"""Every page at two sizes, in both languages, as administrator and as salesperson (RELIABILITY O3)."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from core.entities import query, service
+from core.ops.install import run_demo
+from core.security.directory import find_user
+from core.testing.installation import ADMIN, PASSWORD
+from plugins.crm_leads.demo import DEMO_PASSWORD
+
+# A browser sees no difference between databases: one of them is enough.
+pytestmark = [pytest.mark.browser, pytest.mark.databases("sqlite")]
+
+DESK, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
+SELLER = "fu.yuheng@yuanheng.example"
+#: Not pages: for programs and machines.
+_NO_PAGE = re.compile(
+    r"^/(api/(?!docs)|static|favicon|healthz|readyz|metrics|suggest|files)|filter-row$"
+)
+#: Speaks of JSON, whose words are English.
+_FOR_PROGRAMMERS = "/api/docs"
+#: Of one entity and one record, beside the pages without parameters.
+_OF_LEADS = ("", "/new", "/import", "/export", "/bin", "?filtering=1", "?search=没有这家")
+_OF_ONE = ("", "/edit")
+_WIDTH = "document.documentElement.scrollWidth - innerWidth"
+_LINKS = "[...document.querySelectorAll('a[href]')].map((each) => each.href)"
+#: What a reader sees, without what is code, a name that somebody gave, or an address.
+_WORDS = """() => {
+    const page = document.body.cloneNode(true);
+    page.querySelectorAll("code, pre, script, template, [lang], kbd").forEach((e) => e.remove());
+    const named = [...page.querySelectorAll("[aria-label], [title], [placeholder]")].flatMap(
+        (e) => [e.getAttribute("aria-label"), e.title, e.getAttribute("placeholder")]);
+    const walker = document.createTreeWalker(page, NodeFilter.SHOW_TEXT);
+    const found = [];
+    while (walker.nextNode()) found.push(walker.currentNode.data);
+    return [...found, ...named.filter(Boolean)];
+}"""
+#: Words that Chinese texts of this trade write so.
+_TAKEN = {
+    *("api", "json", "csv", "xlsx", "xls", "excel", "xlsx,", "html", "http", "https", "url", "id"),
+    *("cny", "pdf", "chrome", "linux", "openapi", "english", "windows", "utc", "get", "post"),
+    *("patch", "delete", "put", "bearer", "authorization", "token", "dougong", "migrate", "round"),
+    *("lead", "customer", "price", "quantity", "gb", "yyyy", "mm", "dd", "seq", "chromium", "mb"),
+}
+
+
+def _pages(app):
+    """The addresses of all pages that need no parameter."""
+    rules = [rule for rule in app.url_map.iter_rules() if "GET" in (rule.methods or ())]
+    return sorted({r.rule for r in rules if not r.arguments and not _NO_PAGE.search(r.rule)})
+
+
+def _english(texts):
+    """English words that stand on a Chinese page."""
+    found = set()
+    for text in texts:
+        plain = re.sub(
+            r"\S+@\S+|https?://\S+|[\w.]+\.(?:json|csv|xlsx?)|\S*[_/{}]\S*|\w+\.[\w*]+", " ", text
+        )
+        words = re.findall(r"[A-Za-z][a-z'’]{2,}", plain)
+        found |= {word for word in words if word.lower() not in _TAKEN}
+    return found
+
+
+@pytest.fixture(scope="session")
+def dougong_plugins():
+    return ("crm_leads",)
+
+
+@pytest.fixture(scope="session")
+def dougong_plugin_folders():
+    return ()
+
+
+@pytest.fixture
+def told(runtime, unit_of_work):
+    """The demonstration; (email, password, a lead of theirs) by who looks."""
+    run_demo(runtime)
+    with unit_of_work(write=False) as uow:
+        seller = find_user(uow, SELLER)
+        wanted = query.ListQuery(filter={"field": "owner", "op": "eq", "value": seller}, limit=1)
+        (lead,) = query.page(uow, "lead", wanted).items
+    return {
+        "administrator": (ADMIN, PASSWORD, lead["id"]),
+        "salesperson": (SELLER, DEMO_PASSWORD, lead["id"]),
+    }
+
+
+@pytest.mark.parametrize("who", ["administrator", "salesperson"])
+def test_every_page_fits_speaks_and_leads_somewhere(
+    app, open_page, served, told, unit_of_work, who
+):
+    """O3: answers 200, without a complaint or a breach of the policy (see ``open_page``), no wider
+    than the screen, in the reader's language, and without a dead link."""
+    email, password, lead = told[who]
+    paths = [path for path in _pages(app) if who == "administrator" or "/admin" not in path]
+    paths += [f"/r/lead{end}" for end in _OF_LEADS] + [f"/r/lead/{lead}{end}" for end in _OF_ONE]
+    paths = [path for path in paths if path != "/sign-in"]
+    assert len(paths) >= (24 if who == "administrator" else 12), paths
+    wrong, links = [], set()
+    tab = open_page(DESK, email=email, password=password)
+    for locale in ("zh_CN", "en"):
+        with unit_of_work() as uow:
+            service.update(uow, "user", {find_user(uow, email): {"locale": locale}})
+        for path in paths:
+            tab.set_viewport_size(DESK)
+            answer = tab.goto(path)
+            if answer.status != 200:
+                wrong.append(f"{answer.status} {path}")
+            for size in (DESK, PHONE):
+                tab.set_viewport_size(size)
+                if (over := tab.evaluate(_WIDTH)) > 0:
+                    wrong.append(f"{path} in {locale} is {over} px wider than {size['width']}")
+            if locale == "zh_CN" and path != _FOR_PROGRAMMERS:
+                words = _english(tab.evaluate(_WORDS))
+                wrong += [f"{path} speaks English: {sorted(words)}"] if words else []
+            links |= {link.partition("#")[0] for link in tab.evaluate(_LINKS)}
+    wrong += _dead(tab, served, links - {served + path for path in paths})
+    assert wrong == [], "\n".join(wrong)
+
+
+def _dead(tab, served, links):
+    """Links that are answered with an error; of many alike, the first."""
+    alike = {re.sub(r"[0-9]+", "N", link): link for link in sorted(links, reverse=True)}
+    found = []
+    for link in alike.values():
+        if link.startswith(("tel:", "mailto:")):
+            continue
+        assert link.startswith(served), link
+        answer = tab.request.get(link)
+        if answer.status >= 400:
+            found.append(f"{answer.status} behind a link to {link}")
+    return found
+
+
+def test_the_keyboard_reaches_what_the_mouse_does(open_page, told):
+    """D10: skip link, search by “/”, menus that close, and a visible focus all the way."""
+    email, password, _lead = told["salesperson"]
+    tab = open_page(email=email, password=password)
+    tab.goto("/r/lead")
+    tab.keyboard.press("Tab")
+    assert tab.evaluate("document.activeElement.className") == "skip"
+    tab.keyboard.press("Enter")
+    assert tab.evaluate("document.activeElement.id") == "main"
+    tab.keyboard.press("/")
+    assert tab.evaluate("document.activeElement.name") == "q"
+    tab.keyboard.press("Escape")
+    menu = tab.locator(".page-header details.menu")
+    menu.locator("summary").click()
+    assert menu.get_attribute("open") is not None
+    tab.keyboard.press("Escape")
+    assert menu.get_attribute("open") is None
+    unseen = []
+    tab.goto("/r/lead")
+    for _step in range(40):
+        tab.keyboard.press("Tab")
+        seen, name, what = tab.evaluate(_FOCUS)
+        if not seen or not name:
+            unseen.append(what)
+    assert unseen == []
+
+
+#: [whether the focus shows, what it is called, the element].
+_FOCUS = """() => {
+    const e = document.activeElement, style = getComputedStyle(e);
+    const seen = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 1;
+    const label = e.labels && e.labels[0] ? e.labels[0].textContent : "";
+    const name = e.getAttribute("aria-label") || label || e.textContent.trim() || e.title;
+    return [seen || e === document.body, Boolean(name) || e === document.body,
+        e.outerHTML.slice(0, 120)];
+}"""

@@ -1,0 +1,1 @@
+"""Plugin for the tests of computed fields."""

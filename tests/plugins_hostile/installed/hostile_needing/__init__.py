@@ -1,0 +1,1 @@
+"""A plugin of the tests that fails where it is told to."""

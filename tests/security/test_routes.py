@@ -1,0 +1,162 @@
+"""Z1, Z2, Z4: each route is probed against the oracle, asked of everybody, or listed with a reason."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from typing import Any
+
+import pytest
+from operations import Probe
+from oracle import Oracle
+from probing import _actors, _tokens
+from routes import ENTITIES, ROUTES
+from test_requests import digest
+from worlds import populate, shuffle, tell
+
+from core.entities import service
+from core.http.requests import route_policy
+
+SEED = 5
+#: Leaves notes that somebody was there.
+LOGS = ("core_session", "core_sign_in", "core_api_token", "core_audit_entry", "core_epoch")
+
+_OWN = "shows and changes what belongs to the caller alone"
+_FRAME = "tells nothing of any record"
+#: Routes that no probe asks, and why.
+UNPROBED = {
+    "system.healthz": _FRAME,
+    "system.readyz": _FRAME,
+    "system.favicon": _FRAME,
+    "system.static": _FRAME,
+    "web.sign_in": "who signs in is tested in test_requests.py",
+    "web.sign_in_page": _FRAME,
+    "web.sign_out": _OWN,
+    "web.set_language": _OWN,
+    "web.set_color_scheme": _OWN,
+    "web.profile": _OWN,
+    "web.save_profile": _OWN,
+    "web.change_password": _OWN,
+    "web.end_own_session": _OWN,
+    "web.create_own_token": _OWN,
+    "web.revoke_own_token": _OWN,
+    "web.jobs": _OWN,
+    "web.revoke_own_tokens": _OWN,
+    "web.drop_draft": _OWN,
+    "web.keep_draft": "keeps what the caller has typed, for the caller alone",
+    "web.import_keep": "the file of another person is a missing one: test_pages.py of exchange",
+    "web.import_forget": _OWN,
+    "web.all_imports": _OWN,
+    "web.entity_imports": _OWN,
+    "web.undo_import": "the import of another person is a missing one: test_undo.py of exchange",
+    "web.undo_import_run": "the import of another person is a missing one: test_undo.py of exchange",
+    "api.list_imports": _OWN,
+    "api.rehearse_undo": "the import of another person is a missing one: test_undo.py of exchange",
+    "api.undo_import": "the import of another person is a missing one: test_undo.py of exchange",
+    "web.exchange_job": "the job of another person is a missing one: test_pages.py of exchange",
+    "web.choose_columns": _OWN,
+    "web.filter_row": "draws one row of a filter: fields are those of `list_records`",
+    "web.suggest_region": _FRAME,
+    "web.home": "its numbers come from `aggregate`, which is probed",
+    "web.upload_file": "a new file belongs to whoever uploads it, until it is attached",
+    "web.download_file": "readable with its record alone: test_files.py and test_access.py",
+    "web.import_columns": "the file of another person is a missing one: test_pages.py of exchange",
+    "web.import_preview": "the file of another person is a missing one: test_pages.py of exchange",
+    "web.import_run": "the file of another person is a missing one: test_pages.py of exchange",
+    "api.get_me": _OWN,
+    "api.list_tokens": _OWN,
+    "api.make_token": _OWN,
+    "api.remove_token": _OWN,
+    "api.get_job": "the job of another person is a missing one: test_rights.py of the API",
+    "api.stop_job": "the job of another person is a missing one: test_rights.py of the API",
+    "api.get_file": "readable with its record alone: test_files.py of exchange",
+    "api.get_schema": "the structure as far as the caller may see it: test_schema.py of the API",
+    "api.openapi": "the structure as far as the caller may see it: test_schema.py of the API",
+    "api.docs_page": "the structure as far as the caller may see it: test_schema.py of the API",
+    "system.metrics": "asks for a permission of its own: test_access.py",
+}
+
+
+def unexplained(app: Any) -> set[str]:
+    """Endpoints that nobody probes, nobody has listed, and that are not the administrators'."""
+    return {
+        rule.endpoint
+        for rule in app.url_map.iter_rules()
+        if rule.endpoint not in {*ROUTES, *UNPROBED} and not _is_admins(app, rule.endpoint)
+    }
+
+
+def _is_admins(app: Any, endpoint: str) -> bool:
+    return route_policy(app.view_functions[endpoint]) == "admin"
+
+
+@pytest.mark.databases("sqlite")
+def test_each_route_is_probed_or_listed_with_a_reason(app):
+    assert unexplained(app) == set(), "write a probe in routes.py, or say why none is needed"
+    endpoints = {rule.endpoint for rule in app.url_map.iter_rules()}
+    assert {*ROUTES, *UNPROBED} - endpoints == set(), "no such route any more"
+    assert {*ROUTES} & {*UNPROBED} == set()
+
+
+@pytest.mark.databases("sqlite")
+def test_a_new_route_is_noticed(app, monkeypatch):
+    """Positive control: one probe less, one listing less."""
+    monkeypatch.delitem(ROUTES, "web.bulk_edit")
+    monkeypatch.delitem(UNPROBED, "web.jobs")
+    assert unexplained(app) == {"web.bulk_edit", "web.jobs"}
+
+
+def test_routes_answer_as_the_oracle_says_and_refusals_write_nothing(
+    runtime, app, unit_of_work, database_kind
+):
+    """Z1, Z4: random people ask every route that deals with records."""
+    rng, hits, refused, differences = random.Random(SEED), Counter(), 0, []
+    populate(runtime, SEED)
+    tokens, client = _tokens(runtime), app.test_client()
+    per_route, worlds = (12, 4) if database_kind == "sqlite" else (4, 3)
+    for _ in range(worlds):
+        oracle, actors = Oracle(tell(runtime)), _actors(runtime, tokens)
+        people = [key for key in oracle.world["users"] if key in tokens]
+        before = digest(unit_of_work, without=LOGS)
+        for endpoint, ask in ROUTES.items():
+            for _turn in range(per_route):
+                user, entity = rng.choice(people), rng.choice(ENTITIES)
+                headers = {"Authorization": f"Bearer {tokens[user]}"}
+                probe = Probe(runtime, oracle, rng, user, entity, actors[user], client, headers)
+                got, expected = ask(probe)
+                hits[endpoint] += 1
+                refused += expected == "refused"
+                if got != expected:
+                    roles = oracle.roles(user)
+                    differences.append(f"{endpoint} {entity} {user}: {got} not {expected} {roles}")
+        assert differences == []
+        assert digest(unit_of_work, without=LOGS) == before
+        shuffle(runtime, rng)
+    assert set(hits) == set(ROUTES)
+    assert refused > per_route * worlds
+
+
+def test_pages_of_administrators_are_closed_to_everybody_else(
+    app, client, bearer, make_person, unit_of_work, admin_id
+):
+    """Z2: each of them, with each method; none of the refusals writes anything."""
+    with unit_of_work() as uow:
+        everything = {"*": {"*": "all"}}
+        role = {"name": "all", "title": "All", "grants": everything}
+        service.create(uow, "role", [role])
+    headers = bearer(make_person("Nearly", roles=("all",)))
+    before, asked = digest(unit_of_work, without=LOGS), 0
+    for rule in app.url_map.iter_rules():
+        if not _is_admins(app, rule.endpoint):
+            continue
+        values = {name: 1 if "int" in str(rule) else "core" for name in rule.arguments}
+        values |= {"name": "oracle_sample", "entity": "oracle_deal", "group": "core"}
+        values = {name: values[name] for name in rule.arguments}
+        with app.test_request_context():
+            path = app.url_map.bind("localhost").build(rule.endpoint, values, method=None)
+        for method in (rule.methods or set()) - {"OPTIONS"}:
+            answer = client.open(path, method=method, headers=headers)
+            assert answer.status_code in (403, 404), (method, path, answer.status_code)
+            asked += 1
+    assert asked >= 60
+    assert digest(unit_of_work, without=LOGS) == before
