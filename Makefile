@@ -15,7 +15,7 @@ IN_CI := $(filter true 1,$(CI))
 SERVICES := $(BIN)/python tools/with_services.py $(if $(IN_CI),--require)
 PYTEST := $(BIN)/python -m pytest $(if $(IN_CI),-p tools.no_skips)
 
-.PHONY: run test check test-long bench clean
+.PHONY: run test check test-long coverage bench clean
 
 run: $(VENV)/installed
 	@if [ ! -e "$(DOUGONG_HOME)/secret.key" ] && [ ! -e "$(DOUGONG_HOME)/dougong.db" ]; then \
@@ -36,6 +36,14 @@ test: check
 
 test-long: $(VENV)/installed-dev
 	$(SERVICES) $(PYTEST) -m long
+
+# How much of the core the tests run; what is asked of it is in tools/coverage_floor.py. Measuring
+# slows everything down, so whether tests pass is not decided here.
+coverage: $(VENV)/installed-dev
+	rm -f .coverage .coverage.*
+	-$(SERVICES) $(BIN)/python -m pytest -n 2 --dist loadgroup -m "not long and not browser" -q \
+	  --cov=core --cov-branch --cov-report=json:.coverage.json
+	$(BIN)/python tools/coverage_floor.py .coverage.json
 
 bench: $(VENV)/installed-dev
 	$(SERVICES) $(BIN)/python -m benchmarks.run

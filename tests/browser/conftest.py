@@ -51,13 +51,45 @@ def served(app):
     """The address of the application on a free port of this machine."""
     from werkzeug.serving import make_server
 
-    server = make_server("127.0.0.1", 0, app, threaded=True)
+    doors = Doors(app)
+    server = make_server("127.0.0.1", 0, doors, threaded=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"
+    doors.close()
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+class Doors:
+    """Lets requests in until it is closed, and then waits for those inside.
+
+    A page that is left may still send a draft; the next test begins with other files of the
+    database, and none may be open by then.
+    """
+
+    def __init__(self, app):
+        self._app, self._inside, self._open = app, 0, True
+        self._changed = threading.Condition()
+
+    def __call__(self, environ, start_response):
+        with self._changed:
+            if not self._open:
+                start_response("503 Service Unavailable", [])
+                return []
+            self._inside += 1
+        try:
+            return self._app(environ, start_response)
+        finally:
+            with self._changed:
+                self._inside -= 1
+                self._changed.notify_all()
+
+    def close(self):
+        with self._changed:
+            self._open = False
+            assert self._changed.wait_for(lambda: self._inside == 0, timeout=30)
 
 
 @pytest.fixture

@@ -138,6 +138,7 @@ def _battery(uow: Any) -> Any:
     return repr(found)
 
 
+@pytest.mark.databases("sqlite")
 def test_a_guessing_game_cannot_be_won(unit_of_work, curious, admin_id):
     """Whatever the hidden values are, everything that can be asked answers the same."""
     rng = random.Random(5)

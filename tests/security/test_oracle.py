@@ -15,7 +15,7 @@ def test_nothing_is_shown_or_done_beyond_the_oracle_and_nothing_is_missing(
     runtime, app, database_kind, capsys
 ):
     """Z1, Z11: rows, fields, labels, counts, orders and effects equal the oracle's."""
-    count = PROBES if database_kind == "sqlite" else PROBES // 4
+    count = PROBES if database_kind == "sqlite" else PROBES // 10
     findings = run(runtime, app, SEED, count)
     with capsys.disabled():
         print(

@@ -45,12 +45,12 @@ def attempt(app: Any, address: str, password: str = "wrong", email: str = ADMIN)
     return int(answer.status_code)
 
 
-def test_a_thousand_guesses_from_fifty_addresses(app, reached, at_rest):
+def test_a_thousand_guesses_from_fifty_addresses(app, reached, at_rest, database_kind):
     """A2: at most 20 a minute reach the hash; where the person is at home the right one still works."""
     assert attempt(app, "198.51.100.7", PASSWORD) == 302
     reached.clear()
     places = [f"203.0.113.{n}" for n in range(50)]
-    for turn in range(1000):
+    for turn in range(1000 if database_kind == "sqlite" else 300):
         assert attempt(app, places[turn % 50]) == 401
         if turn == 200:
             assert attempt(app, "198.51.100.7", PASSWORD) == 302
