@@ -216,7 +216,9 @@ def test_sql_and_python_agree_on_every_row(unit_of_work, admin_id, database_kind
     with unit_of_work(admin_id, write=False) as uow:
         spec = uow.entity("oracle_deal")
         departments = uow.entity("department").table
-        paths = {row.id: row.path for row in uow.execute(select(departments.c.id, departments.c.path))}
+        paths = {
+            row.id: row.path for row in uow.execute(select(departments.c.id, departments.c.path))
+        }
 
         def descends(entity: str, top: int, key: int) -> bool:
             return entity == "department" and paths[key].startswith(paths.get(top, "?"))
