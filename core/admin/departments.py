@@ -18,7 +18,7 @@ from core.entities.query import ListQuery, get, stream
 from core.entities.writing import refuse
 from core.errors import Invalid, Problem
 from core.fields import EntitySpec, FieldSpec
-from core.http.presenting import draw_control, input_context
+from core.http.presenting import draw_controls, input_context
 from core.http.rendering import render
 from core.http.requests import requires, unit_of_work
 from core.i18n import gettext as _
@@ -200,17 +200,7 @@ def _form(key: int | None, values: Mapping[str, Any], errors: Mapping[str, str])
     with unit_of_work(write=False) as uow:
         spec, tree = uow.entity("department"), department_tree(uow)
         options = {"parent": department_options(tree, without=key)}
-        controls = [
-            draw_control(
-                input_context(uow),
-                field,
-                values.get(field.name),
-                error=errors.get(field.name, ""),
-                options=options.get(field.name),
-                form=request.form if errors else None,
-            )
-            for field in _fields(spec)
-        ]
+        controls = draw_controls(input_context(uow), _fields(spec), values, errors, options)
         head = person_control(uow, spec["head"], values, errors.get("head", ""))
     node = next((node for node in tree if node.id == key), None)
     return render(

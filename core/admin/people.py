@@ -19,7 +19,7 @@ from core.entities.writing import refuse
 from core.errors import Conflict, Invalid, Problem
 from core.fields import EntitySpec, FieldSpec
 from core.fields import types as t
-from core.http.presenting import draw_control, input_context
+from core.http.presenting import draw_controls, input_context
 from core.http.rendering import render
 from core.http.requests import requires, unit_of_work
 from core.i18n import gettext as _
@@ -184,17 +184,7 @@ def _form(key: int | None, values: Mapping[str, Any], errors: Mapping[str, str])
         }
         context = input_context(uow, resolve_labels(uow, reference_ids(spec, values, [values])))
         parts = {
-            part: [
-                draw_control(
-                    context,
-                    field,
-                    values.get(field.name),
-                    error=errors.get(field.name, ""),
-                    options=options.get(field.name),
-                    form=request.form if errors else None,
-                )
-                for field in fields
-            ]
+            part: draw_controls(context, fields, values, errors, options)
             for part, fields in _fields(spec).items()
         }
     lines = [*(values.get("absences") or ()), *({} for _line in range(SPARE_LINES))]

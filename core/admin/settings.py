@@ -12,7 +12,7 @@ from core.entities.form_reading import read_fields
 from core.entities.forms import summary
 from core.entities.writing import refuse
 from core.errors import Invalid, NotFound, Problem
-from core.http.presenting import draw_control, input_context
+from core.http.presenting import draw_controls, input_context
 from core.http.rendering import render
 from core.http.requests import requires, unit_of_work
 from core.i18n import current_locale
@@ -79,17 +79,7 @@ def _form(name: str, values: Mapping[str, Any], errors: Mapping[str, str]) -> st
     with unit_of_work(write=False) as uow:
         group, groups = _group(uow, name), settings_groups(uow)
         options = {"theme": _themes()} if name == "core" else {}
-        controls = [
-            draw_control(
-                input_context(uow),
-                field,
-                values.get(field.name),
-                error=errors.get(field.name, ""),
-                options=options.get(field.name),
-                form=request.form if errors else None,
-            )
-            for field in group.fields
-        ]
+        controls = draw_controls(input_context(uow), group.fields, values, errors, options)
     tabs = [
         (str(each.title), url_for("admin.settings_group", group=each.name), each.name == name, None)
         for each in groups.values()

@@ -129,7 +129,7 @@ def sent_lines(
 
 def _indexes(form: FormInput, name: str) -> list[str]:
     pattern = re.compile(rf"{re.escape(name)}\.([0-9]{{1,6}})\.")
-    found = (pattern.match(key) for key in form)  # type: ignore[attr-defined]
+    found = (pattern.match(key) for key in form)
     return sorted({match[1] for match in found if match}, key=int)
 
 

@@ -203,8 +203,7 @@ def _pointers(
     """(the entity that refers, the id that it refers to, its own id) for living records."""
     for spec in uow.snapshot.entities.values():
         for item in spec:
-            points = isinstance(item.type, (t.Reference, t.References))
-            if points and item.type.entity == entity:  # type: ignore[attr-defined]
+            if isinstance(item.type, (t.Reference, t.References)) and item.type.entity == entity:
                 found = list(_through(uow, spec, item, keys))
                 if found and item.name == spec.parent_field:
                     lines = [key for _entity, _target, key in found]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from flask import current_app, flash, g, url_for
+from flask import current_app, flash, g, request, url_for
 from markupsafe import Markup
 
 from core.entities.forms import control_for
@@ -22,6 +22,7 @@ __all__ = [
     "data_columns",
     "data_rows",
     "draw_control",
+    "draw_controls",
     "input_context",
     "page_url",
     "reader_of",
@@ -95,6 +96,28 @@ def draw_control(
     made = control_for(context, item, raw, error=error, options=options)
     drawn: Markup = macros("core/records/_control.html").control_field(made)
     return drawn
+
+
+def draw_controls(
+    context: InputContext,
+    fields: Iterable[FieldSpec],
+    values: Mapping[str, Any],
+    errors: Mapping[str, str],
+    options: Mapping[str, Sequence[tuple[Any, str]]],
+) -> list[Markup]:
+    """The controls of a form: as it was sent while there are errors, else of the values."""
+    sent = request.form if errors else None
+    return [
+        draw_control(
+            context,
+            field,
+            values.get(field.name),
+            error=errors.get(field.name, ""),
+            options=options.get(field.name),
+            form=sent,
+        )
+        for field in fields
+    ]
 
 
 def data_columns(
