@@ -12,6 +12,7 @@ from core.boot import CORE, ROOT, boot
 from core.http import requests, system
 from core.http.compression import compress
 from core.http.errors import register_error_handlers
+from core.http.limits import check_limits, open_limiter
 from core.http.mounting import mount_plugins
 from core.http.rendering import template_globals
 from core.http.requests import authenticate, close_reading, reader_locale
@@ -42,6 +43,7 @@ def create_app(runtime: Runtime | None = None) -> Flask:
     secure = config.base_url.startswith("https://")
     app.config.update(
         SECRET_KEY=config.secret_key,
+        SECRET_KEY_FALLBACKS=list(config.old_secret_keys),
         SESSION_COOKIE_NAME="dougong_flash",
         SESSION_COOKIE_SECURE=secure,
         SESSION_COOKIE_HTTPONLY=True,
@@ -55,6 +57,7 @@ def create_app(runtime: Runtime | None = None) -> Flask:
     if config.proxy_hops:
         hops = config.proxy_hops
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+    app.extensions["dougong.limits"] = open_limiter(config.redis_url)
     _set_up_rendering(app, runtime)
     _set_up_requests(app)
     register_error_handlers(app)
@@ -90,6 +93,7 @@ def _set_up_requests(app: Flask) -> None:
     app.before_request(_speak)
     app.before_request(check_route)
     app.before_request(check_csrf)
+    app.before_request(check_limits)
     app.after_request(add_headers)
     app.after_request(compress)
     app.teardown_request(_switch_off_failing)  # called last: torn down is from last to first

@@ -10,7 +10,8 @@ from sqlalchemy import Connection, inspect
 from core import __version__, hooks
 from core.clock import Clock, shared_clock
 from core.config import Config
-from core.customize.service import read_custom_fields
+from core.customize.reading import read_customised
+from core.customize.ruling import lay_rules, read_field_rules
 from core.db.engine import Database
 from core.entities.registry import DeclaredEntities, RegistryError
 from core.expressions import register_sql_functions
@@ -21,6 +22,7 @@ from core.plugins.checks import check_contributions
 from core.plugins.discovery import discover
 from core.plugins.manager import Contribution, PluginManager
 from core.plugins.state import read_enabled
+from core.privacy import tables as erasures
 from core.runtime import Runtime, Snapshot
 from core.settings import preferences
 from core.settings.service import read_settings
@@ -32,7 +34,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CORE = Path(__file__).resolve().parent
 
 #: Imported for their tables, which no entity declares.
-TABLES = (idempotency, preferences)
+TABLES = (erasures, idempotency, preferences)
 
 REGISTER_HOOKS = (
     "register_permissions",
@@ -134,13 +136,14 @@ def _snapshot(
         hook: tuple(item for item in items if item.owner == "core" or item.owner in enabled)
         for hook, items in runtime.contributions.items()
     }
-    custom = read_custom_fields(connection, declared.specs)
-    entities, installed = declared.with_custom(custom, enabled)
+    customised = read_customised(connection, declared.specs)
+    shown, installed = declared.with_custom(customised, enabled)
+    installed = lay_rules(installed, read_field_rules(connection))
     groups = [item.item for item in counted.get("register_settings", ())]
     return Snapshot(
         structure=epoch,
         enabled=enabled,
-        entities=entities,
+        entities={name: installed[name] for name in shown},
         installed_entities=installed,
         settings=read_settings(connection, groups),
         contributions=counted,

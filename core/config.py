@@ -8,12 +8,13 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from core.i18n import DEFAULT_LOCALE, LOCALES
 
-__all__ = ["Config", "ConfigError"]
+__all__ = ["Config", "ConfigError", "key_file"]
 
 _SHORTEST_KEY = 32
 _FEWEST_SYMBOLS_IN_KEY = 10
@@ -40,6 +41,8 @@ class Config:
     replica_url: str | None = field(repr=False)
     redis_url: str | None = field(repr=False)
     secret_key: str = field(repr=False)
+    #: Keys of the time before a rotation: they open what they sealed, and seal nothing new.
+    old_secret_keys: tuple[str, ...] = field(repr=False)
     storage_url: str = field(repr=False)
     smtp_url: str | None = field(repr=False)
     mail_from: str
@@ -80,8 +83,13 @@ class Config:
             threads=read.number("DOUGONG_THREADS", default=4, lowest=1, highest=256),
             log_level=read.choice("DOUGONG_LOG_LEVEL", _LOG_LEVELS, "INFO"),
             # Last, so that a mistake in another setting leaves no new home behind.
-            secret_key=_secret_key(read.text("DOUGONG_SECRET_KEY"), home),
+            **_secret_keys(read, home),
         )
+
+    def keys_in_home(self) -> tuple[str, ...]:
+        """The keys in the home as they are now: the one in use first, then those before it."""
+        path = key_file(self.home)
+        return _lines(path.read_text()) if path.exists() else ()
 
 
 class _Reader:
@@ -151,11 +159,25 @@ def _without_password(url: str) -> str:
     return f"…@{rest}" if separator and credentials else url
 
 
-def _secret_key(given: str, home: Path) -> str:
+def key_file(home: Path) -> Path:
+    """Where the secret key lies when the environment brings none: one key a line, newest first."""
+    return home / "secret.key"
+
+
+def _secret_keys(read: _Reader, home: Path) -> dict[str, Any]:
+    given = read.text("DOUGONG_SECRET_KEY")
+    old = _lines(read.text("DOUGONG_OLD_SECRET_KEYS").replace(",", "\n"))
     if given:
-        return _vetted_key(given, "DOUGONG_SECRET_KEY", "unset it to have one made in the home")
-    path = home / "secret.key"
-    return _vetted_key(_kept_key(path), str(path), "delete the file to have a new one made")
+        key = _vetted_key(given, "DOUGONG_SECRET_KEY", "unset it to have one made in the home")
+        return {"secret_key": key, "old_secret_keys": old}
+    path = key_file(home)
+    kept, *before = _lines(_kept_key(path))
+    key = _vetted_key(kept, str(path), "delete the file to have a new one made")
+    return {"secret_key": key, "old_secret_keys": (*before, *old)}
+
+
+def _lines(text: str) -> tuple[str, ...]:
+    return tuple(line.strip() for line in text.splitlines() if line.strip())
 
 
 def _vetted_key(key: str, where: str, remedy: str) -> str:
@@ -169,7 +191,7 @@ def _vetted_key(key: str, where: str, remedy: str) -> str:
 
 
 def _kept_key(path: Path) -> str:
-    """The key in the home. Of several processes that find none, the first to lock makes it."""
+    """The keys in the home. Of several processes that find none, the first to lock makes it."""
     try:
         if path.exists() and (kept := path.read_text().strip()):
             return kept

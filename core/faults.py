@@ -32,8 +32,16 @@ FAULT_POINTS: Mapping[str, str] = MappingProxyType(
         "files.before_rename": "an upload is on the disk under a temporary name",
         "files.after_rename": "an upload has its name, no record mentions it yet",
         "audit.before_insert": "a change is made, its audit entry is not",
+        "search.before_commit": "written records are in the index, nothing is committed",
+        "schema.after_ddl": "a table or column is made, no description speaks of it",
+        "schema.before_record": "a change of structure is described, nobody has been told",
         "schema.before_commit": "a table or column is altered, its description is not committed",
         "migrate.between_steps": "some migrations have run, some have not",
+        "backup.before_files": "the rows of a backup are written, its files are not",
+        "restore.before_rows": "the files of a backup are back, its rows are not",
+        "restore.between_steps": "some tables of a backup are made, none has its rows",
+        "restore.before_commit": "a backup is loaded, and not committed",
+        "secrets.between_batches": "some secrets are under the new key, some under the old",
     }
 )
 

@@ -6,6 +6,10 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from core.audit.definitions import audit_entry, event
+from core.audit.retention import AUDIT
+from core.audit.sealing import AUDIT_SEALED, SEAL_AUDIT
+from core.backup.scheduled import BACKUP, BACKUPS, BACKUPS_MADE, CHECK_BACKUP
+from core.customize.indexes import BUILD_INDEX
 from core.entities.changes import Change
 from core.entities.drafts import CLEAN_DRAFTS, DRAFTS_CLEANED
 from core.entities.recompute import RECOMPUTE
@@ -23,10 +27,14 @@ from core.plugins.contributions import Job, Permission, RoleTemplate, Schedule, 
 from core.reference import definitions as reference
 from core.reference import rules as reference_rules
 from core.runtime import bump_access
+from core.search.indexing import FILL
 from core.security import definitions, rules
 from core.security.cleaning import CLEAN_SIGN_INS, SIGN_INS_CLEANED
-from core.settings.definitions import COMPANY, MODULES, SECURITY
+from core.security.impersonation import TELL_SIGNED_IN_AS
+from core.security.letters import SEND_PASSWORD_LINK, TELL_NEW_DEVICE
+from core.settings.definitions import COMPANY, LIMITS, MODULES, SECURITY, SIGN_IN
 from core.work import events
+from core.work.cleaning import CLEAN_JOBS, JOBS, JOBS_CLEANED
 from core.work.deliver import DELIVER
 from core.work.events import Event
 
@@ -62,7 +70,7 @@ def register_roles() -> Iterable[RoleTemplate]:
 
 @hookimpl
 def register_settings() -> Iterable[SettingsGroup]:
-    return [COMPANY, SECURITY, MODULES]
+    return [COMPANY, SECURITY, SIGN_IN, LIMITS, MODULES, AUDIT, JOBS, BACKUPS]
 
 
 @hookimpl
@@ -76,12 +84,27 @@ def register_events() -> Iterable[type[Event]]:
 
 @hookimpl
 def register_jobs() -> Iterable[Job]:
-    return [DELIVER, IMPORT, EXPORT, CLEAN_UPLOADS, CLEAN_DRAFTS, CLEAN_SIGN_INS, UNDO, RECOMPUTE]
+    return [
+        *(DELIVER, IMPORT, EXPORT, CLEAN_UPLOADS, CLEAN_DRAFTS, CLEAN_SIGN_INS, UNDO, RECOMPUTE),
+        *(SEND_PASSWORD_LINK, TELL_NEW_DEVICE, TELL_SIGNED_IN_AS),
+        *(SEAL_AUDIT, BUILD_INDEX),
+        CLEAN_JOBS,
+        BACKUP,
+        CHECK_BACKUP,
+        FILL,
+    ]
 
 
 @hookimpl
 def register_schedules() -> Iterable[Schedule]:
-    return [UPLOADS_CLEANED, DRAFTS_CLEANED, SIGN_INS_CLEANED]
+    return [
+        UPLOADS_CLEANED,
+        DRAFTS_CLEANED,
+        SIGN_INS_CLEANED,
+        AUDIT_SEALED,
+        JOBS_CLEANED,
+        BACKUPS_MADE,
+    ]
 
 
 @hookimpl

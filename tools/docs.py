@@ -43,7 +43,7 @@ between ends the row, and a database that is away does not count. A plugin that 
 
 **A hook that never returns** cannot be ended by Python. It keeps its thread, and what its
 transaction has locked, until the process is ended; other threads and processes go on. A job that
-hangs is taken over by another worker when its lease is over, and its late result is not kept.
+hangs is given up after its `time_limit`, counts as failed, and its late result is not kept.
 """
 
 SECTIONS = {

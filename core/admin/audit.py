@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Any
 
+import orjson
 from flask import request, url_for
 
 from core.admin import blueprint
@@ -21,7 +22,7 @@ from core.http.requests import requires, unit_of_work
 from core.i18n import gettext as _
 from core.work.uow import UnitOfWork
 
-FILTERS = ("actor", "actor__label", "entity", "record", "action", "since", "until")
+FILTERS = (*("actor", "actor__label", "entity", "record", "action", "channel", "since", "until"),)
 
 
 @blueprint.get("/audit")
@@ -54,7 +55,14 @@ def audit() -> Any:
         who=who,
         entities=sorted(((s.name, str(s.label_plural)) for s in entities), key=lambda e: e[1]),
         actions=_actions(uow),
+        channels=list(_channels().items()),
+        export=url_for("web.export_records", entity="audit_entry", filter=_as_text(conditions)),
     )
+
+
+def _as_text(conditions: list[dict[str, Any]]) -> str | None:
+    """The filters as the exporter's address holds them."""
+    return orjson.dumps({"all": conditions}).decode() if conditions else None
 
 
 def _conditions(
@@ -71,7 +79,7 @@ def _conditions(
             found.append({"field": "actor", "op": "eq", "value": actor})
     except LookupError:
         errors["actor"] = _("Nobody, or more than one person, has this name or address.")
-    for name in ("entity", "action"):
+    for name in ("entity", "action", "channel"):
         if given[name]:
             found.append({"field": name, "op": "eq", "value": given[name]})
     if given["record"]:
@@ -100,6 +108,14 @@ def _actions(uow: UnitOfWork) -> list[tuple[str, str]]:
         "restore": _("Restored"),
         "sign_in": _("Signed in"),
         "sign_in_failed": _("Sign-in failed"),
+        "code_failed": _("Wrong code"),
+        "lock_sign_in": _("Locked after wrong tries"),
+        "release_lock": _("Lock released"),
+        "invite": _("Link to set a password asked for"),
+        "second_factor_on": _("Second factor turned on"),
+        "second_factor_off": _("Second factor turned off"),
+        "second_factor_reset": _("Second factor reset"),
+        "new_recovery_codes": _("New recovery codes"),
         "sign_out": _("Signed out"),
         "sign_out_everywhere": _("Signed out everywhere"),
         "set_password": _("Password set"),
@@ -109,8 +125,19 @@ def _actions(uow: UnitOfWork) -> list[tuple[str, str]]:
         "enable_plugin": _("Module switched on"),
         "disable_plugin": _("Module switched off"),
         "add_field": _("Field added"),
+        "change_field": _("Field changed"),
+        "retire_field": _("Field retired"),
+        "restore_field": _("Field restored"),
+        "add_entity": _("Entity added"),
+        "change_entity": _("Entity changed"),
+        "retire_entity": _("Entity retired"),
+        "restore_entity": _("Entity restored"),
+        "purge": _("Purged"),
         "import": _("Imported"),
         "export": _("Exported"),
+        "restore_backup": _("Backup put in place"),
+        "export_person": _("A person's data exported"),
+        "erase_person": _("A person's data erased"),
     }
     for spec in uow.snapshot.installed_entities.values():
         for verb in spec.actions:

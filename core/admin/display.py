@@ -38,8 +38,8 @@ def owner_title(name: str) -> str:
     """What a plugin is called in the reader's language; the core is the system."""
     plugins = runtime().plugins
     manifest: Manifest | None = plugins.loaded.get(name) or plugins.manifests.get(name)
-    if name == "core":
-        return _("System")
+    if name in ("core", "custom"):
+        return _("System") if name == "core" else _("Your own")
     return manifest.text("title", current_locale()) if manifest else name
 
 

@@ -8,19 +8,20 @@ from typing import Any
 from flask import flash, redirect, request, url_for
 
 from core.admin import blueprint
-from core.admin.display import owner_title
+from core.admin.display import moment, owner_title
+from core.customize.changing import takes_fields
 from core.customize.kinds import kind_name
+from core.customize.purge import retired
 from core.customize.service import CUSTOMISABLE_KINDS, add_field
 from core.errors import Invalid
 from core.fields import EntitySpec, FieldSpec
+from core.fields import types as t
 from core.http.rendering import render
 from core.http.requests import requires, unit_of_work
 from core.i18n import LOCALES
 from core.i18n import gettext as _
 from core.runtime import Snapshot
 
-#: Which entities of the core take fields.
-CORE_ENTITIES = ("user", "department")
 FLAGS = ("required", "unique", "searchable")
 #: Kinds that hold one short value: only these can be unique or found by the quick search.
 PLAIN = frozenset({"text", "phone", "email", "url"})
@@ -80,6 +81,7 @@ def field_entities() -> Any:
     """Which entities take fields."""
     with unit_of_work() as uow:
         specs = _entities(uow.snapshot)
+        gone = [each for each in retired(uow) if each.field is None]
     rows = [
         {
             "name": spec.name,
@@ -90,15 +92,11 @@ def field_entities() -> Any:
         }
         for spec in specs
     ]
-    return render("core/admin/field_entities.html", rows=rows)
+    return render("core/admin/field_entities.html", rows=rows, retired=gone, moment=moment)
 
 
 def _entities(snapshot: Snapshot) -> list[EntitySpec]:
-    return [
-        spec
-        for spec in snapshot.entities.values()
-        if spec.plugin != "core" or spec.name in CORE_ENTITIES
-    ]
+    return [spec for spec in snapshot.entities.values() if takes_fields(spec)]
 
 
 @blueprint.get("/fields/<entity>")
@@ -161,6 +159,7 @@ def _option(how: str, text: str) -> Any:
 def _page(entity: str, given: Mapping[str, str], errors: Mapping[str, str]) -> str:
     with unit_of_work(write=False) as uow:
         spec, snapshot = uow.entity(entity), uow.snapshot
+        gone = [each for each in retired(uow) if each.field and each.entity == entity]
     kind = given.get("kind", "text")
     kind = kind if kind in CUSTOMISABLE_KINDS else "text"
     names = kind_labels()
@@ -183,6 +182,8 @@ def _page(entity: str, given: Mapping[str, str], errors: Mapping[str, str]) -> s
         locales=[("zh_CN", "中文"), ("en", "English")],
         errors=errors,
         summary=_summary(errors),
+        retired=gone,
+        moment=moment,
     )
 
 
@@ -194,7 +195,7 @@ def _shown(field: FieldSpec, names: Mapping[str, str]) -> dict[str, Any]:
         "kind": names.get(kind, kind),
         "required": field.required,
         "unique": field.unique,
-        "custom": field.custom,
+        "custom": field.custom and not isinstance(field.type, t.Lines),
         "owner": _("Your own") if field.custom else owner_title(field.owner),
     }
 

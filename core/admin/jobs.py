@@ -13,11 +13,11 @@ from core.admin import blueprint
 from core.admin.display import owner_title
 from core.audit.recorder import record_act
 from core.errors import NotFound
-from core.http.jobs import DELIVERY, find_jobs, job_kinds, shown
+from core.http.jobs import DELIVERY, ask_to_stop, find_jobs, job_kinds, shown, stop_job
 from core.http.rendering import render
 from core.http.requests import requires, unit_of_work
 from core.i18n import gettext as _
-from core.work.jobs import cancel_job, replay_job
+from core.work.jobs import replay_job
 from core.work.tables import job_table
 from core.work.uow import UnitOfWork
 
@@ -148,17 +148,8 @@ def confirm_cancel_job(key: int) -> Any:
     """Ask before a job is stopped."""
     with unit_of_work() as uow:
         job = shown(uow, _row(uow, key), job_kinds())
-    return render(
-        "core/admin/confirm.html",
-        title=_("Stop the job %(title)s?", title=job["title"]),
-        text=_("What it has already done stays. A running job stops at its next step."),
-        items=[],
-        action=url_for("admin.cancel_job_now", key=key),
-        label=_("Stop the job"),
-        kind="danger",
-        back=url_for("admin.show_job", key=key),
-        crumb=job["title"],
-    )
+    back = url_for("admin.show_job", key=key)
+    return ask_to_stop(job["title"], url_for("admin.cancel_job_now", key=key), back)
 
 
 @blueprint.post("/jobs/<int:key>/cancel")
@@ -167,9 +158,7 @@ def cancel_job_now(key: int) -> Any:
     """Stop a waiting or running job."""
     with unit_of_work() as uow:
         _row(uow, key)
-        done = cancel_job(uow, key)
-        if done:
-            record_act(uow, "cancel_job", details={"job": key})
+        done = stop_job(uow, key)
     if done:
         flash(_("The job was stopped."), "good")
     else:

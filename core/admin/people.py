@@ -23,7 +23,8 @@ from core.http.presenting import draw_controls, input_context
 from core.http.rendering import render
 from core.http.requests import requires, unit_of_work
 from core.i18n import gettext as _
-from core.security.authentication import set_password
+from core.security.credentials import set_password
+from core.security.reset import invite
 from core.work.uow import UnitOfWork
 
 COLUMNS = ("name", "email", "mobile", "title", "department", "roles", "is_active")
@@ -89,7 +90,7 @@ def new_person() -> Any:
 @blueprint.post("/people/new")
 @requires("admin")
 def create_person() -> Any:
-    """Make a person, with a first password where one is given."""
+    """Make a person, with a first password where one is given, else with a mail to choose one."""
     values: dict[str, Any] = {}
     try:
         with unit_of_work() as uow:
@@ -98,7 +99,16 @@ def create_person() -> Any:
             (key,) = service.create(uow, "user", [values])
             if password := request.form.get("password", ""):
                 saved = get(uow, "user", key).values
-                set_password(uow, key, password, email=saved["email"], name=saved["name"])
+                set_password(
+                    uow,
+                    key,
+                    password,
+                    email=saved["email"],
+                    name=saved["name"],
+                    must_change="must_change" in request.form,
+                )
+            elif "invite" in request.form:
+                invite(uow, key)
     except Invalid as error:
         return _form(None, values, error.by_field()), 422
     flash(_("%(name)s was added.", name=values["name"]), "good")
@@ -198,6 +208,7 @@ def _form(key: int | None, values: Mapping[str, Any], errors: Mapping[str, str])
         errors=errors,
         summary=_summary(errors, spec),
         general=errors.get("", ""),
+        sent=request.form if request.method == "POST" else None,
         account=more,
     )
 

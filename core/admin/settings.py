@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from flask import current_app, flash, redirect, request, url_for
@@ -11,12 +12,14 @@ from core.admin import blueprint
 from core.entities.form_reading import read_fields
 from core.entities.forms import summary
 from core.entities.writing import refuse
-from core.errors import Invalid, NotFound, Problem
+from core.errors import Invalid, NotFound, Problem, Refused
+from core.fields import FieldSpec, Secret
 from core.http.presenting import draw_controls, input_context
 from core.http.rendering import render
 from core.http.requests import requires, unit_of_work
 from core.i18n import current_locale
 from core.i18n import gettext as _
+from core.ops.install import role_ids
 from core.plugins.contributions import SettingsGroup
 from core.settings.service import put_settings, settings_groups
 from core.work.uow import UnitOfWork
@@ -48,12 +51,29 @@ def put_settings_group(group: str) -> Any:
             fields = _group(uow, group).fields
             values, problems = read_fields(input_context(uow), fields, request.form)
             refuse(problems)
+            _keep_secrets(fields, values)
             _check_theme(group, values)
+            _check_roles(uow, group, values)
             put_settings(uow, group, values)
     except Invalid as error:
         return _form(group, values, error.by_field()), 422
     flash(_("Saved. It holds at once, everywhere."), "good")
     return redirect(url_for("admin.settings_group", group=group))
+
+
+def _keep_secrets(fields: Iterable[FieldSpec], values: dict[str, Any]) -> None:
+    """An empty input keeps a secret: the form never shows one."""
+    for field in fields:
+        if isinstance(field.type, Secret) and values.get(field.name) is None:
+            values.pop(field.name, None)
+
+
+def _telling(field: FieldSpec, value: Any) -> FieldSpec:
+    """A secret that is there says so; it is not shown."""
+    if not isinstance(field.type, Secret) or value is None:
+        return field
+    there = _("There is one. Leave this empty to keep it.")
+    return replace(field, help=f"{field.help} {there}".strip())
 
 
 def _group(uow: UnitOfWork, name: str) -> SettingsGroup:
@@ -75,11 +95,23 @@ def _check_theme(group: str, values: Mapping[str, Any]) -> None:
         raise Invalid(message, [Problem("theme", "choice", message)])
 
 
+def _check_roles(uow: UnitOfWork, group: str, values: Mapping[str, Any]) -> None:
+    """A role that is spelt wrongly would ask nobody for a second factor."""
+    if group != "core_sign_in":
+        return
+    try:
+        role_ids(uow, values.get("second_factor_roles") or ())
+    except Refused as error:
+        problem = Problem("second_factor_roles", "choice", error.message)
+        raise Invalid(error.message, [problem]) from error
+
+
 def _form(name: str, values: Mapping[str, Any], errors: Mapping[str, str]) -> str:
     with unit_of_work(write=False) as uow:
         group, groups = _group(uow, name), settings_groups(uow)
         options = {"theme": _themes()} if name == "core" else {}
-        controls = draw_controls(input_context(uow), group.fields, values, errors, options)
+        fields = [_telling(field, values.get(field.name)) for field in group.fields]
+        controls = draw_controls(input_context(uow), fields, values, errors, options)
     tabs = [
         (str(each.title), url_for("admin.settings_group", group=each.name), each.name == name, None)
         for each in groups.values()

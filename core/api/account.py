@@ -30,8 +30,8 @@ from core.http.requests import signed_in, unit_of_work
 from core.i18n import gettext as _
 from core.i18n import lazy_gettext as _l
 from core.security.actor import Actor
-from core.security.authentication import create_token, revoke_token
 from core.security.models import api_token_table
+from core.security.tokens import create_token, revoke_token
 from core.work.uow import UnitOfWork
 
 MAX_SCOPES = 200

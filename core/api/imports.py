@@ -30,6 +30,7 @@ from core.exchange.templates import write_template
 from core.exchange.undo import REASONS, rehearse, start_undo
 from core.files.service import store_upload
 from core.http.downloads import download, stream_response
+from core.http.limits import limited
 from core.http.requests import signed_in, unit_of_work
 from core.i18n import gettext as _
 from core.i18n import lazy_gettext as _l
@@ -88,6 +89,7 @@ REHEARSAL = object_of(
 
 @blueprint.post("/v1/imports")
 @signed_in
+@limited("import")
 @operation(
     _l("Import a table"),
     "imports",
@@ -269,6 +271,7 @@ def import_template(entity: str) -> Response:
 
 @blueprint.get("/v1/exports/<entity>.<any(csv, xlsx):format>")
 @signed_in
+@limited("export")
 @operation(
     _l("Export records as CSV or xlsx; very many are left to a job (202)"),
     "exports",

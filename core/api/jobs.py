@@ -14,10 +14,10 @@ from core.api.requests import arguments
 from core.api.rights import is_limited
 from core.api.shapes import IDENTIFIER, TEXT, nullable, object_of
 from core.errors import NotFound, Refused
+from core.http import jobs
 from core.http.requests import signed_in, unit_of_work
 from core.i18n import gettext as _
 from core.i18n import lazy_gettext as _l
-from core.work.jobs import cancel_job
 from core.work.tables import job_table
 from core.work.uow import UnitOfWork
 
@@ -46,11 +46,11 @@ def get_job(job_id: int) -> Response:
 @signed_in
 @operation(_l("Stop a job"), "jobs", answer=JOB, errors=(404, 409))
 def stop_job(job_id: int) -> Response:
-    """Stop a job that is not over."""
+    """Stop a job that is not over; the answer tells how far it came."""
     arguments()
     with unit_of_work() as uow:
         _job(uow, job_id)
-        if not cancel_job(uow, job_id):
+        if not jobs.stop_job(uow, job_id):
             raise Refused(_("This job is over already."))
         return answer(_job(uow, job_id))
 

@@ -28,6 +28,7 @@ _STATUSES: dict[int, Callable[[], str]] = {
     413: lambda: _("The body is too large."),
     415: lambda: _("The body is not JSON."),
     422: lambda: _("Values are wrong; each is named."),
+    429: lambda: _("Too many requests in a minute; Retry-After says how long to wait."),
     503: lambda: _("Busy; try again after a moment."),
 }
 
@@ -92,7 +93,7 @@ def _described(method: str, path: str, parameters: list[Schema], described: Oper
     parameters = parameters + [
         {"name": name, "in": "query", "schema": schema} for name, schema in wanted.items()
     ]
-    errors = {400, 401, 503, *described.errors}
+    errors = {400, 401, 429, 503, *described.errors}
     operation: Schema = {
         "operationId": f"{described.tag}.{method.lower()}.{path.strip('/').replace('/', '.')}",
         "summary": str(described.summary),

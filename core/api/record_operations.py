@@ -16,7 +16,10 @@ from core.api.shapes import (
     object_of,
     problem_responses,
 )
+from core.customize.rules import make_rules
+from core.entities.field_rules import open_rules
 from core.entities.query import MAX_LIMIT, visible
+from core.entities.rule_words import rule_sentences
 from core.entities.schema import read_schema, write_schema
 from core.entities.timeline import MAX_ENTRIES
 from core.fields import ActionSpec, EntitySpec, FieldSpec
@@ -52,13 +55,26 @@ def record_schemas(uow: UnitOfWork, spec: EntitySpec) -> dict[str, Schema]:
     found = {spec.name: _read(uow, spec, visible(uow, spec))}
     writable = _writable(uow, spec)
     if "create" in allowed:
-        required = [each.name for each in writable if each.required and each.default is None]
-        found[f"{spec.name}.create"] = _write(uow, writable, {}, required)
+        required = [each.name for each in writable if each.is_needed]
+        found[f"{spec.name}.create"] = _told(uow, spec, _write(uow, writable, {}, required))
     if "update" in allowed:
         extra = {"version": VERSION} if "version" in spec else {}
-        found[f"{spec.name}.update"] = _write(uow, writable, extra, [])
+        found[f"{spec.name}.update"] = _told(uow, spec, _write(uow, writable, extra, []))
         found[f"{spec.name}.change"] = _write(uow, writable, {"id": IDENTIFIER, **extra}, ["id"])
     return found
+
+
+def _told(uow: UnitOfWork, spec: EntitySpec, schema: Schema) -> Schema:
+    """The schema, its fields described by the company's rules as far as the caller may see them."""
+    for each in spec.ruled:
+        if each.name in schema["properties"]:
+            rules = make_rules(each, open_rules(uow, spec, each))
+            told = " ".join(rule_sentences(uow, spec, each, rules))
+            schema["properties"][each.name] = {
+                **schema["properties"][each.name],
+                **({"description": told} if told else {}),
+            }
+    return schema
 
 
 def _read(uow: UnitOfWork, spec: EntitySpec, fields: tuple[FieldSpec, ...]) -> Schema:

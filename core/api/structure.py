@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Response
@@ -11,10 +12,13 @@ from core.api.answers import answer
 from core.api.operations import operation
 from core.api.requests import arguments, json_body
 from core.api.rights import allowed_actions, allowed_verbs
+from core.api.rule_shapes import RULES
 from core.api.shapes import TEXT, listing, nullable, object_of
 from core.customize.kinds import kind_name
+from core.customize.ruling import set_rules
 from core.customize.service import CUSTOMISABLE_KINDS, add_field
 from core.entities.conditions import operators
+from core.entities.field_rules import open_rules
 from core.entities.query import visible
 from core.fields import ActionSpec, EntitySpec, FieldSpec
 from core.fields import types as t
@@ -40,6 +44,7 @@ FIELD = object_of(
     choices=nullable(listing(CHOICE)),
     entity=nullable(TEXT),
     operators=listing(TEXT),
+    rules=RULES,
 )
 ACTION = object_of(name=TEXT, label=TEXT, bulk=BOOLEAN, params=listing(FIELD))
 ENTITY = object_of(
@@ -48,8 +53,11 @@ ENTITY = object_of(
     label=TEXT,
     label_plural=TEXT,
     label_field=TEXT,
+    list_columns=listing(TEXT),
+    icon=TEXT,
     parent_field=nullable(TEXT),
     owned=BOOLEAN,
+    custom=BOOLEAN,
     rights=listing(TEXT),
     fields=listing(FIELD),
     actions=listing(ACTION),
@@ -107,7 +115,7 @@ def get_schema() -> Response:
         found = [
             described
             for spec in uow.snapshot.entities.values()
-            if (described := _entity(uow, spec))["rights"]
+            if (described := described_entity(uow, spec))["rights"]
         ]
         return answer({"entities": found})
 
@@ -118,7 +126,10 @@ def get_schema() -> Response:
     _l("Add a field of one's own"),
     "schema",
     status=201,
-    body=NEW_FIELD,
+    body=object_of(
+        **{name: NEW_FIELD["properties"][name] for name in NEW_FIELD["required"]},
+        optional={**NEW_FIELD["properties"], "rules": RULES},
+    ),
     answer=FIELD,
     errors=(403, 404, 409, 422),
 )
@@ -127,11 +138,16 @@ def create_field(entity: str) -> Response:
     arguments()
     body = json_body()
     with unit_of_work() as uow:
+        rules = body.pop("rules", None)
         field = add_field(uow, entity, body)
-        return answer(_field(field, FieldAccess.WRITE), 201)
+        if rules:
+            field = set_rules(uow, entity, field.name, rules)
+        asked = open_rules(uow, uow.entity(entity), field)
+        return answer(described_field(field, rules=asked), 201)
 
 
-def _entity(uow: UnitOfWork, spec: EntitySpec) -> dict[str, Any]:
+def described_entity(uow: UnitOfWork, spec: EntitySpec) -> dict[str, Any]:
+    """An entity as the caller may see it."""
     access = uow.actor.access(spec)
     verbs = allowed_verbs(uow, spec)
     allowed = allowed_actions(uow, spec)
@@ -142,10 +158,16 @@ def _entity(uow: UnitOfWork, spec: EntitySpec) -> dict[str, Any]:
         "label": str(spec.label),
         "label_plural": str(spec.label_plural),
         "label_field": spec.label_field,
+        "list_columns": list(spec.list_columns),
+        "icon": spec.icon,
         "parent_field": spec.parent_field,
         "owned": spec.owned,
+        "custom": spec.custom,
         "rights": [*can, *(verb.name for verb in verbs)],
-        "fields": [_field(each, access.field(each.name)) for each in visible(uow, spec)],
+        "fields": [
+            described_field(each, access.field(each.name), open_rules(uow, spec, each))
+            for each in visible(uow, spec)
+        ],
         "actions": [_action(verb) for verb in verbs],
     }
 
@@ -155,11 +177,16 @@ def _action(verb: ActionSpec) -> dict[str, Any]:
         "name": verb.name,
         "label": str(verb.label),
         "bulk": verb.bulk,
-        "params": [_field(each, FieldAccess.WRITE) for each in verb.params],
+        "params": [described_field(each) for each in verb.params],
     }
 
 
-def _field(field: FieldSpec, access: FieldAccess) -> dict[str, Any]:
+def described_field(
+    field: FieldSpec,
+    access: FieldAccess = FieldAccess.WRITE,
+    rules: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """A field as somebody with that access sees it."""
     usable = access >= FieldAccess.READ and not isinstance(field.type, t.Lines)
     return {
         "name": field.name,
@@ -176,6 +203,7 @@ def _field(field: FieldSpec, access: FieldAccess) -> dict[str, Any]:
         "choices": _choices(field.value_type),
         "entity": getattr(field.type, "entity", None),
         "operators": sorted(operators(field.type)) if usable else [],
+        "rules": dict(rules or {}),
     }
 
 

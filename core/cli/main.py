@@ -9,12 +9,18 @@ from typing import Any
 import click
 
 from core import __version__
+from core.cli.audit import audit
+from core.cli.backups import backup, restore
 from core.cli.development import dev
 from core.cli.modules import commands_of, plugin
 from core.cli.people import token, user
+from core.cli.privacy import privacy
 from core.cli.records import export, import_
 from core.cli.running import serve, worker
-from core.cli.setup import doctor, init, migrate
+from core.cli.schema import schema
+from core.cli.searching import search
+from core.cli.secrets import secrets
+from core.cli.setup import doctor, init, migrate, upgrade
 
 __all__ = ["main"]
 
@@ -41,14 +47,22 @@ def dougong() -> None:
 for command in (
     init,
     migrate,
+    upgrade,
+    secrets,
+    backup,
+    restore,
     doctor,
     serve,
     worker,
     plugin,
+    schema,
     user,
     token,
     import_,
     export,
+    search,
+    audit,
+    privacy,
     dev,
 ):
     dougong.add_command(command)

@@ -30,8 +30,10 @@ def worker() -> None:
     """Relay events, start schedules and run jobs until told to stop."""
     from core.cli.installation import open_runtime
     from core.logging import configure_logging
+    from core.ops.readiness import require_ready
     from core.worker import run_worker
 
     with open_runtime() as runtime:
+        require_ready(runtime.config)
         configure_logging(runtime.config.log_level, sys.stderr)
         run_worker(runtime)

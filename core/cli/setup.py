@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from core.cli.installation import as_json, emit, open_runtime, system_work
+from core.cli.installation import as_json, emit, open_runtime
 
 if TYPE_CHECKING:
+    from core.ops.doctor import Finding
     from core.runtime import Runtime
 
-__all__ = ["doctor", "init", "migrate"]
+__all__ = ["doctor", "init", "migrate", "upgrade"]
 
 
 @click.command()
@@ -65,36 +68,68 @@ def _chosen(runtime: Runtime, plugins: str | None) -> list[str]:
 
 
 @click.command()
+@click.option(
+    "--backup/--no-backup", default=None, help="Make a backup first; default: on SQLite only."
+)
 @as_json
-def migrate(as_json: bool) -> None:
+def migrate(backup: bool | None, as_json: bool) -> None:
     """Run what is pending: the core's migrations, then the modules'."""
-    from core.entities.recompute import refill_module
-    from core.i18n import gettext as _
-    from core.ops.install import prepare_database
-    from core.ops.lifecycle import migrate_all, pending_migrations
-
     with open_runtime() as runtime:
-        prepare_database(runtime)
-        with system_work(runtime) as uow:
-            waiting = pending_migrations(uow.connection, runtime)
-            reached = migrate_all(uow.connection, runtime)
-            for owner in waiting:
-                refill_module(uow, owner)
-        lines = [f"{owner}: {revision or '–'}" for owner, revision in reached.items()]
-        emit(reached, "\n".join([*lines, _("The database is up to date.")]), as_json=as_json)
+        _migrate(runtime, backup, as_json=as_json)
 
 
 @click.command()
+@click.option("--check", is_flag=True, help="Only say what would be done, and what is in the way.")
+@click.option(
+    "--backup/--no-backup", default=None, help="Make a backup first; default: on SQLite only."
+)
 @as_json
-def doctor(as_json: bool) -> None:
-    """Check the installation; status 1 when something is broken."""
+def upgrade(check: bool, backup: bool | None, as_json: bool) -> None:
+    """Look whether this code can take over the database, then migrate; status 1 when it cannot."""
+    from core.ops.upgrading import examine_upgrade
+
+    with open_runtime() as runtime:
+        findings = examine_upgrade(runtime)
+        stuck = any(each.state == "problem" for each in findings)
+        if check or stuck:
+            _tell(findings, as_json=as_json)
+        else:
+            _migrate(runtime, backup, as_json=as_json)
+    if stuck:
+        raise SystemExit(1)
+
+
+def _migrate(runtime: Runtime, backup: bool | None, *, as_json: bool) -> None:
+    from core.i18n import gettext as _
+    from core.ops.upgrading import upgrade_installation
+
+    reached, made = upgrade_installation(runtime, backup=backup)
+    lines = [f"{owner}: {revision or '–'}" for owner, revision in reached.items()]
+    if made is not None:
+        lines.insert(0, _("The backup before it: %(path)s", path=str(made)))
+    emit(reached, "\n".join([*lines, _("The database is up to date.")]), as_json=as_json)
+
+
+def _tell(findings: Sequence[Finding], *, as_json: bool) -> None:
+    marks = {"ok": "ok     ", "warning": "warning", "problem": "PROBLEM"}
+    lines = []
+    for each in findings:
+        lines.append(f"{marks[each.state]}  {each.check}: {each.detail}")
+        if each.advice:
+            lines.append(f"         {each.advice}")
+    rows = [asdict(each) for each in findings]
+    emit(rows, "\n".join(lines), as_json=as_json)
+
+
+@click.command()
+@click.option("--full", is_flag=True, help="Compare every entry of the audit trail and every file.")
+@as_json
+def doctor(full: bool, as_json: bool) -> None:
+    """Check the installation, say what is wrong and what to do; status 1 when something is broken."""
     from core.ops.doctor import examine
 
     with open_runtime(initialised=False) as runtime:
-        findings = examine(runtime)
-    marks = {"ok": "ok     ", "warning": "warning", "problem": "PROBLEM"}
-    lines = [f"{marks[each.state]}  {each.check}: {each.detail}" for each in findings]
-    rows = [{"check": f.check, "state": f.state, "detail": f.detail} for f in findings]
-    emit(rows, "\n".join(lines), as_json=as_json)
+        findings = examine(runtime, full=full)
+    _tell(findings, as_json=as_json)
     if any(each.state == "problem" for each in findings):
         raise SystemExit(1)

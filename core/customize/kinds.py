@@ -32,7 +32,9 @@ def _choices(options: Mapping[str, Any]) -> tuple[t.Choice, ...]:
         else:
             label = item.get("label", item["value"])
             shown = LocalText(label) if isinstance(label, Mapping) else label
-            found.append(t.Choice(item["value"], shown, item.get("tone", "neutral")))
+            retired = bool(item.get("retired"))
+            tone = item.get("tone", "neutral")
+            found.append(t.Choice(item["value"], shown, tone, retired=retired))
     return tuple(found)
 
 

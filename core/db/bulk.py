@@ -18,7 +18,7 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
-    Table,
+    TableClause,
     any_,
     func,
     insert,
@@ -36,7 +36,7 @@ Columns = Mapping[str, Sequence[Any]]
 
 
 def bulk_insert(
-    connection: Connection, table: Table, names: Sequence[str], rows: Sequence[Sequence[Any]]
+    connection: Connection, table: TableClause, names: Sequence[str], rows: Sequence[Sequence[Any]]
 ) -> None:
     """Insert rows whose values stand in the order of the columns ``names``.
 
@@ -69,14 +69,14 @@ def one_of(
 
 
 def _insert(
-    connection: Connection, table: Table, names: Sequence[str], rows: Sequence[Sequence[Any]]
+    connection: Connection, table: TableClause, names: Sequence[str], rows: Sequence[Sequence[Any]]
 ) -> None:
     for_each = [dict(zip(names, row, strict=True)) for row in rows]
     if for_each:
         connection.execute(insert(table), for_each if len(for_each) > 1 else for_each[0])
 
 
-def _bound(connection: Connection, table: Table, columns: Columns) -> Columns:
+def _bound(connection: Connection, table: TableClause, columns: Columns) -> Columns:
     """The columns as the driver takes them, without those that stay empty."""
     bound: dict[str, Sequence[Any]] = {}
     for name, values in columns.items():
@@ -92,7 +92,7 @@ def _bound(connection: Connection, table: Table, columns: Columns) -> Columns:
     return bound or columns
 
 
-def _execute_many(connection: Connection, table: Table, columns: Columns) -> None:
+def _execute_many(connection: Connection, table: TableClause, columns: Columns) -> None:
     plain = table_(table.name, *map(column_, columns))  # without defaults, in the order given
     statement = str(insert(plain).compile(dialect=connection.dialect))
     connection.exec_driver_sql(statement, list(zip(*columns.values(), strict=True)))
@@ -121,7 +121,7 @@ def _known_wires() -> Mapping[str, tuple[str, type]]:
 _LIMITS = {"int4": 2**31, "int8": 2**63}
 
 
-def _wires(connection: Connection, table: Table, columns: Columns) -> list[str]:
+def _wires(connection: Connection, table: TableClause, columns: Columns) -> list[str]:
     """The type that each column is sent as; empty when a value needs the server to convert it."""
     wires = []
     for name, values in columns.items():
@@ -139,7 +139,9 @@ def _wires(connection: Connection, table: Table, columns: Columns) -> list[str]:
     return wires
 
 
-def _copy(connection: Connection, table: Table, columns: Columns, wires: Sequence[str]) -> None:
+def _copy(
+    connection: Connection, table: TableClause, columns: Columns, wires: Sequence[str]
+) -> None:
     """The server stores the first rows while the last are sent."""
     quoted = connection.dialect.identifier_preparer
     names = ", ".join(quoted.format_column(table.c[name]) for name in columns)

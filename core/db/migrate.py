@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,8 @@ __all__ = [
     "head_revision",
     "is_current",
     "migrating",
+    "newest_revision",
+    "revisions",
     "upgrade",
     "version_table",
     "write_revision",
@@ -44,7 +47,7 @@ def migrating(database: Database) -> Iterator[Connection]:
         yield connection
 
 
-def upgrade(connection: Connection, owner: str, versions: Path) -> str | None:
+def upgrade(connection: Connection, owner: str, versions: Path, *, to: str = "head") -> str | None:
     """Run the pending migrations of ``owner`` in the caller's transaction; the revision reached.
 
     The caller commits, so that a failing step leaves the schema as it was, on both databases.
@@ -55,8 +58,8 @@ def upgrade(connection: Connection, owner: str, versions: Path) -> str | None:
         return None
     lock_structure(connection, patient=True)
     with _without_rebuilding(connection):
-        command.upgrade(_config(connection, owner, versions), "head")
-    return head_revision(owner, versions)
+        command.upgrade(_config(connection, owner, versions), to)
+    return head_revision(owner, versions) if to == "head" else to
 
 
 @contextmanager
@@ -110,6 +113,22 @@ def head_revision(owner: str, versions: Path) -> str | None:
     if not any(versions.glob("[0-9]*.py")):
         return None
     return ScriptDirectory.from_config(_config(None, owner, versions)).get_current_head()
+
+
+def revisions(owner: str, versions: Path) -> list[tuple[str, str]]:
+    """Each revision that the code brings with what it says of itself, oldest first."""
+    from alembic.script import ScriptDirectory
+
+    if not any(versions.glob("[0-9]*.py")):
+        return []
+    scripts = ScriptDirectory.from_config(_config(None, owner, versions)).walk_revisions()
+    return [(each.revision, str(each.doc).partition("\n")[0]) for each in scripts][::-1]
+
+
+@cache
+def newest_revision() -> str:
+    """The core's newest revision by the names of its files alone: cheap enough for each process."""
+    return max(path.name[:4] for path in (_HERE / "versions").glob("[0-9]*.py"))
 
 
 def current_revision(connection: Connection, owner: str) -> str | None:

@@ -18,17 +18,20 @@ from core.errors import Invalid, Problem
 from core.fields import EntitySpec, FieldSpec
 from core.fields import types as t
 from core.i18n import gettext as _
+from core.security.shared import shared_keys
 
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
-__all__ = ["Group", "Leaf", "Node", "Path", "operators", "parse_condition"]
+__all__ = ["SHARED_WITH_ME", "Group", "Leaf", "Node", "Path", "operators", "parse_condition"]
 
 MAX_DEPTH = 10
 MAX_LEAVES = 200
 MAX_LIST = 1000
 
 VARIABLES = ("me", "my_department", "today", "now")
+#: What ``in`` is given for the field ``id`` to find what was shared with the reader.
+SHARED_WITH_ME = {"var": "shared_with_me"}
 
 
 @dataclass(frozen=True)
@@ -201,6 +204,8 @@ class _Parser:
         return Leaf(path, op, self.bound(type_, value), negated)
 
     def any_of(self, path: Path, type_: t.FieldType, value: Any, negated: bool) -> Node:
+        if value == SHARED_WITH_ME and path.field.name == "id":
+            value = shared_keys(self.uow, path.steps[-1][1] if path.steps else self.spec, MAX_LIST)
         if not isinstance(value, list) or len(value) > MAX_LIST:
             raise BadValue("type", _("Give a list of at most %(n)s values.", n=MAX_LIST))
         listed = isinstance(type_, (t.MultiChoice, t.Tags, t.References))

@@ -29,6 +29,7 @@ __all__ = [
     "FilterRow",
     "condition_of",
     "filter_fields",
+    "operator_label",
     "operators_offered",
     "period_label",
     "periods_offered",
@@ -149,10 +150,13 @@ def operators_offered(type_: t.FieldType) -> list[tuple[str, Label]]:
     """(operator, label) for the select of a row, the most used one first."""
     known = operators(type_)
     names = [name for name in _order(_plain(type_)) if name in known or name.endswith("_me")]
+    return [(name, operator_label(type_, name)) for name in names]
+
+
+def operator_label(type_: t.FieldType, op: str) -> Label:
+    """What a comparison is called, also one that the select does not offer."""
     dated = isinstance(_plain(type_), (t.Date, t.DateTime))
-    return [
-        (name, _DATE_LABELS.get(name, _LABELS[name]) if dated else _LABELS[name]) for name in names
-    ]
+    return (_DATE_LABELS.get(op) if dated else None) or _LABELS.get(op, op)
 
 
 def _plain(type_: t.FieldType) -> t.FieldType:
@@ -314,8 +318,7 @@ def _condition(row: FilterRow, item: FieldSpec | None) -> dict[str, Any]:
 
 def row_text(row: FilterRow, item: FieldSpec, reader: Reader) -> str:
     """The row in words, for its chip: “Amount is at least ¥10,000.00”."""
-    labels = dict(operators_offered(item.type))
-    op = str(labels.get(row.op, row.op))
+    op = str(operator_label(item.type, row.op))
     if row.op in NO_VALUE:
         return gettext("%(field)s %(operator)s", field=str(item.label), operator=op)
     shown = [_value_text(row, item, value, reader) for value in row.values if value.strip()]

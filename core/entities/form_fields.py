@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from core.entities.defaults import default_of
 from core.entities.edits import FormEdit
 from core.entities.inputs import FormInput, InputContext, read_input, to_input
 from core.fields import EntitySpec, FieldSpec
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 __all__ = [
     "SYSTEM_FIELDS",
     "blank_line",
-    "default_of",
     "editable_fields",
     "file_field",
     "form_edits",
@@ -84,11 +84,6 @@ def _is_editable(uow: UnitOfWork, spec: EntitySpec, item: FieldSpec) -> bool:
     return uow.actor.access(spec).field(item.name) >= FieldAccess.WRITE
 
 
-def default_of(item: FieldSpec) -> Any:
-    """The value that a new record begins with."""
-    return item.default() if callable(item.default) else item.default
-
-
 # Child lines
 
 
@@ -105,7 +100,9 @@ def line_fields(context: InputContext, item: FieldSpec) -> tuple[EntitySpec, lis
 
 
 def blank_line(context: InputContext, fields: Sequence[FieldSpec]) -> dict[str, tuple[str, ...]]:
-    return {item.name: to_input(item.type, default_of(item), context) for item in fields}
+    return {
+        item.name: to_input(item.type, default_of(context.uow, item), context) for item in fields
+    }
 
 
 def sent_lines(

@@ -8,6 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from core.entities.field_rules import FieldState, field_states
 from core.entities.form_fields import (
     SYSTEM_FIELDS,
     blank_line,
@@ -17,7 +18,8 @@ from core.entities.form_fields import (
     sections_of,
     sent_lines,
 )
-from core.entities.form_reading import fingerprints
+from core.entities.form_reading import fingerprints, read_form
+from core.entities.incoming import check_given
 from core.entities.inputs import (
     Drawing,
     FormInput,
@@ -33,7 +35,16 @@ from core.fields import EntitySpec, FieldSpec
 from core.fields import types as t
 from core.i18n import gettext as _
 
-__all__ = ["Control", "Form", "FormSection", "LineRow", "build_form", "control_for", "summary"]
+__all__ = [
+    "Control",
+    "Form",
+    "FormSection",
+    "LineRow",
+    "build_form",
+    "control_for",
+    "form_states",
+    "summary",
+]
 
 
 @dataclass(frozen=True)
@@ -50,6 +61,9 @@ class Control:
     shown: Markup | None = None
     #: (id, label) of the records that references to many hold.
     chosen: tuple[tuple[str, str], ...] = ()
+    #: Other inputs decide whether it applies and is required; one that does not apply is not drawn.
+    follows: bool = False
+    applies: bool = True
     #: For child lines: the rows, each its key and its controls; and an empty row to copy.
     lines: tuple[LineRow, ...] = ()
     empty_line: LineRow | None = None
@@ -82,6 +96,27 @@ class Form:
     #: What each input showed at first, in short: so that the server knows what was changed.
     seen: str = ""
 
+    @property
+    def follows(self) -> bool:
+        """True when some input follows what is filled in elsewhere."""
+        return any(control.follows for section in self.sections for control in section.controls)
+
+
+def form_states(
+    context: InputContext,
+    spec: EntitySpec,
+    values: Mapping[str, Any],
+    form: FormInput | None = None,
+) -> dict[str, FieldState]:
+    """How the fields that follow others stand: with ``values``, or what was typed over them."""
+    if not any(item.rules and item.rules.is_conditional for item in spec.ruled):
+        return {}
+    if form is None:
+        return field_states(context.uow, spec, values)
+    given, _unread = read_form(context, spec, form)
+    (checked,), _wrong = check_given(context.uow, spec, [given])
+    return field_states(context.uow, spec, {**values, **checked})
+
 
 def build_form(
     context: InputContext,
@@ -106,6 +141,7 @@ def build_form(
         if item.name in editable or values.get(item.name) not in (None, [])
     ]
     controls: dict[str, Control] = {}
+    states = form_states(context, spec, values, form)
     for name in names:
         item = spec[name]
         helps = [str(edit.text) for edit in edits.get(name, ()) if edit.kind == "help"]
@@ -122,6 +158,11 @@ def build_form(
             raw = _raw(item, context, values.get(name), form, name)
             made = control_for(context, item, raw, error=errors.get(name, ""))
             controls[name] = replace(made, help=" ".join(helps)) if helps else made
+        if name in states:
+            required = states[name].required and name in editable
+            controls[name] = replace(
+                controls[name], follows=True, applies=states[name].applies, required=required
+            )
     sections = [
         FormSection(title, tuple(controls[name] for name in inside if name in controls))
         for title, inside in sections_of(spec, names)
@@ -145,6 +186,8 @@ def control_for(
     """The input of one field, holding the texts ``raw``. ``options`` are the (value, label) pairs to
     choose from where they are other than the type's own: the records that a reference offers."""
     drawn = drawing(item.type, context) if options is None else _choice(item.type, options)
+    if isinstance(item.type, t.ChoiceField) and item.type.retired_values.difference(raw):
+        drawn = _without_retired(drawn, item.type.retired_values.difference(raw))
     return Control(
         name or item.name,
         str(item.label),
@@ -162,6 +205,12 @@ def _choice(type_: t.FieldType, options: Sequence[tuple[Any, str]]) -> Drawing:
     if isinstance(type_, (t.References, t.MultiChoice)):
         return Drawing("checks", options=pairs, wide=True)
     return Drawing("select", options=pairs)
+
+
+def _without_retired(drawn: Drawing, values: frozenset[str]) -> Drawing:
+    """Retired options are offered to records that hold them, and to no others."""
+    kept = tuple(option for option in drawn.options if option[0] not in values)
+    return replace(drawn, options=kept)
 
 
 def _type_help(type_: t.FieldType) -> str:

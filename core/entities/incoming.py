@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select
 
 from core.entities.changes import Change
+from core.entities.defaults import default_of
 from core.entities.scope import living, scope_clause
 from core.entities.values import BadValue, checker
 from core.errors import Problem
@@ -22,10 +23,12 @@ if TYPE_CHECKING:
 __all__ = [
     "blank_record",
     "check_given",
+    "check_options_in_use",
     "check_references",
     "check_required",
     "check_unique",
     "forget_readable",
+    "missing",
     "readable",
 ]
 
@@ -78,7 +81,9 @@ def _refusal(
     return None
 
 
-def blank_record(spec: EntitySpec) -> tuple[dict[str, Any], dict[str, Callable[[], Any]]]:
+def blank_record(
+    uow: UnitOfWork, spec: EntitySpec
+) -> tuple[dict[str, Any], dict[str, Callable[[], Any]]]:
     """What a new record holds where nothing is given, and the defaults that are made for each.
 
     An explicit null stays null.
@@ -89,18 +94,22 @@ def blank_record(spec: EntitySpec) -> tuple[dict[str, Any], dict[str, Callable[[
         if callable(field.default):
             made[field.name] = field.default
         else:
-            blank[field.name] = False if field.default is None else field.default
+            default = default_of(uow, field)
+            blank[field.name] = False if default is None and _is_yes_no(field) else default
     return blank, made
+
+
+def _is_yes_no(field: FieldSpec) -> bool:
+    return isinstance(field.type, t.Boolean)
 
 
 def check_required(uow: UnitOfWork, changes: Sequence[Change]) -> list[Problem]:
     """Required fields that are empty. An update is held to those it touches.
 
-    One that the actor may not see is not named: only somebody who sees it can help.
+    Those that other values decide about are judged by the rules of fields.
     """
     problems: list[Problem] = []
-    required = [field for field in changes[0].entity if field.required] if changes else []
-    access = uow.actor.access(changes[0].entity) if required else None
+    required = [field for field in changes[0].entity if field.is_always_required] if changes else []
     for change in changes:
         for field in required:
             name = field.name
@@ -110,14 +119,20 @@ def check_required(uow: UnitOfWork, changes: Sequence[Change]) -> list[Problem]:
             else:
                 value = change.detached.get(name) or None
                 touched = change.kind == "create" or name in change.detached
-            if value is not None or not touched:
-                continue
-            if access is None or access.can_see(field):
-                problems.append(change.problem(name, "required", _("Please fill this in.")))
-            else:
-                message = _("A field that you do not see must be filled in. Ask an administrator.")
-                problems.append(change.problem("", "required", message))
+            if value is None and touched:
+                problems.append(missing(uow, change, field))
     return problems
+
+
+def missing(uow: UnitOfWork, change: Change, field: FieldSpec) -> Problem:
+    """The problem of a required field that is empty.
+
+    One that the actor may not see is not named: only somebody who sees it can help.
+    """
+    if uow.actor.access(change.entity).can_see(field):
+        return change.problem(field.name, "required", _("Please fill this in."))
+    message = _("A field that you do not see must be filled in. Ask an administrator.")
+    return change.problem("", "required", message)
 
 
 def check_references(uow: UnitOfWork, changes: Sequence[Change]) -> list[Problem]:
@@ -147,6 +162,25 @@ def check_references(uow: UnitOfWork, changes: Sequence[Change]) -> list[Problem
                 message = _("There is no such record, or you may not see it.")
                 problems.append(change.problem(field.name, "reference", message))
     return problems
+
+
+def check_options_in_use(changes: Sequence[Change]) -> list[Problem]:
+    """Options that are retired, given to records that did not hold them."""
+    problems = []
+    for field in changes[0].entity.narrowed if changes else ():
+        assert isinstance(field.type, t.ChoiceField)
+        for change in changes:
+            new = _held(change.after.get(field.name)) - _held(change.before.get(field.name))
+            if new & field.type.retired_values:
+                message = _("This option is no longer given.")
+                problems.append(change.problem(field.name, "retired", message))
+    return problems
+
+
+def _held(value: Any) -> frozenset[str]:
+    if value is None:
+        return frozenset()
+    return frozenset(value) if isinstance(value, list) else frozenset((value,))
 
 
 def _pointed_at(change: Change, field: FieldSpec) -> set[int]:

@@ -77,7 +77,9 @@ class Drawing:
 
 def to_input(type_: t.FieldType, value: Any, context: InputContext) -> tuple[str, ...]:
     """The texts that the input shows for a value; a picker has two, the key and the label."""
-    return () if value is None else tuple(_write(type_, value, context))
+    return (
+        () if value is None or isinstance(type_, t.Secret) else tuple(_write(type_, value, context))
+    )
 
 
 def from_input(type_: t.FieldType, raw: Sequence[str], context: InputContext) -> Any:
@@ -179,6 +181,11 @@ def _(type_: t.References, value: list[int], context: InputContext) -> Sequence[
 def drawing(type_: t.FieldType, context: InputContext) -> Drawing:
     """How the input of a type is drawn."""
     return Drawing("text")
+
+
+@drawing.register
+def _(type_: t.Secret, context: InputContext) -> Drawing:
+    return Drawing("text", type="password")
 
 
 @drawing.register

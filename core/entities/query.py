@@ -24,6 +24,7 @@ from sqlalchemy import (
     union_all,
 )
 
+from core.db.bulk import one_of
 from core.entities.conditions import parse_condition
 from core.entities.conditions_sql import condition_sql, like_pattern, matches
 from core.entities.labels import Labels, reference_ids, resolve_labels
@@ -76,6 +77,8 @@ class ListQuery:
     count: str = "none"
     #: The recycle bin instead of the living records.
     archived: bool = False
+    #: Only records among these.
+    ids: tuple[int, ...] | None = None
 
 
 @dataclass
@@ -275,6 +278,8 @@ def _asked(uow: UnitOfWork, spec: EntitySpec, query: ListQuery) -> list[ColumnEl
             query.filter, spec, uow, may_use=lambda entity, item: may_use(uow, entity, item)
         )
         clauses.append(condition_sql(node, spec, uow))
+    if query.ids is not None:
+        clauses.append(one_of(uow.connection, spec.table.c.id, query.ids))
     for term in query.search.split()[:10]:
         clauses.append(_search(uow, spec, term[:100]))
     return clauses

@@ -27,8 +27,9 @@ from core.i18n import lazy_gettext as _l
 from core.plugins.contributions import Job
 from core.reference.reading import evaluation_context
 from core.security.actor import SYSTEM
+from core.work.claims import JOB
 from core.work.events import RecordsRecomputed
-from core.work.jobs import JOB, JobContext
+from core.work.jobs import JobContext
 from core.work.tables import job_table
 from core.work.uow import UnitOfWork
 
@@ -513,6 +514,4 @@ def _compute_chunk(uow: UnitOfWork, entity: str, fields: Sequence[str], ids: lis
     return len(changed)
 
 
-RECOMPUTE = Job(
-    "core.recompute", _run, _l("Compute again"), max_attempts=20, lease=timedelta(minutes=2)
-)
+RECOMPUTE = Job("core.recompute", _run, _l("Compute again"), max_attempts=20)

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from sqlalchemy import Column, ForeignKey
 
+from core.customize.reading import Customised
 from core.entities.dependencies import Circle, build_graph
 from core.entities.links import define_link_table
 from core.fields import EntityDef, EntitySpec, FieldSpec, describe
@@ -96,11 +97,12 @@ class DeclaredEntities:
             raise RegistryError(owner, f"computed from itself: {circle}") from circle
 
     def with_custom(
-        self, fields: Mapping[str, Sequence[FieldSpec]], enabled: frozenset[str]
+        self, customised: Customised, enabled: frozenset[str]
     ) -> tuple[dict[str, EntitySpec], dict[str, EntitySpec]]:
-        """(entities of what is enabled, all installed ones), with the company's own fields.
+        """(entities in use, all whose tables there are), with what the company made itself.
 
-        Fields that a switched-off plugin added to others' entities are left out.
+        Fields that a switched-off plugin added to others' entities are left out. Lines are in use
+        as long as what they belong to is.
         """
         installed: dict[str, EntitySpec] = {}
         for name, spec in self.specs.items():
@@ -109,14 +111,24 @@ class DeclaredEntities:
                 for field in spec.fields
                 if field.owner in ("core", spec.plugin) or field.owner in enabled
             )
-            custom = [item for item in fields.get(name, ()) if not item.retired]
+            custom = customised.fields.get(name, ())
             installed[name] = spec.with_fields(_before_system(kept, custom))
+        installed |= customised.entities
         shown = {
             name: spec
             for name, spec in installed.items()
-            if spec.plugin == "core" or spec.plugin in enabled
+            if (spec.custom and name not in customised.retired)
+            or spec.plugin == "core"
+            or spec.plugin in enabled
         }
-        return shown, installed
+        lost = [
+            name for name, spec in shown.items() if spec.custom and not _has_parent(spec, shown)
+        ]
+        return {name: spec for name, spec in shown.items() if name not in lost}, installed
+
+
+def _has_parent(spec: EntitySpec, shown: Mapping[str, EntitySpec]) -> bool:
+    return spec.parent_field is None or spec.governed_by in shown
 
 
 def _extension_field(

@@ -33,7 +33,11 @@ def read_schema(field: FieldSpec, *, masked: bool = False) -> Schema:
 def write_schema(field: FieldSpec) -> Schema:
     """What a writer may give; null empties a field that is not required."""
     schema = _writing(field.type)
-    return schema if field.required or isinstance(field.type, t.Lines) else _nullable(schema)
+    if field.rules is not None:
+        lengths = {"minLength": field.rules.min_length, "maxLength": field.rules.max_length}
+        schema = schema | {key: value for key, value in lengths.items() if value is not None}
+    whole = field.is_always_required or isinstance(field.type, t.Lines)
+    return schema if whole else _nullable(schema)
 
 
 def reference_schema() -> Schema:
@@ -238,6 +242,11 @@ def converter(type_: t.FieldType, labels: Labels) -> Converter | None:
 @singledispatch
 def _converter(type_: t.FieldType, labels: Labels) -> Converter | None:
     return None
+
+
+@_converter.register
+def _(type_: t.Secret, labels: Labels) -> Converter:
+    return bool  # that there is one
 
 
 @_converter.register

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sqlalchemy import ColumnElement, FromClause, and_, exists, false, or_, select
 
-from core.entities.conditions import parse_condition
-from core.entities.conditions_sql import condition_sql
-from core.errors import Forbidden, Invalid
+from core.entities.scope_sql import narrowing, scope_conditions
+from core.errors import Forbidden
 from core.fields import EntitySpec, FieldSpec
 from core.fields import types as t
 from core.i18n import gettext as _
 from core.i18n import lazy_gettext as _l
-from core.security.actor import SCOPES, FieldAccess, Scope, parent_action
+from core.security.actor import SCOPES, FieldAccess, parent_action
+from core.security.delegation import deputy_clause
+from core.security.shared import shared_clause
 
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
@@ -23,15 +22,17 @@ if TYPE_CHECKING:
 __all__ = [
     "action_label",
     "depends_on_values",
+    "is_refused",
+    "lines_open",
     "living",
     "may",
     "may_use",
+    "parent_of",
     "require",
+    "roles_clause",
     "scope_alternatives",
     "scope_clause",
 ]
-
-log = logging.getLogger("dougong.security")
 
 _COMMON = {
     "read": _l("Read"),
@@ -48,16 +49,21 @@ def may(uow: UnitOfWork, spec: EntitySpec, action: str) -> bool:
     actor = uow.actor
     if actor.is_system:
         return True
-    if not actor.access(spec).may(action) or not _lines_open(uow, spec, action):
+    if not actor.access(spec).may(action) or not lines_open(uow, spec, action):
         return False
-    permission = spec.permission(action)
+    return not is_refused(uow, spec, action)
+
+
+def is_refused(uow: UnitOfWork, spec: EntitySpec, action: str) -> bool:
+    """True when a plugin takes the right away from the actor."""
     enabled = uow.snapshot.enabled
     if not uow.runtime.plugins.has("check_permission", enabled):
-        return True
+        return False
+    permission = spec.permission(action)
     answers = uow.runtime.plugins.ask_strictly(
-        "check_permission", enabled, actor=actor, permission=permission
+        "check_permission", enabled, actor=uow.actor, permission=permission
     )
-    return False not in answers
+    return False in answers
 
 
 def action_label(spec: EntitySpec | None, action: str) -> str:
@@ -96,7 +102,19 @@ def scope_clause(
         return _inherited(uow, spec, action, table)
     if not may(uow, spec, action):
         return false()
-    alternatives, clauses = _reached(uow, spec, action, table)
+    return _any_of(*_reached(uow, spec, action, table))
+
+
+def roles_clause(uow: UnitOfWork, spec: EntitySpec, action: str) -> ColumnElement[bool] | None:
+    """Which rows the actor's own roles reach: neither by a share nor as a deputy; None for all."""
+    if not may(uow, spec, action):
+        return false()
+    return _any_of(*_reached(uow, spec, action, spec.table, by_roles_only=True))
+
+
+def _any_of(
+    alternatives: list[ColumnElement[bool]] | None, clauses: list[ColumnElement[bool]]
+) -> ColumnElement[bool] | None:
     if alternatives is not None:
         clauses = [or_(false(), *alternatives), *clauses]
     return and_(*clauses) if clauses else None
@@ -119,7 +137,12 @@ def scope_alternatives(
 
 
 def _reached(
-    uow: UnitOfWork, spec: EntitySpec, action: str, table: FromClause
+    uow: UnitOfWork,
+    spec: EntitySpec,
+    action: str,
+    table: FromClause,
+    *,
+    by_roles_only: bool = False,
 ) -> tuple[list[ColumnElement[bool]] | None, list[ColumnElement[bool]]]:
     """(what the scopes reach, any of them; None for everything; what narrows it further)."""
     access = uow.actor.access(spec)
@@ -128,12 +151,15 @@ def _reached(
         reached = [
             one
             for scope in access.scopes.get(action, ())
-            for one in _scope(uow, spec, scope, table)
+            for one in scope_conditions(uow, spec, scope, table)
         ]
         verb = spec.actions_by_name.get(action)
         if verb is not None and verb.scope is not None:
             reached.append(verb.scope(uow, table))
-    return reached, _narrowed(uow, spec, action, table)
+        if not by_roles_only:
+            beyond = (find(uow, spec, action, table) for find in (shared_clause, deputy_clause))
+            reached += [clause for clause in beyond if clause is not None]
+    return reached, narrowing(uow, spec, action, table)
 
 
 def depends_on_values(uow: UnitOfWork, spec: EntitySpec, action: str) -> bool:
@@ -158,7 +184,7 @@ def _gone(uow: UnitOfWork, spec: EntitySpec, table: FromClause) -> list[ColumnEl
     if "archived_at" in table.c:
         found.append(table.c.archived_at.is_not(None))
     if spec.parent_field is not None:
-        parent = _parent(uow, spec)
+        parent = parent_of(uow, spec)
         above = parent.table.alias()
         column = spec[spec.parent_field].column
         assert column is not None
@@ -175,16 +201,17 @@ def may_use(uow: UnitOfWork, spec: EntitySpec, item: FieldSpec) -> bool:
     return access.may("read") and access.can_use(item)
 
 
-def _parent(uow: UnitOfWork, spec: EntitySpec) -> EntitySpec:
+def parent_of(uow: UnitOfWork, spec: EntitySpec) -> EntitySpec:
+    """The entity whose records hold these lines."""
     assert spec.parent_field is not None
     return uow.snapshot.installed_entities[spec[spec.parent_field].type.entity]  # type: ignore[attr-defined]
 
 
-def _lines_open(uow: UnitOfWork, spec: EntitySpec, action: str) -> bool:
+def lines_open(uow: UnitOfWork, spec: EntitySpec, action: str) -> bool:
     """Lines are as open as the parent's field that holds them: there is no way around it."""
     if spec.parent_field is None:
         return True
-    parent = _parent(uow, spec)
+    parent = parent_of(uow, spec)
     access = uow.actor.access(parent)
     levels = [
         access.field(item.name)
@@ -200,9 +227,9 @@ def _inherited(
     uow: UnitOfWork, spec: EntitySpec, action: str, table: FromClause
 ) -> ColumnElement[bool] | None:
     assert spec.parent_field is not None
-    if not _lines_open(uow, spec, action):
+    if not lines_open(uow, spec, action):
         return false()
-    parent = _parent(uow, spec)
+    parent = parent_of(uow, spec)
     above = parent.table.alias()
     clause = scope_clause(uow, parent, parent_action(action), above)
     if clause is None:
@@ -210,57 +237,3 @@ def _inherited(
     column = spec[spec.parent_field].column
     assert column is not None
     return table.c[column].in_(select(above.c.id).where(clause))
-
-
-def _scope(
-    uow: UnitOfWork, spec: EntitySpec, scope: Scope, table: FromClause
-) -> list[ColumnElement[bool]]:
-    """The alternatives that make up one scope."""
-    actor = uow.actor
-    if isinstance(scope, Mapping):
-        with uow.elevated():  # the rule looks at fields that its subject may not see
-            try:
-                node = parse_condition(scope["condition"], spec, uow)
-            except Invalid:
-                # A field it names is gone, e.g. with its plugin: nothing is reached, and nobody
-                # but the administrator learns what the rule looks at.
-                log.warning("a scope of %s no longer fits the entity", spec.name)
-                return []
-            return [condition_sql(node, spec, uow, table)]
-    people = table.c.get("owner_id" if spec.owned else "created_by")
-    if people is None:
-        return []  # such rows have no owner and no maker
-    mine = people == actor.user_id
-    match scope:
-        case "own":
-            return [mine]
-        case "subordinates":
-            return [mine, people.in_(_members(uow, actor.headed))]
-        case "department" | "department_below":
-            ids = actor.departments if scope == "department" else actor.departments_below
-            if spec.owned:
-                return [mine, table.c.department_id.in_(ids)]
-            return [mine, people.in_(_members(uow, ids))]
-    own = spec.scopes_by_name.get(scope)
-    # A scope that a newer version of the plugin no longer has reaches nothing.
-    return [] if own is None else [own.clause(uow, table)]
-
-
-def _members(uow: UnitOfWork, departments: tuple[int, ...]) -> Any:
-    users = uow.snapshot.installed_entities["user"].table.alias()
-    return select(users.c.id).where(users.c.department_id.in_(departments))
-
-
-def _narrowed(
-    uow: UnitOfWork, spec: EntitySpec, action: str, table: FromClause
-) -> list[ColumnElement[bool]]:
-    plugins, enabled = uow.runtime.plugins, uow.snapshot.enabled
-    if not plugins.has("scope_query", enabled):
-        return []
-    clauses = plugins.ask_strictly(
-        "scope_query", enabled, entity=spec, action=action, actor=uow.actor
-    )
-    if table is spec.table:
-        return clauses
-    narrowed = select(spec.table.c.id).where(and_(*clauses)) if clauses else None
-    return [table.c.id.in_(narrowed)] if narrowed is not None else []

@@ -1,7 +1,7 @@
 """The one door: every record is created, changed, deleted and restored here.
 
-Order of a write: the right to the entity, to each row and to each field; types, required fields,
-references, unique values; ``validate_changes``; ``before_changes`` and computed fields; the rows;
+Order of a write: the right to the entity, to each row and to each field; types, required fields, the
+company's rules, references, unique values; ``validate_changes``; ``before_changes`` and computed fields; the rows;
 the reach of the result; audit; ``after_changes``; the event. All of it in one transaction, and
 nothing is written before everything is allowed.
 """
@@ -17,9 +17,11 @@ from core.audit.recorder import record_act
 from core.entities.changes import Change
 from core.entities.conditions import parse_condition
 from core.entities.conditions_sql import condition_sql
+from core.entities.field_rules import apply_rules
 from core.entities.incoming import (
     blank_record,
     check_given,
+    check_options_in_use,
     check_references,
     check_required,
     check_unique,
@@ -40,6 +42,7 @@ from core.errors import Conflict, Forbidden, Invalid, NotFound, Problem, Refused
 from core.fields import ActionSpec, EntitySpec
 from core.fields import types as t
 from core.i18n import gettext as _
+from core.security.delegation import note_deputy
 from core.work import events
 
 if TYPE_CHECKING:
@@ -74,9 +77,26 @@ def _create(
 ) -> list[int]:
     if not items:
         return []
+    changes, problems = _new_changes(uow, spec, items, reach)
+    _check_and_write(uow, spec, changes, problems, action="create", reach=reach)
+    return [change.id for change in changes if change.id is not None]
+
+
+def foresee(uow: UnitOfWork, entity: str, items: Sequence[Mapping[str, Any]]) -> list[Problem]:
+    """What the rules of fields would refuse of records that are only thought of."""
+    spec = uow.entity(entity)
+    if not spec.ruled or not items:
+        return []
+    changes, problems = _new_changes(uow, spec, items, "create")
+    return apply_rules(uow, changes, {(problem.item, problem.field) for problem in problems})
+
+
+def _new_changes(
+    uow: UnitOfWork, spec: EntitySpec, items: Sequence[Mapping[str, Any]], reach: str | None
+) -> tuple[list[Change], list[Problem]]:
     given, problems = check_given(uow, spec, items)
     now, actor = uow.now(), uow.actor.user_id
-    blank, made = blank_record(spec)
+    blank, made = blank_record(uow, spec)
     blank |= {"version": 1, "updated_at": now, "updated_by": actor, "archived_at": None}
     changes = []
     for index, values in enumerate(given):
@@ -93,8 +113,7 @@ def _create(
         changes.append(Change("create", spec, {}, after, None, index, detached, names))
     if spec.owned:
         default_owner(uow, changes, items)
-    _check_and_write(uow, spec, changes, problems, action="create", reach=reach)
-    return [change.id for change in changes if change.id is not None]
+    return changes, problems
 
 
 def update(
@@ -178,6 +197,7 @@ def act(
     with uow.elevated():
         result = verb.handler(uow, list(records.values()), checked)
     record_act(uow, action, entity=spec.name, record_ids=list(records), details=dict(params or {}))
+    note_deputy(uow, spec, action, records)
     uow.publish(events.RecordActed(spec.name, action, tuple(records)))
     return result
 
@@ -205,11 +225,15 @@ def _check_and_write(
     """``reach`` is the action whose scope the result must lie in; None when that is known."""
     wrong = {(problem.item, problem.field) for problem in problems}
     problems += [p for p in check_required(uow, changes) if (p.item, p.field) not in wrong]
+    problems += apply_rules(uow, changes, wrong)
+    problems += check_options_in_use(changes)
     problems += check_references(uow, changes)
     problems += check_unique(uow, spec, changes)
     refuse(sorted(problems, key=lambda problem: problem.item))
     lines = [field for field in spec.detached if isinstance(field.type, t.Lines)]
     run_before(uow, changes)
+    if spec.ruled and uow.runtime.plugins.has("before_changes", uow.snapshot.enabled):
+        refuse(apply_rules(uow, changes))  # what hooks have derived is held to them too
     writing = [change for change in changes if change.kind != "update" or _really(change)]
     if not writing:
         return

@@ -117,6 +117,11 @@ def _(type_: t.Text, value: Any) -> str:
 
 
 @_check.register
+def _(type_: t.Secret, value: Any) -> str:
+    return _text(value, type_.max_length, lines=True)
+
+
+@_check.register
 def _(type_: t.LongText, value: Any) -> str:
     return _text(value, type_.max_length, lines=True)
 

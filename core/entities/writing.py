@@ -25,6 +25,7 @@ from core.fields import EntitySpec, FieldSpec
 from core.fields import types as t
 from core.i18n import gettext as _
 from core.security.actor import SCOPES
+from core.security.delegation import note_deputy
 from core.work import events
 from core.work.uow import inserted_key
 
@@ -305,6 +306,9 @@ def run_after(uow: UnitOfWork, changes: Sequence[Change]) -> None:
     """Computed fields that hang on what was written, audit, hooks, and the event for subscribers."""
     follow(uow, changes)
     record_changes(uow, changes)
+    if uow.actor.stands_in:
+        touched = {change.id: change.before for change in changes if change.id is not None}
+        note_deputy(uow, changes[0].entity, changes[0].kind, touched)
     changes = tuple(changes)
     plugins, enabled = uow.runtime.plugins, uow.snapshot.enabled
     if plugins.has("after_changes", enabled):

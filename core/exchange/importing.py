@@ -136,7 +136,7 @@ class Importer:
         """The cleaned rows and what would become of them; writes nothing.
 
         ``seen`` holds the keys of earlier batches, and is added to. What hooks and constraints
-        would refuse is not known before it is tried.
+        would refuse is not known before it is tried, nor what rules of fields say of changes.
         """
         cleaned, done = self.clean(uow, rows), Batch()
         sound = []
@@ -146,17 +146,29 @@ class Importer:
                 done.refused.append(_refusal(row))
             else:
                 sound.append(row)
-        known = self._known(uow, sound)
+        known, new = self._known(uow, sound), []
         for row in sound:
             exists = row.id is not None or (row.key is not None and bool(known.get(row.key)))
             if self._plan.policy != "create" and (exists or row.key in seen):
                 done.updated += self._plan.policy == "update"
                 done.duplicates += self._plan.policy == "skip"
             else:
-                done.created += 1
+                new.append(row)
             if row.key is not None:
                 seen.add(row.key)
+        self._judge(uow, new, done)
         return cleaned, done
+
+    def _judge(self, uow: UnitOfWork, rows: Sequence[Row], done: Batch) -> None:
+        """Count the rows that would make records, but for those that rules of fields refuse."""
+        told = service.foresee(uow, self._plan.entity, [row.values for row in rows])
+        for problem in told:
+            heading = self._headings.get(problem.field, problem.field)
+            rows[problem.item].problems.append((heading, problem.message))
+        bad = [row for row in rows if row.problems]
+        done.created += len(rows) - len(bad)
+        done.refused += [_refusal(row) for row in bad]
+        done.refused.sort(key=lambda refused: refused.line)
 
     # Cleaning
 
@@ -205,7 +217,7 @@ class Importer:
                 self._columns.append((column, name, ColumnCleaner(uow, usable[name])))
                 self._headings[name] = self._plan.header[column]
         needed = [cleaner.field for _column, _name, cleaner in self._columns]
-        self._required = [each.name for each in needed if each.required and each.default is None]
+        self._required = [each.name for each in needed if each.is_needed]
         self._checkers = {name: checker(c.field.type) for _c, name, c in self._columns}
 
     def _require(self, row: Row) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
 from itertools import islice
 from pathlib import Path, PurePath
 from tempfile import TemporaryFile
@@ -282,7 +281,7 @@ def _report(
         return store_result(uow, file, name, job_id=job_id, action="import", entity=entity)
 
 
-IMPORT = Job("core.import", _import, _l("Import"), lease=timedelta(minutes=2))
+IMPORT = Job("core.import", _import, _l("Import"), is_history=True)
 
 
 # The export
@@ -319,4 +318,4 @@ def _export(context: JobContext, **arguments: Any) -> None:
             context.finish(writing, {"rows": rows, "report": report})
 
 
-EXPORT = Job("core.export", _export, _l("Export"), lease=timedelta(minutes=2))
+EXPORT = Job("core.export", _export, _l("Export"))

@@ -29,18 +29,14 @@ def headings(fields: Sequence[FieldSpec]) -> list[str]:
         for item, label in zip(fields, labels, strict=True)
     ]
     return [
-        f"{text} *" if _is_needed(item) else text for item, text in zip(fields, plain, strict=True)
+        f"{text} *" if item.is_needed else text for item, text in zip(fields, plain, strict=True)
     ]
-
-
-def _is_needed(item: FieldSpec) -> bool:
-    return item.required and item.default is None
 
 
 def write_template(uow: UnitOfWork, spec: EntitySpec, target: BinaryIO) -> str:
     """Write the workbook for what the actor may import, and return its file name."""
     require(uow, spec, "import")
-    fields = sorted(importable_fields(uow, spec).values(), key=lambda i: not _is_needed(i))
+    fields = sorted(importable_fields(uow, spec).values(), key=lambda i: not i.is_needed)
     names = headings(fields)
     to_fill_in = Sheet(
         gettext("To fill in"),
@@ -67,7 +63,7 @@ def _columns_explained(uow: UnitOfWork, fields: Sequence[FieldSpec], names: Sequ
         [
             (
                 name,
-                gettext("Yes") if _is_needed(item) else "",
+                gettext("Yes") if item.is_needed else "",
                 _explanation(item.type),
                 _choices(item.type),
                 examples.get(item.name, ""),

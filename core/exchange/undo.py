@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
@@ -217,4 +216,4 @@ def _kept_rows(uow: UnitOfWork, job_id: int) -> Iterator[list[Any]]:
         place = (rows[-1].entity, rows[-1].record_id)
 
 
-UNDO = Job("core.undo_import", _undo, _l("Undo of an import"), lease=timedelta(minutes=2))
+UNDO = Job("core.undo_import", _undo, _l("Undo of an import"), is_history=True)

@@ -10,6 +10,7 @@ from sqlalchemy import ForeignKey, Index, Table
 from sqlalchemy.orm import Mapped, declared_attr, mapped_column
 
 from core.db.base import Base
+from core.db.names import physical_name
 from core.db.types import BigId, UtcDateTime
 from core.fields import types as t
 from core.fields.spec import FieldSpec
@@ -113,11 +114,11 @@ class Entity(Base):
 def entity_indexes(table: str, *, owned: bool = False) -> tuple[Any, ...]:
     """Table arguments of an entity: the indexes of its list (newest first, alone and within a
     scope), and keys that SQLite never gives twice."""
-    indexes: list[Any] = [Index(f"ix_{table}_created_at_id", "created_at", "id")]
+    indexes: list[Any] = [Index(physical_name(f"ix_{table}_created_at_id"), "created_at", "id")]
     if owned:
         indexes += [
-            Index(f"ix_{table}_owner_id_created_at_id", "owner_id", "created_at", "id"),
-            Index(f"ix_{table}_department_id_created_at_id", "department_id", "created_at", "id"),
+            Index(physical_name(f"ix_{table}_{column}_created_at_id"), column, "created_at", "id")
+            for column in ("owner_id", "department_id")
         ]
     return (*indexes, {"sqlite_autoincrement": True})
 

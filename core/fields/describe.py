@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import inspect
+from sqlalchemy import Table, inspect
 from sqlalchemy.orm import Mapper
 
 from core.fields import types as t
@@ -14,7 +14,7 @@ from core.fields.declare import Owned, detached
 from core.fields.spec import ActionSpec, EntitySpec, FieldSpec, ScopeSpec, Section
 from core.i18n import lazy_gettext as _l
 
-__all__ = ["EntityDef", "describe"]
+__all__ = ["EntityDef", "describe", "system_fields"]
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def describe(
     Raises `TypeError` when the definition names a field that the model does not have.
     """
     declared = tuple(_declared_fields(definition.model, plugin))
-    fields = (*declared, *custom_fields, *_system_fields(definition.model))
+    fields = (*declared, *custom_fields, *system_fields(definition.model.__table__))
     names = {spec.name for spec in fields}
     pointed_at = {
         definition.label_field,
@@ -118,8 +118,8 @@ def _class_attributes(model: type[Any]) -> list[str]:
     return [name for name in vars(model) if not name.startswith("_")]
 
 
-def _system_fields(model: type[Any]) -> Iterable[FieldSpec]:
-    columns = model.__table__.c
+def system_fields(table: Table) -> Iterable[FieldSpec]:
+    """What every entity has and the service itself sets, as far as ``table`` has it."""
     for name, (type_, label) in _SYSTEM.items():
-        if name in columns:
+        if name in table.c:
             yield FieldSpec(name=name, type=type_, label=label, column=name, readonly=True)

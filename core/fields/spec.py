@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from core.fields.types import Boolean, Computed, FieldType, Label, Lines, References
+from core.fields.rules import FieldRules
+from core.fields.types import Boolean, ChoiceField, Computed, FieldType, Label, Lines, References
 
 if TYPE_CHECKING:
     from sqlalchemy import Column, Table
@@ -46,6 +47,9 @@ class FieldSpec:
     owner: str = "core"
     custom: bool = False
     retired: bool = False
+    #: What the company asks beyond the declaration; ``required``, ``unique`` and ``default`` say
+    #: already what comes of both.
+    rules: FieldRules | None = None
 
     @property
     def is_stored(self) -> bool:
@@ -58,6 +62,16 @@ class FieldSpec:
         from core.fields.types import AutoNumber
 
         return not self.readonly and not isinstance(self.type, (Computed, AutoNumber))
+
+    @property
+    def is_always_required(self) -> bool:
+        """True when it must be filled in whatever else the record holds."""
+        return self.required and not (self.rules is not None and self.rules.is_conditional)
+
+    @property
+    def is_needed(self) -> bool:
+        """True when a new record that does not name it is refused: no default fills it in."""
+        return self.is_always_required and self.default is None
 
     @property
     def value_type(self) -> FieldType:
@@ -119,7 +133,8 @@ class EntitySpec:
     label: Label
     label_plural: Label
     table: Table
-    model: type[Any]
+    #: The declaring class; None for what the company made while all runs.
+    model: type[Any] | None
     fields: tuple[FieldSpec, ...]
     label_field: str
     owned: bool = False
@@ -186,6 +201,20 @@ class EntitySpec:
             spec
             for spec in self.stored
             if spec.default is not None or isinstance(spec.type, Boolean)
+        )
+
+    @cached_property
+    def ruled(self) -> tuple[FieldSpec, ...]:
+        """The fields that the company has given rules."""
+        return tuple(spec for spec in self if spec.rules is not None)
+
+    @cached_property
+    def narrowed(self) -> tuple[FieldSpec, ...]:
+        """The stored fields some of whose options are retired."""
+        return tuple(
+            spec
+            for spec in self.stored
+            if isinstance(spec.type, ChoiceField) and spec.type.retired_values
         )
 
     @cached_property

@@ -33,6 +33,11 @@ def _(type_: t.Text) -> TypeEngine[Any]:
 
 
 @column_type.register
+def _(type_: t.Secret) -> TypeEngine[Any]:
+    raise TypeError("a secret is a setting, not a field of an entity")
+
+
+@column_type.register
 def _(type_: t.LongText) -> TypeEngine[Any]:
     return PlainText()
 

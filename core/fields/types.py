@@ -30,6 +30,7 @@ __all__ = [
     "References",
     "Region",
     "RichText",
+    "Secret",
     "Tags",
     "Text",
     "Url",
@@ -48,6 +49,13 @@ class Text(FieldType):
     """One line of text."""
 
     max_length: int = 255
+
+
+@dataclass(frozen=True)
+class Secret(Text):
+    """A password or key of a setting: sealed at rest, and never shown again. No entity has one."""
+
+    max_length: int = 1_000
 
 
 @dataclass(frozen=True)
@@ -134,6 +142,8 @@ class Choice:
     value: str
     label: Label
     tone: str = "neutral"
+    #: Kept by records that hold it, given to no others.
+    retired: bool = False
 
 
 @dataclass(frozen=True)
@@ -145,6 +155,11 @@ class ChoiceField(FieldType):
     def labels(self) -> dict[str, Label]:
         """``{value: label}`` in the declared order."""
         return {choice.value: choice.label for choice in self.choices}
+
+    @property
+    def retired_values(self) -> frozenset[str]:
+        """The values that only records which hold them may have."""
+        return frozenset(choice.value for choice in self.choices if choice.retired)
 
 
 @dataclass(frozen=True)

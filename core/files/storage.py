@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol, cast
+from typing import IO, Any, BinaryIO, Protocol, cast
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from core.faults import fault
@@ -27,6 +27,7 @@ __all__ = [
     "StoredFile",
     "content_disposition",
     "is_inline_safe",
+    "is_key",
     "open_storage",
     "safe_filename",
     "sniff_media_type",
@@ -108,8 +109,11 @@ class StoredFile:
 class Storage(Protocol):
     """A store of files that never change. Keys are made here and say nothing about the file."""
 
-    def put(self, stream: BinaryIO, *, max_bytes: int) -> StoredFile:
-        """Keep the stream, read from where it stands. Raises `FileTooLarge` beyond the limit."""
+    def put(self, stream: IO[bytes], *, max_bytes: int, key: str | None = None) -> StoredFile:
+        """Keep the stream, read from where it stands. Raises `FileTooLarge` beyond the limit.
+
+        ``key`` is for a file that comes back from a backup, under the name that it had.
+        """
         ...
 
     def open(self, key: str) -> BinaryIO:
@@ -136,10 +140,10 @@ class LocalStorage:
         self._root = root
         (root / _INCOMING).mkdir(parents=True, exist_ok=True)
 
-    def put(self, stream: BinaryIO, *, max_bytes: int) -> StoredFile:
+    def put(self, stream: IO[bytes], *, max_bytes: int, key: str | None = None) -> StoredFile:
         """See `Storage.put`."""
-        key = _new_key()
-        temporary = self._root / _INCOMING / key.replace("/", "")
+        key = _new_key() if key is None else _checked_key(key)
+        temporary = self._root / _INCOMING / _new_key().replace("/", "")
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             with os.fdopen(descriptor, "wb") as target:
@@ -213,9 +217,9 @@ class S3Storage:
         self._bucket = bucket
         self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
 
-    def put(self, stream: BinaryIO, *, max_bytes: int) -> StoredFile:
+    def put(self, stream: IO[bytes], *, max_bytes: int, key: str | None = None) -> StoredFile:
         """See `Storage.put`."""
-        key = _new_key()
+        key = _new_key() if key is None else _checked_key(key)
         # Counted and hashed before anything is sent, so that a refusal leaves no object behind.
         with tempfile.SpooledTemporaryFile(_IN_MEMORY) as spool:
             size, sha256 = _copy(stream, cast(BinaryIO, spool), max_bytes)
@@ -321,13 +325,18 @@ def _new_key() -> str:
     return f"{name[:2]}/{name[2:4]}/{name[4:]}"
 
 
+def is_key(text: str) -> bool:
+    """Whether this is a name that a store would give."""
+    return bool(_KEY.fullmatch(text))
+
+
 def _checked_key(key: str) -> str:
     if not _KEY.fullmatch(key):
         raise FileMissing("not a key of this store")
     return key
 
 
-def _copy(stream: BinaryIO, target: BinaryIO, max_bytes: int) -> tuple[int, str]:
+def _copy(stream: IO[bytes], target: BinaryIO, max_bytes: int) -> tuple[int, str]:
     digest = hashlib.sha256()
     size = 0
     while chunk := stream.read(_CHUNK):

@@ -7,7 +7,8 @@ from typing import Any
 
 import orjson
 from flask import Flask, Response, g, request
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
 from core.errors import Conflict, Refusal
@@ -26,6 +27,7 @@ def register_error_handlers(app: Flask) -> None:
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(HookFailed, _hook_failed)
     app.register_error_handler(DBAPIError, _database)
+    app.register_error_handler(PoolTimeout, _database)
     app.register_error_handler(Exception, _unexpected)
 
 
@@ -106,6 +108,9 @@ def _http(error: HTTPException) -> Response:
 
 
 def _hook_failed(error: HookFailed) -> Response:
+    cause = error.__cause__
+    if isinstance(cause, (DBAPIError, PoolTimeout)) and _is_passing(cause):
+        return _database(cause)
     log.error("%s", error, extra={"plugin": error.plugin})
     text = _(
         "The module %(name)s failed, so nothing was changed. An administrator can switch it off.",
@@ -114,15 +119,20 @@ def _hook_failed(error: HookFailed) -> Response:
     return _answer(500, "plugin_failed", text, plugin=error.plugin)
 
 
-def _database(error: DBAPIError) -> Response:
+def _database(error: DBAPIError | PoolTimeout) -> Response:
     """Too busy or away for the moment is a 503 that may be tried again; anything else is our fault."""
-    text = str(error.orig).lower()
-    if isinstance(error, OperationalError) or "timeout" in text or "deadlock" in text:
-        log.warning("the database did not answer: %s", error.orig)
-        response = _answer(503, "busy", _("The database is busy. Please try again."))
-        response.headers["Retry-After"] = "2"
-        return response
-    return _unexpected(error)
+    if not _is_passing(error):
+        return _unexpected(error)
+    log.warning("the database did not answer: %s", getattr(error, "orig", error))
+    response = _answer(503, "busy", _("The database is busy. Please try again."))
+    response.headers["Retry-After"] = "2"
+    return response
+
+
+def _is_passing(error: DBAPIError | PoolTimeout) -> bool:
+    text = str(getattr(error, "orig", error)).lower()
+    away = isinstance(error, (OperationalError, InterfaceError, PoolTimeout))
+    return away or "timeout" in text or "deadlock" in text
 
 
 def _unexpected(error: Exception) -> Response:

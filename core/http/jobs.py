@@ -1,4 +1,4 @@
-"""Jobs as pages show them: one's own, and the administrators'."""
+"""Jobs as pages show them: one's own, and the administrators'; and stopping them."""
 
 from __future__ import annotations
 
@@ -8,13 +8,25 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, select
 
+from core.audit.recorder import record_act
 from core.entities.labels import resolve_labels
+from core.http.rendering import render
 from core.http.requests import runtime
 from core.i18n import gettext as _
+from core.work.jobs import cancel_job
 from core.work.tables import job_table
 from core.work.uow import UnitOfWork
 
-__all__ = ["DELIVERY", "OPEN", "find_jobs", "job_kinds", "shown"]
+__all__ = [
+    "DELIVERY",
+    "OPEN",
+    "ask_to_stop",
+    "find_jobs",
+    "job_kinds",
+    "local",
+    "shown",
+    "stop_job",
+]
 
 PAGE = 50
 OPEN = ("queued", "running")
@@ -45,6 +57,29 @@ def job_kinds() -> dict[str, str]:
     return found | {DELIVERY: _("Delivery of an event")}
 
 
+def stop_job(uow: UnitOfWork, key: int) -> bool:
+    """Stop a job that the caller may stop, and record who did; False when it is over already."""
+    done = cancel_job(uow, key)
+    if done:
+        record_act(uow, "cancel_job", details={"job": key})
+    return done
+
+
+def ask_to_stop(title: str, action: str, back: str) -> str:
+    """The page that asks before a job is stopped."""
+    return render(
+        "core/admin/confirm.html",
+        title=_("Stop the job %(title)s?", title=title),
+        text=_("What it has already done stays. A running job stops at its next step."),
+        items=[],
+        action=action,
+        label=_("Stop the job"),
+        kind="danger",
+        back=back,
+        crumb=title,
+    )
+
+
 def shown(uow: UnitOfWork, row: Row[Any], kinds: Mapping[str, str]) -> dict[str, Any]:
     """One job as pages show it."""
     who = {row.actor_id} if row.actor_id else set()
@@ -62,21 +97,23 @@ def shown(uow: UnitOfWork, row: Row[Any], kinds: Mapping[str, str]) -> dict[str,
         "is_open": row.state in OPEN,
         "actor": row.actor_id,
         "who": names.get(row.actor_id, f"#{row.actor_id}") if row.actor_id else "",
+        "worker": row.worker or "",
         "done": row.done,
         "total": row.total,
         "attempts": row.attempts,
         "error": row.error or "",
         "result": row.result,
         "arguments": row.arguments,
-        "created": _local(row.created_at),
-        "run_at": _local(row.run_at),
-        "started": _local(row.started_at),
-        "finished": _local(row.finished_at),
+        "created": local(row.created_at),
+        "run_at": local(row.run_at),
+        "started": local(row.started_at),
+        "finished": local(row.finished_at),
         "took": _took(row.started_at, row.finished_at),
     }
 
 
-def _local(value: datetime | None) -> str:
+def local(value: datetime | None) -> str:
+    """A moment in the company's zone, to the second; nothing for None."""
     return f"{value.astimezone(runtime().clock.timezone):%Y-%m-%d %H:%M:%S}" if value else ""
 
 

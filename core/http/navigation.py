@@ -23,6 +23,7 @@ ADMIN_PAGES = (
     ("admin.settings", "settings", _l("Settings")),
     ("admin.audit", "history", _l("Audit trail")),
     ("admin.jobs", "activity", _l("Jobs")),
+    ("admin.backups", "archive", _l("Backups")),
 )
 
 
@@ -45,7 +46,7 @@ def navigation() -> list[dict[str, Any]]:
                 entry = _item(str(item.title), url_for(item.endpoint), item.icon)
                 entries.append((contribution.owner, item.order, entry))
         # What the core itself has to offer stands behind the company's business.
-        order = [*runtime().plugins.loaded, "core"]
+        order = [*runtime().plugins.loaded, "custom", "core"]
     entries.sort(key=lambda entry: (order.index(entry[0]) if entry[0] in order else 99, entry[1]))
     for owner, items in groupby(entries, key=lambda entry: entry[0]):
         groups.append({"title": _title(owner), "items": [item for _o, _n, item in items]})
@@ -60,8 +61,8 @@ def _list_url(entity: str) -> str:
 
 
 def _title(owner: str) -> str:
-    if owner == "core":
-        return _("Reference data")
+    if owner in ("core", "custom"):
+        return _("Reference data") if owner == "core" else _("Your own")
     manifest = runtime().plugins.loaded.get(owner)
     return manifest.text("title", current_locale()) if manifest else ""
 

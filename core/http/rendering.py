@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import current_app, g, request, url_for
 
-from core.http.requests import actor, runtime
+from core.http.requests import actor, runtime, unit_of_work
 from core.http.security import csrf_token
 from core.i18n import current_locale
 
@@ -61,11 +61,24 @@ def page_context() -> Mapping[str, Any]:
     return {
         "company": {"name": settings.get("company_name", "")},
         "current_user": None if who.is_anonymous else who,
+        "behind": _behind_name(),
         "locale": current_locale(),
         "color_scheme": scheme if scheme in COLOR_SCHEMES else "system",
         "navigation": [] if who.is_anonymous else navigation(),
         "messages": _flashed(),
     }
+
+
+def _behind_name() -> str:
+    """Who is signed in as the current user; empty for the user in person."""
+    from core.security.directory import load_actor
+
+    behind = actor().behind
+    if behind is None:
+        return ""
+    with unit_of_work(write=False) as uow:
+        found = load_actor(uow, behind)
+    return found.name if found is not None else f"#{behind}"
 
 
 def _flashed() -> list[tuple[str, ...]]:

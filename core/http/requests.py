@@ -16,13 +16,8 @@ from core.errors import Forbidden
 from core.i18n import LOCALES
 from core.i18n import gettext as _
 from core.security.actor import ANONYMOUS, SYSTEM, Actor
-from core.security.authentication import (
-    actor_of_session,
-    actor_of_token,
-    note_token_use,
-    token_use_is_due,
-    touch_session,
-)
+from core.security.authentication import actor_of_session, touch_session
+from core.security.tokens import actor_of_token, note_token_use, token_use_is_due
 from core.work.uow import Origin, UnitOfWork
 
 if TYPE_CHECKING:
@@ -120,9 +115,7 @@ def requires(permission: str) -> Callable[[View], View]:
         def guarded(*args: Any, **kwargs: Any) -> Any:
             who = actor()
             allowed = (
-                who.is_admin and not who.is_limited
-                if permission == "admin"
-                else who.has_permission(permission)
+                who.manages_security if permission == "admin" else who.has_permission(permission)
             )
             if not allowed:
                 raise Forbidden(_("You do not have the right to do this."))

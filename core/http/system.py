@@ -9,6 +9,7 @@ from flask import Blueprint, Response, current_app, redirect, request, send_file
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 from sqlalchemy import text
 
+from core.db.migrate import newest_revision
 from core.errors import NotFound
 from core.http.requests import public, requires, runtime
 from core.i18n import gettext as _
@@ -27,7 +28,7 @@ def healthz() -> Response:
 @public
 def readyz() -> Response:
     """Each thing the process needs answers."""
-    checks = {"database": _database(), "storage": _storage()}
+    checks = {"database": _database(), "schema": _schema(), "storage": _storage()}
     if runtime().config.redis_url:
         checks["redis"] = _redis()
     good = all(value == "ok" for value in checks.values())
@@ -40,6 +41,21 @@ def _database() -> str:
             connection.execute(text("SELECT 1"))
     except Exception as error:  # whatever is wrong, the answer says that it is
         return type(error).__name__
+    return "ok"
+
+
+def _schema() -> str:
+    """Whether the tables are those of this code. A process that has seen it stays ready: while the
+    next version takes over, the tables are ahead of those that still serve."""
+    if "dougong.schema" not in current_app.extensions:
+        try:
+            with runtime().read_connection() as connection:
+                found = connection.execute(text("SELECT version_num FROM core_alembic")).scalar()
+        except Exception as error:  # likewise
+            return type(error).__name__
+        if found != newest_revision():
+            return f"at {found}, the code is at {newest_revision()}"
+        current_app.extensions["dougong.schema"] = found
     return "ok"
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, exists, func, inspect, select
+from sqlalchemy import Connection, func, inspect, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from core.backup.scheduled import OVERDUE_AFTER
+from core.backup.tables import backup_table
 from core.boot import is_initialised
 from core.customize.tables import custom_field_table
 from core.db.base import metadata
@@ -18,19 +19,20 @@ from core.entities.links import link_table
 from core.fields import types as t
 from core.files.models import StoredFileRecord
 from core.files.storage import StorageError
+from core.ops.checks import host, records, trail
+from core.ops.findings import Check, Finding, State, advised
 from core.ops.lifecycle import pending_migrations
+from core.ops.rotation import unreadable
 from core.plugins.state import plugin_table
 from core.runtime import epoch_table
 from core.security.models import Role, User
 from core.work.tables import event_table, job_table
 
 if TYPE_CHECKING:
-    from core.fields import EntitySpec
     from core.runtime import Runtime
 
 __all__ = ["Finding", "examine"]
 
-State = Literal["ok", "warning", "problem"]
 #: An upload that nobody attached to a record after this long will not be.
 UNATTACHED_AFTER = timedelta(days=2)
 #: Work that waits longer than this has no worker.
@@ -38,17 +40,15 @@ STUCK_AFTER = timedelta(minutes=15)
 OUTBOX_AFTER = timedelta(minutes=5)
 
 
-@dataclass(frozen=True)
-class Finding:
-    """What one check found."""
+def examine(runtime: Runtime, *, full: bool = False) -> list[Finding]:
+    """Every check's finding; without a database or tables the others are left out.
 
-    check: str
-    state: State
-    detail: str
+    ``full`` compares every entry of the audit trail and reads every file.
+    """
+    return [advised(finding) for finding in _examine(runtime, CHECKS | FULL if full else CHECKS)]
 
 
-def examine(runtime: Runtime) -> list[Finding]:
-    """Every check's finding; without a database or tables the others are left out."""
+def _examine(runtime: Runtime, checks: Mapping[str, Check]) -> list[Finding]:
     try:
         with runtime.read_connection() as connection:
             if not is_initialised(connection):
@@ -59,7 +59,7 @@ def examine(runtime: Runtime) -> list[Finding]:
             runtime.refresh(connection)
     except (SQLAlchemyError, OSError) as error:
         return [Finding("database", "problem", _reason(error))]
-    for name, check in CHECKS.items():
+    for name, check in checks.items():
         try:
             with runtime.read_connection() as connection:
                 found += check(runtime, connection)
@@ -122,7 +122,7 @@ def _columns(inspector: Any, table: str) -> set[str]:
 
 
 def _missing(runtime: Runtime, connection: Connection, real: dict[str, set[str]]) -> Iterator[str]:
-    ever_on = {"core", *connection.execute(select(plugin_table.c.name)).scalars()}
+    ever_on = {"core", "custom", *connection.execute(select(plugin_table.c.name)).scalars()}
     for spec in runtime.snapshot.installed_entities.values():
         if spec.plugin not in ever_on:
             continue
@@ -130,7 +130,7 @@ def _missing(runtime: Runtime, connection: Connection, real: dict[str, set[str]]
             yield f"the table {spec.table.name} is missing"
             continue
         for field in spec.stored:
-            if field.owner in {*ever_on, "custom"} and field.column not in real[spec.table.name]:
+            if field.owner in ever_on and field.column not in real[spec.table.name]:
                 yield f"the column {spec.table.name}.{field.column} is missing"
         for field in spec.detached:
             if isinstance(field.type, t.References) and link_table(spec, field).name not in real:
@@ -150,38 +150,10 @@ def _undescribed(
         for column in sorted(real.get(spec.table.name, ())):
             if column.startswith("x_") and (spec.name, column) not in described:
                 yield f"the column {spec.table.name}.{column} has no description"
-
-
-def _references(runtime: Runtime, connection: Connection) -> Iterator[Finding]:
-    """Values that point at a record that is not there."""
-    entities = runtime.snapshot.entities
-    orphans = 0
-    for spec in entities.values():
-        for place, count in _orphans(connection, spec, entities):
-            orphans += count
-            yield Finding("references", "problem", f"{count} of {place} point at nothing")
-    if not orphans:
-        yield Finding("references", "ok", "all point at a record")
-
-
-def _orphans(connection: Connection, spec: EntitySpec, entities: Any) -> Iterator[tuple[str, int]]:
-    for field in spec:
-        if isinstance(field.type, t.Reference) and field.is_stored:
-            holder: Any = spec.column(field.name)
-        elif isinstance(field.type, t.References):
-            holder = link_table(spec, field).c.target_id
-        else:
-            continue
-        target = entities.get(field.type.entity)
-        if target is None:
-            continue
-        other = target.table.alias()
-        missing = ~exists().where(other.c.id == holder)
-        count = connection.execute(
-            select(func.count()).select_from(holder.table).where(holder.is_not(None), missing)
-        ).scalar_one()
-        if count:
-            yield f"{spec.name}.{field.name}", count
+    described_tables = {spec.table.name for spec in runtime.snapshot.installed_entities.values()}
+    for table in sorted(real.keys() - described_tables):
+        if table.startswith("x_") and "__" not in table:
+            yield f"the table {table} has no description"
 
 
 def _files(runtime: Runtime, connection: Connection) -> Iterator[Finding]:
@@ -236,6 +208,30 @@ def _outbox(runtime: Runtime, connection: Connection) -> Iterator[Finding]:
     yield Finding("outbox", state, f"the oldest event waits for {int(age.total_seconds())} s")
 
 
+def _backups(runtime: Runtime, connection: Connection) -> Iterator[Finding]:
+    """The newest backup; where none are made daily, somebody else must see to them."""
+    rows = connection.execute(select(backup_table).order_by(backup_table.c.made_at.desc())).all()
+    for row in rows:
+        if row.problem:
+            yield Finding("backups", "problem", f"{row.name}: {row.problem}")
+    newest = next((row for row in rows if not row.problem), None)
+    if newest is not None:
+        age = runtime.clock.now() - newest.made_at
+        state: State = "warning" if age > OVERDUE_AFTER else "ok"
+        yield Finding("backups", state, f"the newest is {int(age.total_seconds()) // 3600} h old")
+    elif runtime.snapshot.settings["core_backup"]["daily"]:
+        yield Finding("backups", "warning", "none yet")
+    else:
+        yield Finding("backups", "ok", "not made by this installation")
+
+
+def _secrets(runtime: Runtime, connection: Connection) -> Iterator[Finding]:
+    if lost := unreadable(runtime, connection):
+        yield Finding("secrets", "problem", f"{lost} cannot be read with the keys that are here")
+    else:
+        yield Finding("secrets", "ok", "all can be read")
+
+
 def _administrators(runtime: Runtime, connection: Connection) -> Iterator[Finding]:
     users, roles = User.__table__, Role.__table__
     links = metadata.tables["core_user__roles"]
@@ -253,16 +249,31 @@ def _administrators(runtime: Runtime, connection: Connection) -> Iterator[Findin
         yield Finding("administrators", "ok", str(count))
 
 
-Check = Callable[["Runtime", Connection], Iterator[Finding]]
-CHECKS: Mapping[str, Check] = {
+CHECKS: dict[str, Check] = {
     "epoch": _epoch,
     "migrations": _migrations,
     "plugins": _plugins,
     "schema": _schema,
     "formulas": _formulas,
-    "references": _references,
+    "references": records.references,
     "files": _files,
     "jobs": _jobs,
     "outbox": _outbox,
+    "backups": _backups,
+    "secrets": _secrets,
     "administrators": _administrators,
+    "schedules": host.schedules,
+    "numbers": records.numbers,
+    "unique": records.unique,
+    "checksums": records.checksums,
+    "audit": trail.audit,
+    "erasures": trail.erasures,
+    "clock": host.clock,
+    "disk": host.disk,
+    "secret key": host.secret_key,
+}
+#: In place of the quick looks of the same names.
+FULL: dict[str, Check] = {
+    "checksums": records.checksums_in_full,
+    "audit": trail.audit_in_full,
 }

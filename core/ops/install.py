@@ -15,7 +15,7 @@ from core.i18n import gettext as _
 from core.ops.lifecycle import CORE_MIGRATIONS, apply_roles, enable
 from core.runtime import epoch_table
 from core.security.actor import SYSTEM
-from core.security.authentication import set_password
+from core.security.credentials import set_password
 from core.work.uow import Origin, UnitOfWork
 
 if TYPE_CHECKING:

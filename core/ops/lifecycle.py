@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, delete, insert, select, update
 
 from core.audit.recorder import record_act
-from core.db.migrate import current_revision, head_revision, upgrade
+from core.db.migrate import current_revision, head_revision, revisions, upgrade
 from core.entities import service
 from core.entities.query import ListQuery, stream
 from core.entities.recompute import refill_module
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
 __all__ = [
+    "ahead",
     "apply_roles",
     "behind",
     "disable",
@@ -190,8 +191,19 @@ def migrate_all(connection: Connection, runtime: Runtime) -> dict[str, str | Non
     known = set(connection.execute(select(plugin_table.c.name)).scalars())
     for name, manifest in runtime.plugins.loaded.items():
         if name in known:
+            fault("migrate.between_steps")
             reached[name] = upgrade(connection, name, manifest.folder / "migrations")
     return reached
+
+
+def ahead(connection: Connection, known: Iterable[Manifest]) -> list[str]:
+    """Owners whose tables are at a revision that the code does not know: it is too old for them."""
+    return [
+        owner
+        for owner, versions in _histories(known).items()
+        if (current := current_revision(connection, owner)) is not None
+        and current not in [revision for revision, _text in revisions(owner, versions)]
+    ]
 
 
 def pending_migrations(connection: Connection, runtime: Runtime) -> list[str]:
@@ -201,11 +213,14 @@ def pending_migrations(connection: Connection, runtime: Runtime) -> list[str]:
 
 def behind(connection: Connection, enabled: Iterable[Manifest]) -> list[str]:
     """The same for plugins known by their manifests alone."""
-    owners = {"core": CORE_MIGRATIONS} | {
-        manifest.name: manifest.folder / "migrations" for manifest in enabled
-    }
     return [
         owner
-        for owner, versions in owners.items()
+        for owner, versions in _histories(enabled).items()
         if current_revision(connection, owner) != head_revision(owner, versions)
     ]
+
+
+def _histories(plugins: Iterable[Manifest]) -> dict[str, Path]:
+    return {"core": CORE_MIGRATIONS} | {
+        manifest.name: manifest.folder / "migrations" for manifest in plugins
+    }

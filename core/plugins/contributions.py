@@ -111,8 +111,12 @@ class Job:
     handler: Callable[..., Any]
     title: Label = ""
     max_attempts: int = 5
-    #: A lease is renewed while the job reports progress; without it another worker takes over.
-    lease: timedelta = timedelta(seconds=60)
+    #: How many of them run at the same time, in all processes together; None: any number.
+    limit: int | None = None
+    #: A try that shows no progress for so long is given up, and counts as failed.
+    time_limit: timedelta = timedelta(minutes=10)
+    #: Its rows are a history that pages show: they are not cleaned up with age.
+    is_history: bool = False
 
 
 @dataclass(frozen=True)

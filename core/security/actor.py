@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import date
 from enum import IntEnum
 from types import MappingProxyType
 from typing import Any
@@ -120,6 +121,17 @@ class EntityAccess:
 
 
 @dataclass(frozen=True)
+class StandIn:
+    """A period in which a person is absent and another stands in; see `core.security.delegation`."""
+
+    person: int
+    starts_on: date
+    ends_on: date
+    #: The absent person's: nobody stands in for more than they may do.
+    roles: tuple[RoleGrants, ...] = ()
+
+
+@dataclass(frozen=True)
 class Actor:
     """A person, or the system.
 
@@ -138,8 +150,14 @@ class Actor:
     departments: tuple[int, ...] = ()
     #: Those and all below them.
     departments_below: tuple[int, ...] = ()
+    #: The person's departments and all above them: what is shared with one of these is theirs to see.
+    departments_above: tuple[int, ...] = ()
     #: Departments that the person heads, and all below them.
     headed: tuple[int, ...] = ()
+    #: ``(entity, "read" or "write")`` for each kind of share that the person has, or had.
+    shared: frozenset[tuple[str, str]] = frozenset()
+    #: For whom the person stands in, today or later.
+    stands_in: tuple[StandIn, ...] = ()
     #: What an API token is limited to, as ``lead.read``, ``lead.*``, ``*.read`` or ``*``; None for a session.
     token_scopes: frozenset[str] | None = None
     token_id: int | None = None
@@ -161,8 +179,11 @@ class Actor:
 
     @property
     def manages_security(self) -> bool:
-        """True for who may change what grants rights: an administrator, not behind a limited token."""
-        return self.is_system or (self.is_admin and not self.is_limited)
+        """True for who may change what grants rights: an administrator, not behind a limited token.
+
+        Nobody does it under another's name.
+        """
+        return self.is_system or (self.is_admin and not self.is_limited and self.behind is None)
 
     @property
     def is_limited(self) -> bool:
@@ -196,7 +217,7 @@ class Actor:
             action = parent_action(action)
         if self.is_system:
             return ("all",)
-        if self.token_scopes is not None and not self._token_allows(spec.governed_by, action):
+        if not self.token_allows(spec.governed_by, action):
             return ()
         if self.is_admin:
             return ("all",)
@@ -220,9 +241,9 @@ class Actor:
             return FieldAccess.HIDDEN  # there is no half of a link or of a line
         return min(level, FieldAccess.READ) if not item.is_writable else level
 
-    def _token_allows(self, entity: str, action: str) -> bool:
-        assert self.token_scopes is not None
-        return not self.token_scopes.isdisjoint(
+    def token_allows(self, entity: str, action: str) -> bool:
+        """True when the API token behind the actor, if any, is not limited to something else."""
+        return self.token_scopes is None or not self.token_scopes.isdisjoint(
             {"*", f"{entity}.*", f"*.{action}", f"{entity}.{action}"}
         )
 

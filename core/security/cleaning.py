@@ -1,15 +1,16 @@
-"""What signing in leaves behind: counted tries and ended sessions, dropped when they are of no use."""
+"""What signing in leaves behind: counted tries, ended sessions and links, dropped when of no use."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, or_
+from sqlalchemy import Table, delete, or_
 
 from core.i18n import lazy_gettext as _l
 from core.plugins.contributions import Job, Schedule
-from core.security.models import session_table
+from core.security.locks import forget_locks
+from core.security.models import password_link_table, session_table, sign_in_step_table
 from core.security.throttle import forget_old_tries
 
 if TYPE_CHECKING:
@@ -25,7 +26,16 @@ SESSIONS_KEPT = timedelta(days=90)
 def clean_sign_ins(context: JobContext) -> dict[str, int]:
     """Drop them; answers how many of each."""
     with context.unit_of_work() as uow:
-        return {"tries": forget_old_tries(uow), "sessions": _forget_sessions(uow)}
+        return {
+            "tries": forget_old_tries(uow) + forget_locks(uow),
+            "sessions": _forget_sessions(uow),
+            "links": _forget_expired(uow, password_link_table),
+            "steps": _forget_expired(uow, sign_in_step_table),
+        }
+
+
+def _forget_expired(uow: UnitOfWork, table: Table) -> int:
+    return uow.execute(delete(table).where(table.c.expires_at < uow.now())).rowcount
 
 
 def _forget_sessions(uow: UnitOfWork) -> int:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sqlalchemy import or_, select
 
 from core.db.base import metadata
 from core.entities.links import link_table_name
-from core.security.actor import Actor, RoleGrants
-from core.security.models import Department, Role, User
+from core.security.actor import Actor, RoleGrants, StandIn
+from core.security.models import Absence, Department, Role, User, share_table
 
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
@@ -44,7 +45,7 @@ def load_actor(uow: UnitOfWork, user_id: int) -> Actor | None:
     if row is None or not row.is_active or row.archived_at is not None:
         return None
     roles = _roles(uow, user_id)
-    home, own = _departments(uow, user_id, row.department_id)
+    home, above, below = _departments(uow, user_id, row.department_id)
     actor = Actor(
         user_id,
         name=row.name,
@@ -53,8 +54,11 @@ def load_actor(uow: UnitOfWork, user_id: int) -> Actor | None:
         is_admin=any(role.is_admin for role in roles),
         roles=roles,
         departments=home,
-        departments_below=own,
+        departments_below=below,
+        departments_above=above,
         headed=_headed(uow, user_id),
+        shared=_shared(uow, user_id, above),
+        stands_in=_stands_in(uow, user_id),
     )
     if not uow.write:  # what a writing transaction sees may yet be rolled back
         kept[user_id] = actor
@@ -83,22 +87,29 @@ def _roles(uow: UnitOfWork, user_id: int) -> tuple[RoleGrants, ...]:
 
 def _departments(
     uow: UnitOfWork, user_id: int, main: int | None
-) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """(the person's departments, the main one first; those and all below)."""
+) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+    """(the person's departments, the main one first; those and all above; those and all below)."""
     links = metadata.tables[link_table_name("core_user", "departments")]
     further = uow.execute(
         select(links.c.target_id).where(links.c.source_id == user_id).order_by(links.c.position)
     ).scalars()
     own = tuple(dict.fromkeys(([main] if main else []) + list(further)))
-    return own, _below(uow, own)
+    paths = _paths(uow, own)
+    above = {int(key) for path in paths for key in path.strip("/").split("/")}
+    return own, tuple(sorted(above)), _below(uow, paths)
 
 
-def _below(uow: UnitOfWork, ids: tuple[int, ...]) -> tuple[int, ...]:
+def _paths(uow: UnitOfWork, ids: tuple[int, ...]) -> Sequence[str]:
+    table = Department.__table__
     if not ids:
         return ()
+    return uow.execute(select(table.c.path).where(table.c.id.in_(ids))).scalars().all()
+
+
+def _below(uow: UnitOfWork, paths: Sequence[str]) -> tuple[int, ...]:
+    if not paths:
+        return ()
     table = Department.__table__
-    top = table.alias()
-    paths = uow.execute(select(top.c.path).where(top.c.id.in_(ids))).scalars().all()
     under = or_(*(table.c.path.like(f"{path}%") for path in paths))
     found = uow.execute(select(table.c.id).where(under).order_by(table.c.id)).scalars()
     return tuple(found)
@@ -109,4 +120,34 @@ def _headed(uow: UnitOfWork, user_id: int) -> tuple[int, ...]:
     headed = uow.execute(
         select(table.c.id).where(table.c.head_id == user_id, table.c.archived_at.is_(None))
     ).scalars()
-    return _below(uow, tuple(headed))
+    return _below(uow, _paths(uow, tuple(headed)))
+
+
+def _shared(
+    uow: UnitOfWork, user_id: int, departments: tuple[int, ...]
+) -> frozenset[tuple[str, str]]:
+    table = share_table
+    mine = or_(table.c.user_id == user_id, table.c.department_id.in_(departments))
+    rows = uow.execute(select(table.c.entity, table.c.level).where(mine).distinct())
+    return frozenset((row.entity, row.level) for row in rows)
+
+
+def _stands_in(uow: UnitOfWork, user_id: int) -> tuple[StandIn, ...]:
+    """The periods that are not over; whether one is now is asked whenever it matters."""
+    table, users = Absence.__table__, User.__table__
+    rows = uow.execute(
+        select(table.c.user_id, table.c.starts_on, table.c.ends_on)
+        .join(users, users.c.id == table.c.user_id)
+        .where(
+            table.c.deputy_id == user_id,
+            table.c.user_id != user_id,
+            table.c.ends_on >= uow.clock.today(),
+            table.c.archived_at.is_(None),
+            users.c.is_active,
+            users.c.archived_at.is_(None),
+        )
+        .order_by(table.c.id)
+    )
+    return tuple(
+        StandIn(row.user_id, row.starts_on, row.ends_on, _roles(uow, row.user_id)) for row in rows
+    )

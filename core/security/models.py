@@ -5,7 +5,18 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Column, ForeignKey, Index, Integer, Table, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    Table,
+    UniqueConstraint,
+    false,
+    text,
+)
+from sqlalchemy import Boolean as Flag
 from sqlalchemy.orm import Mapped
 
 from core.db.base import metadata
@@ -36,6 +47,7 @@ __all__ = [
     "api_token_table",
     "credential_table",
     "session_table",
+    "share_table",
     "sign_in_table",
 ]
 
@@ -81,10 +93,15 @@ class User(Entity):
     __tablename__ = "core_user"
 
     name: Mapped[str | None] = field(
-        Text(100), label=_l("Full name"), required=True, searchable=True, synonyms=("姓名", "name")
+        Text(100),
+        label=_l("Full name"),
+        required=True,
+        searchable=True,
+        personal=True,
+        synonyms=("姓名", "name"),
     )
     email: Mapped[str | None] = field(
-        Email(), label=_l("E-mail"), required=True, unique=True, searchable=True
+        Email(), label=_l("E-mail"), required=True, unique=True, searchable=True, personal=True
     )
     mobile: Mapped[str | None] = field(Phone(), label=_l("Mobile"), mask="3-4", personal=True)
     title: Mapped[str | None] = field(Text(100), label=_l("Position"))
@@ -120,6 +137,11 @@ class Absence(Entity):
     starts_on: Mapped[date | None] = field(Date(), label=_l("From"), required=True)
     ends_on: Mapped[date | None] = field(Date(), label=_l("To"), required=True)
     reason: Mapped[str | None] = field(Text(200), label=_l("Reason"))
+    #: Who stands in meanwhile; see `core.security.delegation`. Without a foreign key, as the column
+    #: came to a table that was there.
+    deputy: Mapped[int | None] = field(
+        Reference("user"), label=_l("Deputy"), column="deputy_id", constraint=False, index=True
+    )
 
 
 def _user_key(*, primary: bool = False, nullable: bool = False) -> Column[int]:
@@ -138,6 +160,10 @@ credential_table = Table(
     _user_key(primary=True),
     Column("password", PlainText(200), nullable=False),
     Column("changed_at", UtcDateTime, nullable=False),
+    #: Somebody else set it: the person chooses another at the next sign-in.
+    Column("must_change", Flag, nullable=False, server_default=false()),
+    #: Hashes of earlier ones, newest first, where the company keeps them.
+    Column("previous", Json),
 )
 
 session_table = Table(
@@ -153,6 +179,10 @@ session_table = Table(
     Column("revoked_at", UtcDateTime),
     Column("address", PlainText(64), nullable=False),
     Column("agent", PlainText(300), nullable=False),
+    #: A hash of the browser's own mark, by which a new device is told from a known one.
+    Column("device", PlainText(64)),
+    #: The administrator who signed in as the person.
+    Column("behind_id", BigId),
     UniqueConstraint("token_hash"),
     Index("ix_core_session_user_id", "user_id"),
     sqlite_autoincrement=True,
@@ -175,6 +205,66 @@ api_token_table = Table(
     sqlite_autoincrement=True,
 )
 
+#: Sign-ins that are half done: the password was right, and something is still asked for. No rights.
+sign_in_step_table = Table(
+    "core_sign_in_step",
+    metadata,
+    Column("token_hash", PlainText(64), primary_key=True),
+    _user_key(),
+    #: Of the account as it was when the password was proven; another one ends the step.
+    Column("version", PlainText(64), nullable=False),
+    #: The second factor was given, or was set up on the way.
+    Column("is_proven", Flag, nullable=False, server_default=false()),
+    #: The session that this browser had before: it ends with the new one.
+    Column("instead_of", BigId),
+    Column("expires_at", UtcDateTime, nullable=False),
+)
+
+#: Links by mail that set a password: once, for a short while, for the account as it was.
+password_link_table = Table(
+    "core_password_link",
+    metadata,
+    Column("token_hash", PlainText(64), primary_key=True),
+    _user_key(),
+    Column("version", PlainText(64), nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+    Index("ix_core_password_link_user_id", "user_id"),
+)
+
+second_factor_table = Table(
+    "core_second_factor",
+    metadata,
+    _user_key(primary=True),
+    #: The key of the codes, sealed.
+    Column("secret", PlainText(500), nullable=False, info={"sealed": "second factor"}),
+    #: Empty until a first code has shown that the key arrived.
+    Column("confirmed_at", UtcDateTime),
+    #: The time step of the last code that was taken: none is taken twice.
+    Column("last_step", BigInteger, nullable=False, server_default=text("0")),
+)
+
+recovery_code_table = Table(
+    "core_recovery_code",
+    metadata,
+    Column("code_hash", PlainText(64), primary_key=True),
+    _user_key(),
+    Index("ix_core_recovery_code_user_id", "user_id"),
+)
+
+#: Wrong tries of an account counted towards a lock, and the lock. One row for all places that the
+#: person never signed in from, and one for each of the others.
+lock_table = Table(
+    "core_sign_in_lock",
+    metadata,
+    Column("key", PlainText(64), primary_key=True),
+    _user_key(nullable=True),
+    #: The network address; empty for all unknown ones.
+    Column("place", PlainText(64), nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("since", UtcDateTime, nullable=False),
+    Column("locked_at", UtcDateTime),
+)
+
 #: Failed sign-ins, by a hash of the address that was tried; a success removes the row.
 sign_in_table = Table(
     "core_sign_in",
@@ -182,4 +272,25 @@ sign_in_table = Table(
     Column("key", PlainText(64), primary_key=True),
     Column("failures", Integer, nullable=False),
     Column("blocked_until", UtcDateTime, nullable=False),
+)
+
+#: Records shared with one person, or with a department and all below it. A record's shares stay
+#: while it is in the recycle bin; `core.security.sharing` writes them.
+share_table = Table(
+    "core_share",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("entity", PlainText(63), nullable=False),
+    Column("record_id", BigId, nullable=False),
+    _user_key(nullable=True),
+    Column("department_id", BigId, ForeignKey("core_department.id", ondelete="CASCADE")),
+    #: ``read``, or ``write`` for reading and changing.
+    Column("level", PlainText(8), nullable=False),
+    Column("by_id", BigId),
+    Column("at", UtcDateTime, nullable=False),
+    Column("until", UtcDateTime),
+    Index("ix_core_share_record", "entity", "record_id"),
+    Index("ix_core_share_user", "user_id", "entity", "record_id", unique=True),
+    Index("ix_core_share_department", "department_id", "entity", "record_id", unique=True),
+    sqlite_autoincrement=True,
 )

@@ -58,15 +58,14 @@ class PasswordProblem:
     message: LazyText
 
 
-_TOO_SHORT = PasswordProblem(
-    "too_short", _l("Use at least %(count)s characters.", count=SHORTEST_PASSWORD)
-)
 _TOO_LONG = PasswordProblem(
     "too_long", _l("Use at most %(count)s characters.", count=LONGEST_PASSWORD)
 )
 _TOO_SIMPLE = PasswordProblem("too_simple", _l("Use more than a few different characters."))
 _TOO_COMMON = PasswordProblem("too_common", _l("This password is too easy to guess."))
-_PERSONAL = PasswordProblem("personal", _l("Do not use your name or your email address."))
+_PERSONAL = PasswordProblem(
+    "personal", _l("Do not use your name, your email address or the name of the company.")
+)
 
 
 def hash_password(password: str) -> str:
@@ -102,11 +101,19 @@ def needs_rehash(hash: str) -> bool:
         return True
 
 
-def check_strength(password: str, *, email: str, name: str) -> list[PasswordProblem]:
-    """What is wrong with a new password of the person with this address and name."""
+def check_strength(
+    password: str,
+    *,
+    email: str,
+    name: str,
+    company: str = "",
+    shortest: int = SHORTEST_PASSWORD,
+) -> list[PasswordProblem]:
+    """What is wrong with a new password of the person with this address, name and company."""
     problems = []
-    if len(password) < SHORTEST_PASSWORD:
-        problems.append(_TOO_SHORT)
+    if len(password) < shortest:
+        message = _l("Use at least %(count)s characters.", count=shortest)
+        problems.append(PasswordProblem("too_short", message))
     if len(password) > LONGEST_PASSWORD:
         problems.append(_TOO_LONG)
     if len(set(password)) < _FEWEST_SYMBOLS:
@@ -114,7 +121,7 @@ def check_strength(password: str, *, email: str, name: str) -> list[PasswordProb
     bare = _composed(password).casefold()
     if _is_mostly(bare, [*_COMMON, *_runs_in(bare)]):
         problems.append(_TOO_COMMON)
-    if _is_mostly(bare, _personal_parts(email, name)):
+    if _is_mostly(bare, _personal_parts(email, name, company)):
         problems.append(_PERSONAL)
     return problems
 
@@ -146,7 +153,9 @@ def _runs_in(password: str) -> list[str]:
     return runs
 
 
-def _personal_parts(email: str, name: str) -> list[str]:
-    words = re.split(r"[\W_]+", f"{email} {name}".casefold())
-    whole = [email.casefold(), name.casefold(), email.casefold().partition("@")[0]]
+def _personal_parts(*texts: str) -> list[str]:
+    """The texts, their words, and what stands before the @ of an address."""
+    folded = [text.casefold() for text in texts]
+    words = re.split(r"[\W_]+", " ".join(folded))
+    whole = [*folded, *(text.partition("@")[0] for text in folded)]
     return [part for part in {*words, *whole} if len(part) >= _SHORTEST_NAME]

@@ -13,11 +13,12 @@ from sqlalchemy import ColumnElement, and_, func, literal, or_, select, true, up
 
 from core.db.base import metadata
 from core.entities.changes import Change
-from core.entities.links import link_table_name
+from core.entities.links import link_table, link_table_name
 from core.entities.scope import may, may_use, scope_clause
 from core.errors import Problem
 from core.fields import EntitySpec, Reference, References
 from core.i18n import gettext as _
+from core.security.absences import validate_absences
 from core.security.actor import FIELD_ACCESS, SCOPES
 from core.security.models import Department, Role, User
 from core.security.sessions import revoke_sessions, revoke_tokens
@@ -48,11 +49,7 @@ def validate(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Problem]:
                 return [_reserved(change, "grants") for change in changes]
             return [problem for change in changes for problem in _validate_role(change, uow)]
         case "absence":
-            return [
-                change.problem("ends_on", "range", _("The end lies before the beginning."))
-                for change in changes
-                if change.after["ends_on"] < change.after["starts_on"]
-            ]
+            return validate_absences(changes, uow)
     return ()
 
 
@@ -183,7 +180,7 @@ def _within(
         if isinstance(field.type, Reference):
             test = spec.column(field.name) == department
         else:
-            links = metadata.tables[link_table_name(spec.table.name, field.name)]
+            links = link_table(spec, field)
             linked = select(links.c.source_id).where(links.c.target_id == department)
             test = spec.table.c.id.in_(linked)
         found.append((test, may_use(uow, spec, field)))

@@ -16,15 +16,23 @@ from ipaddress import IPv6Address, ip_address, ip_network
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Row, delete, select, update
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-from core.security.models import session_table, sign_in_table
+from core.security.locks import Counted, count_try, held_row
+from core.security.models import lock_table, session_table, sign_in_table
 
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
-__all__ = ["KEPT_FOR", "Claim", "Flow", "claim_try", "forget_old_tries", "give_back"]
+__all__ = [
+    "KEPT_FOR",
+    "Claim",
+    "Flow",
+    "claim_code",
+    "claim_try",
+    "forget_old_tries",
+    "give_back",
+    "place_of",
+]
 
 #: How long wrong tries block the next at the same place: not at all, then 1 s, 2 s, 4 s … 15 min.
 FREE_TRIES = 3
@@ -56,6 +64,12 @@ class Claim:
     wait: int = 0
     pair: str = ""
     flows: tuple[tuple[str, Flow], ...] = ()
+    #: Of the lock that the try counts towards (`core.security.locks`).
+    lock: str = ""
+    #: This try was the last before the lock, should it be wrong.
+    locks: bool = False
+    #: The wait is that of a lock.
+    is_locked: bool = False
 
 
 def claim_try(uow: UnitOfWork, email: str, user_id: int | None, address: str) -> Claim:
@@ -64,10 +78,11 @@ def claim_try(uow: UnitOfWork, email: str, user_id: int | None, address: str) ->
     The rows are locked until the end of the transaction, so parallel tries are counted one after
     the other. Commit whatever the answer: a place that was told to wait is no new place any more.
     """
-    place = _place(address)
+    place = place_of(address)
     pair = _key("pair", email, place)
     flows: list[tuple[str, Flow]] = []
-    if not _was_here(uow, user_id, place):
+    is_known = _was_here(uow, user_id, place)
+    if not is_known:
         flows.append((_key("place", place), TRIES_OF_A_PLACE))
         if wait := _wait_of_flows(uow, flows):
             return Claim(wait)
@@ -77,10 +92,36 @@ def claim_try(uow: UnitOfWork, email: str, user_id: int | None, address: str) ->
         flows.append((_key(kind, email), flow))
     if wait := max(_seconds(row.blocked_until - uow.now()), _wait_of_flows(uow, flows[1:])):
         return Claim(wait)
+    counted = _count_for_lock(uow, email, user_id, place if is_known else "")
+    if counted.wait:
+        return Claim(counted.wait, is_locked=True)
     _count_at_place(uow, pair, row.failures + 1)
     for key, flow in flows:
         _move(uow, key, flow.interval)
-    return Claim(0, pair, tuple(flows))
+    return Claim(0, pair, tuple(flows), counted.key, counted.locks)
+
+
+def claim_code(uow: UnitOfWork, user_id: int, address: str) -> Claim:
+    """Count one try at a second factor, which only those come to who know the password.
+
+    All places where the person never signed in wait together: a code has but six digits.
+    """
+    place = place_of(address)
+    where = place if _was_here(uow, user_id, place) else ""
+    subject = f"code of {user_id}"
+    pair = _key("pair", subject, where)
+    row, _made = _locked(uow, pair)
+    if wait := _seconds(row.blocked_until - uow.now()):
+        return Claim(wait)
+    counted = _count_for_lock(uow, subject, user_id, where)
+    if counted.wait:
+        return Claim(counted.wait, is_locked=True)
+    _count_at_place(uow, pair, row.failures + 1)
+    return Claim(0, pair, (), counted.key, counted.locks)
+
+
+def _count_for_lock(uow: UnitOfWork, subject: str, user_id: int | None, place: str) -> Counted:
+    return count_try(uow, _key("lock", subject, place), user_id, place)
 
 
 def give_back(uow: UnitOfWork, claim: Claim) -> None:
@@ -90,6 +131,8 @@ def give_back(uow: UnitOfWork, claim: Claim) -> None:
     uow.execute(delete(sign_in_table).where(sign_in_table.c.key == claim.pair))
     for key, flow in claim.flows[1:]:
         _move(uow, key, -flow.interval)
+    if claim.lock:
+        uow.execute(delete(lock_table).where(lock_table.c.key == claim.lock))
 
 
 def forget_old_tries(uow: UnitOfWork) -> int:
@@ -102,7 +145,7 @@ def _key(kind: str, *parts: str) -> str:
     return hashlib.sha256("\0".join(("sign-in", kind, *parts)).encode()).hexdigest()
 
 
-def _place(address: str) -> str:
+def place_of(address: str) -> str:
     """The address; of the sixth version the network, which is what one household or office is given."""
     try:
         found = ip_address(address)
@@ -119,21 +162,11 @@ def _was_here(uow: UnitOfWork, user_id: int | None, place: str) -> bool:
     """True when the person has signed in from there, as far back as sessions are kept."""
     table = session_table
     addresses = uow.execute(select(table.c.address).where(table.c.user_id == user_id).distinct())
-    return any(_place(address) == place for address in addresses.scalars())
+    return any(place_of(address) == place for address in addresses.scalars())
 
 
 def _locked(uow: UnitOfWork, key: str) -> tuple[Row[Any], bool]:
-    """The row of a key, made when it is missing, and whether it was; nobody else counts on it now."""
-    make: Any = sqlite_insert if uow.runtime.database.is_sqlite else postgresql_insert
-    table = sign_in_table
-    made = uow.execute(
-        make(table)
-        .values(key=key, failures=0, blocked_until=uow.now())
-        .on_conflict_do_nothing(index_elements=[table.c.key])
-        .returning(table.c.key)
-    ).scalar_one_or_none()
-    row = uow.execute(select(table).where(table.c.key == key).with_for_update()).one()
-    return row, made is not None
+    return held_row(uow, sign_in_table, key, {"failures": 0, "blocked_until": uow.now()})
 
 
 def _wait_of_flows(uow: UnitOfWork, flows: Sequence[tuple[str, Flow]]) -> int:

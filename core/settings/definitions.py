@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from core.fields import Boolean, Choice, ChoiceField, FieldSpec, Integer, Text
+from core.fields import Boolean, Choice, ChoiceField, FieldSpec, Integer, Tags, Text
+from core.fields.types import Label
 from core.i18n import lazy_gettext as _l
 from core.plugins.contributions import SettingsGroup
 
-__all__ = ["COMPANY", "MODULES", "SECURITY"]
+__all__ = ["COMPANY", "LIMITS", "MODULES", "SECURITY", "SIGN_IN"]
 
 COMPANY = SettingsGroup(
     "core",
@@ -63,6 +64,122 @@ SECURITY = SettingsGroup(
             help=_l("When off, nobody exports, whatever the roles say."),
             default=True,
         ),
+        FieldSpec(
+            "sign_in_as",
+            Boolean(),
+            _l("Administrators may sign in as others"),
+            help=_l("With a reason, for an hour; both names are in the audit trail."),
+            default=True,
+        ),
+    ),
+)
+
+
+def _number(name: str, label: Label, default: int, most: int, help: Label = "") -> FieldSpec:
+    return FieldSpec(
+        name, Integer(minimum=0, maximum=most), label, help=help, default=default, required=True
+    )
+
+
+SIGN_IN = SettingsGroup(
+    "core_sign_in",
+    _l("Signing in"),
+    (
+        FieldSpec(
+            "second_factor",
+            ChoiceField(
+                choices=(
+                    Choice("nobody", _l("Nobody has to")),
+                    Choice("administrators", _l("Administrators")),
+                    Choice("roles", _l("Administrators and the roles named below")),
+                    Choice("all", _l("Everybody")),
+                )
+            ),
+            _l("Who needs a second factor"),
+            help=_l("Who has none yet sets it up at the next sign-in."),
+            default="nobody",
+            required=True,
+        ),
+        FieldSpec(
+            "second_factor_roles",
+            Tags(),
+            _l("Roles that need a second factor"),
+            help=_l("By their code, separated by commas."),
+        ),
+        FieldSpec(
+            "password_length",
+            Integer(minimum=10, maximum=64),
+            _l("Fewest characters of a password"),
+            default=10,
+            required=True,
+        ),
+        _number(
+            "password_days", _l("Choose another password after days"), 0, 3650, _l("0: never.")
+        ),
+        _number(
+            "password_history",
+            _l("Earlier passwords that are refused"),
+            0,
+            10,
+            _l("The present one always is."),
+        ),
+        FieldSpec(
+            "link_minutes",
+            Integer(minimum=5, maximum=60 * 24 * 7),
+            _l("Links that set a password work for minutes"),
+            default=30,
+            required=True,
+        ),
+        FieldSpec(
+            "tell_new_device",
+            Boolean(),
+            _l("Mail people when a new device signs in as them"),
+            help=_l("Only where mail is set up."),
+            default=True,
+        ),
+        _number(
+            "lock_failures",
+            _l("Lock after wrong tries"),
+            0,
+            1000,
+            _l("0: never; guesses are slowed down in any case."),
+        ),
+        FieldSpec(
+            "lock_within",
+            Integer(minimum=1, maximum=60 * 24),
+            _l("Wrong tries within minutes"),
+            default=15,
+            required=True,
+        ),
+        _number(
+            "lock_minutes",
+            _l("Locked for minutes"),
+            30,
+            60 * 24 * 30,
+            _l("0: until an administrator releases it."),
+        ),
+    ),
+)
+
+#: What is limited by `core.http.limits`, by name.
+LIMITS = SettingsGroup(
+    "core_limits",
+    _l("Limits"),
+    (
+        _number(
+            "sign_in",
+            _l("Sign-ins from one address"),
+            600,
+            100_000,
+            _l("A minute each; 0: no limit."),
+        ),
+        _number("code", _l("Codes of second factors from one address"), 120, 100_000),
+        _number("reset", _l("Forgotten passwords from one address"), 20, 100_000),
+        _number("form", _l("Public forms from one address"), 60, 100_000),
+        _number("api", _l("Requests with one API token"), 0, 10_000_000),
+        _number("search", _l("Searches of one person"), 600, 1_000_000),
+        _number("export", _l("Exports of one person"), 60, 100_000),
+        _number("import", _l("Imports of one person"), 60, 100_000),
     ),
 )
 

@@ -12,15 +12,28 @@ from core.db.base import metadata
 from core.db.types import Json, PlainText
 from core.entities.values import BadValue, check_value
 from core.errors import Forbidden, Invalid, NotFound, Problem
+from core.fields import Secret
 from core.i18n import gettext as _
 from core.plugins.contributions import SettingsGroup
 from core.runtime import bump_structure
+from core.secrets import seal, unseal
 from core.work.events import SettingsChanged
 
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
-__all__ = ["get_setting", "put_settings", "read_settings", "setting_table", "settings_groups"]
+__all__ = [
+    "SETTING",
+    "get_secret",
+    "get_setting",
+    "put_settings",
+    "read_settings",
+    "setting_table",
+    "settings_groups",
+]
+
+#: What secrets among the settings are sealed for.
+SETTING = "setting"
 
 setting_table = Table(
     "core_setting",
@@ -44,6 +57,9 @@ def read_settings(
         for field in group.fields:
             default = field.default() if callable(field.default) else field.default
             value = stored.get((group.name, field.name), default)
+            if isinstance(field.type, Secret):
+                values[field.name] = value  # as it is stored: sealed
+                continue
             try:
                 values[field.name] = check_value(field.type, value)
             except BadValue:  # the declaration has changed since it was stored
@@ -61,6 +77,12 @@ def get_setting(uow: UnitOfWork, group: str, key: str) -> Any:
     return uow.snapshot.settings[group][key]
 
 
+def get_secret(uow: UnitOfWork, group: str, key: str) -> str | None:
+    """A secret in clear, for whoever is about to use it; None when there is none."""
+    sealed = get_setting(uow, group, key)
+    return None if sealed is None else unseal(uow.runtime.config, sealed, purpose=SETTING)
+
+
 def put_settings(uow: UnitOfWork, group: str, values: Mapping[str, Any]) -> None:
     """Change settings of a group; all processes follow. Administrators only."""
     if not (uow.actor.is_admin or uow.actor.is_system):
@@ -75,6 +97,8 @@ def put_settings(uow: UnitOfWork, group: str, values: Mapping[str, Any]) -> None
             message = _("There is no field %(name)s.", name=name[:60])
             problems.append(Problem(name[:60], "unknown_field", message))
             continue
+        if isinstance(fields[name].type, Secret) and value is True:
+            continue  # what reading says of one that is there
         try:
             checked[name] = check_value(fields[name].type, value)
         except BadValue as error:
@@ -84,6 +108,11 @@ def put_settings(uow: UnitOfWork, group: str, values: Mapping[str, Any]) -> None
             problems.append(Problem(name, "required", _("Please fill this in.")))
     if problems:
         raise Invalid(_("Please correct what is marked."), problems)
+    told = dict(checked)
+    for name, value in checked.items():
+        if isinstance(fields[name].type, Secret) and value is not None:
+            checked[name] = seal(uow.runtime.config, value, purpose=SETTING)
+            told[name] = True
     old = uow.snapshot.settings.get(group, {})
     changed = {name: value for name, value in checked.items() if old.get(name) != value}
     for name, value in changed.items():
@@ -92,9 +121,7 @@ def put_settings(uow: UnitOfWork, group: str, values: Mapping[str, Any]) -> None
         plain = str(value) if hasattr(value, "as_tuple") else value
         uow.execute(insert(setting_table).values(group=group, key=name, value=plain))
     if changed:
-        record_act(
-            uow, "settings", entity=None, details={f"{group}.{k}": v for k, v in changed.items()}
-        )
+        record_act(uow, "settings", entity=None, details={f"{group}.{k}": told[k] for k in changed})
         bump_structure(uow.connection)
         uow.publish(SettingsChanged(group, tuple(sorted(changed))))
         uow.refresh()

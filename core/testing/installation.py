@@ -87,6 +87,8 @@ class Template:
         runtime.wake = lambda: None
         runtime.clock.offset *= 0
         runtime.plugins.failures = Failures()
+        for name in ("audit-anchors.jsonl", "erasures.jsonl"):  # of a database that is gone
+            (runtime.config.home / name).unlink(missing_ok=True)
 
     def _checkpoint(self) -> None:
         with self.runtime.database.connect(write=False) as connection:

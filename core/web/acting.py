@@ -8,7 +8,8 @@ from typing import Any
 from flask import redirect, request, url_for
 
 from core.entities import query, service
-from core.entities.form_fields import default_of, editable_fields
+from core.entities.defaults import default_of
+from core.entities.form_fields import editable_fields
 from core.entities.forms import Control, control_for
 from core.entities.inputs import InputContext, from_input, is_given, read_input, to_input
 from core.entities.scope import require
@@ -186,7 +187,7 @@ def _verb_page(
         raw = (
             read_input(item.type, request.form, name)
             if is_given(item.type, request.form, name)
-            else to_input(item.type, default_of(item), context)
+            else to_input(item.type, default_of(uow, item), context)
         )
         controls.append(
             control_for(context, item, raw, name=name, error=problems.pop(item.name, ""))

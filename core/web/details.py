@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from flask import request, url_for
 
 from core.entities import query
+from core.entities.field_rules import field_states
 from core.entities.filters import filter_fields
 from core.entities.form_fields import form_edits, sections_of
 from core.entities.offers import offered
@@ -20,11 +21,12 @@ from core.entities.tables import list_columns
 from core.entities.timeline import TimelineEntry, timeline
 from core.fields import EntitySpec, FieldSpec
 from core.fields import types as t
-from core.http.presenting import data_columns, data_rows, reader_of
+from core.http.presenting import data_columns, data_rows, page_url, reader_of
 from core.http.rendering import render
 from core.http.requests import signed_in, unit_of_work
 from core.i18n import gettext as _
 from core.i18n.formats import format_datetime
+from core.security.sharing import offers_sharing
 from core.web import blueprint
 from core.work.uow import UnitOfWork
 
@@ -63,7 +65,7 @@ def show_record(entity: str, record_id: int) -> Any:
         is_deleted = record.values.get("archived_at") is not None
         verbs = frozenset[str]() if is_deleted else offered(uow, spec, record_id)
         title = record_title(uow, record)
-        status, header = _status(record), _header_fields(record)
+        status, header = _status(record), _header_fields(uow, record)
         told = {spec.label_field, *(item.name for item in (status, *header) if item is not None)}
         context = {
             "spec": spec,
@@ -75,6 +77,11 @@ def show_record(entity: str, record_id: int) -> Any:
             "can_update": "update" in verbs,
             "can_delete": "delete" in verbs,
             "can_restore": is_deleted,
+            "can_share": not is_deleted
+            and offers_sharing(uow, spec, record.values, can_update="update" in verbs),
+            "explain_url": page_url("admin.explain_access", entity=entity, id=record_id)
+            if uow.actor.manages_security
+            else None,
             "actions": [verb for verb in actions_of(uow, spec).values() if verb.name in verbs],
             "header": _facts(uow, record, header),
             "sections": _sections(uow, record, told),
@@ -116,9 +123,10 @@ def _badge(uow: UnitOfWork, record: Record, item: FieldSpec | None) -> Any:
     return display_html(item.type, record.values.get(item.name), reader_of(uow), record.values)
 
 
-def _header_fields(record: Record) -> list[FieldSpec]:
+def _header_fields(uow: UnitOfWork, record: Record) -> list[FieldSpec]:
     """Up to five facts in the header: the columns of the list, but for the title and the badge."""
-    by_name = {item.name: item for item in record.fields}
+    left_out = _not_applying(uow, record)
+    by_name = {item.name: item for item in record.fields if item.name not in left_out}
     names = [name for name in record.spec.list_columns if name in by_name]
     wanted = [
         by_name[name]
@@ -150,6 +158,7 @@ def _sections(
         for name, edits in form_edits(uow, record.spec).items()
         if any(edit.kind == "hide" for edit in edits)
     }
+    hidden |= _not_applying(uow, record)
     by_name = {
         item.name: item
         for item in record.fields
@@ -161,10 +170,17 @@ def _sections(
     ]
 
 
+def _not_applying(uow: UnitOfWork, record: Record) -> set[str]:
+    """The fields that by the company's rules do not apply to the record; their values are kept."""
+    states = field_states(uow, record.spec, record.values)
+    return {name for name, state in states.items() if not state.applies}
+
+
 def _line_tables(uow: UnitOfWork, record: Record) -> list[dict[str, Any]]:
     tables = []
+    left_out = _not_applying(uow, record)
     for item in record.fields:
-        if not isinstance(item.type, t.Lines):
+        if not isinstance(item.type, t.Lines) or item.name in left_out:
             continue
         child = uow.snapshot.installed_entities[item.type.entity]
         seen = {each.name for each in query.visible(uow, child)}

@@ -11,8 +11,9 @@ from flask import redirect, request, url_for
 from werkzeug.datastructures import FileStorage, MultiDict
 
 from core.entities import query, service
+from core.entities.defaults import default_of
 from core.entities.drafts import discard_draft
-from core.entities.form_fields import default_of, editable_fields
+from core.entities.form_fields import editable_fields
 from core.entities.form_reading import read_form
 from core.entities.forms import Form, build_form
 from core.entities.inputs import from_input
@@ -43,7 +44,7 @@ def new_record(entity: str) -> Any:
     """An empty form; the address may fill fields in, e.g. ``?customer=7``, or name a draft."""
     with unit_of_work() as uow:
         spec = uow.entity(entity)
-        _require_create(uow, spec)
+        require_create(uow, spec)
         return _new_page(uow, spec, draft_form(uow, spec))
 
 
@@ -82,7 +83,7 @@ def _answered(key: str, digest: str) -> str | None:
 def _create(
     uow: UnitOfWork, spec: EntitySpec, form: MultiDict[str, str], refused: Sequence[Problem]
 ) -> str:
-    _require_create(uow, spec)
+    require_create(uow, spec)
     values, problems = read_form(input_context(uow), spec, form)
     _refuse([*refused, *problems], uow, spec, values)
     (key,) = service.create(uow, spec.name, [values])
@@ -100,7 +101,7 @@ def edit_record(entity: str, record_id: int) -> Any:
     with unit_of_work() as uow:
         spec = uow.entity(entity)
         record = query.get(uow, entity, record_id)
-        _require_update(uow, spec, record_id)
+        require_update(uow, spec, record_id)
         return _edit_page(uow, record, draft_form(uow, spec, record_id))
 
 
@@ -155,9 +156,9 @@ def _received(
     with unit_of_work() as uow:
         spec = uow.entity(entity)
         if record_id is None:
-            _require_create(uow, spec)
+            require_create(uow, spec)
         else:
-            _require_update(uow, spec, record_id)
+            require_update(uow, spec, record_id)
         return keep_uploads(input_context(uow), spec)
 
 
@@ -189,7 +190,7 @@ def _refuse(
 
 
 def _wrong(item: FieldSpec, value: Any) -> Problem | None:
-    if item.required and value in (None, "", []):
+    if item.is_always_required and value in (None, "", []):
         return Problem(item.name, "required", _("Please fill this in."))
     try:
         check_value(item.type, value)
@@ -198,13 +199,13 @@ def _wrong(item: FieldSpec, value: Any) -> Problem | None:
     return None
 
 
-def _require_create(uow: UnitOfWork, spec: EntitySpec) -> None:
+def require_create(uow: UnitOfWork, spec: EntitySpec) -> None:
     if not spec.creatable:
         raise Forbidden(_("%(entity)s are not created by hand.", entity=str(spec.label_plural)))
     require(uow, spec, "create")
 
 
-def _require_update(uow: UnitOfWork, spec: EntitySpec, record_id: int) -> None:
+def require_update(uow: UnitOfWork, spec: EntitySpec, record_id: int) -> None:
     if "update" not in offered(uow, spec, record_id):
         raise Forbidden(_("You do not have the right to do this."))
 
@@ -234,7 +235,7 @@ def _again(
     with unit_of_work(write=False) as uow:
         spec = uow.entity(entity)
         if record_id is None:
-            _require_create(uow, spec)
+            require_create(uow, spec)
             html = _new_page(uow, spec, form, error)
         else:
             html = _edit_page(uow, query.get(uow, entity, record_id), form, error)
@@ -293,7 +294,7 @@ def _defaults(uow: UnitOfWork, spec: EntitySpec) -> dict[str, Any]:
     context = input_context(uow)
     values: dict[str, Any] = {}
     for item in editable_fields(uow, spec):
-        default = default_of(item)
+        default = default_of(uow, item)
         if default is not None:
             values[item.name] = default
         if item.name == "owner" and spec.owned:

@@ -27,12 +27,14 @@ from core.exchange.jobs import start_export
 from core.exchange.tally import RULES
 from core.fields import EntitySpec
 from core.http.downloads import stream_response
+from core.http.filter_rows import address_pairs
+from core.http.limits import limited
 from core.http.rendering import render
 from core.http.requests import signed_in, unit_of_work
 from core.i18n import gettext as _
 from core.i18n.formats import format_number
 from core.web import blueprint
-from core.web.lists import address_pairs, read_state
+from core.web.lists import read_state
 from core.work.tables import job_table
 from core.work.uow import UnitOfWork
 
@@ -128,6 +130,7 @@ def export_records(entity: str) -> Any:
 
 @blueprint.post("/r/<entity>/export")
 @signed_in
+@limited("export")
 def export_run(entity: str) -> Any:
     """The file, or the job that makes it; rows ticked in the list come here first for the dialog."""
     if "format" not in request.form:

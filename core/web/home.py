@@ -1,13 +1,13 @@
-"""The first page, and the search over everything."""
+"""The first page."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
-from urllib.parse import urlencode
 
-from flask import request, url_for
+from flask import url_for
 
+from core.backup.scheduled import is_overdue
 from core.entities import query
 from core.entities.aggregate import aggregate
 from core.entities.query import ListQuery
@@ -28,7 +28,6 @@ HOME_ENTITIES = 4
 HOME_ROWS = 5
 HOME_NUMBERS = 6
 HOME_COLUMNS = 8
-HITS = 5
 _MINE = {"field": "owner", "op": "eq", "value": {"var": "me"}}
 
 
@@ -57,9 +56,15 @@ def home() -> Any:
             ],
             "has_entities": bool(specs),
             "apps_url": page_url("admin.apps") if actor().is_admin else None,
+            "backups_url": page_url("admin.backups") if _is_unsafe(uow) else None,
             "uow": uow,
         }
         return render("core/home.html", **context)
+
+
+def _is_unsafe(uow: UnitOfWork) -> bool:
+    """Whether the reader should see to the backups."""
+    return actor().is_admin and is_overdue(uow)
 
 
 def _start(spec: EntitySpec) -> tuple[str, str, str]:
@@ -132,38 +137,4 @@ def _card(
         "columns": data_columns(spec, columns),
         "rows": data_rows(uow, spec, columns, page.items, page.labels),
         "all_url": all_url,
-    }
-
-
-@blueprint.get("/search")
-@signed_in
-def search() -> Any:
-    """The first hits of every entity that the reader may see; one statement for each."""
-    words = request.args.get("q", "").strip()[:200]
-    groups = []
-    with unit_of_work() as uow:
-        for spec in uow.snapshot.entities.values() if words else ():
-            group = _hits(uow, spec, words)
-            if group:
-                groups.append(group)
-        return render("core/search.html", search_query=words, groups=groups)
-
-
-def _hits(uow: UnitOfWork, spec: EntitySpec, words: str) -> dict[str, Any] | None:
-    listed = spec.navigable or spec.directory or spec.custom
-    if spec.parent_field is not None or not listed or not may(uow, spec, "read"):
-        return None
-    if not any(may_use(uow, spec, item) for item in spec.searchable):
-        return None
-    columns = list_columns(uow, spec)[:5]
-    names = tuple(item.name for item in columns)
-    page = query.page(uow, spec.name, ListQuery(fields=names, search=words, limit=HITS))
-    if not page.items:
-        return None
-    base = url_for("web.list_records", entity=spec.name)
-    return {
-        "title": str(spec.label_plural),
-        "columns": data_columns(spec, columns),
-        "rows": data_rows(uow, spec, columns, page.items, page.labels),
-        "all_url": f"{base}?{urlencode([('search', words)])}" if page.next else None,
     }

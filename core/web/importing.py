@@ -21,9 +21,10 @@ from core.exchange.jobs import open_upload, start_import
 from core.exchange.mapping import RECORD_ID, importable_fields, propose
 from core.exchange.presets import delete_preset, presets_of, save_preset
 from core.exchange.templates import write_template
-from core.fields import EntitySpec, FieldSpec
+from core.fields import EntitySpec
 from core.files.service import store_upload
 from core.http.downloads import stream_response
+from core.http.limits import limited
 from core.http.rendering import render
 from core.http.requests import signed_in, unit_of_work
 from core.i18n import gettext as _
@@ -70,6 +71,7 @@ def import_template(entity: str) -> Response:
 
 @blueprint.post("/r/<entity>/import")
 @signed_in
+@limited("import")
 def import_upload(entity: str) -> Any:
     """Keep the file and go on to its columns; a refused file is told at once."""
     upload = request.files.get("file")
@@ -214,7 +216,7 @@ def _start_page(
     error: Refusal | None = None,
 ) -> str:
     codes = {problem.code for problem in error.problems} if error else set()
-    required = [str(item.label) for item in importable_fields(uow, spec).values() if _needed(item)]
+    required = [str(item.label) for item in importable_fields(uow, spec).values() if item.is_needed]
     return render(
         "core/exchange/start.html",
         spec=spec,
@@ -226,11 +228,6 @@ def _start_page(
         required=required,
         presets=presets_of(uow, spec),
     )
-
-
-def _needed(item: FieldSpec) -> bool:
-    """True when a row without the field is refused: a default would fill it in."""
-    return item.required and item.default is None
 
 
 def _columns_page(
@@ -255,7 +252,7 @@ def _columns_page(
         for place, (heading, name) in enumerate(zip(table.header, fields, strict=True))
     ]
     given = {*fields, *(name for name, _text in chosen.defaults)}
-    missing = [str(i.label) for i in usable.values() if _needed(i) and i.name not in given]
+    missing = [str(i.label) for i in usable.values() if i.is_needed and i.name not in given]
     options = [(item.name, str(item.label)) for item in usable.values()]
     keys = chosen.keys or tuple(item.name for item in key_fields(spec))
     lines = max(_DEFAULT_LINES, len(chosen.defaults) + 1)

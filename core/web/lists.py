@@ -6,34 +6,32 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import urlencode
 
 from flask import redirect, request, url_for
 
 from core.entities import query
+from core.entities.conditions import SHARED_WITH_ME
 from core.entities.filters import (
     FilterRow,
     condition_of,
     filter_fields,
-    operators_offered,
-    periods_offered,
     read_rows,
     row_pairs,
     row_text,
-    value_control,
 )
 from core.entities.inputs import from_input
 from core.entities.labels import resolve_labels
 from core.entities.offers import bulk_actions
 from core.entities.paging import is_sortable
 from core.entities.query import COUNT_CAP, ListQuery
-from core.entities.rendering import display_text
 from core.entities.scope import may, may_use, require
 from core.entities.tables import choose_columns, columns_offered, list_columns
 from core.entities.values import BadValue
 from core.errors import Invalid
 from core.fields import EntitySpec, FieldSpec
 from core.fields import types as t
+from core.http.filter_rows import address_pairs, filter_row_of, referred
 from core.http.presenting import data_columns, data_rows, input_context, page_url, reader_of
 from core.http.rendering import render
 from core.http.requests import signed_in, unit_of_work
@@ -42,11 +40,12 @@ from core.i18n.formats import format_number
 from core.web import blueprint
 from core.work.uow import UnitOfWork
 
-__all__ = ["ListState", "address_pairs", "own_page", "read_state"]
+__all__ = ["ListState", "own_page", "read_state"]
 
 PAGE_SIZE = 50
 #: Cursors of earlier pages that the address carries, for "previous".
 MAX_TRAIL = 20
+SHARED_CONDITION = json.dumps({"field": "id", "op": "in", "value": SHARED_WITH_ME})
 
 
 @dataclass(frozen=True)
@@ -103,15 +102,6 @@ def read_state(pairs: Iterable[tuple[str, str]]) -> ListState:
     )
 
 
-def address_pairs() -> list[tuple[str, str]]:
-    """The names and values of the address in their order, which Flask's own mapping forgets."""
-    text = request.query_string.decode("utf-8", "replace")
-    try:
-        return parse_qsl(text, keep_blank_values=True, max_num_fields=500)
-    except ValueError:
-        raise Invalid(_("The filter in this address cannot be read.")) from None
-
-
 @blueprint.get("/r/<entity>")
 @signed_in
 def list_records(entity: str) -> Any:
@@ -149,8 +139,8 @@ def _list(uow: UnitOfWork, spec: EntitySpec, state: ListState) -> Any:
         "chips": _chips(uow, spec, state, base, usable),
         "clear_url": replace(state, rows=(), condition="", search="", after="", trail=()).url(base),
         "refusal": refusal,
-        "filter_rows": [_filter_row(uow, usable, row) for row in state.rows],
-        "empty_row": _filter_row(uow, usable, FilterRow()),
+        "filter_rows": [filter_row_of(uow, usable, row) for row in state.rows],
+        "empty_row": filter_row_of(uow, usable, FilterRow()),
         "filter_url": replace(state, filtering=not state.filtering).url(base),
         "kept": [pair for pair in state.pairs() if pair[0] in ("search", "sort", "filter")],
         "search_kept": [pair for pair in state.pairs() if pair[0] != "search"],
@@ -258,7 +248,7 @@ def _chips(
     usable: Sequence[FieldSpec],
 ) -> list[tuple[str, str]]:
     by_name = {item.name: item for item in usable}
-    reader = reader_of(uow, resolve_labels(uow, _referred(state.rows, by_name)))
+    reader = reader_of(uow, resolve_labels(uow, referred(state.rows, by_name)))
     first = replace(state, after="", trail=())
     chips = []
     for place, row in enumerate(state.rows):
@@ -268,59 +258,13 @@ def _chips(
         rest = state.rows[:place] + state.rows[place + 1 :]
         chips.append((row_text(row, item, reader), replace(first, rows=rest).url(base)))
     if state.condition:
-        chips.append(
-            (_("A filter of the page you came from"), replace(first, condition="").url(base))
-        )
+        is_shared = state.condition == SHARED_CONDITION
+        text = _("Shared with me") if is_shared else _("A filter of the page you came from")
+        chips.append((text, replace(first, condition="").url(base)))
     if state.search:
         text = _("Search: %(words)s", words=state.search)
         chips.append((text, replace(first, search="").url(base)))
     return chips
-
-
-def _referred(rows: Sequence[FilterRow], by_name: dict[str, FieldSpec]) -> dict[str, set[int]]:
-    wanted: dict[str, set[int]] = {}
-    for row in rows:
-        type_ = by_name[row.field].value_type if row.field in by_name else None
-        if isinstance(type_, (t.Reference, t.References)):
-            keys = {int(v) for v in row.values if v.isdecimal() and len(v) < 18}
-            wanted.setdefault(type_.entity, set()).update(keys)
-    return wanted
-
-
-def _filter_row(uow: UnitOfWork, usable: Sequence[FieldSpec], row: FilterRow) -> dict[str, Any]:
-    """What `_filter_row.html` draws."""
-    item = next((each for each in usable if each.name == row.field), None)
-    offered = operators_offered(item.type) if item else []
-    op = row.op if row.op in dict(offered) else (offered[0][0] if offered else "")
-    values = row.values if op == row.op else ()
-    control = value_control(item.type, op) if item else "none"
-    label, level = "", "district"
-    if item is not None and control in ("reference", "region") and values:
-        labels = resolve_labels(uow, _referred([row], {item.name: item}))
-        type_ = item.value_type
-        try:
-            key: Any = values[0] if control == "region" else int(values[0])
-            single = t.Reference(type_.entity) if control == "reference" else type_  # type: ignore[attr-defined]
-            label = display_text(single, key, reader_of(uow, labels))
-        except ValueError:
-            label = ""
-    if item is not None and isinstance(item.value_type, t.Region):
-        level = item.value_type.level
-    choices = item.value_type.choices if item and isinstance(item.value_type, t.ChoiceField) else ()
-    return {
-        "fields": [(each.name, str(each.label)) for each in usable],
-        "field": row.field if item else "",
-        "label": str(item.label) if item else "",
-        "operators": [(name, str(text)) for name, text in offered],
-        "op": op,
-        "values": (*values, "", "")[:2] if control.endswith("_pair") else values,
-        "control": control,
-        "choices": [(choice.value, str(choice.label)) for choice in choices],
-        "periods": periods_offered() if control == "period" else [],
-        "entity": getattr(item.value_type, "entity", "") if item else "",
-        "level": level,
-        "value_label": label or row.typed,
-    }
 
 
 def _chooser(
@@ -332,6 +276,14 @@ def _chooser(
         for item in columns_offered(uow, spec)
         if item.name != spec.label_field
     ]
+
+
+def _shared_url(uow: UnitOfWork, spec: EntitySpec) -> str | None:
+    """The list of what was shared with the reader; None when nothing of the kind ever was."""
+    if all(entity != spec.name for entity, _level in uow.actor.shared):
+        return None
+    base = url_for("web.list_records", entity=spec.name)
+    return ListState(condition=SHARED_CONDITION).url(base)
 
 
 def _rights(uow: UnitOfWork, spec: EntitySpec, state: ListState) -> dict[str, Any]:
@@ -353,6 +305,7 @@ def _rights(uow: UnitOfWork, spec: EntitySpec, state: ListState) -> dict[str, An
         "export_url": export,
         "export_all_url": f"{export}?{urlencode(state.pairs())}" if export else None,
         "fields_url": page_url("admin.fields", entity=spec.name) if is_admin else None,
+        "shared_url": _shared_url(uow, spec),
         "has_bulk": bool(can_update or can_delete or verbs or export),
     }
 
@@ -365,7 +318,7 @@ def filter_row(entity: str) -> Any:
         spec = uow.entity(entity)
         require(uow, spec, "read")
         rows = read_rows(address_pairs()) or [FilterRow()]
-        row = _filter_row(uow, filter_fields(uow, spec), rows[0])
+        row = filter_row_of(uow, filter_fields(uow, spec), rows[0])
         return render("core/records/_filter_row.html", spec=spec, row=row)
 
 

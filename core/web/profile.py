@@ -5,41 +5,41 @@ from __future__ import annotations
 from typing import Any
 
 from flask import redirect, request, url_for
-from sqlalchemy import select, update
+from sqlalchemy import select
 
-from core.audit.recorder import record_act
 from core.entities import query, service
+from core.entities.labels import resolve_labels
 from core.errors import Forbidden, Invalid, NotFound, Problem
 from core.http.presenting import reader_of, tell
 from core.http.rendering import render
 from core.http.requests import actor, signed_in, unit_of_work
+from core.http.sign_ins import begin, read_browser, recent_sessions, set_session_cookie
 from core.i18n import LOCALES, ngettext
 from core.i18n import gettext as _
 from core.i18n.formats import format_datetime
 from core.security.authentication import (
     SignInRefused,
     change_password,
-    create_token,
+    end_one_session,
     prove,
-    revoke_token,
-    revoke_tokens_of,
 )
-from core.security.models import api_token_table, session_table
+from core.security.impersonation import visits
+from core.security.models import api_token_table
+from core.security.second_factor import is_required, second_factor_of
+from core.security.tokens import create_token, revoke_token, revoke_tokens_of
 from core.web import blueprint
-from core.web.session import set_session_cookie
 from core.work.uow import UnitOfWork
-
-SHOWN_SESSIONS = 20
 
 
 @blueprint.get("/profile")
 @signed_in
 def profile() -> Any:
     """One's own page."""
-    return _page()
+    return profile_page()
 
 
-def _page(problems: tuple[Problem, ...] = (), token: str = "") -> str:
+def profile_page(problems: tuple[Problem, ...] = (), token: str = "") -> str:
+    """One's own page with what is wrong in its forms, and a token that was just made."""
     errors = {problem.field: problem.message for problem in reversed(problems)}
     with unit_of_work(write=False) as uow:
         me = uow.actor.user_id
@@ -52,7 +52,10 @@ def _page(problems: tuple[Problem, ...] = (), token: str = "") -> str:
             name=request.form.get("name", person["name"]),
             email=person["email"],
             errors=errors,
-            sessions=_sessions(uow, me),
+            sessions=recent_sessions(uow, me, only_open=True),
+            factor=_second_factor(uow, me),
+            needs_factor=is_required(uow, uow.actor),
+            visits=_visits(uow, me),
             tokens=_tokens(uow, me),
             new_token=token,
             token_title=request.form.get("title", "") if not token else "",
@@ -60,43 +63,33 @@ def _page(problems: tuple[Problem, ...] = (), token: str = "") -> str:
         )
 
 
-def _require_session() -> None:
-    """An account is changed by its person: a token stands for a program."""
-    if actor().token_scopes is not None:
+def require_own_session() -> None:
+    """An account is changed by its person: a token stands for a program, and nobody for another."""
+    who = actor()
+    if who.token_scopes is not None or who.behind is not None:
         raise Forbidden(_("You do not have the right to do this."))
 
 
-def _sessions(uow: UnitOfWork, person: int) -> list[dict[str, Any]]:
-    table, zone = session_table, reader_of(uow).zone
-    rows = uow.execute(
-        select(table)
-        .where(
-            table.c.user_id == person, table.c.revoked_at.is_(None), table.c.expires_at > uow.now()
-        )
-        .order_by(table.c.seen_at.desc())
-        .limit(SHOWN_SESSIONS)
-    )
+def _visits(uow: UnitOfWork, person: int) -> list[dict[str, str]]:
+    """When administrators signed in as the person, and why."""
+    found, zone = visits(uow, person), reader_of(uow).zone
+    names = resolve_labels(uow, {"user": {one.by for one in found}}).get("user", {})
     return [
         {
-            "id": row.id,
-            "agent": _browser(row.agent),
-            "address": row.address,
-            "seen": format_datetime(row.seen_at, zone),
-            "is_this": row.id == uow.actor.session_id,
+            "name": names.get(one.by, f"#{one.by}"),
+            "when": format_datetime(one.at, zone),
+            "reason": one.reason,
         }
-        for row in rows
+        for one in found
     ]
 
 
-def _browser(agent: str) -> str:
-    """The browser and the system of a user agent, in two words."""
-    browsers = (("Edg/", "Edge"), ("Firefox/", "Firefox"), ("MicroMessenger", "WeChat"),
-                ("Chrome/", "Chrome"), ("Safari/", "Safari"))  # fmt: skip
-    systems = (("Android", "Android"), ("iPhone", "iPhone"), ("iPad", "iPad"),
-               ("Windows", "Windows"), ("Mac OS", "macOS"), ("Linux", "Linux"))  # fmt: skip
-    browser = next((name for mark, name in browsers if mark in agent), "")
-    system = next((name for mark, name in systems if mark in agent), "")
-    return " · ".join(part for part in (browser, system) if part) or _("Unknown browser")
+def _second_factor(uow: UnitOfWork, person: int) -> dict[str, Any] | None:
+    found = second_factor_of(uow, person)
+    if found is None:
+        return None
+    since = format_datetime(found.since, reader_of(uow).zone)
+    return {"since": since, "codes_left": found.codes_left}
 
 
 def _tokens(uow: UnitOfWork, person: int) -> list[dict[str, Any]]:
@@ -125,7 +118,7 @@ def _tokens(uow: UnitOfWork, person: int) -> list[dict[str, Any]]:
 @signed_in
 def save_profile() -> Any:
     """Change one's own name and language."""
-    _require_session()
+    require_own_session()
     locale = request.form.get("locale", "")
     values = {"name": request.form.get("name", "")}
     if locale in LOCALES:
@@ -137,7 +130,7 @@ def save_profile() -> Any:
             with uow.elevated():  # everybody may say what they are called
                 service.update(uow, "user", {me: values})
     except Invalid as error:
-        return _page(error.problems), error.status
+        return profile_page(error.problems), error.status
     tell(_("Saved."))
     return redirect(url_for("web.profile"), 303)
 
@@ -146,27 +139,26 @@ def save_profile() -> Any:
 @signed_in
 def save_password() -> Any:
     """Set a new password after the old one was given; all other sessions end, this browser stays."""
-    _require_session()
+    require_own_session()
     form = request.form
     new = form.get("new_password", "")
     if new != form.get("repeated_password", ""):
         problem = Problem("repeated_password", "differs", _("The two passwords differ."))
-        return _page((problem,)), 422
-    address, agent = request.remote_addr or "", request.headers.get("User-Agent", "")
-    old = form.get("old_password", "")
+        return profile_page((problem,)), 422
+    browser, old = read_browser(), form.get("old_password", "")
     try:
         # The old password is checked as at signing in: with the same growing delay.
-        proof = prove(lambda write: unit_of_work(write=write), actor().email, old, address=address)
+        proof = prove(begin, actor().email, old, address=browser.address)
         with unit_of_work() as uow:
-            session = change_password(uow, proof, new, address=address, agent=agent)
+            session = change_password(uow, proof, new, browser)
     except SignInRefused as error:
-        return _page((Problem("old_password", "sign_in", error.message),)), 422
+        return profile_page((Problem("old_password", "sign_in", error.message),)), 422
     except Invalid as error:
         problems = [Problem("new_password", p.code, p.message) for p in error.problems]
-        return _page(tuple(problems)), error.status
+        return profile_page(tuple(problems)), error.status
     tell(_("The password is changed. All other sessions were ended; API tokens still work."))
     response = redirect(url_for("web.profile"), 303)
-    set_session_cookie(response, session)
+    set_session_cookie(response, session, browser)
     return response
 
 
@@ -174,17 +166,10 @@ def save_password() -> Any:
 @signed_in
 def end_own_session(session_id: int) -> Any:
     """End one of one's own sessions."""
-    _require_session()
-    table = session_table
+    require_own_session()
     with unit_of_work() as uow:
-        statement = update(table).where(
-            table.c.id == session_id,
-            table.c.user_id == uow.actor.user_id,
-            table.c.revoked_at.is_(None),
-        )
-        if not uow.execute(statement.values(revoked_at=uow.now())).rowcount:
-            raise NotFound(_("There is no such page."))
-        record_act(uow, "sign_out", entity="user", record_ids=[uow.actor.user_id])
+        assert uow.actor.user_id is not None
+        end_one_session(uow, uow.actor.user_id, session_id)
     tell(_("The session is ended."))
     return redirect(url_for("web.profile"), 303)
 
@@ -193,7 +178,7 @@ def end_own_session(session_id: int) -> Any:
 @signed_in
 def create_own_token() -> Any:
     """Make an API token of one's own; its text is in this one answer and nowhere else."""
-    _require_session()
+    require_own_session()
     title = request.form.get("title", "").strip()
     scopes = request.form.get("scopes", "").replace(",", " ").split()
     try:
@@ -204,15 +189,15 @@ def create_own_token() -> Any:
             assert uow.actor.user_id is not None
             token = create_token(uow, uow.actor.user_id, title=title, scopes=scopes or None)
     except Invalid as error:
-        return _page(error.problems), error.status
-    return _page(token=token.text)
+        return profile_page(error.problems), error.status
+    return profile_page(token=token.text)
 
 
 @blueprint.post("/profile/tokens/<int:token_id>/revoke")
 @signed_in
 def revoke_own_token(token_id: int) -> Any:
     """End an API token of one's own."""
-    _require_session()
+    require_own_session()
     table = api_token_table
     with unit_of_work() as uow:
         own = select(table.c.id).where(table.c.id == token_id, table.c.user_id == uow.actor.user_id)
@@ -226,7 +211,7 @@ def revoke_own_token(token_id: int) -> Any:
 @signed_in
 def revoke_own_tokens() -> Any:
     """End all API tokens of one's own."""
-    _require_session()
+    require_own_session()
     with unit_of_work() as uow:
         assert uow.actor.user_id is not None
         ended = revoke_tokens_of(uow, uow.actor.user_id)

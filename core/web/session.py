@@ -8,22 +8,14 @@ from urllib.parse import urlsplit
 from flask import current_app, redirect, request, url_for
 
 from core.entities import service
+from core.http.limits import limited
 from core.http.rendering import COLOR_SCHEMES, render
-from core.http.requests import (
-    actor,
-    public,
-    session_cookie,
-    signed_in,
-    unit_of_work,
-)
+from core.http.requests import actor, public, session_cookie, signed_in, unit_of_work
+from core.http.sign_ins import begin, read_browser, set_session_cookie, set_step_cookie
 from core.i18n import LOCALES
-from core.security.authentication import (
-    NewSession,
-    SignInRefused,
-    end_session,
-    prove,
-    sign_in,
-)
+from core.security.authentication import SignInRefused, end_session, prove
+from core.security.devices import Browser
+from core.security.steps import NewStep, sign_in
 from core.web import blueprint
 
 YEAR = 365 * 24 * 3600
@@ -33,7 +25,7 @@ YEAR = 365 * 24 * 3600
 @public
 def sign_in_page() -> Any:
     """The form; who is signed in already goes on."""
-    target = _safe_target(request.args.get("next"))
+    target = safe_target(request.args.get("next"))
     if not actor().is_anonymous:
         return redirect(target)
     return render("core/sign_in.html", email="", next=target, error="")
@@ -41,45 +33,37 @@ def sign_in_page() -> Any:
 
 @blueprint.post("/sign-in", endpoint="sign_in")
 @public
+@limited("sign_in")
 def sign_in_submit() -> Any:
-    """Check the password; a session is made and its cookie set."""
+    """Check the password; a session is made and its cookie set, or the next step is asked for."""
     email, password = request.form.get("email", ""), request.form.get("password", "")
-    target = _safe_target(request.form.get("next"))
+    target, browser = safe_target(request.form.get("next")), read_browser()
     try:
-        new = _begin_session(email, password)
+        new = _begin(email, password, browser)
     except SignInRefused as refused:
         return render("core/sign_in.html", email=email, next=target, error=refused.message), 401
+    if isinstance(new, NewStep):
+        response = redirect(url_for("web.sign_in_step", next=target))
+        set_step_cookie(response, new.token)
+        return response
     response = redirect(target)
-    set_session_cookie(response, new)
+    set_session_cookie(response, new, browser)
     return response
 
 
-def _begin_session(email: str, password: str) -> NewSession:
-    """A new session; the one that this browser had ends."""
-    address, agent = request.remote_addr or "", request.headers.get("User-Agent", "")
-    proof = prove(lambda write: unit_of_work(write=write), email, password, address=address)
+def _begin(email: str, password: str, browser: Browser) -> Any:
+    """A new session, or a step towards one; the session that this browser had ends."""
+    proof = prove(begin, email, password, address=browser.address)
     with unit_of_work() as uow:
-        old = actor().session_id
-        return sign_in(uow, proof, address=address, agent=agent, instead_of=old)
-
-
-def set_session_cookie(response: Any, new: NewSession) -> None:
-    """Let the browser carry a session."""
-    response.set_cookie(
-        session_cookie(current_app),
-        new.token,
-        expires=new.expires_at,
-        secure=current_app.config["SESSION_COOKIE_SECURE"],
-        httponly=True,
-        samesite="Lax",
-        path="/",
-    )
+        return sign_in(uow, proof, browser, instead_of=actor().session_id)
 
 
 @blueprint.post("/sign-out")
 @signed_in
 def sign_out() -> Any:
     """End the session in the database and forget the cookie."""
+    if actor().behind is not None:
+        return redirect(url_for("web.end_sign_in_as"), 307)  # back to oneself
     session_id = actor().session_id
     if session_id is not None:
         with unit_of_work() as uow:
@@ -119,11 +103,11 @@ def _back() -> str:
     """Where the reader came from, when that is one of our own pages."""
     parts = urlsplit(request.headers.get("Referer", ""))
     if parts.netloc == request.host:
-        return _safe_target(parts.path + (f"?{parts.query}" if parts.query else ""))
+        return safe_target(parts.path + (f"?{parts.query}" if parts.query else ""))
     return url_for("web.home")
 
 
-def _safe_target(target: str | None) -> str:
+def safe_target(target: str | None) -> str:
     """A path of this site; anything that a browser could read as another place is dropped."""
     if target and target.startswith("/") and not target.startswith(("//", "/\\")):
         parts = urlsplit(target)

@@ -10,9 +10,11 @@ from sqlalchemy import select, update
 from core.faults import fault
 from core.plugins.contributions import Job, Subscriber
 from core.plugins.manager import Contribution
+from core.search.indexing import note_written
 from core.security.actor import SYSTEM
+from core.work.claims import JOB
 from core.work.events import Event
-from core.work.jobs import JOB, JobContext
+from core.work.jobs import JobContext
 from core.work.tables import event_table
 from core.work.uow import UnitOfWork
 
@@ -41,6 +43,7 @@ def relay(runtime: Runtime) -> int:
             for contribution in subscribers:
                 if _concerns(contribution.item, row):
                     _queue(uow, row.id, contribution)
+        note_written(uow, rows)
         ids = [row.id for row in rows]
         uow.execute(update(table).where(table.c.id.in_(ids)).values(state="sent"))
         fault("outbox.after_mark")
@@ -83,4 +86,4 @@ def _event(runtime: Runtime, snapshot: Snapshot, name: str, payload: dict[str, A
     return classes[name].from_payload(payload)
 
 
-DELIVER = Job("core.deliver", _deliver, max_attempts=8, lease=timedelta(seconds=60))
+DELIVER = Job("core.deliver", _deliver, max_attempts=8, time_limit=timedelta(minutes=2))

@@ -1,25 +1,27 @@
-"""Jobs: claimed by a lease, run, retried with growing delay, kept as dead letters in the end."""
+"""Jobs: what a handler is given, and one job's run from the claim to its end."""
 
 from __future__ import annotations
 
 import logging
-import secrets
+import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Row, and_, func, or_, select, update
+from sqlalchemy import Row, select, update
 
 from core.errors import Refusal
 from core.faults import fault
 from core.i18n import use_locale
 from core.plugins.contributions import Job
 from core.security.actor import SYSTEM, Actor
-from core.work.events import JobFailed
+from core.work.claims import JOB, claim_job, known_kinds
+from core.work.endings import cancel_job, note_failure, replay_job
+from core.work.leases import LEASE, Heartbeat
 from core.work.tables import job_table
-from core.work.uow import Origin, UnitOfWork
+from core.work.uow import UnitOfWork
 
 if TYPE_CHECKING:
     from core.runtime import Runtime
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 __all__ = [
     "JobContext",
     "LeaseLost",
+    "Shift",
+    "TimeLimitReached",
     "cancel_job",
     "claim_job",
     "replay_job",
@@ -35,13 +39,26 @@ __all__ = [
 ]
 
 log = logging.getLogger("dougong.jobs")
-JOB = Origin("job")
-FIRST_DELAY = timedelta(seconds=5)
-LONGEST_DELAY = timedelta(hours=1)
 
 
 class LeaseLost(Exception):
     """Somebody else took the job over, or it was cancelled; what was not committed is not kept."""
+
+
+class TimeLimitReached(Exception):
+    """A try showed no progress for as long as its kind allows."""
+
+
+@dataclass
+class Shift:
+    """One thread's turn at working: when to stop, and what it served last."""
+
+    worker: str = ""
+    stopping: threading.Event = field(default_factory=threading.Event)
+    #: The lane served last: the one behind it comes next.
+    lane: str = ""
+    #: The job in hand reached its time limit: this thread may never come back.
+    is_stuck: bool = False
 
 
 @dataclass
@@ -52,7 +69,8 @@ class JobContext:
     job_id: int
     lease: str
     actor: Actor
-    lease_time: timedelta
+    #: When it last showed progress, of `time.monotonic`.
+    last_sign: float = field(default_factory=time.monotonic)
 
     @contextmanager
     def unit_of_work(self, *, write: bool = True) -> Iterator[UnitOfWork]:
@@ -61,7 +79,7 @@ class JobContext:
             yield uow
 
     def progress(self, done: int, total: int | None = None) -> None:
-        """Show how far the job is and keep the lease; raises `LeaseLost` when it is gone."""
+        """Show how far the job is; raises `LeaseLost` when it was cancelled or taken over."""
         with UnitOfWork(self.runtime, SYSTEM, origin=JOB) as uow:
             self.advance(uow, done, total)
 
@@ -72,12 +90,13 @@ class JobContext:
 
         ``partial`` is the result so far, from which a retry goes on.
         """
-        values: dict[str, Any] = {"done": done, "lease_until": uow.now() + self.lease_time}
+        values: dict[str, Any] = {"done": done, "lease_until": uow.now() + LEASE}
         if total is not None:
             values["total"] = total
         if partial is not None:
             values["result"] = partial
         self._write(uow, values)
+        self.last_sign = time.monotonic()
 
     def finish(self, uow: UnitOfWork, result: Any = None) -> None:
         """Mark the job as done as part of ``uow``: its effect happens once, or not at all."""
@@ -100,81 +119,70 @@ class JobContext:
             raise LeaseLost(f"job {self.job_id}")
 
 
-def run_next(runtime: Runtime) -> bool:
+def run_next(runtime: Runtime, shift: Shift | None = None) -> bool:
     """Claim and run one job that is due; False when there is none."""
-    claimed = claim_job(runtime)
+    shift = shift or Shift()
+    claimed = claim_job(runtime, after=shift.lane, worker=shift.worker)
     if claimed is None:
         return False
-    run_job(runtime, claimed)
+    shift.lane = claimed.lane
+    run_job(runtime, claimed, shift)
     return True
 
 
-def claim_job(runtime: Runtime, job_id: int | None = None) -> Row[Any] | None:
-    """Take one due job (or the given one, if due) under a lease; None when there is none.
+def run_job(runtime: Runtime, row: Row[Any], shift: Shift | None = None) -> None:
+    """Run a claimed job to its end, whatever that is; never raises.
 
-    A running job whose lease is over counts as due: its worker is gone.
+    ``shift`` learns when the job reached its time limit, and its thread is left to it.
     """
-    with UnitOfWork(runtime, SYSTEM, origin=JOB) as uow:
-        now = uow.now()
-        table = job_table
-        due = or_(
-            and_(table.c.state == "queued", table.c.run_at <= now),
-            and_(table.c.state == "running", table.c.lease_until < now),
-        )
-        owners = uow.snapshot.enabled | {"core"}
-        choice = select(table).where(due, table.c.owner.in_(owners))
-        if job_id is not None:
-            choice = choice.where(table.c.id == job_id)
-        choice = choice.order_by(table.c.run_at, table.c.id).limit(1)
-        row = uow.execute(choice.with_for_update(skip_locked=True)).one_or_none()
-        if row is None:
-            return None
-        kind = _kinds(uow).get(row.kind)
-        lease = secrets.token_hex(16)
-        until = now + (kind.lease if kind else timedelta(seconds=60))
-        uow.execute(
-            update(table)
-            .where(table.c.id == row.id)
-            .values(
-                state="running",
-                lease=lease,
-                lease_until=until,
-                attempts=table.c.attempts + 1,
-                started_at=now,
-            )
-        )
-        claimed = uow.execute(select(table).where(table.c.id == row.id)).one()
-    fault("jobs.after_claim")
-    return claimed
-
-
-def _kinds(uow: UnitOfWork) -> dict[str, Job]:
-    return {job.name: job for job in uow.snapshot.items("register_jobs")}
-
-
-def run_job(runtime: Runtime, row: Row[Any]) -> None:
-    """Run a claimed job to its end, whatever that is; never raises."""
-    from core.security.directory import load_actor
-
+    kind: Job | None = None
     try:
-        with UnitOfWork(runtime, SYSTEM, origin=JOB, write=False) as uow:
-            kind = _kinds(uow).get(row.kind)
-            actor = SYSTEM if row.actor_id is None else load_actor(uow, row.actor_id)
-        if kind is None:
-            raise Refusal(f"nobody knows jobs of the kind {row.kind}")
-        if actor is None:
-            raise Refusal("the person who started this may no longer sign in")
-        context = JobContext(runtime, row.id, row.lease, actor, kind.lease)
-        with use_locale(row.locale):
+        kind, context = _prepare(runtime, row)
+        with use_locale(row.locale), _alive(runtime, row, kind, context, shift):
             result = kind.handler(context, **row.arguments)
             if _is_running(runtime, row):
                 with UnitOfWork(runtime, SYSTEM, origin=JOB) as uow:
                     context.finish(uow, result)
     except LeaseLost:
         log.warning("job %s was taken over", row.id)
-    except Exception as error:  # whatever a handler does, the worker goes on
+    except (Exception, SystemExit) as error:  # whatever a handler does, the worker goes on
         log.exception("job %s (%s) failed", row.id, row.kind)
-        _failed(runtime, row, error, kind.max_attempts if kind else 1)
+        note_failure(runtime, row, error, kind.max_attempts if kind else 1)
+
+
+def _prepare(runtime: Runtime, row: Row[Any]) -> tuple[Job, JobContext]:
+    from core.security.directory import load_actor
+
+    with UnitOfWork(runtime, SYSTEM, origin=JOB, write=False) as uow:
+        kind = known_kinds(uow).get(row.kind)
+        actor = SYSTEM if row.actor_id is None else load_actor(uow, row.actor_id)
+        if actor is not None and row.behind_id is not None:
+            actor = replace(actor, behind=row.behind_id)
+    if kind is None:
+        raise Refusal(f"nobody knows jobs of the kind {row.kind}")
+    if actor is None:
+        raise Refusal("the person who started this may no longer sign in")
+    return kind, JobContext(runtime, row.id, row.lease, actor)
+
+
+def _alive(
+    runtime: Runtime, row: Row[Any], kind: Job, context: JobContext, shift: Shift | None
+) -> Heartbeat:
+    def give_up() -> None:
+        seconds = kind.time_limit.total_seconds()
+        error = TimeLimitReached(f"no progress for {seconds:g} s")
+        log.error("job %s (%s) hangs: %s", row.id, row.kind, error)
+        if note_failure(runtime, row, error, kind.max_attempts) and shift is not None:
+            shift.is_stuck = True
+
+    return Heartbeat(
+        runtime,
+        row.id,
+        row.lease,
+        limit=kind.time_limit,
+        last_sign=lambda: context.last_sign,
+        give_up=give_up,
+    )
 
 
 def _is_running(runtime: Runtime, row: Row[Any]) -> bool:
@@ -182,61 +190,3 @@ def _is_running(runtime: Runtime, row: Row[Any]) -> bool:
         state = select(job_table.c.state, job_table.c.lease).where(job_table.c.id == row.id)
         now = connection.execute(state).one()
     return bool(now.state == "running" and now.lease == row.lease)
-
-
-def _failed(runtime: Runtime, row: Row[Any], error: Exception, max_attempts: int) -> None:
-    """Try again later, or give up: at once when the input itself was refused."""
-    with UnitOfWork(runtime, SYSTEM, origin=JOB) as uow:
-        now = uow.now()
-        message = (
-            error.message if isinstance(error, Refusal) else f"{type(error).__name__}: {error}"
-        )
-        values: dict[str, Any] = {"lease": None, "lease_until": None, "error": message[:2000]}
-        final = row.attempts >= max_attempts or isinstance(error, Refusal)
-        if final:
-            values |= {"state": "failed", "finished_at": now}
-        else:
-            values |= {"state": "queued", "run_at": now + _delay(row.attempts)}
-        mine = (job_table.c.id == row.id) & (job_table.c.lease == row.lease)
-        changed = uow.execute(update(job_table).where(mine).values(**values)).rowcount
-        if changed and final and row.kind != "core.deliver":
-            uow.publish(JobFailed(row.id, row.kind))
-
-
-def _delay(attempts: int) -> timedelta:
-    """5 s, 20 s, 80 s … up to an hour, each up to a quarter longer so that retries spread."""
-    longest = LONGEST_DELAY.total_seconds()
-    seconds = min(FIRST_DELAY.total_seconds() * 4 ** min(max(attempts - 1, 0), 10), longest)
-    return timedelta(seconds=seconds * (1 + secrets.randbelow(250) / 1000))
-
-
-def replay_job(uow: UnitOfWork, job_id: int) -> bool:
-    """Queue a failed job again; False when it is not a failed one."""
-    table = job_table
-    failed = (table.c.id == job_id) & table.c.state.in_(("failed", "cancelled"))
-    values = {
-        "state": "queued",
-        "run_at": uow.now(),
-        "attempts": 0,
-        "error": None,
-        "finished_at": None,
-    }
-    changed = uow.execute(update(table).where(failed).values(**values)).rowcount
-    uow.wake_afterwards()
-    return bool(changed)
-
-
-def cancel_job(uow: UnitOfWork, job_id: int) -> bool:
-    """Stop a job: a queued one at once, a running one at its next sign of progress."""
-    table = job_table
-    open_ = (table.c.id == job_id) & table.c.state.in_(("queued", "running"))
-    values = {"state": "cancelled", "lease": None, "lease_until": None, "finished_at": uow.now()}
-    return bool(uow.execute(update(table).where(open_).values(**values)).rowcount)
-
-
-def next_due(runtime: Runtime) -> datetime | None:
-    """When the next queued job is due; None when nothing is queued."""
-    with runtime.read_connection() as connection:
-        queued = select(func.min(job_table.c.run_at)).where(job_table.c.state == "queued")
-        found: datetime | None = connection.execute(queued).scalar_one()
-    return found

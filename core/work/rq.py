@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from core.errors import Refused
-from core.work.worker import EmbeddedWorker, run_until_idle
+from core.work.worker import EmbeddedWorker
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -123,8 +123,9 @@ def porter(runtime: Runtime, bell: Doorbell | None) -> EmbeddedWorker:
 def attend(runtime: Runtime, bell: Doorbell | None, stopping: threading.Event) -> None:
     """A worker process: sweeps by itself every two seconds, and looks at once when it rings.
 
-    The sweeping goes on when Redis does not. Returns when ``stopping`` is set, after the jobs in
-    hand.
+    One thread works, whatever woke it; this one only listens, so that no job that hangs makes the
+    process deaf. The sweeping goes on when Redis does not. Returns when ``stopping`` is set, after
+    the job in hand.
     """
 
     def hand_over(woken: bool) -> bool:
@@ -134,26 +135,27 @@ def attend(runtime: Runtime, bell: Doorbell | None, stopping: threading.Event) -
                 bell.ring()  # what a job of ours left behind is for others too
         return False
 
-    sweeper = EmbeddedWorker(runtime, hand_over=hand_over)
+    def look() -> None:
+        if bell is not None:
+            bell.answer()
+        sweeper.look()
+
+    sweeper = EmbeddedWorker(runtime, role="worker", hand_over=hand_over)
     sweeper.start()
     try:
         while bell is not None and not stopping.is_set():
-            _listen(runtime, bell, stopping)
+            _listen(bell, look, stopping)
             stopping.wait(1)
         stopping.wait()
     finally:
         sweeper.stop(timeout=30)
 
 
-def _listen(runtime: Runtime, bell: Doorbell, stopping: threading.Event) -> None:
-    """Work through rings until asked to stop, or until Redis fails in a way rq does not survive."""
+def _listen(bell: Doorbell, look: Callable[[], None], stopping: threading.Event) -> None:
+    """Hear rings until asked to stop, or until Redis fails in a way rq does not survive."""
     from redis import Redis
     from redis.exceptions import RedisError
     from rq.exceptions import StopRequested
-
-    def look() -> None:
-        bell.answer()
-        run_until_idle(runtime, stopping=stopping)
 
     connection = Redis.from_url(bell.url, socket_connect_timeout=TIMEOUT)
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -18,7 +19,7 @@ from core.work.uow import Origin, UnitOfWork
 if TYPE_CHECKING:
     from core.runtime import Runtime
 
-__all__ = ["next_moment", "start_due"]
+__all__ = ["ScheduleSeen", "find_schedules", "next_moment", "start_due", "start_now"]
 
 SCHEDULER = Origin("schedule")
 
@@ -54,9 +55,27 @@ def start_due(runtime: Runtime) -> int:
         name = f"{contribution.owner}.{contribution.item.name}"
         if name not in due:
             _remember(runtime, name, contribution.item)
+        elif _is_astray(contribution.item, due[name], now, runtime.clock.timezone):
+            _begin_anew(runtime, name, contribution.item, due[name])
         elif due[name] <= now:
             started += _start(runtime, name, contribution.item)
     return started
+
+
+def _is_astray(schedule: Schedule, due: datetime, now: datetime, zone: ZoneInfo) -> bool:
+    """More than two periods ahead: the clock was set back since, or the schedule is another one.
+
+    Up to two, what was started before the clock went back is not started twice.
+    """
+    return due > next_moment(schedule, next_moment(schedule, now, zone), zone)
+
+
+def _begin_anew(runtime: Runtime, name: str, schedule: Schedule, due: datetime) -> None:
+    with UnitOfWork(runtime, SYSTEM, origin=SCHEDULER) as uow:
+        c = schedule_table.c
+        following = next_moment(schedule, uow.now(), uow.clock.timezone)
+        same = update(schedule_table).where(c.name == name, c.next_at == due)
+        uow.execute(same.values(next_at=following))
 
 
 def _remember(runtime: Runtime, name: str, schedule: Schedule) -> None:
@@ -80,3 +99,47 @@ def _start(runtime: Runtime, name: str, schedule: Schedule) -> int:
             fault("schedule.after_claim")
             uow.enqueue(schedule.job, schedule.arguments, title=name)
     return claimed
+
+
+# For people
+
+
+@dataclass(frozen=True)
+class ScheduleSeen:
+    """A schedule of a module that is on, as a page shows it."""
+
+    name: str
+    owner: str
+    schedule: Schedule
+    #: None before a worker has seen it for the first time.
+    next_at: datetime | None
+    last_at: datetime | None
+
+
+def find_schedules(uow: UnitOfWork) -> list[ScheduleSeen]:
+    """All schedules in force, in the order of their next moments."""
+    rows = {row.name: row for row in uow.execute(select(schedule_table))}
+    found = []
+    for contribution in uow.snapshot.contributions.get("register_schedules", ()):
+        name = f"{contribution.owner}.{contribution.item.name}"
+        row = rows.get(name)
+        next_at, last_at = (row.next_at, row.last_at) if row else (None, None)
+        found.append(ScheduleSeen(name, contribution.owner, contribution.item, next_at, last_at))
+    return sorted(found, key=lambda each: (each.next_at is None, each.next_at, each.name))
+
+
+def start_now(uow: UnitOfWork, name: str) -> int | None:
+    """Queue a schedule's job out of turn and return its id; None when no such schedule is in force.
+
+    Its next period is what it was.
+    """
+    for each in find_schedules(uow):
+        if each.name == name:
+            done = update(schedule_table).where(schedule_table.c.name == name)
+            uow.execute(done.values(last_at=uow.now()))
+            actor, uow.actor = uow.actor, SYSTEM
+            try:
+                return uow.enqueue(each.schedule.job, each.schedule.arguments, title=name)
+            finally:
+                uow.actor = actor
+    return None

@@ -1,13 +1,21 @@
-"""The tables of events, jobs and schedules."""
+"""The tables of events, jobs, schedules and workers."""
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Index, Integer, Table, UniqueConstraint, text
+from sqlalchemy import Column, Index, Integer, Table, UniqueConstraint, literal_column, text
 
 from core.db.base import metadata
 from core.db.types import BigId, Json, PlainText, UtcDateTime
 
-__all__ = ["event_table", "job_table", "schedule_table"]
+__all__ = [
+    "QUEUED",
+    "RUNNING",
+    "event_table",
+    "job_table",
+    "lane_of",
+    "schedule_table",
+    "worker_table",
+]
 
 event_table = Table(
     "core_event",
@@ -49,19 +57,34 @@ job_table = Table(
     Column("result", Json),
     Column("error", PlainText()),
     Column("actor_id", BigId),
+    #: The administrator who was signed in as that person.
+    Column("behind_id", BigId),
     Column("locale", PlainText(8), nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("started_at", UtcDateTime),
     Column("finished_at", UtcDateTime),
     #: At most one job carries a key: the effect of an event on a subscriber happens once.
     Column("key", PlainText(200)),
+    #: Where it queues (`lane_of`): workers serve the lanes in turns.
+    Column("lane", PlainText(220), nullable=False, server_default=""),
+    #: Whose hands it is or was in, as `worker_table` names it.
+    Column("worker", PlainText(120)),
     UniqueConstraint("key"),
     Index(
-        "ix_core_job_due",
+        "ix_core_job_queue",
+        "lane",
         "run_at",
-        postgresql_where=text("state IN ('queued', 'running')"),
-        sqlite_where=text("state IN ('queued', 'running')"),
+        "id",
+        postgresql_where=text("state = 'queued'"),
+        sqlite_where=text("state = 'queued'"),
     ),
+    Index(
+        "ix_core_job_running",
+        "kind",
+        postgresql_where=text("state = 'running'"),
+        sqlite_where=text("state = 'running'"),
+    ),
+    Index("ix_core_job_state_kind_id", "state", "kind", "id"),
     Index("ix_core_job_actor_id_id", "actor_id", "id"),
     Index(
         "ix_core_job_import",
@@ -79,3 +102,26 @@ schedule_table = Table(
     Column("next_at", UtcDateTime, nullable=False),
     Column("last_at", UtcDateTime),
 )
+
+#: One row for each process that works, renewed while it lives.
+worker_table = Table(
+    "core_worker",
+    metadata,
+    #: ``host:process``
+    Column("name", PlainText(120), primary_key=True),
+    #: ``serve`` or ``worker``
+    Column("role", PlainText(10), nullable=False),
+    Column("since", UtcDateTime, nullable=False),
+    Column("seen_at", UtcDateTime, nullable=False),
+    #: Threads that it gave up, because a job in them does not end.
+    Column("hanging", Integer, nullable=False),
+)
+
+#: As the conditions of the indexes say it, so that both databases use them.
+QUEUED = job_table.c.state == literal_column("'queued'")
+RUNNING = job_table.c.state == literal_column("'running'")
+
+
+def lane_of(kind: str, owner: str, actor_id: int | None) -> str:
+    """Where a job queues: behind those of its kind that serve the same module and person."""
+    return f"{kind}:{owner}:{actor_id or ''}"

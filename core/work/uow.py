@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from core.faults import fault
 from core.i18n import current_locale
 from core.work.events import Event
-from core.work.tables import event_table, job_table
+from core.work.tables import event_table, job_table, lane_of
 
 if TYPE_CHECKING:
     from core.clock import Clock
@@ -221,9 +221,11 @@ class UnitOfWork:
         """
         self._require_write()
         now = self.now()
+        owner = owner or kind.partition(".")[0]
         values = {
             "kind": kind,
-            "owner": owner or kind.partition(".")[0],
+            "owner": owner,
+            "lane": lane_of(kind, owner, self.actor.user_id),
             "title": title or kind,
             "arguments": dict(arguments),
             "state": "queued",
@@ -231,6 +233,7 @@ class UnitOfWork:
             "attempts": 0,
             "done": 0,
             "actor_id": self.actor.user_id,
+            "behind_id": self.actor.behind,
             "locale": current_locale(),
             "created_at": now,
             "key": key,

@@ -233,7 +233,10 @@ class Lead(Entity, Owned):
         synonyms=("录入日期", "登记日期", "创建日期", "entered on", "entry date"),
     )
     note: Mapped[str | None] = field(
-        LongText(), label=_l("Note"), synonyms=("备注", "说明", "描述", "note", "remark", "notes")
+        LongText(),
+        label=_l("Note"),
+        personal=True,
+        synonyms=("备注", "说明", "描述", "note", "remark", "notes"),
     )
     lost_reason: Mapped[str | None] = field(
         Text(300), label=_l("Lost because"), synonyms=("丢单原因", "流失原因", "lost reason")

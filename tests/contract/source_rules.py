@@ -618,6 +618,26 @@ ALLOWED: tuple[Allowance, ...] = (
         "an INSERT that SQLAlchemy compiles of the columns of a table; values are bound",
     ),
     Allowance(
+        "core/db/portable.py",
+        "built-sql",
+        "reads and writes all columns of a table; names are quoted, values are bound or copied",
+    ),
+    Allowance(
+        "core/db/structure.py",
+        "built-sql",
+        "drops and makes tables, columns and indexes by their quoted names",
+    ),
+    Allowance(
+        "core/db/numbers.py",
+        "built-sql",
+        "reads the counters of tables by their quoted names",
+    ),
+    Allowance(
+        "core/backup/archive.py",
+        "binary-writes",
+        "a backup goes where the operator or the settings say, under a name of our making",
+    ),
+    Allowance(
         "core/testing/installation.py",
         "built-sql",
         "makes and drops throw-away databases under names of its own making",

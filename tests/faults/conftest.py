@@ -131,6 +131,7 @@ class Site:
             )
 
     wait_until = staticmethod(wait_until)
+    free_port = staticmethod(free_port)
 
     @staticmethod
     def expected(departments: list[int]) -> Counter:

@@ -20,7 +20,7 @@ def background(request, site):
         server = request.getfixturevalue("redis_server")
         bell = Doorbell(server.url)
         site.start("worker", DOUGONG_REDIS_URL=server.url)
-        site.wait_until(bell.is_attended, what="the worker")
+        site.wait_until(bell.is_attended, 60, what="the worker")
     thread = porter(site.runtime, bell)
     thread.start()
     yield request.param

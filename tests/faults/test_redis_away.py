@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from redis import Redis
@@ -21,7 +24,7 @@ def web(site, redis_server):
     """A web process with a worker process behind it."""
     bell = Doorbell(redis_server.url)
     site.start("worker", DOUGONG_REDIS_URL=redis_server.url)
-    site.wait_until(bell.is_attended, what="the worker")
+    site.wait_until(bell.is_attended, 60, what="the worker")
     thread = porter(site.runtime, bell)
     thread.start()
     yield site
@@ -88,3 +91,131 @@ def test_a_worker_leaves_also_while_redis_is_away(web, redis_server):
     worker = web.processes[-1]
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(10) == 0, web.logs()
+
+
+# Redis is there and does not do what it should
+
+
+def _forget(server, redis):
+    redis.flushall()
+
+
+def _be_full(server, redis):
+    redis.config_set("maxmemory-policy", "noeviction")
+    redis.config_set("maxmemory", "1mb")
+
+
+def _be_a_replica(server, redis):
+    redis.execute_command("REPLICAOF", "127.0.0.1", "1")
+
+
+def _pause(server, redis):
+    os.kill(server.process.pid, signal.SIGSTOP)
+
+
+def _restart(server, redis):
+    server.stop()
+    server.start()
+
+
+def _die(server, redis):
+    server.stop()
+
+
+def _go_on(server, redis):
+    os.kill(server.process.pid, signal.SIGCONT)
+
+
+def _be_a_master(server, redis):
+    redis.execute_command("REPLICAOF", "NO", "ONE")
+
+
+def _have_room(server, redis):
+    redis.config_set("maxmemory", "0")
+
+
+def _start(server, redis):
+    server.start()
+
+
+def _nothing(server, redis):
+    """It is well again by itself."""
+
+
+Deed = Callable[[object, Redis], None]
+ILLS: dict[str, tuple[Deed, Deed]] = {
+    "forgets": (_forget, _nothing),
+    "is full": (_be_full, _have_room),
+    "is a read-only replica": (_be_a_replica, _be_a_master),
+    "stands still": (_pause, _go_on),
+    "is restarted": (_restart, _nothing),
+    "is killed": (_die, _start),
+}
+
+
+@pytest.mark.parametrize("ill", ILLS)
+def test_whatever_redis_does_writes_go_on_and_nothing_is_lost(web, redis_server, ill):
+    """J3: a write takes no longer, each effect happens once, and the bell rings again afterwards."""
+    fall, recover = ILLS[ill]
+    done = _work(web, ["before"])
+    with Redis.from_url(redis_server.url) as redis:
+        fall(redis_server, redis)
+        slowest = 0.0
+        for number in range(10):
+            begun = time.perf_counter()
+            done.append(web.write(f"{ill} {number}"))
+            slowest = max(slowest, time.perf_counter() - begun)
+        done += _work(web, [f"while it {ill}"])
+        recover(redis_server, redis)
+    done += _work(web, ["afterwards"])
+    web.wait_until(web.is_idle, what="the rest")
+    assert web.effects() == web.expected(done)
+    assert slowest < 1
+    bell = Doorbell(redis_server.url)
+    web.wait_until(bell.is_attended, 60, what="the worker's return")
+
+
+def test_a_start_without_redis_is_a_start(site, redis_server):
+    """J3: Redis comes later, and is used from then on."""
+    redis_server.stop()
+    site.start("worker", DOUGONG_REDIS_URL=redis_server.url)
+    thread = porter(site.runtime, Doorbell(redis_server.url))
+    thread.start()
+    done = _work(site, ["without", "and again without"])
+    redis_server.start()
+    site.wait_until(Doorbell(redis_server.url).is_attended, 60, what="the worker")
+    done += _work(site, ["with"])
+    site.wait_until(site.is_idle, what="the rest")
+    thread.stop()
+    assert site.effects() == site.expected(done)
+
+
+def _processor_seconds(pid: int) -> float:
+    """What a process has used of the processors so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@pytest.mark.long
+def test_a_backlog_is_worked_off_at_a_hundred_jobs_a_second(site, redis_server):
+    """J3: what has gathered while nobody worked, by one worker process.
+
+    Asked of the processor's seconds, not of the wall's, which others use as well; four fifths are
+    allowed for caches that others fill.
+    """
+    redis_server.stop()
+    departments = [site.write(f"backlog {number}") for number in range(1_000)]
+    wanted = site.expected(departments)
+    redis_server.start()
+    worker = site.start("worker", DOUGONG_REDIS_URL=redis_server.url)
+    site.wait_until(lambda: site.effects(), 60, what="the first effect")
+    begun, first = time.monotonic(), sum(site.effects().values())
+    used = _processor_seconds(worker.pid)
+    site.wait_until(lambda: sum(site.effects().values()) >= len(wanted), 240, what="the backlog")
+    done = len(wanted) - first
+    speed = done / (_processor_seconds(worker.pid) - used)
+    wall = done / (time.monotonic() - begun)
+    print(f"{speed:.0f} deliveries a second of the processor, {wall:.0f} of the wall")
+    site.wait_until(site.is_idle, what="the rest")
+    assert site.effects() == wanted
+    assert speed > 80

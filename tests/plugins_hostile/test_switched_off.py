@@ -249,7 +249,7 @@ def test_nothing_is_asked_of_the_database_while_nothing_fails(runtime, monkeypat
 def test_a_hanging_job_is_taken_over_and_its_late_end_is_not_kept(
     runtime, unit_of_work, behaving, run_jobs
 ):
-    """A lease is all that a hanging job keeps; whoever took the job over decides its result."""
+    """Whoever took the job over decides its result (giving up by time: tests/work/test_poison.py)."""
     let_go, begun = threading.Event(), threading.Event()
     hanging = [True]
 

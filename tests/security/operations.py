@@ -21,6 +21,7 @@ from core.entities.aggregate import aggregate
 from core.entities.query import ListQuery
 from core.entities.timeline import timeline
 from core.errors import Refusal
+from core.search.finding import search as everything
 from core.work.uow import Origin, UnitOfWork
 
 REFUSED = "refused"
@@ -177,6 +178,39 @@ def search(probe: Probe) -> tuple[Any, Any]:
         }
 
     return _ids(probe, ListQuery(search=words, limit=500)), probe.told(say)
+
+
+#: What the search over everything looks at beside the searchable fields: numbers and addresses.
+ALSO_SEARCHED = {"user": ("mobile", "email"), "oracle_deal": ("phone",)}
+
+
+@operation
+def search_everything(probe: Probe) -> tuple[Any, Any]:
+    """All that begins with the word is found, and nothing that does not hold it (Z1, Z11, V4)."""
+    word = probe.rng.choice(("alpha", "NORTH", "omega", "saw", "13900001111", "1390", "beta"))
+    entity = probe.entity
+
+    def ask(uow: UnitOfWork) -> set[int]:
+        hits = everything(uow, word, entities=[entity], limit=500)
+        return {hit.id for hit in hits}
+
+    def holding(test: Callable[[str], bool]) -> set[int]:
+        facts = probe.facts
+        names = {*facts["searchable"], facts["label"], *ALSO_SEARCHED.get(entity, ())}
+        usable = [name for name in names if probe.oracle.usable(probe.user, entity, name)]
+        rows = probe.visible().items()
+        return {
+            key for key, row in rows if any(test(str(row[name] or "").lower()) for name in usable)
+        }
+
+    got = probe.read(ask)
+    if entity == "oracle_line":  # found with its deal, never by itself
+        return (got, probe.told(probe.visible)) if got == REFUSED else (got, set())
+    if got == REFUSED:
+        return got, probe.told(probe.visible)
+    allowed = holding(lambda text: word.lower() in text)
+    expected = holding(lambda text: text.startswith(word.lower()))
+    return (got - allowed, expected - got), (set(), set())
 
 
 TESTS: dict[str, list[tuple[str, str, Any]]] = {

@@ -1,7 +1,8 @@
 """Who may see and do what, told naively: plain Python over plain dictionaries, no product code.
 
 A world has ``departments`` {id: {parent, head}}, ``users`` {id: {department, departments, roles}},
-``roles`` {id: {admin, grants, fields}}, ``entities`` {name: facts} and ``rows`` {entity: {id: row}}.
+``roles`` {id: {admin, grants, fields}}, ``entities``, ``rows`` {entity: {id: row}},
+``shares`` [{entity, record, user, department, level}] and ``deputies`` {(absent, deputy)}.
 """
 
 from __future__ import annotations
@@ -31,17 +32,14 @@ class Oracle:
         person = self.world["users"][user]
         return {person["department"], *person["departments"]} - {None}
 
+    def chain(self, key: int | None) -> set[int]:
+        """A department and all above it."""
+        return (
+            set() if key is None else {key, *self.chain(self.world["departments"][key]["parent"])}
+        )
+
     def below(self, departments: set[int]) -> set[int]:
-        found = set(departments)
-        while True:
-            more = {
-                key
-                for key, department in self.world["departments"].items()
-                if department["parent"] in found
-            } - found
-            if not more:
-                return found
-            found |= more
+        return {key for key in self.world["departments"] if self.chain(key) & departments}
 
     def subordinates(self, user: int) -> set[int]:
         headed = {k for k, d in self.world["departments"].items() if d["head"] == user}
@@ -60,8 +58,7 @@ class Oracle:
         if facts["parent"] and action not in ("read", "export"):
             action = "update"
         for role in self.roles(user):
-            rows = role["grants"]
-            row = rows.get(self.governed(entity), rows.get("*", {}))
+            row = role["grants"].get(self.governed(entity), role["grants"].get("*", {}))
             found.append(row.get(action, row.get("*")))
         if action == "read" and facts["directory"]:
             found.append("all")
@@ -85,9 +82,27 @@ class Oracle:
             above = self.rows[parent].get(row[field])
             inherited = action if action in ("read", "export") else "update"
             return above is not None and self.reaches(user, parent, inherited, above)
-        return any(
-            self.within(user, entity, scope, row) for scope in self.scopes(user, entity, action)
+        scopes = self.scopes(user, entity, action)
+        reached = any(self.within(user, entity, scope, row) for scope in scopes)
+        return reached or any(
+            ask(user, entity, action, row) for ask in (self.shared, self.stands_in)
         )
+
+    def shared(self, user: int, entity: str, action: str, row: dict[str, Any]) -> bool:
+        levels = {"read": "read write", "update": "write"}.get(action, "")
+        homes = set().union(*(self.chain(home) for home in self.homes(user)))
+        return any(
+            one["level"] in levels and (one["user"] == user or one["department"] in homes)
+            for one in self.world["shares"]
+            if (one["entity"], one["record"]) == (entity, row["id"])
+        )
+
+    def stands_in(self, user: int, entity: str, action: str, row: dict[str, Any]) -> bool:
+        owner = row.get("owner")
+        if action in ("create", "delete", "import", "export") or owner is None:
+            return False
+        ordinary = any(isinstance(one, str) for one in self.scopes(owner, entity, action))
+        return ordinary and (owner, user) in self.world["deputies"]
 
     def within(self, user: int, entity: str, scope: Any, row: dict[str, Any]) -> bool:
         owned = self.entities[entity]["owned"]
@@ -100,23 +115,22 @@ class Oracle:
             return True
         if scope == "subordinates":
             return person in self.subordinates(user)
-        if scope in ("department", "department_below"):
-            homes = self.homes(user)
-            if scope == "department_below":
-                homes = self.below(homes)
-            if owned:
-                return row["department"] in homes
-            return person is not None and self.world["users"][person]["department"] in homes
-        return False
+        homes = self.homes(user)
+        if scope == "department_below":
+            homes = self.below(homes)
+        elif scope != "department":
+            return False
+        if owned:
+            return row["department"] in homes
+        return person is not None and self.world["users"][person]["department"] in homes
 
     def level(self, user: int, entity: str, field: str) -> int:
         facts = self.entities[entity]
         if any(role["admin"] for role in self.roles(user)):
             return WRITE
-        levels = []
+        levels, governed = [], self.governed(entity)
         for role in self.roles(user):
-            rows = role["grants"]
-            row = rows.get(self.governed(entity), rows.get("*", {}))
+            row = role["grants"].get(governed, role["grants"].get("*", {}))
             if row.get("read", row.get("*")) not in (None, "none"):
                 levels.append(LEVELS[role["fields"].get(entity, {}).get(field, "write")])
             elif facts["directory"] and entity in role["fields"]:

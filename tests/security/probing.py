@@ -12,7 +12,7 @@ from oracle import Oracle
 from worlds import populate, shuffle, tell
 
 from core.security.actor import SYSTEM
-from core.security.authentication import actor_of_token, create_token
+from core.security.tokens import actor_of_token, create_token
 from core.work.uow import Origin, UnitOfWork
 
 #: So many probes are asked of one arrangement of rights.

@@ -43,7 +43,9 @@ def _send(probe: Probe, path: str, *, method: str = "GET", **more: Any) -> Any:
 def _ids_of(probe: Probe, answer: Any) -> Any:
     if answer == REFUSED:
         return REFUSED
-    links = re.findall(rf'href="/r/{probe.entity}/(\d+)[?"]', answer.get_data(as_text=True))
+    links = re.findall(
+        rf'(?:href|data-url)="/r/{probe.entity}/(\d+)[?"]', answer.get_data(as_text=True)
+    )
     return {int(key) for key in links}
 
 
@@ -145,12 +147,17 @@ def bin_page(probe: Probe) -> tuple[Any, Any]:
     return _rows_of(probe, answer, _visible(probe, archived=True))
 
 
-@route("web.search")
+@route("web.search", "web.suggest_all", "api.search_all")
 def search_page(probe: Probe) -> tuple[Any, Any]:
     """Nothing beyond: how many of the hits are shown is up to the page."""
     word = probe.rng.choice(("alpha", "north", "13900001111", "note"))
-    found = _ids_of(probe, _send(probe, f"/search?q={word}"))
     seen = _visible(probe)
+    answer = _send(probe, f"/api/v1/search?q={word}&limit=100")
+    hits = [] if answer == REFUSED else answer.json["items"]
+    found = {hit["id"] for hit in hits if hit["entity"] == probe.entity}
+    for path in ("/search", "/suggest"):
+        shown = _ids_of(probe, _send(probe, f"{path}?q={word}"))
+        found |= set() if shown == REFUSED else shown
     return (set() if found == REFUSED else found) - (set() if seen == REFUSED else seen), set()
 
 

@@ -13,7 +13,7 @@ from core.http.requests import route_policy
 #: Open to every token, whatever its scopes: what belongs to its own person, and what is public.
 OWN = {
     "api.get_me", "api.get_schema", "api.openapi", "api.docs_page", "api.list_imports", "web.home",
-    "web.search", "web.jobs", "web.profile", "web.suggest_region",
+    "web.search", "web.suggest_all", "api.search_all", "web.jobs", "web.profile", "web.suggest_region",
     "web.all_imports", "web.entity_imports", "web.upload_file", "web.sign_out",
 }  # fmt: skip
 #: Reading routes about the records of one entity, and the right that each of them needs.

@@ -6,7 +6,7 @@ import pytest
 
 from core.entities import query, service
 from core.errors import Forbidden, Invalid
-from core.security.authentication import set_password
+from core.security.credentials import set_password
 
 EVERYTHING = {action: "all" for action in ("read", "create", "update", "delete", "import")}
 

@@ -6,6 +6,9 @@ from contextlib import contextmanager
 
 import pytest
 from probing import run
+from sqlalchemy import select
+
+from core.security.models import share_table
 
 #: (what is taken away, by what it is replaced, the operations that must notice)
 GUARDS = {
@@ -41,13 +44,27 @@ GUARDS = {
         ("update_row",),
     ),
     "lines as open as their field": (
-        "core.entities.scope._lines_open", lambda uow, spec, action: True, ("list_rows", "create_row"),
+        "core.entities.scope.lines_open", lambda uow, spec, action: True, ("list_rows", "create_row"),
     ),
     "rows of a timeline": (
         "core.entities.timeline._check_record", lambda *given: None, ("read_timeline",),
     ),
     "masks of a timeline": (
         "core.entities.timeline.mask_value", lambda value, pattern: value, ("read_timeline",),
+    ),
+    "whose shares": (
+        "core.entities.scope.shared_clause",
+        lambda uow, spec, action, table: table.c.id.in_(select(share_table.c.record_id)),
+        ("list_rows", "get_one"),
+    ),
+    "the level of a share": (
+        "core.security.shared.ACTION_LEVELS", {"update": ("read", "write")}, ("update_row",),
+    ),
+    "what does not pass to a deputy": (
+        "core.security.delegation.KEPT_BACK", frozenset(), ("delete_row", "export_stream"),
+    ),
+    "the scopes that pass to a deputy": (
+        "core.security.delegation._grants", lambda *given: True, ("update_row", "use_verb"),
     ),
     "the right to an action": (
         "core.entities.query.require", lambda uow, spec, action: None, ("export_stream",),

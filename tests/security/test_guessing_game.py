@@ -117,6 +117,7 @@ def game(unit_of_work, make_person, admin_id, client, bearer, run_jobs):
                 service.update(uow, "oracle_account", {account: {"code": world["code"]}})
                 values = {"secret": world["secret"], "amount": world["amount"]}
                 service.update(uow, "oracle_deal", {deal: values})
+            run_jobs()  # what is searched for is in the index
 
         def asked(place: str) -> Callable[[], Any]:
             path, parameters = QUESTIONS[place]

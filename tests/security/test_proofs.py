@@ -10,22 +10,19 @@ from sqlalchemy import func, select, update
 
 from core.entities import service
 from core.runtime import bump_access
-from core.security.authentication import (
-    Proof,
-    SignInRefused,
-    change_password,
-    create_token,
-    prove,
-    set_password,
-    sign_in,
-)
+from core.security.authentication import Proof, SignInRefused, change_password, prove
+from core.security.credentials import set_password
+from core.security.devices import Browser
 from core.security.models import User, credential_table, session_table
 from core.security.passwords import needs_rehash
+from core.security.steps import sign_in
+from core.security.tokens import create_token
 
 PASSWORD = "a very calm horse stands"
 OTHER = "another calm horse stands"
 EMAIL = "person1@example.com"
 PLACE = "198.51.100.7"
+HERE = Browser(PLACE, "")
 ME = "/api/v1/me"
 
 
@@ -57,13 +54,13 @@ def test_a_password_changed_since_it_was_proven_opens_nothing(unit_of_work, pers
     with unit_of_work() as uow:
         set_password(uow, person, OTHER, email=EMAIL, name="Member")
     with pytest.raises(SignInRefused), unit_of_work() as uow:
-        sign_in(uow, proof, address=PLACE, agent="")
+        sign_in(uow, proof, HERE)
     with pytest.raises(SignInRefused), unit_of_work(person) as uow:
-        change_password(uow, proof, "a third calm horse stands", address=PLACE, agent="")
+        change_password(uow, proof, "a third calm horse stands", HERE)
     assert _sessions(unit_of_work, person) == 0
     again = prove(lambda write: unit_of_work(write=write), EMAIL, OTHER, address=PLACE)
     with unit_of_work() as uow:  # positive control
-        assert sign_in(uow, again, address=PLACE, agent="").user_id == person
+        assert sign_in(uow, again, HERE).user_id == person
 
 
 @pytest.mark.parametrize("way", ["disabled", "deleted"])
@@ -75,7 +72,7 @@ def test_who_left_since_the_proof_gets_no_session(unit_of_work, person, proof, w
         else:
             service.update(uow, "user", {person: {"is_active": False}})
     with pytest.raises(SignInRefused), unit_of_work() as uow:
-        sign_in(uow, proof, address=PLACE, agent="")
+        sign_in(uow, proof, HERE)
     assert _sessions(unit_of_work, person) == 0
 
 

@@ -14,7 +14,8 @@ from core.db.base import metadata
 from core.entities import service
 from core.http.requests import SAFE_METHODS, route_policy
 from core.http.security import check_csrf
-from core.security.authentication import create_token, set_password
+from core.security.credentials import set_password
+from core.security.tokens import create_token
 from core.testing.installation import ADMIN, PASSWORD
 
 #: Notes that somebody was there, or tried.

@@ -21,6 +21,7 @@ SEED = 5
 #: Leaves notes that somebody was there.
 LOGS = ("core_session", "core_sign_in", "core_api_token", "core_audit_entry", "core_epoch")
 
+_SHARING = "who may share is less than who may read: test_sharing.py"
 _OWN = "shows and changes what belongs to the caller alone"
 _FRAME = "tells nothing of any record"
 #: Routes that no probe asks, and why.
@@ -34,6 +35,17 @@ UNPROBED = {
     "web.sign_out": _OWN,
     "web.set_language": _OWN,
     "web.set_color_scheme": _OWN,
+    "web.sign_in_step": "half-done sign-ins are tested in test_second_factor.py",
+    "web.take_sign_in_step": "half-done sign-ins are tested in test_second_factor.py",
+    "web.forgotten": _FRAME,
+    "web.ask_for_password": "the same answer for everybody: test_reset.py",
+    "web.password_link": "links by mail are tested in test_reset.py",
+    "web.use_password_link": "links by mail are tested in test_reset.py",
+    "web.second_factor": _OWN,
+    "web.begin_second_factor": _OWN,
+    "web.confirm_second_factor": _OWN,
+    "web.renew_recovery_codes": _OWN,
+    "web.turn_off_second_factor": _OWN,
     "web.profile": _OWN,
     "web.save_profile": _OWN,
     "web.change_password": _OWN,
@@ -41,6 +53,8 @@ UNPROBED = {
     "web.create_own_token": _OWN,
     "web.revoke_own_token": _OWN,
     "web.jobs": _OWN,
+    "web.confirm_stop_job": "the job of another person is a missing one: test_admin_jobs.py of web",
+    "web.stop_own_job": "the job of another person is a missing one: test_admin_jobs.py of web",
     "web.revoke_own_tokens": _OWN,
     "web.drop_draft": _OWN,
     "web.keep_draft": "keeps what the caller has typed, for the caller alone",
@@ -55,8 +69,20 @@ UNPROBED = {
     "api.undo_import": "the import of another person is a missing one: test_undo.py of exchange",
     "web.exchange_job": "the job of another person is a missing one: test_pages.py of exchange",
     "web.choose_columns": _OWN,
+    "web.follow_form": "how fields that the caller sees stand: test_rules_pages.py of customize",
     "web.filter_row": "draws one row of a filter: fields are those of `list_records`",
     "web.suggest_region": _FRAME,
+    "web.record_shares": _SHARING,
+    "web.share_record": _SHARING,
+    "web.unshare_record": _SHARING,
+    "api.list_shares": _SHARING,
+    "api.add_share": _SHARING,
+    "api.end_share": _SHARING,
+    "api.explain_access": "agrees with the oracle, and for oneself alone: test_explain.py",
+    "web.own_absences": _OWN,
+    "web.add_absence": _OWN,
+    "web.remove_absence": _OWN,
+    "web.end_sign_in_as": _OWN,
     "web.home": "its numbers come from `aggregate`, which is probed",
     "web.upload_file": "a new file belongs to whoever uploads it, until it is attached",
     "web.download_file": "readable with its record alone: test_files.py and test_access.py",

@@ -11,8 +11,9 @@ from sqlalchemy import select
 from core.app import create_app
 from core.boot import boot
 from core.entities import service
-from core.security.authentication import create_token, set_password
+from core.security.credentials import set_password
 from core.security.models import api_token_table, session_table
+from core.security.tokens import create_token
 
 PASSWORD = "a very calm horse stands"
 OTHER = "another calm horse stands"

@@ -130,7 +130,7 @@ def test_parallel_guesses_are_counted_one_after_the_other(app, reached, at_rest)
     ],
 )
 def test_a_network_of_the_sixth_version_is_one_place(one, other, same):
-    assert (throttle._place(one) == throttle._place(other)) is same
+    assert (throttle.place_of(one) == throttle.place_of(other)) is same
 
 
 def test_old_tries_and_sessions_are_dropped(app, runtime, unit_of_work, run_jobs):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from typing import Any
 
+from beyond_roles import go_away, share_some, tell_deputies, tell_shares
 from sqlalchemy import insert, select, update
 
 from core.db.base import metadata
@@ -13,6 +14,7 @@ from core.fields import types as t
 from core.runtime import bump_access
 from core.security.actor import SYSTEM
 from core.work.uow import Origin, UnitOfWork
+from core.work.worker import run_until_idle
 
 ENTITIES = ("oracle_account", "oracle_deal", "oracle_line", "oracle_note", "user", "department")
 ACTIONS = ("read", "create", "update", "delete", "export", "approve", "assign")
@@ -88,6 +90,7 @@ def populate(runtime: Any, seed: int) -> None:
         ):
             service.delete(uow, entity, rng.sample(keys, len(keys) // 8))
     shuffle(runtime, rng)
+    run_until_idle(runtime)  # the search follows the rows
 
 
 def _account(rng: random.Random, n: int) -> dict[str, Any]:
@@ -169,6 +172,8 @@ def shuffle(runtime: Any, rng: random.Random) -> None:
         for key in uow.execute(select(departments.c.id)).scalars().all():
             head = rng.choice([None, None, *people])
             uow.execute(update(departments).where(departments.c.id == key).values(head_id=head))
+        share_some(uow, rng, people)
+        go_away(uow, rng, people)
         bump_access(uow.connection)
 
 
@@ -234,6 +239,8 @@ def tell(runtime: Any) -> dict[str, Any]:
             },
             "entities": {name: _facts(spec) for name, spec in specs.items()},
             "rows": rows,
+            "shares": tell_shares(uow),
+            "deputies": tell_deputies(uow),
             "links": {
                 field: _links(uow, f"oracle_sample_deal__{field}") for field in ("watchers", "partners")
             },

@@ -26,7 +26,8 @@ def foreign(make_orders, people):
 
 
 @pytest.fixture
-def worker(sign_in_as, own, foreign):
+def worker(sign_in_as, own, foreign, run_jobs):
+    run_jobs()  # what is searched for is in the index
     return sign_in_as("worker")
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from core.entities import service
 from core.entities.query import get
-from core.security.authentication import create_token
+from core.security.tokens import create_token
 from core.security.models import session_table
 
 PASSWORD = "a calm roof of brackets"

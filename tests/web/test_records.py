@@ -40,9 +40,10 @@ def test_rich_text_is_shown_and_never_runs(browser, make_orders):
 
 
 @pytest.mark.parametrize("evil", ["<script>alert(1)</script>", '"><img src=x onerror=y>'])
-def test_texts_are_escaped_on_every_page(browser, make_orders, evil):
+def test_texts_are_escaped_on_every_page(browser, make_orders, run_jobs, evil):
     """I9"""
     (key,) = make_orders(1, title=evil, note=evil, tags=[evil[:40]])
+    run_jobs()
     paths = ("/", "/r/order", f"/r/order/{key}", f"/r/order/{key}/edit", "/suggest/order?q=")
     for path in (*paths, "/search?q=src", "/r/order?search=src", "/r/order/bin"):
         assert evil not in text_of(browser.get(path)), path
@@ -138,8 +139,9 @@ def test_suggestions_fit_the_words(browser, unit_of_work):
     assert 'data-id="500103"' in regions
 
 
-def test_a_plugin_that_is_off_has_no_pages(browser, make_orders, unit_of_work):
+def test_a_plugin_that_is_off_has_no_pages(browser, make_orders, unit_of_work, run_jobs):
     (key,) = make_orders(1)
+    run_jobs()
     with unit_of_work() as uow:
         disable(uow, "workshop")
     for path in ("/r/order", f"/r/order/{key}", "/r/order/new", "/suggest/order", "/r/order/bin"):
@@ -181,7 +183,7 @@ def statements(runtime):
 
 
 def test_the_number_of_statements_does_not_grow_with_the_rows(
-    browser, unit_of_work, admin_id, statements, make_person
+    browser, unit_of_work, admin_id, statements, make_person, run_jobs
 ):
     people = [make_person(f"员工 {n}") for n in range(12)]
 
@@ -201,6 +203,7 @@ def test_the_number_of_statements_does_not_grow_with_the_rows(
                 for n in range(count)
             ]
             orders = service.create(uow, "order", items)
+        run_jobs()
         return sites[0], orders[-1]
 
     site, order = add(10)

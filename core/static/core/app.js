@@ -41,7 +41,8 @@
   function escape(from) {
     const menu = from.closest?.("details[data-menu][open]") || $("details[data-menu][open]");
     if (menu) { menu.open = false; $("summary", menu).focus(); return; }
-    if (from.closest?.("[data-picker]")) { closeList(from.closest("[data-picker]")); return; }
+    const picker = from.closest?.("[data-picker]");
+    if (picker && $(".picker-list", picker).childElementCount) { closeList(picker); return; }
     if (from.matches?.("[data-search]")) from.blur();
     if (location.hash === "#navigation") location.hash = "main";
   }
@@ -157,6 +158,7 @@
     $("[role=combobox]", picker).removeAttribute("aria-activedescendant");
   }
   function pick(picker, option) {
+    if (option.dataset.url) { location.assign(option.dataset.url); return; }
     const hidden = $('input[type="hidden"]', picker);
     hidden.value = option.dataset.id;
     $("[role=combobox]", picker).value = option.dataset.label;
@@ -166,7 +168,8 @@
   }
   on("input", (event) => {
     if (!event.target.matches("[data-picker] [role=combobox]")) return;
-    $('input[type="hidden"]', event.target.parentElement).value = "";
+    const hidden = $('input[type="hidden"]', event.target.parentElement);
+    if (hidden) hidden.value = "";
   });
   on("mousedown", (event) => {
     const option = event.target.closest("[data-picker] [role=option]");

@@ -69,6 +69,61 @@
     output.hidden = !text;
   }
 
+  /* ---- Fields that follow others: what applies and is required is asked of the server ---- */
+  let following, asked = 0;
+  function follow({ target }) {
+    const form = target.closest?.("form[data-follow]");
+    if (!form || target.matches("[type=file]")) return;
+    clearTimeout(following);
+    following = setTimeout(askAgain, 250, form);
+  }
+  on("input", follow);
+  on("change", follow);
+  async function askAgain(form) {
+    const mine = ++asked;
+    const texts = [...new FormData(form)].filter(([, value]) => typeof value === "string");
+    const body = new URLSearchParams([...texts, ["record", form.dataset.record]]);
+    try {
+      const answer = await fetch(form.dataset.follow, { method: "POST", body, headers: { "X-CSRF-Token": token() } });
+      if (answer.ok && mine === asked) arrange(form, (await answer.json()).fields);
+    } catch { /* away from the network for a moment: the next key asks again */ }
+  }
+  function arrange(form, fields) {
+    const told = { shown: [], gone: [], required: [] };
+    for (const box of $$("[data-follows]", form)) {
+      const state = fields[box.dataset.follows];
+      if (!state) continue;
+      const wasOff = box.disabled;
+      if (!state.applies && !wasOff) leave(form, box);
+      box.disabled = box.hidden = !state.applies;
+      if (wasOff === state.applies) told[state.applies ? "shown" : "gone"].push(box.dataset.label);
+      if (mark(form, box, state.required) && state.applies && !wasOff) told.required.push(box.dataset.label);
+    }
+    const output = $("[data-follow-state]", form);
+    output.textContent = Object.entries(told).filter(([, labels]) => labels.length)
+      .map(([kind, labels]) => output.dataset[kind].replace("%(fields)s", labels.join(", "))).join(" ");
+  }
+  function leave(form, box) {
+    if (!box.contains(document.activeElement)) return;
+    const inputs = $$("input:not([type=hidden]), select, textarea, button", form)
+      .filter((each) => !box.contains(each) && each.offsetParent && !each.matches(":disabled"));
+    const after = inputs.find((each) => box.compareDocumentPosition(each) & Node.DOCUMENT_POSITION_FOLLOWING);
+    (after || inputs.at(-1))?.focus();
+  }
+  function mark(form, box, required) {
+    const label = $(".label", box);
+    const star = $(".required", label || box);
+    $$(`[name="${box.dataset.follows}"]:not([type=hidden], [type=checkbox])`, box)
+      .forEach((input) => { input.required = required; });
+    if (!label || Boolean(star) === required) return false;
+    if (star) { star.remove(); return false; }
+    const made = Object.assign(document.createElement("span"), { className: "required", textContent: "*" });
+    made.title = $("[data-follow-state]", form).dataset.mark;
+    made.setAttribute("aria-hidden", "true");
+    label.append(made);
+    return true;
+  }
+
   /* ---- Drafts: kept a moment after the last key, and when the page is put aside ---- */
   let form, timer, waiting, left = false;
   function touched(event) {

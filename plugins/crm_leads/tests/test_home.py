@@ -18,7 +18,7 @@ def home_of(sign_in, unit_of_work):
     """``home_of(person)``: (their browser, the first page as text)."""
 
     def open_(person):
-        from core.security.authentication import set_password
+        from core.security.credentials import set_password
 
         with unit_of_work() as uow:
             values = query.get(uow, "user", person).values

@@ -11,21 +11,20 @@ from core.boot import boot
 from core.entities import query, service
 from core.errors import Forbidden, Invalid
 from core.security.actor import SYSTEM
-from core.security.authentication import (
-    actor_of_session,
+from core.security.authentication import actor_of_session, end_sessions_of, prove
+from core.security.credentials import set_password
+from core.security.devices import Browser
+from core.security.directory import find_user
+from core.security.steps import sign_in
+from core.security.throttle import KEPT_FOR, claim_try, forget_old_tries, give_back
+from core.security.tokens import (
     actor_of_token,
     create_token,
-    end_sessions_of,
     note_token_use,
-    prove,
     revoke_token,
     revoke_tokens_of,
-    set_password,
-    sign_in,
     token_use_is_due,
 )
-from core.security.directory import find_user
-from core.security.throttle import KEPT_FOR, claim_try, forget_old_tries, give_back
 from core.work.uow import Origin, UnitOfWork
 
 PASSWORD = "a very calm horse stands"
@@ -43,7 +42,7 @@ def session(person, unit_of_work) -> str:
     """The cookie of a session of the person."""
     proof = prove(lambda write: unit_of_work(write=write), EMAIL, PASSWORD, address=PLACE)
     with unit_of_work() as uow:
-        return sign_in(uow, proof, address=PLACE, agent="").token
+        return sign_in(uow, proof, Browser(PLACE, "")).token
 
 
 def _lives(unit_of_work: Any, session: str) -> bool:

@@ -1,0 +1,124 @@
+"""One person's data: what there is, handing it out, erasing it."""
+
+from __future__ import annotations
+
+from tempfile import TemporaryFile
+from typing import Any, cast
+
+from flask import flash, redirect, request, url_for
+
+from core.admin import blueprint
+from core.entities.labels import resolve_labels
+from core.errors import Refusal, Refused
+from core.http.downloads import stream_response
+from core.http.rendering import render
+from core.http.requests import requires, runtime, unit_of_work
+from core.i18n import gettext as _
+from core.privacy.erasing import erase_person, keep_erasures
+from core.privacy.exporting import note_export, write_person
+from core.privacy.finding import Person, find_person
+from core.privacy.personal import personal_fields
+from core.work.uow import UnitOfWork
+
+
+@blueprint.get("/privacy")
+@requires("admin")
+def privacy() -> Any:
+    """Choose a record; what is kept about its person."""
+    entity, number = request.args.get("entity", ""), request.args.get("record", "").lstrip("#")
+    context: dict[str, Any] = {"entity": entity, "number": number, "error": "", "found": None}
+    with unit_of_work() as uow:
+        specs = uow.snapshot.entities.values()
+        context["entities"] = [(s.name, str(s.label)) for s in specs if personal_fields(s)]
+        if number and not (number.isascii() and number.isdigit() and len(number) < 18):
+            context["error"] = _("Give the record's number.")
+        elif number and entity:
+            try:
+                person = find_person(uow, entity, int(number))
+                context |= {"found": _counts(person), "records": _records(uow, person)}
+            except Refusal as refusal:
+                context["error"] = refusal.message
+    return render("core/admin/privacy.html", **context)
+
+
+def _counts(person: Person) -> list[tuple[str, int]]:
+    labels = {
+        "records": _("Records"),
+        "files": _("Files of these records"),
+        "tables": _("Uploaded and exported tables that name the person"),
+        "drafts": _("Drafts"),
+        "entries": _("Entries of the audit trail"),
+        "events": _("Events"),
+        "mentions": _("Other texts with the number or address"),
+    }
+    return [(labels[kind], count) for kind, count in person.counts().items()]
+
+
+def _records(uow: UnitOfWork, person: Person) -> list[dict[str, Any]]:
+    specs = uow.snapshot.installed_entities
+    usable = {n: set(rows) for n, rows in person.records.items() if n in uow.snapshot.entities}
+    names = resolve_labels(uow, usable)
+    return [
+        {
+            "kind": str(specs[name].label),
+            "name": names.get(name, {}).get(key, ""),
+            "id": key,
+            "url": url_for("web.show_record", entity=name, record_id=key)
+            if name in usable and specs[name].parent_field is None and not row.get("archived_at")
+            else None,
+        }
+        for name, rows in person.records.items()
+        for key, row in sorted(rows.items())
+    ]
+
+
+@blueprint.post("/privacy/<entity>/<int:key>/export")
+@requires("admin")
+def export_person(entity: str, key: int) -> Any:
+    """Everything as a ZIP."""
+    file = TemporaryFile()  # noqa: SIM115 - closed with the response
+    with unit_of_work() as uow:
+        person = find_person(uow, entity, key)
+        write_person(uow, person, cast(Any, file))
+        note_export(uow, person)
+    file.seek(0)
+    return stream_response(cast(Any, file), f"{entity}-{key}.zip", "application/zip")
+
+
+@blueprint.get("/privacy/<entity>/<int:key>/erase")
+@requires("admin")
+def confirm_erase(entity: str, key: int) -> Any:
+    """The rehearsal: what would go."""
+    with unit_of_work() as uow:
+        person = find_person(uow, entity, key)
+        spec = uow.entity(entity)
+    return render(
+        "core/admin/confirm.html",
+        title=_("Erase the person of %(record)s?", record=f"{spec.label} #{key}"),
+        text=_(
+            "Their values are removed for good, in every record, file and entry below; amounts and"
+            " sums stay. Backups made before still hold them."
+        ),
+        list_title=_("What is erased"),
+        items=[f"{label}{_(': ')}{count}" for label, count in _counts(person) if count],
+        action=url_for("admin.erase_now", entity=entity, key=key),
+        hidden=[("records", person.counts()["records"])],
+        label=_("Erase for good"),
+        kind="danger",
+        back=url_for("admin.privacy", entity=entity, record=key),
+        crumb=_("Personal data"),
+    )
+
+
+@blueprint.post("/privacy/<entity>/<int:key>/erase")
+@requires("admin")
+def erase_now(entity: str, key: int) -> Any:
+    """Erase, when it is still as much as was confirmed."""
+    with unit_of_work() as uow:
+        person = find_person(uow, entity, key)
+        if request.form.get("records") != str(person.counts()["records"]):
+            raise Refused(_("Something was added meanwhile. Look again before you erase."))
+        erase_person(uow, person)
+    keep_erasures(runtime())
+    flash(_("The person was erased."), "good")
+    return redirect(url_for("admin.privacy", entity=entity, record=key))

@@ -1,0 +1,1 @@
+"""Backups: one file with everything, written, checked, kept for a while."""

@@ -1,0 +1,253 @@
+"""Erasing a person: their values go, records, sums and the chain of the audit trail stay.
+
+The values are written beside the rules of the business, which might refuse to change a closed
+record, and through everything that follows a write: computed fields, keys of duplicates, search,
+events, the trail.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from sqlalchemy import Table, delete, insert, select, update
+
+from core.audit.recorder import record_act
+from core.audit.redacting import REDACTED, redact
+from core.db.base import metadata
+from core.db.bulk import one_of
+from core.entities.changes import Change
+from core.entities.computed import compute
+from core.entities.writing import run_after, write_rows
+from core.fields import EntitySpec
+from core.fields import types as t
+from core.privacy.finding import Person, is_of_trail, kept_entities, person_of, trail_of
+from core.privacy.personal import blank_value, is_personal, personal_fields, without
+from core.privacy.tables import erasure_table
+from core.privacy.tombstones import Tombstone, keep_tombstones, pending_tombstones
+from core.security.actor import SYSTEM
+from core.work.uow import Origin, UnitOfWork
+
+if TYPE_CHECKING:
+    from core.runtime import Runtime
+
+__all__ = ["Erasure", "erase_person", "keep_erasures", "replay_erasures"]
+
+
+@dataclass(frozen=True)
+class Erasure:
+    """What was done: the number of the erasure, and counts by kind."""
+
+    id: int
+    counts: dict[str, int]
+
+
+def erase_person(uow: UnitOfWork, person: Person, *, key: str = "") -> Erasure:
+    """Erase what `find_person` has found. Call `keep_erasures` once it is committed.
+
+    Done twice it changes nothing more. Backups made before still hold the person: the erasure is
+    done again when one is restored (`replay_erasures`).
+    """
+    specs, counts = kept_entities(uow), person.counts()
+    with uow.elevated():
+        for name in list(person.records):
+            _blank(uow, specs[name], person)
+        _take_out_of_records(uow, specs, person)
+        _forget_account(uow, specs, person)
+    _take_out_of_tables(uow, specs, person)
+    drafts, ids = metadata.tables["core_draft"], [row.id for row in person.drafts]
+    uow.execute(delete(drafts).where(one_of(uow.connection, drafts.c.id, ids)))
+    _drop_files(uow, person)
+    _redact_trail(uow, specs, person)
+    record_act(
+        uow, "erase_person", entity=person.entity, record_ids=[person.record_id], details=counts
+    )
+    values = {
+        "key": key or uuid4().hex,
+        "entity": person.entity,
+        "record_id": person.record_id,
+        "records": [[name, each] for name in person.records for each in person.ids(name)],
+        "counts": counts,
+        "actor_id": uow.actor.user_id,
+        "at": uow.now(),
+    }
+    made = uow.execute(insert(erasure_table).values(values)).inserted_primary_key
+    assert made is not None
+    return Erasure(int(made[0]), counts)
+
+
+def keep_erasures(runtime: Runtime) -> None:
+    """Note the committed erasures outside the database."""
+    with runtime.read_connection() as connection:
+        keep_tombstones(runtime.config, connection)
+
+
+def replay_erasures(runtime: Runtime) -> int:
+    """Do again, in a restored database, the erasures that came after its backup; how many.
+
+    To be called before anybody works with it: what was made since under the same number would be
+    taken for the record that was erased, were it not younger.
+    """
+    with UnitOfWork(runtime, SYSTEM, origin=Origin("cli"), write=False) as uow:
+        waiting = pending_tombstones(runtime.config, uow.connection)
+    for tombstone in waiting:
+        with UnitOfWork(runtime, SYSTEM, origin=Origin("cli")) as uow:
+            person = _of_tombstone(uow, tombstone)
+            erase_person(uow, person, key=tombstone.key)
+    keep_erasures(runtime)
+    return len(waiting)
+
+
+def _of_tombstone(uow: UnitOfWork, tombstone: Tombstone) -> Person:
+    """The records that it names, as they came back."""
+    specs, records = kept_entities(uow), defaultdict[str, dict[int, dict[str, Any]]](dict)
+    for name, key in tombstone.records:
+        spec = specs.get(name)
+        if spec is None:
+            continue
+        columns = [spec.table.c[f.column].label(f.name) for f in spec.fields if f.column]
+        older = spec.table.c.created_at <= tombstone.at
+        row = uow.execute(select(*columns).where(spec.table.c.id == key, older)).mappings().first()
+        if row is not None:
+            records[name][key] = dict(row)
+    return person_of(uow, tombstone.entity, tombstone.record_id, records)
+
+
+# Records
+
+
+def _blank(uow: UnitOfWork, spec: EntitySpec, person: Person) -> None:
+    fields = [each for each in personal_fields(spec) if not each.retired]
+    names = person.names | person.keys
+    texts = [
+        each
+        for each in spec.stored
+        if isinstance(each.value_type, (t.Text, t.LongText)) and each not in fields
+    ]
+    files = [each for each in spec.stored if isinstance(each.type, t.File)]
+    new: dict[int, dict[str, Any]] = {}
+    for key, row in person.records[spec.name].items():
+        values = {each.name: blank_value(spec, each, key) for each in fields}
+        values |= {each.name: without(row[each.name], names) for each in texts if each.is_writable}
+        values |= dict.fromkeys((each.name for each in files), None)
+        new[key] = values
+    _write(uow, spec, new)
+    retired = [each for each in spec.fields if each.retired and is_personal(each) and each.column]
+    if retired:
+        blank = {each.column: None for each in retired}
+        mine = one_of(uow.connection, spec.table.c.id, person.ids(spec.name))
+        uow.execute(update(spec.table).where(mine).values(blank))
+
+
+def _take_out_of_records(uow: UnitOfWork, specs: Mapping[str, EntitySpec], person: Person) -> None:
+    """Free text of other people's records in which a number or an address stands."""
+    by_table = {spec.table.name: spec for spec in specs.values()}
+    new: dict[str, dict[int, dict[str, Any]]] = defaultdict(lambda: defaultdict(dict))
+    for mention in person.mentions:
+        spec = by_table.get(mention.table)
+        if spec is None or "version" not in spec.table.c:
+            continue
+        field = next((f for f in spec.stored if f.column == mention.column), None)
+        if field is not None and field.is_writable:
+            value = without(mention.value, person.keys)
+            new[spec.name][mention.key["id"]][field.name] = value
+    for name, values in new.items():
+        _write(uow, specs[name], values)
+
+
+def _write(uow: UnitOfWork, spec: EntitySpec, new: Mapping[int, Mapping[str, Any]]) -> None:
+    """The rows, those in the recycle bin too, and what follows a write, where one really changes."""
+    now = uow.now()
+    columns = [spec.column(field.name).label(field.name) for field in spec.stored]
+    mine = one_of(uow.connection, spec.table.c.id, list(new))
+    locked = select(*columns).where(mine).order_by(spec.table.c.id).with_for_update()
+    rows = [dict(row) for row in uow.execute(locked).mappings()]
+    changes = [
+        Change("update", spec, row, {**row, **new[row["id"]]}, row["id"], place)
+        for place, row in enumerate(rows)
+    ]
+    changes = [change for change in changes if change.changed_fields()]
+    if not changes:
+        return
+    compute(uow, changes)
+    for change in changes:
+        change.after["version"] = change.before["version"] + 1
+        change.after |= {"updated_at": now, "updated_by": uow.actor.user_id}
+    write_rows(uow, changes)
+    run_after(uow, changes)
+
+
+def _forget_account(uow: UnitOfWork, specs: Mapping[str, EntitySpec], person: Person) -> None:
+    """Of a person who signs in: may no longer, and what hangs on the account is gone."""
+    ids = person.ids("user")
+    if not ids:
+        return
+    _write(uow, specs["user"], {key: {"is_active": False} for key in ids})
+    entities = {spec.table.name for spec in specs.values()}
+    for table in metadata.tables.values():
+        if table.name in entities or "__" in table.name or not table.name.startswith("core_"):
+            continue
+        for column in table.c:
+            if any(_belongs(key) for key in column.foreign_keys):
+                uow.execute(delete(table).where(one_of(uow.connection, column, ids)))
+
+
+def _belongs(key: Any) -> bool:
+    return bool(key.target_fullname == "core_user.id" and key.ondelete == "CASCADE")
+
+
+# Everything else
+
+
+def _take_out_of_tables(uow: UnitOfWork, specs: Mapping[str, EntitySpec], person: Person) -> None:
+    """Events, jobs, answers and whatever else is no record with a history."""
+    tables: dict[str, Table] = dict(metadata.tables)
+    of_records = {spec.table.name for spec in specs.values() if "version" in spec.table.c}
+    for mention in person.mentions:
+        if mention.table in of_records:
+            continue
+        table = tables[mention.table]
+        place = [table.c[name] == value for name, value in mention.key.items()]
+        value = without(mention.value, person.keys)
+        uow.execute(update(table).where(*place).values({mention.column: value}))
+
+
+def _drop_files(uow: UnitOfWork, person: Person) -> None:
+    """The rows first; the bytes before the commit: a crash leaves rows to try again with."""
+    table = uow.snapshot.installed_entities["file"].table
+    rows = {row.id: row for row in (*person.files, *person.tables)}
+    uow.execute(delete(table).where(one_of(uow.connection, table.c.id, list(rows))))
+    for row in rows.values():
+        uow.runtime.storage.delete(row.storage_key)
+
+
+def _redact_trail(uow: UnitOfWork, specs: Mapping[str, EntitySpec], person: Person) -> None:
+    """The entries that were found, and those that this erasure itself has just written."""
+    new: dict[int, dict[str, Any]] = {}
+    for row in list(trail_of(uow, person)):
+        own = is_of_trail(person, row)
+        spec = specs.get(row.entity or "")
+        texts = person.names | person.keys if own else person.keys
+        changed = _redacted(spec, row.changes or {}, texts, own=own)
+        if changed != (row.changes or {}):
+            new[row.id] = changed
+    if new:
+        redact(uow, new)
+
+
+def _redacted(
+    spec: EntitySpec | None, changes: Mapping[str, Any], texts: set[str], *, own: bool
+) -> dict[str, Any]:
+    about = {each.name for each in spec.fields if is_personal(each)} if spec is not None else set()
+    if own and spec is not None and spec.name == "file":
+        about = {"name"}
+    found: dict[str, Any] = {}
+    for name, pair in changes.items():
+        if name in about and isinstance(pair, list):
+            found[name] = [None if v is None else REDACTED for v in pair] if own else pair
+        else:
+            found[name] = without(pair, texts)
+    return found

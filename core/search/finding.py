@@ -1,0 +1,179 @@
+"""One box over all entities: candidates from the index, then rights, then the order of the hits.
+
+Every candidate is read through the one window, as its reader may see it, and is judged by the values
+that the reader may use alone. What is hidden or masked neither finds a record nor places it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select
+
+from core.entities.query import ListQuery, page, visible
+from core.entities.scope import may, may_use, require, scope_clause
+from core.entities.values import is_text
+from core.errors import Invalid
+from core.fields import FieldSpec
+from core.i18n import gettext as _
+from core.search import index
+from core.search.contents import Content, contents
+from core.search.matching import Value, judge
+from core.search.tables import entity_table
+from core.search.tokens import needs, normal, whole
+
+if TYPE_CHECKING:
+    from core.work.uow import UnitOfWork
+
+__all__ = ["MAX_CHARACTERS", "MAX_HITS", "Hit", "search"]
+
+#: Of each entity so many of the newest records with the words are looked at.
+CANDIDATES = 150
+#: With fewer hits among them the list's own search looks through what is within reach.
+FEW = 5
+MAX_HITS = 100
+MAX_WORDS, MAX_CHARACTERS = 10, 200
+#: As much of a value is shown on either side of what was found.
+_AROUND = 30
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A record that was found; ``field`` and ``excerpt`` tell by what, where it is not its name."""
+
+    entity: str
+    id: int
+    label: str
+    #: 4 for exactly this name or number, 3 for a name that begins so, 2 for a name, 1 for another field.
+    score: int
+    field: str | None = None
+    excerpt: str = ""
+
+
+def _searched(uow: UnitOfWork) -> dict[str, tuple[Content, tuple[FieldSpec, ...]]]:
+    """What the reader may search: by entity, the fields that are theirs to use."""
+    found = {}
+    for name, content in contents(uow.snapshot).items():
+        if may(uow, content.spec, "read"):
+            usable = tuple(each for each in content.fields if may_use(uow, content.spec, each))
+            if usable:
+                found[name] = content, usable
+    return found
+
+
+def search(
+    uow: UnitOfWork,
+    text: str,
+    *,
+    entities: Iterable[str] | None = None,
+    limit: int = 20,
+    each: int = MAX_HITS,
+) -> list[Hit]:
+    """The best hits, exact ones first, then names that begin so, then others; newer before older.
+
+    All words must be found, each in any field. Of a word that very many records have, the newest
+    records are looked at. ``each`` is how many hits one entity may have. Raises `Invalid` for what
+    no text holds, and `NotFound` or `Forbidden` for an entity that is named and may not be read.
+    """
+    if not is_text(text):
+        raise Invalid(_("The search has characters that no text holds."))
+    named = None if entities is None else {_readable(uow, name) for name in entities}
+    words = normal(text[:MAX_CHARACTERS]).split()[:MAX_WORDS]
+    needed = needs(words)
+    open_to_reader = _searched(uow) if needed else {}
+    chosen = set(open_to_reader) if named is None else named & set(open_to_reader)
+    numbers = _numbers(uow, chosen)
+    most = max(CANDIDATES, limit)
+    candidates = index.newest(uow.connection, list(numbers), needed, whole(words), most)
+    hits: list[Hit] = []
+    for number, ids in candidates.items():
+        found = _hits(uow, *open_to_reader[numbers[number]], words, ids, min(each, limit))
+        hits += sorted(found, key=_better_first)[:each]
+    return sorted(hits, key=_better_first)[: max(0, limit)]
+
+
+def _better_first(hit: Hit) -> tuple[int, int]:
+    return -hit.score, -hit.id
+
+
+def _readable(uow: UnitOfWork, name: str) -> str:
+    require(uow, uow.entity(name), "read")
+    return name
+
+
+def _numbers(uow: UnitOfWork, entities: set[str]) -> dict[int, str]:
+    """Entities by the numbers that the index knows them by."""
+    if not entities:
+        return {}
+    c = entity_table.c
+    rows = uow.execute(select(c.id, c.entity).order_by(c.id))
+    return {row.id: row.entity for row in rows if row.entity in entities}
+
+
+def _hits(
+    uow: UnitOfWork,
+    content: Content,
+    usable: Sequence[FieldSpec],
+    words: Sequence[str],
+    ids: Collection[int],
+    limit: int,
+) -> list[Hit]:
+    spec = content.spec
+    names = [each.name for each in usable]
+    if any(each.name == spec.label_field for each in visible(uow, spec)):
+        names.append(spec.label_field)
+    wanted = ListQuery(fields=tuple(dict.fromkeys(names)), ids=tuple(ids), limit=len(ids))
+    rows = page(uow, spec.name, wanted).items
+    found = [hit for row in rows if (hit := _hit(spec.label_field, spec.name, usable, words, row))]
+    beyond = len(ids) >= CANDIDATES and len(found) < min(FEW, limit)
+    if beyond and scope_clause(uow, spec, "read") is not None:
+        found += _within_reach(
+            uow, content, usable, words, wanted, {hit.id for hit in found}, limit
+        )
+    return found
+
+
+def _within_reach(
+    uow: UnitOfWork,
+    content: Content,
+    usable: Sequence[FieldSpec],
+    words: Sequence[str],
+    wanted: ListQuery,
+    known: set[int],
+    limit: int,
+) -> list[Hit]:
+    """Hits among the reader's own records, when all candidates were the newest of everybody's."""
+    spec = content.spec
+    if not any(may_use(uow, spec, each) for each in spec.searchable):
+        return []
+    rows = page(
+        uow, spec.name, replace(wanted, ids=None, search=" ".join(words), limit=limit)
+    ).items
+    hits = (_hit(spec.label_field, spec.name, usable, words, row) for row in rows)
+    return [hit for hit in hits if hit is not None and hit.id not in known]
+
+
+def _hit(
+    label: str, entity: str, usable: Sequence[FieldSpec], words: Sequence[str], row: dict[str, Any]
+) -> Hit | None:
+    values = [Value(each, text) for each in usable if isinstance(text := row[each.name], str)]
+    judged = judge(words, label, values)
+    if judged is None:
+        return None
+    score, told = judged
+    name = row.get(label)
+    shown = f"#{row['id']}" if name is None else str(name)
+    if told is None:
+        return Hit(entity, row["id"], shown, score)
+    return Hit(entity, row["id"], shown, score, told.field.name, _excerpt(told.text, words))
+
+
+def _excerpt(text: str, words: Sequence[str]) -> str:
+    if len(text) <= 2 * _AROUND:
+        return text
+    places = [at for word in words if (at := text.casefold().find(word)) >= 0]
+    start = max(0, min(places, default=0) - _AROUND)
+    end = start + 2 * _AROUND
+    return ("…" if start else "") + text[start:end] + ("…" if end < len(text) else "")

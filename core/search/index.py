@@ -1,0 +1,194 @@
+"""The index of tokens in either database: written in batches, asked for the newest records.
+
+SQLite keeps it as an FTS5 table whose row numbers hold the entity and the record; PostgreSQL as
+lists of lexemes with a GIN index. Tokens begin with the number of their entity, so that one entity's
+hits are found, and counted by the planner, without looking at those of others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    String,
+    bindparam,
+    cast,
+    column,
+    delete,
+    func,
+    insert,
+    literal,
+    select,
+    table,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, TSVECTOR
+
+from core.db.bulk import one_of
+from core.db.planning import through_indexes
+from core.search.tables import INDEX
+from core.search.tokens import Needs
+
+__all__ = ["forget", "newest", "replace"]
+
+Tokens = Mapping[int, set[str]]
+
+_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+#: Row numbers of SQLite: the entity above, the record below.
+_RECORD_BITS = 40
+_RECORD = (1 << _RECORD_BITS) - 1
+
+_fts: Any = table(INDEX, column("rowid", BigInteger), column("tokens", String))
+_gin: Any = table(
+    INDEX, column("entity", BigInteger), column("record_id", BigInteger), column("tokens", TSVECTOR)
+)
+
+
+def _prefix(entity: int) -> str:
+    """Three letters or digits for an entity's number, with which its tokens begin."""
+    found = ""
+    for _place in range(3):
+        entity, rest = divmod(entity, len(_DIGITS))
+        found = _DIGITS[rest] + found
+    if entity:
+        raise ValueError("there are more entities than the search can tell apart")
+    return found
+
+
+def replace(connection: Connection, entity: int, tokens: Tokens) -> None:
+    """Let these be the tokens of records; those without any are no longer in the index."""
+    forget(connection, entity, list(tokens))
+    prefix = _prefix(entity)
+    texts = {
+        key: " ".join(prefix + token for token in sorted(found))
+        for key, found in tokens.items()
+        if found
+    }
+    if not texts:
+        return
+    if connection.dialect.name == "sqlite":
+        rows = [{"rowid": _row(entity, key), "tokens": text} for key, text in texts.items()]
+        connection.execute(insert(_fts), rows)
+        return
+    given = (
+        func.unnest(
+            literal(list(texts), ARRAY(BigInteger)), literal(list(texts.values()), ARRAY(String))
+        )
+        .table_valued("key", "tokens")
+        .render_derived()
+    )
+    rows_ = select(literal(entity, BigInteger), given.c.key, cast(given.c.tokens, TSVECTOR))
+    connection.execute(insert(_gin).from_select(["entity", "record_id", "tokens"], rows_))
+
+
+def forget(connection: Connection, entity: int, records: Sequence[int] | None = None) -> None:
+    """Take records out of the index; all of the entity when none are named."""
+    if connection.dialect.name == "sqlite":
+        if records is None:
+            here = _fts.c.rowid.between(_row(entity, 0), _row(entity + 1, 0) - 1)
+            connection.execute(delete(_fts).where(here))
+        if records:
+            which = _fts.c.rowid == bindparam("row")
+            rows = [{"row": _row(entity, key)} for key in records]
+            connection.execute(delete(_fts).where(which), rows)
+        return
+    statement = delete(_gin).where(_gin.c.entity == entity)
+    if records is not None:
+        statement = statement.where(one_of(connection, _gin.c.record_id, records))
+    connection.execute(statement)
+
+
+def newest(
+    connection: Connection, entities: Sequence[int], needs: Needs, exact: str | None, limit: int
+) -> dict[int, set[int]]:
+    """Of each entity about ``limit`` of the newest records that have what is needed.
+
+    Records with the token ``exact`` are found whatever their age.
+    """
+    found: dict[int, set[int]] = {each: set() for each in entities}
+    if not needs:
+        return {}
+    alike: list[Needs] = [] if exact is None else [[(exact,)]]
+    if connection.dialect.name == "sqlite":
+        for each in entities:
+            for way in (needs, *alike):
+                asked = _needed(each, way, _quoted, " AND ", " OR ")
+                rows = connection.execute(_IN_FTS, {"asked": asked, "most": limit}).scalars()
+                found[each].update(row & _RECORD for row in rows)
+        return found
+    # What is common is soon found among the newest; what is rare, by the index.
+    for each, key in _ask(connection, _AMONG_NEWEST, [(each, needs) for each in entities], limit):
+        found[each].add(key)
+    further = [(each, needs) for each in entities if len(found[each]) < limit]
+    further += [(each, way) for each in entities for way in alike]
+    with through_indexes(connection):
+        for each, key in _ask(connection, _IN_GIN, further, limit):
+            found[each].add(key)
+    return found
+
+
+def _ask(
+    connection: Connection, statement: Any, asked: Sequence[tuple[int, Needs]], limit: int
+) -> Iterable[Any]:
+    """The (entity, record) of each question."""
+    texts = [_needed(entity, needs, _lexeme, " & ", " | ") for entity, needs in asked]
+    given = {"entities": [entity for entity, _needs in asked], "asked": texts, "most": limit}
+    return connection.execute(statement, given) if asked else ()
+
+
+def _row(entity: int, record: int) -> int:
+    return (entity << _RECORD_BITS) | record
+
+
+def _needed(
+    entity: int, needs: Needs, write: Callable[[str], str], all_of: str, any_of: str
+) -> str:
+    """What is needed of an entity's records, in the language of a database's text search."""
+    prefix = _prefix(entity)
+    return all_of.join(
+        "(" + any_of.join(write(prefix + way) for way in ways) + ")" for ways in needs
+    )
+
+
+def _quoted(way: str) -> str:
+    return f'"{way[:-1]}"*' if way.endswith("*") else f'"{way}"'
+
+
+def _lexeme(way: str) -> str:
+    return f"'{way[:-1]}':*" if way.endswith("*") else f"'{way}'"
+
+
+# Written out: putting them together again for each letter that somebody types takes longer than
+# the answer. On PostgreSQL one question for each entity, in one statement.
+
+_IN_FTS = text(
+    "SELECT rowid FROM core_search_index WHERE core_search_index MATCH :asked"
+    " ORDER BY rowid DESC LIMIT :most"
+).columns(rowid=BigInteger)
+
+_QUESTIONS = (
+    bindparam("entities", type_=ARRAY(BigInteger)),
+    bindparam("asked", type_=ARRAY(String)),
+)
+
+_AMONG_NEWEST = text(
+    "SELECT q.entity, hit.record_id"
+    " FROM unnest(:entities, :asked) AS q(entity, asked)"
+    " CROSS JOIN LATERAL (SELECT recent.record_id FROM"
+    "  (SELECT record_id, tokens FROM core_search_index WHERE entity = q.entity"
+    "   ORDER BY record_id DESC LIMIT 5000) AS recent"
+    "  WHERE recent.tokens @@ CAST(q.asked AS tsquery) LIMIT :most) AS hit"
+).bindparams(*_QUESTIONS)
+
+#: No entity is named but by its tokens: else the primary key would look like a way to go.
+_IN_GIN = text(
+    "SELECT q.entity, hit.record_id"
+    " FROM unnest(:entities, :asked) AS q(entity, asked)"
+    " CROSS JOIN LATERAL (SELECT hits.record_id FROM"
+    "  (SELECT record_id FROM core_search_index"
+    "   WHERE tokens @@ CAST(q.asked AS tsquery) LIMIT 10000) AS hits"
+    "  ORDER BY hits.record_id DESC LIMIT :most) AS hit"
+).bindparams(*_QUESTIONS)

@@ -1,0 +1,79 @@
+"""What lies in deploy/ fits the program: its commands, their options, the port, the settings."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from configparser import ConfigParser
+from pathlib import Path
+
+import click
+import pytest
+
+from core.cli.main import dougong
+from core.config import Config
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+CONFIG = Path(__file__).parents[2] / "core" / "config.py"
+SETTINGS = set(re.findall(r"\"(DOUGONG_[A-Z_]+)\"", CONFIG.read_text()))
+UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
+
+
+def _check_command(words: list[str]) -> None:
+    """``dougong …`` as the command line itself reads it, without running it."""
+    assert Path(words[0]).name == "dougong", words
+    context = click.Context(dougong)
+    name, command, rest = dougong.resolve_command(context, words[1:])
+    assert command is not None
+    command.make_context(name, list(rest), parent=context)
+
+
+def test_a_command_that_there_is_not_is_noticed():
+    """The positive control of the check."""
+    with pytest.raises(click.UsageError):
+        _check_command(["dougong", "serve", "--no-such-option"])
+
+
+def test_compose_runs_commands_that_there_are():
+    yaml = pytest.importorskip("yaml")
+    compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+    services = compose["services"]
+    assert {"web", "worker", "database", "redis", "proxy"} <= set(services)
+    for name in ("web", "worker", "setup"):
+        _check_command(services[name]["command"])
+        assert set(services[name]["environment"]) <= SETTINGS
+        assert services[name]["build"]["dockerfile"] == "deploy/Containerfile"
+    assert (DEPLOY.parent / services["web"]["build"]["dockerfile"]).is_file()
+    port = services["web"]["command"][-1]
+    assert f"web:{port}" in (DEPLOY / "Caddyfile").read_text()
+    assert f"EXPOSE {port}" in (DEPLOY / "Containerfile").read_text()
+    named = {v.split(":")[0] for s in services.values() for v in s.get("volumes", ())}
+    assert {each for each in named if not each.startswith(".")} <= set(compose["volumes"])
+
+
+def test_the_container_runs_commands_that_there_are():
+    lines = (DEPLOY / "Containerfile").read_text().replace("\\\n", " ").splitlines()
+    command = next(line for line in lines if line.startswith("CMD "))
+    _check_command([word for word in re.findall(r'"([^"]+)"', command)])
+    assert set(re.findall(r"DOUGONG_[A-Z_]+", "\n".join(lines))) <= SETTINGS
+    assert any(line.startswith("USER ") and "root" not in line for line in lines)
+
+
+@pytest.mark.parametrize("path", UNITS, ids=lambda path: path.name)
+def test_units_run_commands_that_there_are(path):
+    unit = ConfigParser(interpolation=None, strict=True)
+    unit.optionxform = str
+    unit.read(path)
+    service = unit["Service"]
+    _check_command(shlex.split(service["ExecStart"]))
+    assert service["User"] != "root"
+    assert unit["Install"]["WantedBy"] == "multi-user.target"
+
+
+def test_the_settings_of_the_units_are_read_by_the_program():
+    lines = (DEPLOY / "systemd" / "dougong.env").read_text().splitlines()
+    pairs = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+    assert set(pairs) <= SETTINGS
+    key = {"DOUGONG_SECRET_KEY": "a key of thirty-two characters, or of more"}
+    config = Config.from_environment({**pairs, **key})
+    assert (config.proxy_hops, config.workers) == (1, 2)
