@@ -159,7 +159,7 @@ def _gone(uow: UnitOfWork, spec: EntitySpec, table: FromClause) -> list[ColumnEl
         found.append(table.c.archived_at.is_not(None))
     if spec.parent_field is not None:
         parent = _parent(uow, spec)
-        above = parent.table.alias()
+        above = uow.alias(parent.table)
         column = spec[spec.parent_field].column
         assert column is not None
         if reasons := _gone(uow, parent, above):
@@ -203,7 +203,7 @@ def _inherited(
     if not _lines_open(uow, spec, action):
         return false()
     parent = _parent(uow, spec)
-    above = parent.table.alias()
+    above = uow.alias(parent.table)
     clause = scope_clause(uow, parent, parent_action(action), above)
     if clause is None:
         return None
@@ -247,7 +247,7 @@ def _scope(
 
 
 def _members(uow: UnitOfWork, departments: tuple[int, ...]) -> Any:
-    users = uow.snapshot.installed_entities["user"].table.alias()
+    users = uow.alias(uow.snapshot.installed_entities["user"].table)
     return select(users.c.id).where(users.c.department_id.in_(departments))
 
 
