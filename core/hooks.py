@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from core.audit.definitions import audit_entry, event
 from core.entities.changes import Change
 from core.entities.drafts import CLEAN_DRAFTS, DRAFTS_CLEANED
-from core.entities.recompute import RECOMPUTE
+from core.entities.recompute_job import RECOMPUTE
 from core.errors import Problem
 from core.exchange.duplicates import follow_changes
 from core.exchange.jobs import EXPORT, IMPORT
