@@ -13,6 +13,7 @@ from core.http import requests, system
 from core.http.compression import compress
 from core.http.errors import register_error_handlers
 from core.http.mounting import mount_plugins
+from core.http.observing import observe_requests
 from core.http.rendering import template_globals
 from core.http.requests import authenticate, close_reading, reader_locale
 from core.http.security import add_headers, check_csrf, check_policies, check_route
@@ -56,7 +57,7 @@ def create_app(runtime: Runtime | None = None) -> Flask:
         hops = config.proxy_hops
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
     _set_up_rendering(app, runtime)
-    _set_up_requests(app)
+    _set_up_requests(app, runtime)
     register_error_handlers(app)
     for blueprint in (system.blueprint, web.blueprint, admin.blueprint, api.blueprint):
         app.register_blueprint(blueprint)
@@ -84,8 +85,9 @@ def _set_up_rendering(app: Flask, runtime: Runtime) -> None:
     )
 
 
-def _set_up_requests(app: Flask) -> None:
+def _set_up_requests(app: Flask, runtime: Runtime) -> None:
     """Who asks, in which language, from where, and whether that page exists for them."""
+    observe_requests(app, runtime)
     app.before_request(authenticate)
     app.before_request(_speak)
     app.before_request(check_route)
