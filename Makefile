@@ -15,6 +15,9 @@ IN_CI := $(filter true 1,$(CI))
 SERVICES := $(BIN)/python tools/with_services.py $(if $(IN_CI),--require)
 PYTEST := $(BIN)/python -m pytest $(if $(IN_CI),-p tools.no_skips)
 
+# Tests start the suite in dozens of processes: each would compile it anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: run test check test-long coverage bench clean
 
 run: $(VENV)/installed

@@ -65,8 +65,8 @@ def _fill(runtime: Runtime, rows: int) -> dict[str, str]:
     from core.entities import service
     from core.ops.install import create_user
     from core.security.actor import SYSTEM
-    from core.security.tokens import create_token
     from core.security.directory import find_user
+    from core.security.tokens import create_token
     from core.work.uow import Origin, UnitOfWork
 
     with UnitOfWork(runtime, SYSTEM, origin=Origin("cli")) as uow:

@@ -14,6 +14,7 @@ from core.http.compression import compress
 from core.http.errors import register_error_handlers
 from core.http.limits import check_limits, open_limiter
 from core.http.mounting import mount_plugins
+from core.http.observing import observe_requests
 from core.http.rendering import template_globals
 from core.http.requests import authenticate, close_reading, reader_locale
 from core.http.security import add_headers, check_csrf, check_policies, check_route
@@ -59,7 +60,7 @@ def create_app(runtime: Runtime | None = None) -> Flask:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
     app.extensions["dougong.limits"] = open_limiter(config.redis_url)
     _set_up_rendering(app, runtime)
-    _set_up_requests(app)
+    _set_up_requests(app, runtime)
     register_error_handlers(app)
     for blueprint in (system.blueprint, web.blueprint, admin.blueprint, api.blueprint):
         app.register_blueprint(blueprint)
@@ -87,8 +88,9 @@ def _set_up_rendering(app: Flask, runtime: Runtime) -> None:
     )
 
 
-def _set_up_requests(app: Flask) -> None:
+def _set_up_requests(app: Flask, runtime: Runtime) -> None:
     """Who asks, in which language, from where, and whether that page exists for them."""
+    observe_requests(app, runtime)
     app.before_request(authenticate)
     app.before_request(_speak)
     app.before_request(check_route)

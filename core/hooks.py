@@ -12,7 +12,7 @@ from core.backup.scheduled import BACKUP, BACKUPS, BACKUPS_MADE, CHECK_BACKUP
 from core.customize.indexes import BUILD_INDEX
 from core.entities.changes import Change
 from core.entities.drafts import CLEAN_DRAFTS, DRAFTS_CLEANED
-from core.entities.recompute import RECOMPUTE
+from core.entities.recompute_job import RECOMPUTE
 from core.errors import Problem
 from core.exchange.duplicates import follow_changes
 from core.exchange.jobs import EXPORT, IMPORT

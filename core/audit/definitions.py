@@ -70,7 +70,7 @@ def _reachable(uow: UnitOfWork, action: str, table: FromClause) -> ColumnElement
     for spec in uow.snapshot.entities.values():  # a plugin that is off may have no tables
         if spec.scope is not None:
             continue  # files and the trail itself, whose scope asks for those of all others
-        records = spec.table.alias()
+        records = uow.alias(spec.table)
         clause = scope_clause(uow, spec, "read", records)
         if clause is None:
             whole.append(spec.name)
@@ -117,7 +117,7 @@ def _events_reached(uow: UnitOfWork, action: str, table: FromClause) -> ColumnEl
     for other in uow.snapshot.entities.values():
         if other.scope is not None:
             continue
-        records = other.table.alias()
+        records = uow.alias(other.table)
         clause = scope_clause(uow, other, "read", records)
         if clause is None:
             whole.append(other.name)

@@ -6,7 +6,10 @@ a process forks from is the same for each, and ``kill -HUP`` takes in new and ch
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gunicorn.app.base import BaseApplication
@@ -58,6 +61,7 @@ class Server(BaseApplication):  # type: ignore[misc]
             "worker_exit": self._stop_porter,
         }
         self._porter: EmbeddedWorker | None = None
+        _count_together(config.home / "run" / "metrics")
         import core.app  # noqa: F401 - shared by all processes from here on
 
         super().__init__()
@@ -85,6 +89,13 @@ class Server(BaseApplication):  # type: ignore[misc]
     def _stop_porter(self, _arbiter: Any, _worker: Any) -> None:
         if self._porter is not None:
             self._porter.stop(timeout=GRACE)
+
+
+def _count_together(folder: Path) -> None:
+    """Let the processes to come share what they measure; what earlier ones left is removed."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", str(folder))
 
 
 def _announce(address: str) -> None:

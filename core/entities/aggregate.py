@@ -114,7 +114,7 @@ def _value(
     assert field.column is not None
     if key is None:
         return spec.table.c[field.column]
-    other = spec.table.alias()
+    other = uow.alias(spec.table)
     statement = select(other.c[field.column]).where(other.c.id == key).correlate(root)
     if (clause := scope_clause(uow, spec, "read", other)) is not None:
         statement = statement.where(clause)

@@ -123,7 +123,7 @@ class _Compiler:
             return self.test(leaf, spec, table)
         (field, target), *rest = steps
         reference = _column(table, field)
-        other = target.table.alias()
+        other = self.uow.alias(target.table)
         positive = Leaf(leaf.path, leaf.op, leaf.value)
         inner = select(other.c.id).where(self.reach(positive, rest, target, other))
         scope = scope_clause(self.uow, target, "read", other)
@@ -181,7 +181,7 @@ class _Compiler:
         if "path" not in target:
             same: ColumnElement[bool] = column == value
             return same
-        node, top = target.table.alias(), target.table.alias()
+        node, top = self.uow.alias(target.table), self.uow.alias(target.table)
         prefix = select(top.c.path.concat("%")).where(top.c.id == value).scalar_subquery()
         return column.in_(select(node.c.id).where(node.c.path.like(prefix)))
 

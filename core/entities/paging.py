@@ -80,7 +80,7 @@ def _key(uow: UnitOfWork, spec: EntitySpec, field: FieldSpec, descending: bool) 
     column = spec.column(field.name)
     if isinstance(field.type, t.Reference):
         target = uow.snapshot.installed_entities[field.type.entity]
-        other = target.table.alias()
+        other = uow.alias(target.table)
         named = select(label_column(target, other)).where(other.c.id == column)
         if not may_use(uow, target, target[target.label_field]):
             named = named.where(false())

@@ -15,47 +15,45 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Select, bindparam, func, select, update
+from sqlalchemy import bindparam, select, update
 
+from core.entities import dependants
 from core.entities.changes import Change
-from core.entities.dependencies import EXISTS, Formula, Graph, Node, Step, Watch, graph_of
+from core.entities.dependants import (
+    Pending,
+    chunks,
+    enqueue,
+    leave,
+    note,
+    note_all,
+    note_dependants,
+    note_own,
+    touched_by,
+)
+from core.entities.dependencies import Formula, Graph, Node, graph_of
 from core.entities.formulas import evaluated
 from core.entities.reached import line_values, reach
 from core.fields import EntitySpec
-from core.i18n import gettext as _
-from core.i18n import lazy_gettext as _l
-from core.plugins.contributions import Job
 from core.reference.reading import evaluation_context
-from core.security.actor import SYSTEM
-from core.work.claims import JOB
 from core.work.events import RecordsRecomputed
-from core.work.jobs import JobContext
-from core.work.tables import job_table
-from core.work.uow import UnitOfWork
 
 if TYPE_CHECKING:
     from core.expressions import Source
+    from core.work.uow import UnitOfWork
 
 __all__ = [
-    "INLINE_ROWS",
-    "RECOMPUTE",
+    "compute",
     "follow",
     "follow_sources",
     "gathered",
+    "reference_paths",
     "refill",
     "refill_module",
 ]
 
-#: As many records of others are computed again within the transaction of a change.
-INLINE_ROWS = 1_000
-#: What a job computes in one transaction.
-CHUNK = 500
-_IN_CHUNK = 900
 _PENDING, _HELD = "recompute pending", "recompute held"
 #: Transactions that began before a field was published do not know it; none lasts longer.
 _STRAGGLERS = timedelta(minutes=2)
-
-Pending = dict[Node, set[int]]
 
 
 @contextmanager
@@ -76,9 +74,9 @@ def follow(uow: UnitOfWork, changes: Sequence[Change]) -> None:
     pending: Pending = uow.memo.get(_PENDING, {})
     if watches:
         pending = uow.memo.setdefault(_PENDING, defaultdict(set))
-        _note_own(graph, changes, pending)
-        for watch, touched in _touched(watches, changes):
-            _note(uow, graph, watch, touched, pending)
+        note_own(graph, changes, pending)
+        for watch, touched in touched_by(watches, changes):
+            note(uow, graph, watch, touched, pending)
     if pending and not uow.memo.get(_HELD):
         own = {change.id: change for change in changes if change.id is not None}
         _settle(uow, graph, pending, entity, own)
@@ -92,7 +90,7 @@ def follow_sources(uow: UnitOfWork, sources: Iterable[Source]) -> None:
     for formula in graph.reading(sources):
         by_entity[formula.entity].append(formula)
     for entity, formulas in by_entity.items():
-        _note_all(uow, entity, [formula.node for formula in formulas], pending)
+        note_all(uow, entity, [formula.node for formula in formulas], pending)
     _settle(uow, graph, pending, "", {})
 
 
@@ -102,8 +100,8 @@ def refill(uow: UnitOfWork, entity: str, name: str) -> None:
     if (entity, name) not in graph.formulas:
         return
     pending: Pending = uow.memo.setdefault(_PENDING, defaultdict(set))
-    if _note_all(uow, entity, [(entity, name)], pending) and not uow.runtime.database.is_sqlite:
-        _enqueue(uow, entity, [name], after=_STRAGGLERS)
+    if note_all(uow, entity, [(entity, name)], pending) and not uow.runtime.database.is_sqlite:
+        enqueue(uow, entity, [name], after=_STRAGGLERS)
     _settle(uow, graph, pending, "", {})
 
 
@@ -122,7 +120,7 @@ def refill_module(uow: UnitOfWork, plugin: str) -> None:
             )
         ]
         if nodes:
-            _note_all(uow, entity, nodes, pending)
+            note_all(uow, entity, nodes, pending)
     _settle(uow, graph, pending, "", {})
 
 
@@ -135,118 +133,19 @@ def _concerned(formula: Formula) -> Iterator[Node]:
         yield steps[-1].target, name or "id"
 
 
-# What hangs on a change
-
-
-def _note_own(graph: Graph, changes: Sequence[Change], pending: Pending) -> None:
-    """Fields of the written records that need what exists only now: their lines, their number."""
-    for formula in graph.by_entity.get(changes[0].entity.name, ()):
-        if not formula.late:
-            continue
-        for change in changes:
-            assert change.id is not None
-            if change.kind == "create":
-                needed = not (formula.lines_only and not any(change.detached.values()))
-            else:
-                needed = any(
-                    change.before[name] != change.after[name]
-                    for name in formula.own
-                    if name in change.after and name in change.before
-                )
-            if needed:
-                pending[formula.node].add(change.id)
-
-
-def _touched(
-    watches: Mapping[str, tuple[Watch, ...]], changes: Sequence[Change]
-) -> Iterator[tuple[Watch, list[Change]]]:
-    """Who watches from elsewhere, each with the changes that concern it."""
-    found: dict[Watch, list[Change]] = {}
-    for name, watching in watches.items():
-        there = [watch for watch in watching if watch.steps]
-        if not there:
-            continue
-        if name == EXISTS:
-            touched = [change for change in changes if change.kind != "update"]
-        else:
-            touched = [
-                change
-                for change in changes
-                if change.kind != "create" and change.before.get(name) != change.after.get(name)
-            ]
-        for watch in there if touched else ():
-            found.setdefault(watch, []).extend(touched)
-    yield from found.items()
-
-
-def _note(
-    uow: UnitOfWork, graph: Graph, watch: Watch, touched: Sequence[Change], pending: Pending
-) -> None:
-    step = watch.steps[0]
-    if len(watch.steps) == 1 and step.parent is not None:  # the parents of lines are at hand
-        states = [state for change in touched for state in (change.before, change.after)]
-        parents = {state.get(step.parent) for state in states}
-        pending[watch.node].update(key for key in parents if key is not None)
-        return
-    ids = {change.id for change in touched if change.id is not None}
-    _note_dependants(uow, [watch], ids, pending)
-
-
-def _note_dependants(
-    uow: UnitOfWork, watches: Iterable[Watch], keys: set[int], pending: Pending
-) -> None:
-    """Find the records at the beginning of paths that end at ``keys``; too many become jobs."""
-    together: dict[tuple[str, tuple[Step, ...]], list[Node]] = defaultdict(list)
-    for watch in watches:
-        together[watch.node[0], watch.steps].append(watch.node)
-    for (entity, steps), nodes in together.items():
-        found = keys if not steps else _dependants(uow, steps, keys)
-        if found is not None:
-            for node in nodes:
-                pending[node] |= found
-            continue
-        for chunk in _chunks(sorted(keys)):
-            _enqueue(uow, entity, [name for _entity, name in nodes], steps=steps, keys=chunk)
-
-
-def _dependants(uow: UnitOfWork, steps: Sequence[Step], keys: set[int]) -> set[int] | None:
-    found: set[int] = set()
-    for chunk in _chunks(sorted(keys)):
-        statement = _holders(uow, steps, chunk).distinct().limit(INLINE_ROWS + 1)
-        found.update(uow.execute(statement).scalars())
-        if len(found) > INLINE_ROWS:
-            return None
-    return found - {None}
-
-
-def _holders(uow: UnitOfWork, steps: Sequence[Step], keys: Sequence[int]) -> Select[Any]:
-    """The ids of records from which ``steps`` lead to records with ``keys``."""
-    specs = uow.snapshot.installed_entities
-    inner: Any = keys
-    for step in reversed(steps):
-        if step.parent is None:
-            spec = specs[step.entity]
-            inner = select(spec.table.c.id).where(spec.column(step.field).in_(inner))
-        else:
-            spec = specs[step.target]
-            inner = select(spec.column(step.parent)).where(spec.table.c.id.in_(inner))
-    found: Select[Any] = inner
-    return found
-
-
-def _note_all(uow: UnitOfWork, entity: str, nodes: Sequence[Node], pending: Pending) -> bool:
-    """All records of an entity; False when it has none."""
-    table = uow.snapshot.installed_entities[entity].table
-    found = uow.execute(select(table.c.id).limit(INLINE_ROWS + 1)).scalars().all()
-    if len(found) > INLINE_ROWS:
-        _enqueue(uow, entity, [name for _entity, name in nodes])
-    else:
-        for node in nodes:
-            pending[node] |= set(found)
-    return bool(found)
-
-
-# Computing again
+def compute(uow: UnitOfWork, entity: str, fields: Sequence[str], ids: Sequence[int]) -> int:
+    """Compute ``fields`` and what hangs on them; returns how many records differed."""
+    graph = graph_of(uow.snapshot)
+    pending: Pending = uow.memo.setdefault(_PENDING, defaultdict(set))
+    changed: set[int] = set()
+    formulas = [each for each in graph.by_entity.get(entity, ()) if each.field.name in fields]
+    for formula in formulas:
+        outcome = _recompute(uow, [formula], ids, wait=True)
+        _spread(uow, graph, entity, outcome, pending)
+        _tell(uow, entity, outcome)
+        changed.update(*(values for values in outcome.changed.values()))
+    _settle(uow, graph, pending, "", {})
+    return len(changed)
 
 
 @dataclass
@@ -261,7 +160,7 @@ def _settle(
     uow: UnitOfWork, graph: Graph, pending: Pending, entity: str, own: Mapping[int, Change]
 ) -> None:
     """Compute all that is pending, in the order of the graph; ``own`` records are of ``entity``."""
-    room = INLINE_ROWS
+    room = dependants.INLINE_ROWS
     while pending:
         formulas = _next(graph, pending)
         ids = set().union(*(pending.pop(formula.node) for formula in formulas))
@@ -269,13 +168,13 @@ def _settle(
         mine = ids & own.keys() if name == entity else set()
         others = ids - mine
         if len(others) > room:
-            _leave(uow, formulas, others)
+            leave(uow, formulas, others)
             others = set()
         room -= len(others)
         for part, wait in ((mine, True), (others, False)):
             if part:
                 outcome = _recompute(uow, formulas, sorted(part), wait=wait)
-                _leave(uow, formulas, outcome.busy)
+                leave(uow, formulas, outcome.busy)
                 _spread(uow, graph, name, outcome, pending)
                 if wait:
                     for changed, values in outcome.changed.items():
@@ -301,7 +200,7 @@ def _spread(
     """Note what hangs on values that have just been computed."""
     watches = graph.watches.get(entity, {})
     for name, values in outcome.changed.items():
-        _note_dependants(uow, watches.get(name, ()), set(values), pending)
+        note_dependants(uow, watches.get(name, ()), set(values), pending)
 
 
 def _tell(uow: UnitOfWork, entity: str, outcome: _Outcome) -> None:
@@ -325,7 +224,7 @@ def _recompute(
         key_share=True, skip_locked=not wait, of=spec.table
     )
     outcome = _Outcome()
-    for chunk in _chunks(ids):
+    for chunk in chunks(ids):
         found = uow.execute(statement.where(spec.table.c.id.in_(chunk))).mappings()
         rows = [dict(row) for row in found]
         if not wait:
@@ -394,124 +293,3 @@ def _store(
     )
     values = [{"key_": row["id"], **{f"v_{name}": row[name] for name in columns}} for row in rows]
     uow.execute(statement, values)
-
-
-def _chunks(ids: Sequence[int]) -> Iterator[Sequence[int]]:
-    for start in range(0, len(ids), _IN_CHUNK):
-        yield ids[start : start + _IN_CHUNK]
-
-
-# Jobs
-
-
-def _leave(uow: UnitOfWork, formulas: Sequence[Formula], ids: Iterable[int]) -> None:
-    """Let a job compute ``ids`` once this transaction is over."""
-    for chunk in _chunks(sorted(ids)):
-        names = [formula.field.name for formula in formulas]
-        _enqueue(uow, formulas[0].entity, names, keys=chunk)
-
-
-def _enqueue(
-    uow: UnitOfWork,
-    entity: str,
-    names: Sequence[str],
-    *,
-    steps: Sequence[Step] = (),
-    keys: Sequence[int] | None = None,
-    after: timedelta | None = None,
-) -> None:
-    """Queue a job for the records from which ``steps`` lead to ``keys``; all, without keys.
-
-    It is the system's: it must run even if the person behind the change has left meanwhile.
-    """
-    spec = uow.snapshot.installed_entities[entity]
-    labels = ", ".join(str(spec[name].label) for name in names)
-    title = _("Compute: %(entity)s · %(fields)s", entity=str(spec.label_plural), fields=labels)
-    arguments = {
-        "entity": entity,
-        "fields": list(names),
-        "steps": [[step.entity, step.field, step.target, step.parent] for step in steps],
-        "keys": None if keys is None else list(keys),
-    }
-    run_at = None if after is None else uow.now() + after
-    actor, uow.actor = uow.actor, SYSTEM
-    try:
-        uow.enqueue(RECOMPUTE.name, arguments, title=title[:255], run_at=run_at)
-    finally:
-        uow.actor = actor
-
-
-def _run(
-    context: JobContext,
-    *,
-    entity: str,
-    fields: list[str],
-    steps: list[list[Any]],
-    keys: list[int] | None,
-) -> None:
-    """The handler of ``core.recompute``: a chunk a transaction, each with its progress.
-
-    It computes from what is stored when it runs, so of several changes the last one counts.
-    """
-    path = [Step(*step) for step in steps]
-    with context.unit_of_work(write=False) as uow:
-        job = uow.execute(select(job_table).where(job_table.c.id == context.job_id)).one()
-        wanted = _wanted(uow, entity, path, keys)
-        total = None
-        if wanted is not None:
-            total = uow.execute(select(func.count()).select_from(wanted.subquery())).scalar_one()
-    progress = {"last": 0, "changed": 0, **(job.result or {})}
-    done = job.done
-    while True:
-        with UnitOfWork(context.runtime, SYSTEM, origin=JOB) as uow:
-            ids = _chunk(uow, entity, path, keys, progress["last"])
-            if not ids:
-                context.finish(uow, {"rows": done, "changed": progress["changed"]})
-                return
-            progress["changed"] += _compute_chunk(uow, entity, fields, ids)
-            progress["last"] = ids[-1]
-            done += len(ids)
-            context.advance(uow, done, total, partial=progress)
-
-
-def _wanted(
-    uow: UnitOfWork, entity: str, steps: Sequence[Step], keys: list[int] | None
-) -> Select[Any] | None:
-    spec = uow.snapshot.entities.get(entity)
-    if spec is None:
-        return None  # the module was switched off; when it is on again all is computed
-    statement = select(spec.table.c.id)
-    if keys is not None:
-        statement = statement.where(
-            spec.table.c.id.in_(_holders(uow, steps, keys) if steps else keys)
-        )
-    return statement
-
-
-def _chunk(
-    uow: UnitOfWork, entity: str, steps: Sequence[Step], keys: list[int] | None, last: int
-) -> list[int]:
-    statement = _wanted(uow, entity, steps, keys)
-    if statement is None:
-        return []
-    key = statement.selected_columns.id
-    chunk = statement.where(key > last).order_by(key).limit(CHUNK)
-    return list(uow.execute(chunk).scalars())
-
-
-def _compute_chunk(uow: UnitOfWork, entity: str, fields: Sequence[str], ids: list[int]) -> int:
-    """Compute ``fields`` and what hangs on them; returns how many records differed."""
-    graph = graph_of(uow.snapshot)
-    pending: Pending = uow.memo.setdefault(_PENDING, defaultdict(set))
-    changed: set[int] = set()
-    formulas = [each for each in graph.by_entity.get(entity, ()) if each.field.name in fields]
-    for formula in formulas:
-        outcome = _recompute(uow, [formula], ids, wait=True)
-        _spread(uow, graph, entity, outcome, pending)
-        _tell(uow, entity, outcome)
-        changed.update(*(values for values in outcome.changed.values()))
-    _settle(uow, graph, pending, "", {})
-    return len(changed)
-
-
-RECOMPUTE = Job("core.recompute", _run, _l("Compute again"), max_attempts=20)

@@ -185,7 +185,7 @@ def _gone(uow: UnitOfWork, spec: EntitySpec, table: FromClause) -> list[ColumnEl
         found.append(table.c.archived_at.is_not(None))
     if spec.parent_field is not None:
         parent = parent_of(uow, spec)
-        above = parent.table.alias()
+        above = uow.alias(parent.table)
         column = spec[spec.parent_field].column
         assert column is not None
         if reasons := _gone(uow, parent, above):
@@ -230,7 +230,7 @@ def _inherited(
     if not lines_open(uow, spec, action):
         return false()
     parent = parent_of(uow, spec)
-    above = parent.table.alias()
+    above = uow.alias(parent.table)
     clause = scope_clause(uow, parent, parent_action(action), above)
     if clause is None:
         return None

@@ -70,7 +70,7 @@ def scope_conditions(
 
 
 def _members(uow: UnitOfWork, departments: tuple[int, ...]) -> Any:
-    users = uow.snapshot.installed_entities["user"].table.alias()
+    users = uow.alias(uow.snapshot.installed_entities["user"].table)
     return select(users.c.id).where(_among(uow, users.c.department_id, departments))
 
 

@@ -47,7 +47,7 @@ def _attached(uow: UnitOfWork, table: FromClause) -> Iterator[ColumnElement[bool
     for spec in uow.snapshot.entities.values():
         if spec.name == "file" or "id" not in spec.table.c or not may(uow, spec, "read"):
             continue
-        parent = spec.table.alias()
+        parent = uow.alias(spec.table)
         here = parent.c.id == table.c.record_id
         clause = scope_clause(uow, spec, "read", parent)
         record = exists().where(here if clause is None else and_(here, clause))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import logging
-import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -141,7 +140,6 @@ def authenticate() -> None:
     A bearer token decides alone when there is one; else the session's cookie; else what a plugin
     recognises.
     """
-    g.request_id = secrets.token_hex(8)
     g.actor, g.csrf, g.by_token, g.enabled = ANONYMOUS, None, False, frozenset()
     if request.endpoint in WITHOUT_DATABASE:
         return

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 from flask import Blueprint, Response, current_app, redirect, request, send_file
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 from sqlalchemy import text
 
 from core.db.migrate import newest_revision
@@ -81,7 +81,8 @@ def _redis() -> str:
 @requires("core.see_metrics")
 def metrics() -> Response:
     """Prometheus' text format."""
-    return Response(generate_latest(REGISTRY), content_type=CONTENT_TYPE_LATEST)
+    measured = current_app.extensions["dougong.measurements"].text()
+    return Response(measured, content_type=CONTENT_TYPE_LATEST)
 
 
 @blueprint.get("/favicon.ico")

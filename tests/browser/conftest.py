@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import threading
 from pathlib import Path
 
 import pytest
 
 from core.testing.installation import ADMIN, PASSWORD
+
+sys.path.insert(0, str(Path(__file__).parent))  # the module beside the tests
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or ""
 ARGUMENTS = [

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import quote, urlsplit
 
 import pytest
+from crawling import crawl
 
 from core.entities import query, service
 from core.ops.install import run_demo
@@ -21,13 +23,20 @@ SELLER = "fu.yuheng@yuanheng.example"
 _NO_PAGE = re.compile(
     r"^/(api/(?!docs)|static|favicon|healthz|readyz|metrics|suggest|files)|filter-row$"
 )
-#: Speaks of JSON, whose words are English.
-_FOR_PROGRAMMERS = "/api/docs"
+#: Pages that show names which programs use: of REST, of roles and rights.
+_IDENTIFIERS = re.compile(r"^/(api/docs|admin/roles/\d|r/role\b)")
 #: Of one entity and one record, beside the pages without parameters.
-_OF_LEADS = ("", "/new", "/import", "/export", "/bin", "?filtering=1", "?search=没有这家")
+_OF_LEADS = (
+    "",
+    "/new",
+    "/import",
+    "/export",
+    "/bin",
+    "?filtering=1",
+    f"?search={quote('没有这家')}",
+)
 _OF_ONE = ("", "/edit")
 _WIDTH = "document.documentElement.scrollWidth - innerWidth"
-_LINKS = "[...document.querySelectorAll('a[href]')].map((each) => each.href)"
 #: What a reader sees, without what is code, a name that somebody gave, or an address.
 _WORDS = """() => {
     const page = document.body.cloneNode(true);
@@ -46,12 +55,6 @@ _TAKEN = {
     *("patch", "delete", "put", "bearer", "authorization", "token", "dougong", "migrate", "round"),
     *("lead", "customer", "price", "quantity", "gb", "yyyy", "mm", "dd", "seq", "chromium", "mb"),
 }
-
-
-def _pages(app):
-    """The addresses of all pages that need no parameter."""
-    rules = [rule for rule in app.url_map.iter_rules() if "GET" in (rule.methods or ())]
-    return sorted({r.rule for r in rules if not r.arguments and not _NO_PAGE.search(r.rule)})
 
 
 def _english(texts):
@@ -91,50 +94,60 @@ def told(runtime, unit_of_work):
 
 
 @pytest.mark.parametrize("who", ["administrator", "salesperson"])
-def test_every_page_fits_speaks_and_leads_somewhere(
-    app, open_page, served, told, unit_of_work, who
-):
-    """O3: answers 200, without a complaint or a breach of the policy (see ``open_page``), no wider
-    than the screen, in the reader's language, and without a dead link."""
+def test_every_page_is_sound_fits_and_speaks(app, open_page, served, told, unit_of_work, who):
+    """O3, D3: every page that can be reached answers without an error, a complaint or a breach of
+    the policy (see ``open_page``), asks no other host, leads nowhere dead, is no wider than the
+    screen, and speaks the reader's language."""
     email, password, lead = told[who]
-    paths = [path for path in _pages(app) if who == "administrator" or "/admin" not in path]
-    paths += [f"/r/lead{end}" for end in _OF_LEADS] + [f"/r/lead/{lead}{end}" for end in _OF_ONE]
-    paths = [path for path in paths if path != "/sign-in"]
-    assert len(paths) >= (24 if who == "administrator" else 12), paths
-    wrong, links = [], set()
     tab = open_page(DESK, email=email, password=password)
-    for locale in ("zh_CN", "en"):
-        with unit_of_work() as uow:
-            service.update(uow, "user", {find_user(uow, email): {"locale": locale}})
-        for path in paths:
-            tab.set_viewport_size(DESK)
-            answer = tab.goto(path)
-            if answer.status != 200:
-                wrong.append(f"{answer.status} {path}")
-            for size in (DESK, PHONE):
-                tab.set_viewport_size(size)
-                if (over := tab.evaluate(_WIDTH)) > 0:
-                    wrong.append(f"{path} in {locale} is {over} px wider than {size['width']}")
-            if locale == "zh_CN" and path != _FOR_PROGRAMMERS:
-                words = _english(tab.evaluate(_WORDS))
-                wrong += [f"{path} speaks English: {sorted(words)}"] if words else []
-            links |= {link.partition("#")[0] for link in tab.evaluate(_LINKS)}
-    wrong += _dead(tab, served, links - {served + path for path in paths})
-    assert wrong == [], "\n".join(wrong)
+    wrong: list[str] = []
+
+    def look(path):
+        wrong.extend(_too_wide(tab, path))
+        if not _IDENTIFIERS.match(path) and (words := _english(tab.evaluate(_WORDS))):
+            wrong.append(f"{path} speaks English: {sorted(words)}")
+
+    addresses = _starts(app, who, lead)
+    found = crawl(tab, served, addresses, look=look)
+    assert [*found.bad, *wrong] == [], "\n".join(wrong)
+    assert found.foreign == set()
+    assert any("/suggest" in each for each in found.fragments)
+    reached = {each.removeprefix(served) for each in found.opened}
+    assert set(addresses) <= reached
+    assert ("/admin/roles" in reached) is (who == "administrator")
+    with unit_of_work() as uow:
+        service.update(uow, "user", {find_user(uow, email): {"locale": "en"}})
+    for path in _one_of_each(app, reached):
+        assert tab.goto(path).status == 200, path
+        wrong += _too_wide(tab, path)
+    assert wrong == []
 
 
-def _dead(tab, served, links):
-    """Links that are answered with an error; of many alike, the first."""
-    alike = {re.sub(r"[0-9]+", "N", link): link for link in sorted(links, reverse=True)}
-    found = []
-    for link in alike.values():
-        if link.startswith(("tel:", "mailto:")):
-            continue
-        assert link.startswith(served), link
-        answer = tab.request.get(link)
-        if answer.status >= 400:
-            found.append(f"{answer.status} behind a link to {link}")
-    return found
+def _starts(app, who, lead):
+    """The addresses of pages that no link need lead to, and those of one entity and one record."""
+    rules = [rule for rule in app.url_map.iter_rules() if "GET" in (rule.methods or ())]
+    paths = sorted({r.rule for r in rules if not r.arguments and not _NO_PAGE.search(r.rule)})
+    paths = [path for path in paths if who == "administrator" or "/admin" not in path]
+    assert len(paths) >= (15 if who == "administrator" else 6), paths
+    leads = [*(f"/r/lead{end}" for end in _OF_LEADS), *(f"/r/lead/{lead}{end}" for end in _OF_ONE)]
+    return ["/", *(path for path in paths if path not in ("/", "/sign-in")), *leads]
+
+
+def _too_wide(tab, path):
+    """What is wider than the screen of a desk or of a phone."""
+    for size in (PHONE, DESK):
+        tab.set_viewport_size(size)
+        if (over := tab.evaluate(_WIDTH)) > 0:
+            yield f"{path} is {over} px wider than {size['width']}"
+
+
+def _one_of_each(app, paths):
+    """For each route, the first address that leads to it."""
+    routes, found = app.url_map.bind("localhost"), {}
+    for path in sorted(paths):
+        parts = urlsplit(path)
+        found.setdefault(routes.match(parts.path)[0], path)
+    return list(found.values())
 
 
 def test_the_keyboard_reaches_what_the_mouse_does(open_page, told):

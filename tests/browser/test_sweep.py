@@ -1,114 +1,31 @@
-"""Every page that can be reached: sound (O3), and deaf to scripts in what people typed (I12)."""
+"""Every page that can be reached is deaf to scripts in what people typed (I12)."""
 
 from __future__ import annotations
 
 import io
 import re
-from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass, field
 from itertools import count
-from urllib.parse import parse_qsl, quote, urljoin, urlsplit
+from urllib.parse import quote
 
 import pytest
+from crawling import TEXT, crawl
 from sqlalchemy import String, cast, select
 
 from core.entities import service
 from core.errors import Invalid
 from core.fields import types as t
 from core.files.service import store_upload
-from core.ops.install import create_user, ensure_department, run_demo
+from core.ops.install import create_user, ensure_department
 from core.settings.service import put_settings
 
 # A browser sees no difference between databases: one of them is enough.
 pytestmark = [pytest.mark.browser, pytest.mark.databases("sqlite")]
 
-PAGES = 150
-#: Answers that are files, and what has no page.
-_UNOPENED = re.compile(r"^/(static|files|api/openapi|api/v1|r/\w+/import/template)")
-_LINKS = """() => [
-    ...[...document.querySelectorAll("a[href]")].map((each) => ["page", each.href]),
-    ...[...document.querySelectorAll("[hx-get]")].map(
-        (each) => ["fragment", new URL(each.getAttribute("hx-get"), location).href]),
-]"""
-#: What a reader could see of the page: its text and what stands in its inputs.
-_TEXT = """() => document.documentElement.textContent + [...document.querySelectorAll("input")]
-    .map((each) => each.value).join()"""
-
 
 @pytest.fixture(scope="session")
 def dougong_plugins():
     return ("workshop", "crm_leads")
-
-
-@dataclass
-class Crawl:
-    """What a walk from the first page met."""
-
-    opened: list[str] = field(default_factory=list)
-    fragments: list[str] = field(default_factory=list)
-    bad: list[str] = field(default_factory=list)
-    foreign: set[str] = field(default_factory=set)
-    text: str = ""
-
-
-def shape(address: str) -> str:
-    """The address without what tells two records, or two values of a filter, apart."""
-    parts = urlsplit(address)
-    names = sorted({name for name, _value in parse_qsl(parts.query, keep_blank_values=True)})
-    return f"{re.sub(r'[0-9]+', 'N', parts.path)}?{'&'.join(names)}"
-
-
-def crawl(tab, served, starts=("/",), *, pages=PAGES, alike=1):
-    """Follow every link and fragment from ``starts``; of each `shape` the first ``alike``."""
-    found, shapes, seen = Crawl(), Counter(), set()
-    tab.on("request", lambda sent: _note_foreign(sent.url, served, found.foreign))
-    waiting = [("page", urljoin(served, each)) for each in starts]
-    while waiting and len(found.opened) < pages:
-        kind, address = waiting.pop(0)
-        address = address.partition("#")[0]
-        wanted = shape(address)
-        if address in seen or shapes[kind, wanted] >= alike or not address.startswith(served):
-            continue
-        if _UNOPENED.match(urlsplit(address).path):
-            continue
-        seen.add(address)
-        shapes[kind, wanted] += 1
-        if kind == "fragment":
-            answer = tab.request.get(address, headers={"HX-Request": "true"})
-            found.fragments.append(address)
-        else:
-            answer = tab.goto(address)
-            found.opened.append(address)
-            found.text += tab.evaluate(_TEXT)
-            waiting += [(kind, link) for kind, link in tab.evaluate(_LINKS)]
-        if answer.status >= 400:
-            found.bad.append(f"{answer.status} {address}")
-    return found
-
-
-def _note_foreign(address, served, foreign):
-    if not address.startswith((served, "data:", "blob:")):
-        foreign.add(address)
-
-
-@pytest.mark.parametrize("who", ["administrator", "sales"])
-def test_every_page_that_can_be_reached_is_sound(open_page, served, runtime, who):
-    """O3, D3: no dead link, no 5xx, no complaint in the console, nothing from another host."""
-    from plugins.crm_leads.demo import DEMO_PASSWORD
-
-    run_demo(runtime)
-    account = {"email": "fu.yuheng@yuanheng.example", "password": DEMO_PASSWORD}
-    tab = open_page(**account) if who == "sales" else open_page()
-    found = crawl(tab, served)
-    assert found.bad == []
-    assert found.foreign == set()
-    assert len(found.opened) >= 25
-    assert any("/suggest" in each for each in found.fragments)
-    reached = " ".join(found.opened)
-    assert "/r/lead/new" in reached
-    assert "/r/lead/import" in reached
-    assert ("/admin/roles" in reached) is (who == "administrator")
 
 
 # Scripts in what people typed
@@ -336,7 +253,7 @@ def test_every_field_of_text_was_planted(planted, unit_of_work):
 def test_the_policy_has_nothing_to_complain_about(open_page, served, planted):
     """I12: the same pages with the policy on; `open_page` fails on any report of the browser."""
     found = crawl(
-        open_page(), served, ["/", "/r/lead/1", "/r/order/1", "/r/order/1/edit"], pages=60
+        open_page(), served, ["/", "/r/lead/1", "/r/order/1", "/r/order/1/edit"], pages=30
     )
     assert found.bad == []
     assert "pwned(" in found.text
@@ -350,11 +267,11 @@ def _import_page(tab, canary):
     tab.set_input_files("input[type=file]", file)
     tab.locator(".exchange-form .button-primary").last.click()
     tab.wait_for_url("**/import/*")
-    text = tab.evaluate(_TEXT)
+    text = tab.evaluate(TEXT)
     tab.locator("main select[name=field]").first.select_option("company")
     tab.locator("main .exchange-form .button-primary").click()
     tab.wait_for_url("**/preview?*")
-    return text + tab.evaluate(_TEXT)
+    return text + tab.evaluate(TEXT)
 
 
 def test_a_page_that_does_not_escape_is_caught(watched):

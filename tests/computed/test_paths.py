@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 from sqlalchemy import func, select
 
-from core.entities import query, recompute, service
+from core.entities import dependants, query, recompute_job, service
 from core.entities.query import ListQuery
 from core.work.tables import event_table, job_table
 
@@ -138,8 +138,8 @@ def test_random_changes_leave_what_a_fresh_computation_gives(
     seed, unit_of_work, make_person, run_jobs, monkeypatch, compared
 ):
     """120 writes of every kind, also in one transaction; some dependants are left to jobs."""
-    monkeypatch.setattr(recompute, "INLINE_ROWS", 4)
-    monkeypatch.setattr(recompute, "CHUNK", 3)
+    monkeypatch.setattr(dependants, "INLINE_ROWS", 4)
+    monkeypatch.setattr(recompute_job, "CHUNK", 3)
     pick = random.Random(seed)
     people = [make_person(f"人{n}") for n in range(3)]
     ids = {"level": [], "customer": [], "product": [], "order": [], "user": people}
@@ -216,7 +216,7 @@ def test_many_dependants_are_left_to_a_job(shop, unit_of_work, run_jobs, change,
 def test_of_two_changes_before_the_job_the_later_one_counts(
     shop, unit_of_work, run_jobs, change, read, monkeypatch
 ):
-    monkeypatch.setattr(recompute, "INLINE_ROWS", 0)
+    monkeypatch.setattr(dependants, "INLINE_ROWS", 0)
     change("level", shop["level"], name="先")
     change("level", shop["level"], name="后")
     change("order", shop["order"], title="其间")

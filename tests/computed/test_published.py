@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import select
 
-from core.entities import query, recompute, service
+from core.entities import dependants, query, recompute_job, service
 from core.work.tables import job_table
 
 
@@ -102,13 +102,13 @@ def _jobs(runtime):
 def test_a_job_that_died_goes_on_where_it_was(
     shop, publish, unit_of_work, run_jobs, runtime, monkeypatch
 ):
-    monkeypatch.setattr(recompute, "INLINE_ROWS", 3)
-    monkeypatch.setattr(recompute, "CHUNK", 4)
+    monkeypatch.setattr(dependants, "INLINE_ROWS", 3)
+    monkeypatch.setattr(recompute_job, "CHUNK", 4)
     with unit_of_work() as uow:
         items = [{"title": f"{n}", "customer": shop["customer"]} for n in range(11)]
         service.create(uow, "formula_order", items)
     publish("order", "who", "customer.name", result="text")
-    compute, chunks = recompute._compute_chunk, []
+    compute, chunks = recompute_job.compute, []
 
     def dies(uow, entity, fields, ids):
         chunks.append(ids)
@@ -116,7 +116,7 @@ def test_a_job_that_died_goes_on_where_it_was(
             raise RuntimeError("the power is gone")
         return compute(uow, entity, fields, ids)
 
-    monkeypatch.setattr(recompute, "_compute_chunk", dies)
+    monkeypatch.setattr(recompute_job, "compute", dies)
     run_jobs()
     job = _jobs(runtime)[0]
     assert (job.state, job.done, job.result["changed"]) == ("queued", 4, 4)

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from core.customize.service import add_field
-from core.entities import query, recompute, service
+from core.entities import dependants, query, service
 from core.entities.query import ListQuery
 from core.errors import Forbidden, Invalid
 from core.exchange.jobs import start_import
@@ -106,7 +106,7 @@ def test_many_records_follow_a_table_by_a_job(
     shop, rates, publish, read, unit_of_work, run_jobs, monkeypatch, runtime
 ):
     publish("customer", "x_rate", "LOOKUP('levels', level.name, '折扣')")
-    monkeypatch.setattr(recompute, "INLINE_ROWS", 0)
+    monkeypatch.setattr(dependants, "INLINE_ROWS", 0)
     with unit_of_work() as uow:
         service.update(uow, "lookup_row", {rates["金"]: {"value_1": "0.5"}})
     assert read("customer", shop["customer"], "x_rate") == D("0.9")

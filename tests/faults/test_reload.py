@@ -136,3 +136,21 @@ def test_a_plugin_that_fails_in_new_code_is_held_back_and_the_rest_is_served(sit
         assert {status("/healthz") for _ in range(6)} == {200}
         assert {status("/sign-in") for _ in range(6)} == {200}
     assert "plugin notice cannot be loaded" in site.logs()
+
+
+def test_processes_count_their_requests_together(site, served, bearer, admin_id):
+    """Whichever of the processes is asked for its measurements tells those of all."""
+
+    def get(path: str) -> str:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        connection.request("GET", path, headers=bearer_header)
+        text = connection.getresponse().read().decode()
+        connection.close()
+        return text
+
+    bearer_header = bearer(admin_id)
+    with served() as port:
+        for _request in range(20):
+            get("/notice/")
+        series = 'dougong_request_seconds_count{method="GET",route="/notice/",status="200"} 20.0'
+        assert all(series in get("/metrics") for _try in range(6))

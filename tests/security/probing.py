@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from operations import OPERATIONS, TESTED, Probe
@@ -46,7 +47,7 @@ def run(
     client = app.test_client()
     tokens = _tokens(runtime)
     while findings.probes < count and len(findings.differences) < stop_at:
-        oracle = Oracle(tell(runtime))
+        oracle = _remembering(Oracle(tell(runtime)))
         people = [key for key in oracle.world["users"] if key in tokens]
         actors = _actors(runtime, tokens)
         for _ in range(min(PER_WORLD, count - findings.probes)):
@@ -65,6 +66,13 @@ def run(
                     break
         shuffle(runtime, rng)
     return findings
+
+
+def _remembering(oracle: Oracle) -> Oracle:
+    """It is asked the same again and again, and within one world the answer stays."""
+    for name in ("roles", "homes", "subordinates", "scopes", "may", "level"):
+        setattr(oracle, name, cache(getattr(oracle, name)))
+    return oracle
 
 
 def _tokens(runtime: Any) -> dict[int, str]:

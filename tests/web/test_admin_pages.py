@@ -11,8 +11,8 @@ from sqlalchemy import select
 
 from core.entities import service
 from core.entities.query import get
-from core.security.tokens import create_token
 from core.security.models import session_table
+from core.security.tokens import create_token
 
 PASSWORD = "a calm roof of brackets"
 PAGES = (

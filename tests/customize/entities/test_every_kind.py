@@ -87,9 +87,7 @@ def test_through_everything(api, sign_in, client, run_jobs):
 
 def export(api, client) -> bytes:
     """The list as a file."""
-    answer = client.get(
-        f"/api/v1/exports/x_all.csv?fields={','.join(GIVEN)}", headers=api.headers
-    )
+    answer = client.get(f"/api/v1/exports/x_all.csv?fields={','.join(GIVEN)}", headers=api.headers)
     assert answer.status_code == 200
     assert len(list(csv.reader(io.StringIO(answer.data.decode("utf-8-sig"))))) == 2
     return answer.data

@@ -14,8 +14,8 @@ from core.entities.scope import may, scope_clause
 from core.errors import Forbidden, Invalid, NotFound
 from core.fields import FieldSpec, Text
 from core.security.actor import SYSTEM, RoleGrants
-from core.security.tokens import actor_of_token, create_token, revoke_token
 from core.security.directory import load_actor
+from core.security.tokens import actor_of_token, create_token, revoke_token
 from core.work.uow import Origin, UnitOfWork
 
 ALL = {a: "all" for a in ("read", "create", "update", "delete", "export")}
