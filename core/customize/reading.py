@@ -15,6 +15,7 @@ from core.customize.tables import custom_entity_table, custom_field_table
 from core.db.base import metadata
 from core.db.names import physical_name
 from core.db.types import BigId, UtcDateTime
+from core.entities.registry import Customised
 from core.entities.values import BadValue, check_value
 from core.fields import EntitySpec, FieldSpec
 from core.fields import types as t
@@ -37,16 +38,6 @@ log = logging.getLogger("dougong.customize")
 #: Who declared what the company made itself, beside the names of plugins.
 OWNER = "custom"
 _SHOWN = 6
-
-
-@dataclass(frozen=True)
-class Customised:
-    """What the company has made. Retired fields are not in it; retired entities are, and named."""
-
-    entities: Mapping[str, EntitySpec] = field(default_factory=dict)
-    retired: frozenset[str] = frozenset()
-    #: Fields of declared entities, in the order of their making.
-    fields: Mapping[str, Sequence[FieldSpec]] = field(default_factory=dict)
 
 
 def read_customised(connection: Connection, declared: Mapping[str, EntitySpec]) -> Customised:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from sqlalchemy import Column, ForeignKey
 
-from core.customize.reading import Customised
 from core.entities.dependencies import Circle, build_graph
 from core.entities.links import define_link_table
 from core.fields import EntityDef, EntitySpec, FieldSpec, describe
@@ -17,9 +16,19 @@ from core.fields.storage import column_type
 from core.plugins.contributions import EntityExtension
 from core.plugins.manager import Contribution
 
-__all__ = ["DeclaredEntities", "RegistryError"]
+__all__ = ["Customised", "DeclaredEntities", "RegistryError"]
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{1,39}")
+
+
+@dataclass(frozen=True)
+class Customised:
+    """What the company has made. Retired fields are not in it; retired entities are, and named."""
+
+    entities: Mapping[str, EntitySpec] = field(default_factory=dict)
+    retired: frozenset[str] = frozenset()
+    #: Fields of declared entities, in the order of their making.
+    fields: Mapping[str, Sequence[FieldSpec]] = field(default_factory=dict)
 
 
 class RegistryError(Exception):

@@ -24,6 +24,7 @@ from core.backup.writing import (
     table_member,
     verify,
 )
+from core.audit.sealing import note_restore
 from core.boot import is_initialised
 from core.config import key_file
 from core.db.base import metadata
@@ -48,6 +49,7 @@ from core.ops.lifecycle import CORE_MIGRATIONS
 from core.ops.readiness import unfinished_mark
 from core.ops.replacing import fresh_database
 from core.ops.rotation import write_keys
+from core.privacy.erasing import replay_erasures
 from core.runtime import epoch_table
 from core.security.actor import SYSTEM
 from core.work.uow import Origin, UnitOfWork
@@ -107,6 +109,8 @@ def restore_backup(
     for owner in moved_on:
         with UnitOfWork(runtime, SYSTEM, origin=Origin("cli")) as uow:
             refill_module(uow, owner)
+    note_restore(runtime, path.name)
+    replay_erasures(runtime)
     mark.unlink()
     return RestoreSummary(
         len(manifest.tables),
