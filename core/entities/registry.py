@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from sqlalchemy import Column, ForeignKey
 
@@ -25,10 +26,10 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{1,39}")
 class Customised:
     """What the company has made. Retired fields are not in it; retired entities are, and named."""
 
-    entities: Mapping[str, EntitySpec] = field(default_factory=dict)
+    entities: Mapping[str, EntitySpec] = MappingProxyType({})
     retired: frozenset[str] = frozenset()
     #: Fields of declared entities, in the order of their making.
-    fields: Mapping[str, Sequence[FieldSpec]] = field(default_factory=dict)
+    fields: Mapping[str, Sequence[FieldSpec]] = MappingProxyType({})
 
 
 class RegistryError(Exception):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, update
 from sqlalchemy.exc import SQLAlchemyError
 
+from core.audit.sealing import note_restore
 from core.backup.archive import ArchiveReader, damaged
 from core.backup.manifest import BackupManifest
 from core.backup.writing import (
@@ -24,7 +25,6 @@ from core.backup.writing import (
     table_member,
     verify,
 )
-from core.audit.sealing import note_restore
 from core.boot import is_initialised
 from core.config import key_file
 from core.db.base import metadata
