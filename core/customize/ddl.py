@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Column, Connection, Index, MetaData, Table, func, inspect, select
-from sqlalchemy.exc import OperationalError
 from sqlalchemy.schema import DropIndex, DropTable
 
 from core.customize.reading import field_column
 from core.db.base import metadata
+from core.db.locks import patiently
 from core.db.names import physical_name
 from core.db.types import BigId
 from core.entities.links import define_link_table, link_table_name
-from core.errors import Refused
 from core.fields import EntitySpec, FieldSpec
 from core.fields import types as t
 from core.fields.storage import column_type
-from core.i18n import gettext as _
 
 if TYPE_CHECKING:
     from alembic.operations import Operations
@@ -36,17 +33,12 @@ __all__ = [
 
 #: Above so many rows the index of a new field is made by a job, beside the work that goes on.
 INLINE_ROWS = 20_000
-#: Whoever waits for a lock on a table holds up all who come after, so each wait is short …
-_WAIT = "50ms"
-#: … and there are several, with pauses between them (seconds).
-_PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 1.6, 1.6)
-_LOCK_NOT_AVAILABLE = "55P03"
 
 
 def create_table(connection: Connection, table: Table) -> None:
     """Make the table with its foreign keys and indexes."""
     _add_targets(table)
-    _patiently(connection, lambda: table.create(connection))
+    patiently(connection, lambda: table.create(connection))
 
 
 def _add_targets(table: Table) -> None:
@@ -68,7 +60,7 @@ def make_field(
         # SQLAlchemy looks for the table that a foreign key names.
         _add_targets(Table(spec.table.name, _scratch(), column))
         add = _operations(connection).add_column
-        _patiently(connection, lambda: add(spec.table.name, column, inline_references=True))
+        patiently(connection, lambda: add(spec.table.name, column, inline_references=True))
 
 
 def make_links(
@@ -142,27 +134,3 @@ def _operations(connection: Connection) -> Operations:
     from alembic.operations import Operations
 
     return Operations(MigrationContext.configure(connection))
-
-
-def _patiently(connection: Connection, step: Callable[[], object]) -> None:
-    """Run a step that locks a table, without ever keeping others waiting for it.
-
-    PostgreSQL lets nobody pass who comes after a waiting ALTER TABLE; a step that does not get its
-    lock at once gives its place up and comes again later. Raises `Refused` in the end.
-    """
-    if connection.dialect.name != "postgresql":
-        step()
-        return
-    connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_WAIT}'")
-    for pause in (*_PAUSES, None):
-        try:
-            with connection.begin_nested():
-                step()
-            break
-        except OperationalError as error:
-            if getattr(error.orig, "sqlstate", "") != _LOCK_NOT_AVAILABLE:
-                raise
-            if pause is None:
-                raise Refused(_("The table is busy just now. Please try again.")) from error
-        time.sleep(pause)
-    connection.exec_driver_sql("SET LOCAL lock_timeout = '2s'")

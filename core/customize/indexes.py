@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection
-from sqlalchemy.schema import CreateIndex, DropIndex
-
 from core.customize.ddl import field_index, is_large
+from core.db.indexes import build_index
 from core.fields import EntitySpec, FieldSpec
 from core.i18n import gettext as _
 from core.i18n import lazy_gettext as _l
@@ -44,30 +42,7 @@ def _build(context: JobContext, *, entity: str, field: str) -> None:
     index = field_index(spec, spec[field], wanted=True)
     if index is None:
         return
-    database = context.runtime.database
-    if database.is_sqlite:
-        with database.connect(write=True) as connection, connection.begin():
-            connection.execute(CreateIndex(index, if_not_exists=True))
-        return
-    index.dialect_options["postgresql"]["concurrently"] = True
-    with database.engine.connect() as connection:
-        apart = connection.execution_options(isolation_level="AUTOCOMMIT")
-        apart.exec_driver_sql("SET statement_timeout = 0")
-        apart.exec_driver_sql("SET lock_timeout = 0")
-        try:
-            if _is_broken(apart, str(index.name)):
-                apart.execute(DropIndex(index))
-            apart.execute(CreateIndex(index, if_not_exists=True))
-        finally:
-            connection.invalidate()  # with its settings
-
-
-def _is_broken(connection: Connection, name: str) -> bool:
-    """True for what an attempt that was cut off has left: an index that is not kept."""
-    valid = connection.exec_driver_sql(
-        "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(%s)", (f'"{name}"',)
-    ).scalar()
-    return valid is False
+    build_index(context.runtime.database, index)
 
 
 BUILD_INDEX = Job("core.build_index", _build, _l("Build an index"))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 
 from sqlalchemy import Column, ForeignKey
 
@@ -26,10 +25,10 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{1,39}")
 class Customised:
     """What the company has made. Retired fields are not in it; retired entities are, and named."""
 
-    entities: Mapping[str, EntitySpec] = MappingProxyType({})
-    retired: frozenset[str] = frozenset()
+    entities: Mapping[str, EntitySpec]
+    retired: frozenset[str]
     #: Fields of declared entities, in the order of their making.
-    fields: Mapping[str, Sequence[FieldSpec]] = MappingProxyType({})
+    fields: Mapping[str, Sequence[FieldSpec]]
 
 
 class RegistryError(Exception):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import socket
+import platform
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -43,7 +43,7 @@ class WorkerSeen:
 
 def own_name() -> str:
     """This process, as others tell it from theirs."""
-    return f"{socket.gethostname()[:100]}:{os.getpid()}"
+    return f"{platform.node()[:100]}:{os.getpid()}"
 
 
 def note_presence(runtime: Runtime, name: str, role: str, *, hanging: int = 0) -> None:

@@ -638,9 +638,19 @@ ALLOWED: tuple[Allowance, ...] = (
         "a backup goes where the operator or the settings say, under a name of our making",
     ),
     Allowance(
-        "core/testing/installation.py",
+        "core/testing/databases.py",
         "built-sql",
-        "makes and drops throw-away databases under names of its own making",
+        "makes, empties and drops throw-away databases, by names of its own making",
+    ),
+    Allowance(
+        "core/testing/databases.py",
+        "raw-sql",
+        "several statements in one round trip, on throw-away databases",
+    ),
+    Allowance(
+        "core/testing/databases.py",
+        "commits",
+        "throw-away databases are put back outside any unit of work",
     ),
     Allowance(
         "core/testing/installation.py",

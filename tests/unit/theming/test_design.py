@@ -70,6 +70,7 @@ def context():
     item = {"label": "Leads", "url": "/leads", "icon": "home", "active": True}
     return {
         "company": company,
+        "behind": "",
         "current_user": {"name": "<Li>", "email": None},
         "locale": "zh_CN",
         "color_scheme": "system",
