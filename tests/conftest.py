@@ -2,10 +2,34 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+
+
+def pytest_collection_finish() -> None:
+    """What is loaded by now stays: the collector need not look through it again and again."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_report_to_serializable() -> Any:
+    """What a test logged may hold half characters, which no process can send to another."""
+    return _sendable((yield))
+
+
+def _sendable(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode(errors="backslashreplace").decode()
+    if isinstance(value, dict):
+        return {_sendable(key): _sendable(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_sendable(each) for each in value)
+    return value
 
 
 @pytest.fixture(autouse=True)

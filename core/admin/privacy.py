@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from tempfile import TemporaryFile
-from typing import Any, cast
+from typing import Any
 
 from flask import flash, redirect, request, url_for
 
 from core.admin import blueprint
 from core.entities.labels import resolve_labels
 from core.errors import Refusal, Refused
-from core.http.downloads import stream_response
+from core.http.downloads import file_to_send, stream_response
 from core.http.rendering import render
 from core.http.requests import requires, runtime, unit_of_work
 from core.i18n import gettext as _
@@ -76,13 +75,11 @@ def _records(uow: UnitOfWork, person: Person) -> list[dict[str, Any]]:
 @requires("admin")
 def export_person(entity: str, key: int) -> Any:
     """Everything as a ZIP."""
-    file = TemporaryFile()  # noqa: SIM115 - closed with the response
-    with unit_of_work() as uow:
+    with file_to_send() as file, unit_of_work() as uow:
         person = find_person(uow, entity, key)
-        write_person(uow, person, cast(Any, file))
+        write_person(uow, person, file)
         note_export(uow, person)
-    file.seek(0)
-    return stream_response(cast(Any, file), f"{entity}-{key}.zip", "application/zip")
+    return stream_response(file, f"{entity}-{key}.zip", "application/zip")
 
 
 @blueprint.get("/privacy/<entity>/<int:key>/erase")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from io import BytesIO
-from tempfile import TemporaryFile
 from typing import Any, cast
 
 from flask import Response, request, url_for
@@ -29,7 +28,7 @@ from core.exchange.presets import find_preset
 from core.exchange.templates import write_template
 from core.exchange.undo import REASONS, rehearse, start_undo
 from core.files.service import store_upload
-from core.http.downloads import download, stream_response
+from core.http.downloads import download, file_to_send, stream_response
 from core.http.limits import limited
 from core.http.requests import signed_in, unit_of_work
 from core.i18n import gettext as _
@@ -303,14 +302,13 @@ def export_records(entity: str, format: str) -> Response:
         with unit_of_work(write=True) as uow:
             job_id = start_export(uow, wanted)
         return _accepted(job_id)
-    file = TemporaryFile()  # noqa: SIM115 - closed with the response
-    with unit_of_work() as uow:
-        rows = write_export(uow, wanted, file)
-        name = wanted.filename(uow)
-    with unit_of_work(write=True) as uow:
-        wanted.record(uow, rows)
-    file.seek(0)
-    return stream_response(cast(Any, file), name, FORMATS[format])
+    with file_to_send() as file:
+        with unit_of_work() as uow:
+            rows = write_export(uow, wanted, file)
+            name = wanted.filename(uow)
+        with unit_of_work(write=True) as uow:
+            wanted.record(uow, rows)
+    return stream_response(file, name, FORMATS[format])
 
 
 @blueprint.get("/v1/files/<record:file_id>")

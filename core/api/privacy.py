@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from tempfile import TemporaryFile
-from typing import Any, cast
-
 from flask import Response
 
 from core.api import blueprint
@@ -13,7 +10,7 @@ from core.api.operations import operation
 from core.api.requests import arguments, json_body
 from core.api.shapes import object_of
 from core.errors import Refused
-from core.http.downloads import stream_response
+from core.http.downloads import file_to_send, stream_response
 from core.http.requests import requires, runtime, unit_of_work
 from core.i18n import gettext as _
 from core.i18n import lazy_gettext as _l
@@ -58,13 +55,11 @@ def count_person(entity: str, record_id: int) -> Response:
 def export_person(entity: str, record_id: int) -> Response:
     """JSON, a workbook, and the files."""
     arguments()
-    file = TemporaryFile()  # noqa: SIM115 - closed with the response
-    with unit_of_work() as uow:
+    with file_to_send() as file, unit_of_work() as uow:
         person = find_person(uow, entity, record_id)
-        write_person(uow, person, cast(Any, file))
+        write_person(uow, person, file)
         note_export(uow, person)
-    file.seek(0)
-    return stream_response(cast(Any, file), f"{entity}-{record_id}.zip", "application/zip")
+    return stream_response(file, f"{entity}-{record_id}.zip", "application/zip")
 
 
 @blueprint.post("/v1/privacy/<entity>/<record:record_id>/erase")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import BinaryIO
+from contextlib import contextmanager
+from tempfile import TemporaryFile
+from typing import BinaryIO, cast
 
 from flask import Response
 
@@ -11,7 +13,7 @@ from core.files.service import open_file
 from core.files.storage import content_disposition, is_inline_safe
 from core.http.requests import unit_of_work
 
-__all__ = ["download", "stream_response"]
+__all__ = ["download", "file_to_send", "stream_response"]
 
 _CHUNK = 1 << 18
 
@@ -27,6 +29,18 @@ def download(file_id: int) -> Response:
     )
     response.content_length = row.size
     return response
+
+
+@contextmanager
+def file_to_send() -> Iterator[BinaryIO]:
+    """A new file for `stream_response`, at its beginning after the block; closed if that fails."""
+    file = cast(BinaryIO, TemporaryFile())  # noqa: SIM115 - closed with the response
+    try:
+        yield file
+        file.seek(0)
+    except BaseException:
+        file.close()
+        raise
 
 
 def stream_response(

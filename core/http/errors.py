@@ -7,13 +7,14 @@ from typing import Any
 
 import orjson
 from flask import Flask, Response, g, request
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
 from core.errors import Conflict, Refusal
 from core.http.rendering import render
 from core.i18n import gettext as _
+from core.plugins.failures import is_away
 from core.plugins.manager import HookFailed
 
 __all__ = ["problem", "register_error_handlers"]
@@ -130,9 +131,10 @@ def _database(error: DBAPIError | PoolTimeout) -> Response:
 
 
 def _is_passing(error: DBAPIError | PoolTimeout) -> bool:
-    text = str(getattr(error, "orig", error)).lower()
-    away = isinstance(error, (OperationalError, InterfaceError, PoolTimeout))
-    return away or "timeout" in text or "deadlock" in text
+    if isinstance(error, PoolTimeout) or is_away(error):
+        return True
+    text = str(error.orig).lower()
+    return "timeout" in text or "deadlock" in text
 
 
 def _unexpected(error: Exception) -> Response:

@@ -136,6 +136,7 @@ def upgrade_installation(
 def _back_up(runtime: Runtime) -> Path:
     folder = runtime.config.home / "backups"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path = folder / f"before-upgrade-{runtime.clock.now():%Y%m%d-%H%M%S}.backup"
+    # To the microsecond: a second try must not replace the backup of what was there at first.
+    path = folder / f"before-upgrade-{runtime.clock.now():%Y%m%d-%H%M%S-%f}.backup"
     write_backup(runtime, path)
     return path

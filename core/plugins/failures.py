@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from core.runtime import Runtime
     from core.work.uow import UnitOfWork
 
-__all__ = ["GUARDS", "WINDOW", "Failures", "switch_off_failing"]
+__all__ = ["GUARDS", "WINDOW", "Failures", "is_away", "switch_off_failing"]
 
 log = logging.getLogger("dougong.plugins")
 
@@ -53,7 +54,7 @@ class Failures:
 
     def failed(self, plugin: str, hook: str, error: BaseException) -> None:
         """Note one more failure."""
-        if plugin == "core" or _is_away(error):
+        if plugin == "core" or is_away(error):
             return
         text = f"{hook}: {type(error).__name__}: {error}"[:500]
         with self._lock:
@@ -83,11 +84,12 @@ class Failures:
                 del self._rows[key]
 
 
-def _is_away(error: BaseException) -> bool:
+def is_away(error: BaseException) -> bool:
     """True when the database does not answer: whoever asks it then is not to blame."""
-    if isinstance(error, OperationalError):  # SQLite calls wrong statements that as well
-        text = str(error.orig)
-        return "no such" not in text and "syntax error" not in text
+    if isinstance(error, OperationalError):
+        # SQLite calls wrong statements that as well: "no such table", "near …: syntax error".
+        code = getattr(error.orig, "sqlite_errorcode", None)
+        return code is None or code & 0xFF != sqlite3.SQLITE_ERROR
     return isinstance(error, (InterfaceError, PoolTimeout))
 
 

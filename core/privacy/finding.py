@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Table, Text, cast, func, or_, select
+from sqlalchemy import Column, ColumnElement, Table, Text, cast, func, inspect, or_, select
 
 from core.audit.canonical import select_entries
 from core.audit.models import AuditEntry
@@ -36,6 +36,7 @@ __all__ = [
     "is_of_trail",
     "kept_entities",
     "person_of",
+    "stored_columns",
     "trail_of",
 ]
 
@@ -161,6 +162,11 @@ def kept_entities(uow: UnitOfWork) -> dict[str, EntitySpec]:
     }
 
 
+def stored_columns(spec: EntitySpec) -> list[Column[Any]]:
+    """The columns of the fields: the table also has what another database gave it here."""
+    return [spec.table.c[field.column] for field in spec.fields if field.column is not None]
+
+
 def _rows(
     uow: UnitOfWork, spec: EntitySpec, conditions: list[ColumnElement[bool]]
 ) -> dict[int, dict[str, Any]]:
@@ -192,11 +198,12 @@ def _add_lines(uow: UnitOfWork, specs: Mapping[str, EntitySpec], person: Person)
 
 
 def _files(uow: UnitOfWork, person: Person) -> list[Any]:
-    table = uow.snapshot.installed_entities["file"].table
+    spec = uow.snapshot.installed_entities["file"]
+    table, columns = spec.table, stored_columns(spec)
     found: list[Any] = []
     for name in person.records:
         mine = one_of(uow.connection, table.c.record_id, person.ids(name))
-        found += uow.execute(select(table).where(table.c.entity == name, mine)).all()
+        found += uow.execute(select(*columns).where(table.c.entity == name, mine)).all()
     return found
 
 
@@ -246,6 +253,9 @@ def _mentions(
     by_table = {spec.table.name: spec for spec in specs.values()}
     tables: dict[str, Table] = {n: x for n, x in metadata.tables.items() if n.startswith("core_")}
     tables |= {spec.table.name: spec.table for spec in specs.values()}
+    # A table also has what another database, or a transaction that was undone, gave it here.
+    described = inspect(uow.connection).get_multi_columns(filter_names=list(tables))
+    real = {name: {each["name"] for each in found} for (_schema, name), found in described.items()}
     for name, table in tables.items():
         keys = list(table.primary_key.columns)
         if name in _APART or not keys:
@@ -255,7 +265,10 @@ def _mentions(
         columns = [
             column
             for column in table.c
-            if column.name not in about_people and _is_textual(column.type) and column not in keys
+            if column.name in real[name]
+            and column.name not in about_people
+            and _is_textual(column.type)
+            and column not in keys
         ]
         own = person.records.get(spec.name, {}) if spec is not None else {}
         if not columns:

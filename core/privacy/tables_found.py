@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from sqlalchemy import or_, select
 
 from core.files.storage import FileMissing
+from core.privacy.finding import stored_columns
 
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
@@ -22,11 +23,12 @@ _LARGEST_PART = 200_000_000
 
 def find_tables(uow: UnitOfWork, keys: set[str]) -> Iterator[Any]:
     """Rows of the file table: files of no record, and results of jobs, with a key in them."""
-    table = uow.snapshot.installed_entities["file"].table
+    spec = uow.snapshot.installed_entities["file"]
+    table = spec.table
     loose = or_(table.c.entity.is_(None), table.c.entity.startswith("-"))
     # Numbers and addresses are ASCII, which is the same bytes in every encoding of a CSV but UTF-16.
     wanted = [key.encode(coding) for key in keys for coding in ("utf-8", "utf-16-le")]
-    for row in uow.execute(select(table).where(loose)).all():
+    for row in uow.execute(select(*stored_columns(spec)).where(loose)).all():
         try:
             with uow.runtime.storage.open(row.storage_key) as stream:
                 if _holds(stream, wanted):

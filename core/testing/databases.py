@@ -45,8 +45,10 @@ def _alone(connection: Connection) -> bool:
 class SqliteDatabase:
     """A file; the one it is a copy of lies beside it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, like: SqliteDatabase | None = None) -> None:
         self._path, self._kept = folder / "work.db", folder / "template.db"
+        if like is not None:
+            shutil.copy(like._kept, self._path)
 
     @property
     def url(self) -> str:
@@ -74,18 +76,20 @@ class PostgresqlDatabase:
     changed, so it is copied only when that does not do.
     """
 
-    def __init__(self, server: URL) -> None:
+    def __init__(self, server: URL, *, like: PostgresqlDatabase | None = None) -> None:
         name = f"dougong_{uuid4().hex[:12]}"
         self._work, self._kept = f"{name}_work", f"{name}_template"
         self._server_url = server
-        self._server = create_engine(server, isolation_level="AUTOCOMMIT", pool_size=1)
-        self._engine: Engine = create_engine(server.set(database=self._work), pool_size=1)
+        calm = {"pool_size": 1, "pool_pre_ping": True}  # a test may have restarted the server
+        self._server = create_engine(server, isolation_level="AUTOCOMMIT", **calm)
+        self._engine: Engine = create_engine(server.set(database=self._work), **calm)
         self._turns = 0
         self._tables: tuple[str, ...] = ()
         self._start: Any = None
         self._rows: dict[str, tuple[int, int | None]] = {}
         self._numbers: dict[str, int | None] = {}
-        self._run(f'CREATE DATABASE "{self._work}"')
+        begin = "template1" if like is None else like._kept
+        self._run(f'CREATE DATABASE "{self._work}" TEMPLATE "{begin}"')
 
     @property
     def url(self) -> str:
@@ -104,6 +108,7 @@ class PostgresqlDatabase:
         """A copy of each table that has rows, in a schema of its own."""
         self._tables = tuple(connection.execute(text(_TABLES)).scalars())
         self._rows = self._counted(connection)
+        connection.execute(text("DROP SCHEMA IF EXISTS kept CASCADE"))
         connection.execute(text("CREATE SCHEMA kept"))
         for table in self._tables:
             if self._rows[table][0]:

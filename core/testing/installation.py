@@ -14,9 +14,12 @@ from core.boot import boot
 from core.clock import Clock
 from core.config import Config
 from core.ops.install import initialise
+from core.ops.lifecycle import enable
 from core.plugins.failures import Failures
 from core.runtime import EMPTY, AccessCache, Runtime
+from core.security.actor import SYSTEM
 from core.testing.databases import PostgresqlDatabase, SqliteDatabase
+from core.work.uow import Origin, UnitOfWork
 
 __all__ = ["ADMIN", "PASSWORD", "Template", "postgresql_url"]
 
@@ -38,14 +41,18 @@ class Template:
     kind: str
     plugins: tuple[str, ...]
     plugin_folders: tuple[Path, ...] = ()
+    #: An installation without plugins to begin from, which takes a tenth of the time.
+    base: Template | None = None
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.database = self._database()
         self.runtime = boot(self._config(), clock=Clock())
-        initialise(
-            self.runtime, admin=ADMIN, password=PASSWORD, name="管理员", plugins=self.plugins
-        )
+        if self.base is None:
+            initialise(self.runtime, admin=ADMIN, password=PASSWORD, name="管理员")
+        for plugin in self.plugins:
+            with UnitOfWork(self.runtime, SYSTEM, origin=Origin("test")) as uow:
+                enable(uow, plugin)
         if self.kind == "sqlite":
             self._checkpoint()
         self._rest()
@@ -83,10 +90,15 @@ class Template:
 
     def _database(self) -> SqliteDatabase | PostgresqlDatabase:
         if self.kind == "sqlite":
-            return SqliteDatabase(self.folder)
+            like = self.base and self.base.database
+            assert like is None or isinstance(like, SqliteDatabase)
+            return SqliteDatabase(self.folder, like=like)
         server = postgresql_url()
         assert server is not None
-        return PostgresqlDatabase(make_url(server).set(drivername="postgresql+psycopg"))
+        like = self.base and self.base.database
+        assert like is None or isinstance(like, PostgresqlDatabase)
+        url = make_url(server).set(drivername="postgresql+psycopg")
+        return PostgresqlDatabase(url, like=like)
 
     def _config(self) -> Config:
         return Config.from_environment(

@@ -43,11 +43,14 @@ def dougong_plugin_folders() -> tuple[Path, ...]:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Every test that touches a database runs on SQLite, and on PostgreSQL where there is one.
 
-    ``@pytest.mark.databases("sqlite")`` is for what is asked of one of them alone.
+    ``@pytest.mark.databases("sqlite")`` is for what is asked of one of them alone; with
+    ``later=("postgresql",)`` the other follows in the long tier.
     """
     if "database_kind" in metafunc.fixturenames:
         only = metafunc.definition.get_closest_marker("databases")
-        kinds = only.args if only else ("sqlite", "postgresql")
+        kinds: list[Any] = list(only.args if only else ("sqlite", "postgresql"))
+        later = only.kwargs.get("later", ()) if only else ()
+        kinds += [pytest.param(kind, marks=pytest.mark.long) for kind in later]
         metafunc.parametrize("database_kind", kinds, indirect=True)
 
 
@@ -70,14 +73,26 @@ def runtime(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Any]:
     """A fresh installation with one administrator, `ADMIN`."""
+    template = _template(database_kind, dougong_plugins, dougong_plugin_folders, tmp_path_factory)
+    with template.installation() as found:
+        yield found
+
+
+def _template(
+    kind: str,
+    plugins: tuple[str, ...],
+    folders: tuple[Path, ...],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Any:
+    """What fresh installations are copies of; with plugins it begins as a copy of that without."""
     from core.testing.installation import Template
 
-    key = (database_kind, dougong_plugins, dougong_plugin_folders)
+    key = (kind, plugins, folders)
     if key not in _templates:
+        base = _template(kind, (), (), tmp_path_factory) if plugins or folders else None
         folder = tmp_path_factory.mktemp("installation")
-        _templates[key] = Template(folder, database_kind, dougong_plugins, dougong_plugin_folders)
-    with _templates[key].installation() as found:
-        yield found
+        _templates[key] = Template(folder, kind, plugins, folders, base)
+    return _templates[key]
 
 
 def pytest_sessionfinish() -> None:

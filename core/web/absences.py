@@ -14,7 +14,7 @@ from core.errors import Forbidden, Invalid, NotFound
 from core.fields import FieldSpec
 from core.http.presenting import draw_controls, input_context, tell
 from core.http.rendering import render
-from core.http.requests import signed_in, unit_of_work
+from core.http.requests import actor, signed_in, unit_of_work
 from core.i18n import gettext as _
 from core.i18n.formats import format_date
 from core.security.oneself import require_oneself
@@ -28,6 +28,8 @@ FIELDS = ("starts_on", "ends_on", "deputy", "reason")
 @signed_in
 def own_absences() -> Any:
     """The list, and the form for one more."""
+    if actor().token_scopes is not None:
+        raise _not_by_token()
     return _page()
 
 
@@ -67,8 +69,12 @@ def _oneself(uow: UnitOfWork) -> int:
     """Who asks, in person: to name a deputy passes rights on."""
     require_oneself(uow)
     if uow.actor.user_id is None or uow.actor.token_scopes is not None:
-        raise Forbidden(_("You do not have the right to do this."))
+        raise _not_by_token()
     return uow.actor.user_id
+
+
+def _not_by_token() -> Forbidden:
+    return Forbidden(_("You do not have the right to do this."))
 
 
 def _fields(uow: UnitOfWork) -> list[FieldSpec]:

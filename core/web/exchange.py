@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from tempfile import TemporaryFile
-from typing import Any, cast
+from typing import Any
 
 from flask import Response, redirect, request, url_for
 from sqlalchemy import select
@@ -26,7 +25,7 @@ from core.exchange.history import oversees, readable_reports, undo_of
 from core.exchange.jobs import start_export
 from core.exchange.tally import RULES
 from core.fields import EntitySpec
-from core.http.downloads import stream_response
+from core.http.downloads import file_to_send, stream_response
 from core.http.filter_rows import address_pairs
 from core.http.limits import limited
 from core.http.rendering import render
@@ -151,14 +150,13 @@ def export_run(entity: str) -> Any:
 
 
 def _file(wanted: ExportRequest) -> Response:
-    file = TemporaryFile()  # noqa: SIM115 - closed with the response
-    with unit_of_work(write=False) as uow:
-        rows = write_export(uow, wanted, file)
-        name = wanted.filename(uow)
-    with unit_of_work(write=True) as uow:
-        wanted.record(uow, rows)
-    file.seek(0)
-    return stream_response(cast(Any, file), name, FORMATS[wanted.format])
+    with file_to_send() as file:
+        with unit_of_work(write=False) as uow:
+            rows = write_export(uow, wanted, file)
+            name = wanted.filename(uow)
+        with unit_of_work(write=True) as uow:
+            wanted.record(uow, rows)
+    return stream_response(file, name, FORMATS[wanted.format])
 
 
 def _wanted(

@@ -6,6 +6,9 @@ import json
 
 import pytest
 
+#: The long tier asks PostgreSQL as well: what is shown does not depend on the database.
+pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
+
 JSON = {"Content-Type": "application/json"}
 NOTES = "/records/note"
 

@@ -17,6 +17,12 @@ PUBLIC = {
     "web.sign_in",
     "web.set_language",
     "web.set_color_scheme",
+    "web.sign_in_step",
+    "web.take_sign_in_step",
+    "web.forgotten",
+    "web.ask_for_password",
+    "web.password_link",
+    "web.use_password_link",
 }
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
@@ -44,6 +50,27 @@ def test_nobody_gets_in_anywhere(app):
             assert answer.status_code in allowed, (method, rule.rule, answer.status_code)
             if answer.status_code == 302:
                 assert answer.headers["Location"].startswith("/sign-in")
+
+
+def test_the_doors_of_signing_in_tell_a_stranger_nothing(app):
+    """A1: what the public routes answer to who has begun no sign-in and holds no link."""
+    browser = app.test_client()
+    answers = {
+        ("GET", "/sign-in/step"): (302, 303),
+        ("POST", "/sign-in/step"): (302, 303),
+        ("GET", "/forgotten"): (200,),
+        ("POST", "/forgotten"): (200,),
+        ("GET", "/password/none"): (410,),
+        ("POST", "/password/none"): (410,),
+    }
+    for (method, path), expected in answers.items():
+        answer = browser.open(path, method=method)
+        assert answer.status_code in expected, (method, path, answer.status_code)
+        if answer.status_code in (302, 303):
+            assert answer.headers["Location"].startswith("/sign-in")
+    elsewhere = {"Sec-Fetch-Site": "cross-site"}
+    for path in ("/sign-in/step", "/forgotten", "/password/none"):
+        assert browser.post(path, headers=elsewhere).status_code == 403, path
 
 
 def test_a_wrong_token_is_nobody(api, nobody, runtime, app):

@@ -49,6 +49,7 @@ def test_fields_appear_and_vanish_as_the_form_is_filled_in(rules, open_page):
 
 
 @pytest.mark.databases("sqlite")
+@pytest.mark.long
 def test_a_field_that_vanishes_hands_its_focus_on(rules, open_page):
     page = open_page()
     page.goto("/r/order/new")
@@ -67,6 +68,7 @@ def test_a_field_that_vanishes_hands_its_focus_on(rules, open_page):
 
 
 @pytest.mark.databases("sqlite")
+@pytest.mark.long
 def test_the_message_stands_beside_the_field(rules, open_page):
     """S2: what is refused is said in the company's words, where it is to be mended."""
     page = open_page()
@@ -84,7 +86,7 @@ def test_the_message_stands_beside_the_field(rules, open_page):
 
 
 @pytest.mark.databases("sqlite")
-@pytest.mark.parametrize("scripts", [True, False])
+@pytest.mark.parametrize("scripts", [True, pytest.param(False, marks=pytest.mark.long)])
 def test_rules_are_set_without_code(open_page, scripts):
     """A condition is chosen, told back as a sentence, weighed, and put into force."""
     page = open_page(scripts=scripts)

@@ -92,6 +92,7 @@ def test_formatted_text_is_written_by_keyboard(open_page, order, order_of):
     assert 'href="https://example.com/x"' in story
 
 
+@pytest.mark.long
 def test_what_comes_from_a_word_processor_is_cleaned(open_page, order, order_of):
     """I12: neither while it is edited nor when it is kept does anything of it run."""
     tab = open_page(PHONE)
@@ -125,7 +126,7 @@ def test_without_scripts_formatted_text_is_a_box(open_page, order, order_of):
     assert order_of(order)["story"] == "<p>by <i>hand</i></p>"
 
 
-@pytest.mark.parametrize("scripts", [True, False])
+@pytest.mark.parametrize("scripts", [True, pytest.param(False, marks=pytest.mark.long)])
 def test_a_file_is_chosen_once(open_page, order_of, unit_of_work, scripts):
     """A10: an error in another field asks for no file again, with scripts and without."""
     tab = open_page(scripts=scripts)
@@ -192,6 +193,7 @@ def test_a_half_filled_form_comes_back(open_page, order_of):
     assert tab.locator(".drafts").count() == 0
 
 
+@pytest.mark.long
 def test_a_draft_is_discarded(open_page):
     tab = open_page()
     tab.on("dialog", lambda dialog: dialog.accept())

@@ -42,7 +42,8 @@ def titles(tab):
     return tab.locator("a.record-link").all_inner_texts()
 
 
-def test_find_filter_sort_and_open(open_page, orders):
+def test_find_filter_sort_and_open(open_page, orders, run_jobs):
+    run_jobs()  # the index of the search follows in the background
     tab = open_page()
     tab.keyboard.press("/")
     tab.keyboard.type("Order 07")

@@ -23,8 +23,8 @@ SELLER = "fu.yuheng@yuanheng.example"
 _NO_PAGE = re.compile(
     r"^/(api/(?!docs)|static|favicon|healthz|readyz|metrics|suggest|files)|filter-row$"
 )
-#: Pages that show names which programs use: of REST, of roles and rights.
-_IDENTIFIERS = re.compile(r"^/(api/docs|admin/roles/\d|r/role\b)")
+#: Pages that show names which programs use: of REST, of roles and rights, of what was done.
+_IDENTIFIERS = re.compile(r"^/(api/docs|admin/roles/\d|r/(role|audit_entry)\b)")
 #: Of one entity and one record, beside the pages without parameters.
 _OF_LEADS = (
     "",
@@ -55,6 +55,8 @@ _TAKEN = {
     *("patch", "delete", "put", "bearer", "authorization", "token", "dougong", "migrate", "round"),
     *("lead", "customer", "price", "quantity", "gb", "yyyy", "mm", "dd", "seq", "chromium", "mb"),
 }
+#: Commands, folders and formulas that Chinese sentences quote.
+_QUOTED = re.compile(r"dougong (serve|worker)|mail 文件夹|backups 中|amount >= hours \* 100")
 
 
 def _english(texts):
@@ -62,7 +64,9 @@ def _english(texts):
     found = set()
     for text in texts:
         plain = re.sub(
-            r"\S+@\S+|https?://\S+|[\w.]+\.(?:json|csv|xlsx?)|\S*[_/{}]\S*|\w+\.[\w*]+", " ", text
+            r"\S+@\S+|https?://\S+|[\w.]+\.(?:json|csv|xlsx?)|\S*[_/{}]\S*|\w+\.[\w*]+",
+            " ",
+            _QUOTED.sub(" ", text),
         )
         words = re.findall(r"[A-Za-z][a-z'’]{2,}", plain)
         found |= {word for word in words if word.lower() not in _TAKEN}

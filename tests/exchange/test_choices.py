@@ -18,6 +18,9 @@ from core.exchange.templates import headings, write_template
 from core.security.directory import load_actor
 from core.tabular.reader import open_table
 
+#: The long tier asks PostgreSQL as well: what is shown does not depend on the database.
+pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
+
 
 def table(tmp_path, *lines, name="list.csv"):
     path = tmp_path / name

@@ -5,10 +5,14 @@ from __future__ import annotations
 import io
 import re
 
+import pytest
 from sqlalchemy import select
 
 from core.entities import service
 from core.testing.installation import PASSWORD
+
+#: The long tier asks PostgreSQL as well: what is shown does not depend on the database.
+pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
 
 
 def _email_of(uow, person):

@@ -12,6 +12,9 @@ from werkzeug.test import encode_multipart
 
 from core.tabular.reader import open_table
 
+#: The long tier asks PostgreSQL as well: what is shown does not depend on the database.
+pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
+
 
 def send(client, headers, content, name="leads.csv", **form):
     data = {"entity": "prospect", **form, "file": FileStorage(io.BytesIO(content), name)}

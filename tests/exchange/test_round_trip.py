@@ -40,7 +40,7 @@ ROWS = st.lists(
     max_size=4,
 )
 ONCE = settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 

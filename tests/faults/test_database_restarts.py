@@ -18,6 +18,7 @@ from core.testing.installation import Template
 from core.work.worker import EmbeddedWorker
 
 ROOT = Path(__file__).parents[2]
+ROUNDS = 20
 
 
 class Cluster:
@@ -107,9 +108,9 @@ class Writer(threading.Thread):
             time.sleep(0.1)
 
 
-@pytest.mark.parametrize("rounds", [1, pytest.param(20, marks=pytest.mark.long)])
+@pytest.mark.long
 def test_what_was_answered_survives_and_the_rest_is_told_to_try_again(
-    cluster, site, app, bearer, admin_id, rounds
+    cluster, site, app, bearer, admin_id
 ):
     """B1: an answer is 201 or 503 with a hint; each write is there once; healthy within ten seconds."""
     headers = bearer(admin_id)
@@ -119,7 +120,7 @@ def test_what_was_answered_survives_and_the_rest_is_told_to_try_again(
     for writer in writers:
         writer.start()
     site.wait_until(lambda: all(writer.made for writer in writers), what="the first answers")
-    for _ in range(rounds):
+    for _ in range(ROUNDS):
         cluster.restart()
         seen = [len(writer.made) for writer in writers]
         back = time.monotonic()

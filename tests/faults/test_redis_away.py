@@ -153,7 +153,14 @@ ILLS: dict[str, tuple[Deed, Deed]] = {
 }
 
 
-@pytest.mark.parametrize("ill", ILLS)
+#: Which of them every run tries; the others are part of the long tier.
+ALWAYS = ("is full", "is killed")
+
+
+@pytest.mark.parametrize(
+    "ill",
+    [pytest.param(ill, marks=() if ill in ALWAYS else pytest.mark.long) for ill in ILLS],
+)
 def test_whatever_redis_does_writes_go_on_and_nothing_is_lost(web, redis_server, ill):
     """J3: a write takes no longer, each effect happens once, and the bell rings again afterwards."""
     fall, recover = ILLS[ill]

@@ -23,6 +23,9 @@ from core.plugins.manager import HookFailed
 from core.plugins.state import plugin_table
 from core.testing.installation import Template
 
+#: The long tier asks PostgreSQL as well: what is shown does not depend on the database.
+pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
+
 TESTS = Path(__file__).resolve().parents[1]
 
 

@@ -15,6 +15,7 @@ from core.backup.envelope import MAGIC
 from core.backup.writing import verify_backup, write_backup
 from core.entities import service
 from core.errors import Refused
+from core.i18n import use_locale
 from core.ops.restore import restore_backup
 
 pytestmark = pytest.mark.databases("sqlite")
@@ -54,7 +55,7 @@ def _sign(target) -> None:
 
 def _refused(grounds, path, match: str, passphrase: str | None = None) -> None:
     there = grounds.empty("sqlite")
-    with pytest.raises(Refused, match=match):
+    with use_locale("en"), pytest.raises(Refused, match=match):
         restore_backup(there, path, passphrase=passphrase)
     assert not (there.config.home / "dougong.db").exists()
     assert list(there.storage.iter_keys()) == []
@@ -83,11 +84,11 @@ def test_each_flipped_bit_and_each_cut_is_noticed(good, tmp_path):
 
 def test_a_sealed_one_needs_its_passphrase(good, grounds, tmp_path):
     """Q3: none, or the wrong one; and a header that asks for all the memory there is."""
-    _refused(grounds, tmp_path / "sealed", "passphrase|口令")
-    _refused(grounds, tmp_path / "sealed", "passphrase|口令", "wrong")
+    _refused(grounds, tmp_path / "sealed", "passphrase")
+    _refused(grounds, tmp_path / "sealed", "passphrase", "wrong")
     greedy = MAGIC + bytes(16) + (1).to_bytes(4) + (2**31).to_bytes(4) + (4).to_bytes(4)
     (tmp_path / "greedy").write_bytes(greedy + bytes(100))
-    _refused(grounds, tmp_path / "greedy", "sealed|加密", "any")
+    _refused(grounds, tmp_path / "greedy", "sealed", "any")
 
 
 def _format(members, manifest) -> None:
@@ -173,14 +174,14 @@ def test_a_name_may_not_occur_twice(good, grounds, tmp_path):
     """Q3: of two members of one name, one would be checked and the other be read."""
     with pytest.warns(UserWarning, match="Duplicate"):
         _rebuilt(good, tmp_path / "twice", pack=["files.jsonl"])
-    _refused(grounds, tmp_path / "twice", "twice|两次")
+    _refused(grounds, tmp_path / "twice", "twice")
 
 
 def test_what_does_not_fit_on_the_disk_is_refused(good, grounds, monkeypatch):
     """Q3: a bomb says how large it is, or is cut at what it says."""
     Usage = namedtuple("Usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: Usage(1, 1, 1000))
-    _refused(grounds, good, "free|可用")
+    _refused(grounds, good, "free")
 
 
 def test_a_member_never_gives_more_than_it_says(good, tmp_path):
@@ -196,7 +197,7 @@ def test_a_member_never_gives_more_than_it_says(good, tmp_path):
     )
     _sign(tmp_path / "bomb")
     with (
-        pytest.raises(Refused, match="CRC|crc"),
+        pytest.raises(Refused, match="CRC"),
         ArchiveReader(tmp_path / "bomb", None) as archive,
         archive.member("bomb") as member,
     ):

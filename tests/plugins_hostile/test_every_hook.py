@@ -19,6 +19,9 @@ from core.plugins.answers import ITEMS
 from core.plugins.manager import HookFailed
 from core.settings.service import put_settings
 
+#: The long tier asks PostgreSQL as well: what is shown does not depend on the database.
+pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
+
 VETO = ("validate_changes", "before_changes", "after_changes")
 GUARDING = ("check_permission", "scope_query")
 QUESTIONS = ("authenticate", "adjust_form", "adjust_list", "record_actions", "resolve_theme")

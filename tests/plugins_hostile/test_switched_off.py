@@ -160,7 +160,7 @@ def test_refusals_and_an_absent_database_are_no_failures(write, behaving, state)
     def away(**_: Any) -> Any:
         raise OperationalError("SELECT 1", {}, Exception("database is locked"))
 
-    for behaviour, status in ((refuses, 422), (closes, 409), (away, 500)):
+    for behaviour, status in ((refuses, 422), (closes, 409), (away, 503)):
         with behaving(validate_changes=behaviour):
             assert {write() for _ in range(LIMIT + 1)} == {status}
     assert state("hostile") == (True, "")

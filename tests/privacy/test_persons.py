@@ -13,6 +13,7 @@ from decimal import Decimal
 import pytest
 from sqlalchemy import Text, cast, func, insert, inspect, select, text
 
+from core.audit.redacting import REDACTED
 from core.audit.sealing import seal_pending
 from core.audit.verifying import verify
 from core.db.base import metadata
@@ -168,7 +169,7 @@ def test_an_erasure_leaves_nothing(traces, runtime, unit_of_work, admin_id):
         assert (record["phone"], record["email"], record["name"]) == (None, None, "甲")
         assert record["price"] == Decimal("100.50")
         after = query.get(uow, "specimen", traces["other"]).values
-        assert after["notes"] == "问过 已抹除"
+        assert after["notes"] == f"问过 {REDACTED}"
         assert (after["phone"], after["email"]) == (other["phone"], other["email"])
         acts = ListQuery(filter={"field": "action", "op": "eq", "value": "erase_person"})
         (act,) = query.page(uow, "audit_entry", acts).items
@@ -201,7 +202,7 @@ def test_an_account_is_erased(runtime, unit_of_work, admin_id, make_person, bear
     assert client.get("/api/v1/schema", headers=headers).status_code == 401
     with unit_of_work(admin_id, write=False) as uow:
         record = query.get(uow, "user", key).values
-    assert (record["name"], record["is_active"]) == ("已抹除", False)
+    assert (record["name"], record["is_active"]) == (REDACTED, False)
     assert record["email"] == f"erased-{key}@erased.invalid"
 
 

@@ -14,6 +14,9 @@ from werkzeug.test import create_environ, run_wsgi_app
 
 from core.entities import service
 
+#: The long tier asks PostgreSQL as well: what is shown does not depend on the database.
+pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
+
 #: Notes that somebody was there; and keys of requests, which hold no data of theirs.
 LOGS = ("core_session", "core_sign_in", "core_api_token", "core_audit_entry")
 LANGUAGES = {"en": "en", "zh_CN": "zh-CN"}

@@ -10,11 +10,15 @@ from test_requests import _rules, digest
 from core.entities import service
 from core.http.requests import route_policy
 
+#: The long tier asks PostgreSQL as well: what is shown does not depend on the database.
+pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
+
 #: Open to every token, whatever its scopes: what belongs to its own person, and what is public.
 OWN = {
     "api.get_me", "api.get_schema", "api.openapi", "api.docs_page", "api.list_imports", "web.home",
     "web.search", "web.suggest_all", "api.search_all", "web.jobs", "web.profile", "web.suggest_region",
     "web.all_imports", "web.entity_imports", "web.upload_file", "web.sign_out",
+    "web.end_sign_in_as",
 }  # fmt: skip
 #: Reading routes about the records of one entity, and the right that each of them needs.
 READING = {

@@ -10,6 +10,9 @@ from sqlalchemy import select
 
 from core.security.models import share_table
 
+#: The long tier asks PostgreSQL as well: what is shown does not depend on the database.
+pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
+
 #: (what is taken away, by what it is replaced, the operations that must notice)
 GUARDS = {
     "rows of the query": ("core.entities.query.scope_clause", None, ("list_rows", "get_one")),

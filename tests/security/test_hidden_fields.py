@@ -12,6 +12,9 @@ from core.entities.aggregate import aggregate
 from core.entities.query import ListQuery
 from core.errors import Refusal
 
+#: The long tier asks PostgreSQL as well: what is shown does not depend on the database.
+pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
+
 GRANTS = {
     "oracle_deal": {a: "all" for a in ("read", "update", "export", "approve")},
     "oracle_account": {"read": "all"},

@@ -18,6 +18,9 @@ from core.entities import query, service
 from core.errors import Conflict, Invalid, NotFound, Refusal
 from core.work.uow import UnitOfWork
 
+#: The long tier asks PostgreSQL as well: what is shown does not depend on the database.
+pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
+
 SELLER = {
     "oracle_deal": {a: "own" for a in ("read", "create", "update", "delete", "export", "assign")},
     "oracle_account": {"read": "own", "create": "own", "update": "own"},

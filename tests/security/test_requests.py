@@ -18,6 +18,9 @@ from core.security.credentials import set_password
 from core.security.tokens import create_token
 from core.testing.installation import ADMIN, PASSWORD
 
+#: The long tier asks PostgreSQL as well: what is shown does not depend on the database.
+pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
+
 #: Notes that somebody was there, or tried.
 LOGS = ("core_session", "core_sign_in", "core_audit_entry", "core_event", "core_job")
 

@@ -15,6 +15,9 @@ from core.security.credentials import set_password
 from core.security.models import api_token_table, session_table
 from core.security.tokens import create_token
 
+#: The long tier asks PostgreSQL as well: what is shown does not depend on the database.
+pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
+
 PASSWORD = "a very calm horse stands"
 OTHER = "another calm horse stands"
 EMAIL = "person1@example.com"

@@ -13,6 +13,9 @@ from core.security import authentication, throttle
 from core.security.models import session_table, sign_in_table
 from core.testing.installation import ADMIN, PASSWORD
 
+#: The long tier asks PostgreSQL as well: what is shown does not depend on the database.
+pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
+
 
 @pytest.fixture
 def reached(monkeypatch) -> list[str]:

@@ -8,6 +8,9 @@ import pytest
 
 from core.entities import query, service
 
+#: The long tier asks PostgreSQL as well: what is shown does not depend on the database.
+pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
+
 SECRET, MOBILE = "TOP-SECRET-42", "13800138000"
 
 

@@ -9,6 +9,9 @@ import pytest
 
 from core.plugins.state import read_enabled
 
+#: The long tier asks PostgreSQL as well: what is shown does not depend on the database.
+pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
+
 TESTS = Path(__file__).parent.parent
 
 

@@ -10,6 +10,9 @@ from sqlalchemy import select, update
 
 from core.work.tables import job_table
 
+#: The long tier asks PostgreSQL as well: what is shown does not depend on the database.
+pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
+
 PASSWORD = "a calm roof of brackets"
 
 

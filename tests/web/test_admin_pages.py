@@ -14,6 +14,9 @@ from core.entities.query import get
 from core.security.models import session_table
 from core.security.tokens import create_token
 
+#: The long tier asks PostgreSQL as well: what is shown does not depend on the database.
+pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
+
 PASSWORD = "a calm roof of brackets"
 PAGES = (
     "/admin/apps",

@@ -14,6 +14,9 @@ from core.entities.query import ListQuery, get, page
 from core.security.actor import FieldAccess
 from core.security.directory import load_actor
 
+#: The long tier asks PostgreSQL as well: what is shown does not depend on the database.
+pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
+
 TESTS = Path(__file__).parent.parent
 CONDITION = {"condition": {"field": "state", "op": "eq", "value": "new"}}
 

@@ -11,6 +11,9 @@ import pytest
 from core.files.service import store_upload
 from core.http.masking import mask, unmask
 
+#: The long tier asks PostgreSQL as well: what is shown does not depend on the database.
+pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
+
 GZIP = {"Accept-Encoding": "gzip, deflate, br"}
 #: What may be compressed by its kind, and is long enough.
 TEXTS = (

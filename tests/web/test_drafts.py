@@ -14,6 +14,9 @@ from core.entities.drafts import draft_table
 from core.work.idempotency import idempotency_table
 from core.work.schedule import start_due
 
+#: The long tier asks PostgreSQL as well: what is shown does not depend on the database.
+pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
+
 
 def text_of(answer):
     return answer.get_data(as_text=True)

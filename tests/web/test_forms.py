@@ -13,6 +13,9 @@ import pytest
 from core.entities import query, service
 from core.entities.query import ListQuery
 
+#: The long tier asks PostgreSQL as well: what is shown does not depend on the database.
+pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
+
 
 def text_of(answer):
     return answer.get_data(as_text=True)

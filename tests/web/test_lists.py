@@ -9,6 +9,9 @@ import pytest
 
 from core.entities import service
 
+#: The long tier asks PostgreSQL as well: what is shown does not depend on the database.
+pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
+
 
 def text_of(answer):
     return answer.get_data(as_text=True)

@@ -12,6 +12,9 @@ import pytest
 
 from core.logging import JsonFormatter
 
+#: The long tier asks PostgreSQL as well: what is shown does not depend on the database.
+pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
+
 COUNT = re.compile(r"dougong_request_seconds_count\{(.*?)\} (\S+)")
 
 

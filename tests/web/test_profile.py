@@ -8,6 +8,9 @@ import pytest
 
 from core.testing.installation import PASSWORD
 
+#: The long tier asks PostgreSQL as well: what is shown does not depend on the database.
+pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
+
 NEW = "seven kites over the river"
 
 

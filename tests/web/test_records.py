@@ -10,6 +10,9 @@ from sqlalchemy import event
 from core.entities import query, service
 from core.ops.lifecycle import disable
 
+#: The long tier asks PostgreSQL as well: what is shown does not depend on the database.
+pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
+
 
 def text_of(answer):
     return answer.get_data(as_text=True)

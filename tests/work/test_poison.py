@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import pytest
 
+from core.logging import JsonFormatter
 from core.work.endings import release_jobs
 from core.work.jobs import claim_job
 from core.work.leases import signs_of
@@ -39,7 +40,7 @@ POISON = {
 @pytest.mark.databases("sqlite")
 @pytest.mark.parametrize("poison", POISON)
 def test_it_is_parked_after_five_tries_and_others_go_on(
-    runtime, enqueue, doing, job, run_jobs, poison
+    runtime, enqueue, doing, job, run_jobs, caplog, poison
 ):
     """J6"""
     with doing("workbench.work", POISON[poison]):
@@ -51,7 +52,10 @@ def test_it_is_parked_after_five_tries_and_others_go_on(
         run_jobs()
     row = job(bad)
     assert (row.state, row.attempts) == ("failed", 5)
-    assert row.error
+    assert row.error.encode(), "what it says can be sent to anybody"
+    told = [record for record in caplog.records if record.exc_info]
+    assert len(told) >= 5
+    assert all(JsonFormatter().format(each).encode() for each in told)
 
 
 @pytest.mark.databases("postgresql")
@@ -62,6 +66,7 @@ def test_what_no_database_takes_is_no_reason_to_go_on_trying(enqueue, doing, job
         key = enqueue("workbench.work")
         run_jobs()
     assert job(key).state == "failed"
+    assert job(key).error.encode()
 
 
 def test_an_unknown_kind_is_parked_at_once(enqueue, job, run_jobs):

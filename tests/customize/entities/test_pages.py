@@ -6,6 +6,9 @@ import json
 
 import pytest
 
+#: The long tier asks PostgreSQL as well: what is shown does not depend on the database.
+pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
+
 NEW = {
     "name": "x_vehicle",
     "label_zh_CN": "车辆",

@@ -11,6 +11,7 @@ from core.customize.rules import read_rules
 from core.customize.ruling import breaches, set_rules
 from core.entities import query, service
 from core.errors import Forbidden, Invalid, Refused
+from core.i18n import use_locale
 
 DONE = {"field": "status", "op": "eq", "value": "done"}
 
@@ -159,9 +160,9 @@ def test_a_default_of_what_does_not_apply_is_not_taken(rule, make, read):
 def test_unique_is_refused_while_records_are_alike(rule, make, refused):
     """K3: it is told how many break it and some of them; afterwards the database keeps it too."""
     first, second = make(title="A"), make(title="A")
-    with pytest.raises(Refused) as refusal:
+    with use_locale("en"), pytest.raises(Refused) as refusal:
         rule("title", unique=True)
-    assert refusal.value.message.startswith("2")
+    assert refusal.value.message.startswith("2 records")
     assert f"#{first}, #{second}" in refusal.value.message
     assert refused(lambda: make(title="A")) == []
     rule("number", visible_when=DONE)  # the refusal has left nothing behind

@@ -10,6 +10,9 @@ import pytest
 from core.entities import query
 from core.testing.installation import PASSWORD
 
+#: The long tier asks PostgreSQL as well: what is shown does not depend on the database.
+pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
+
 DONE = {"field": "status", "op": "eq", "value": "done"}
 NESTED = {"any": [DONE, {"all": [{"field": "site.name", "op": "is_set"}, {"field": "amount", "op": "ge", "value": 5}]}]}  # fmt: skip
 RULES = "/admin/fields/order/hours/rules"
