@@ -42,6 +42,7 @@ def titles(tab):
     return tab.locator("a.record-link").all_inner_texts()
 
 
+@pytest.mark.databases("sqlite", later=("postgresql",))
 def test_find_filter_sort_and_open(open_page, orders, run_jobs):
     run_jobs()  # the index of the search follows in the background
     tab = open_page()
@@ -101,6 +102,7 @@ def test_create_with_an_error_then_right(open_page, orders, order_of):
     assert [part["name"] for part in values["parts"]] == ["wheel", "axle"]
 
 
+@pytest.mark.databases("sqlite", later=("postgresql",))
 def test_edit_meets_somebody_elses_edit(open_page, orders, order_of):
     first, second = open_page(), open_page()
     for tab, note in ((first, "first"), (second, "second")):

@@ -109,6 +109,7 @@ def test_killed_while_it_is_made(site, killed, done, point):
     assert problems(site) == []
 
 
+@pytest.mark.databases("sqlite", later=("postgresql",))
 @pytest.mark.parametrize("point", ["schema.after_ddl", "schema.before_commit"])
 def test_killed_while_it_is_purged(site, killed, done, point):
     """F1: what was being dropped is whole again, still retired, and can be dropped or restored."""
@@ -126,6 +127,7 @@ def test_killed_while_it_is_purged(site, killed, done, point):
     assert problems(site) == []
 
 
+@pytest.mark.databases("sqlite", later=("postgresql",))
 def test_the_doctor_notices_what_is_half_there(site, done):
     """The positive control: a column and a table without a description, and the reverse."""
     done(make_entity)

@@ -206,6 +206,7 @@ def test_nothing_is_replaced_unless_forced(full, unit_of_work, tmp_path):
         assert uow.snapshot.structure > epoch, "a process that was not stopped would not notice"
 
 
+@pytest.mark.databases("sqlite", later=("postgresql",))
 @pytest.mark.parametrize(
     "where",
     ["restore.before_commit", pytest.param("restore.between_steps", marks=pytest.mark.long)],

@@ -180,17 +180,20 @@ def test_nor_on_the_pages_and_on_the_other_database(game):
     assert {place: share for place, share in shares.items() if share > 0.75} == {}
 
 
+@pytest.mark.databases("sqlite", later=("postgresql",))
 def test_without_field_rules_it_is_guessed_each_time(game):
     """Positive control: each way of asking does tell the two worlds apart."""
     shares = game({}, 20, *PAGED, *ASKED)
     assert {place for place, share in shares.items() if share >= 0.90} == TELLING
 
 
+@pytest.mark.databases("sqlite", later=("postgresql",))
 def test_an_import_does_not_tell_either(game):
     """The rule for duplicates, asked with a column that its user may not see."""
     assert game(RULES, 24, "import")["import"] <= 0.75
 
 
+@pytest.mark.databases("sqlite", later=("postgresql",))
 def test_an_import_tells_where_the_column_is_open(game):
     """Positive control."""
     assert game({}, 24, "import")["import"] >= 0.85

@@ -132,6 +132,7 @@ def test_a_new_route_is_noticed(app, monkeypatch):
     assert unexplained(app) == {"web.bulk_edit", "web.jobs"}
 
 
+@pytest.mark.databases("sqlite", later=("postgresql",))
 def test_routes_answer_as_the_oracle_says_and_refusals_write_nothing(
     runtime, app, unit_of_work, database_kind
 ):
@@ -162,6 +163,7 @@ def test_routes_answer_as_the_oracle_says_and_refusals_write_nothing(
     assert refused > per_route * worlds
 
 
+@pytest.mark.databases("sqlite", later=("postgresql",))
 def test_pages_of_administrators_are_closed_to_everybody_else(
     app, client, bearer, make_person, unit_of_work, admin_id
 ):
