@@ -172,6 +172,7 @@ def _listen(bell: Doorbell, look: Callable[[], None], stopping: threading.Event)
 def _worker_class() -> type[Any]:
     """Made when it is needed: rq is an extra, and takes its time to import."""
     from rq import SimpleWorker
+    from rq.exceptions import StopRequested
     from rq.serializers import JSONSerializer
     from rq.worker import WorkerStatus
 
@@ -188,7 +189,7 @@ def _worker_class() -> type[Any]:
             self, look: Callable[[], None], stopping: threading.Event, connection: Redis
         ) -> None:
             super().__init__(
-                [QUEUE], connection=connection, serializer=JSONSerializer, worker_ttl=30
+                [QUEUE], connection=connection, serializer=JSONSerializer, worker_ttl=20
             )
             self._look = look
             self._stopping = stopping
@@ -205,6 +206,12 @@ def _worker_class() -> type[Any]:
         def request_stop(self, signum: int, frame: FrameType | None) -> None:
             self._stopping.set()
             super().request_stop(signum, frame)  # type: ignore[no-untyped-call]
+
+        def heartbeat(self, *given: Any, **named: Any) -> None:
+            """Also leave when the signal came where it was not heard: before rq listened for it."""
+            if self._stopping.is_set():
+                raise StopRequested
+            super().heartbeat(*given, **named)
 
         def subscribe(self) -> None:
             """Listen to nobody."""

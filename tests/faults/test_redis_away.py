@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ from redis import Redis
 from rq import Queue
 from rq.serializers import JSONSerializer
 
-from core.work.rq import QUEUE, Doorbell, porter
+from core.work.rq import QUEUE, Doorbell, _listen, porter
 
 #: Redis does not care which database there is.
 pytestmark = [pytest.mark.redis, pytest.mark.databases("sqlite")]
@@ -83,6 +84,16 @@ def test_a_worker_leaves_when_it_is_told_to(web, redis_server):
     worker = web.processes[-1]
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(10) == 0, web.logs()
+
+
+@pytest.mark.databases("sqlite")
+def test_a_signal_that_came_before_rq_listened_is_heard(redis_server):
+    """Between our own listening for signals and rq's there is a moment in which one was lost."""
+    stopping = threading.Event()
+    stopping.set()
+    begun = time.monotonic()
+    _listen(Doorbell(redis_server.url), lambda: None, stopping)
+    assert time.monotonic() - begun < 9, "it waited for its turn to be over"
 
 
 def test_a_worker_leaves_also_while_redis_is_away(web, redis_server):
