@@ -24,7 +24,14 @@ from core.entities.computed import compute
 from core.entities.writing import run_after, write_rows
 from core.fields import EntitySpec
 from core.fields import types as t
-from core.privacy.finding import Person, is_of_trail, kept_entities, person_of, trail_of
+from core.privacy.finding import (
+    Person,
+    is_of_trail,
+    kept_entities,
+    person_of,
+    require_steward,
+    trail_of,
+)
 from core.privacy.personal import blank_value, is_personal, personal_fields, without
 from core.privacy.tables import erasure_table
 from core.privacy.tombstones import Tombstone, keep_tombstones, pending_tombstones
@@ -51,6 +58,7 @@ def erase_person(uow: UnitOfWork, person: Person, *, key: str = "") -> Erasure:
     Done twice it changes nothing more. Backups made before still hold the person: the erasure is
     done again when one is restored (`replay_erasures`).
     """
+    require_steward(uow)
     specs, counts = kept_entities(uow), person.counts()
     with uow.elevated():
         for name in list(person.records):

@@ -36,6 +36,7 @@ __all__ = [
     "is_of_trail",
     "kept_entities",
     "person_of",
+    "require_steward",
     "stored_columns",
     "trail_of",
 ]
@@ -97,12 +98,19 @@ class Person:
         }
 
 
+def require_steward(uow: UnitOfWork) -> None:
+    """Raise `Forbidden` for who may not look through everybody's data for one person."""
+    if not uow.actor.manages_security:
+        raise Forbidden(_("You do not have the right to do this."))
+
+
 def find_person(uow: UnitOfWork, entity: str, record_id: int, *, matching: bool = True) -> Person:
     """Everything about the person of that record; administrators only.
 
     Without ``matching`` only that record and what belongs to it. Raises `NotFound`, and `Invalid`
     for an entity without personal data.
     """
+    require_steward(uow)
     spec = uow.snapshot.installed_entities.get(entity)
     if spec is None or not personal_fields(spec):
         raise Invalid(_("There is no personal data in records of this kind."))
@@ -126,8 +134,7 @@ def person_of(
     """The same, beginning with several records."""
     from core.privacy.tables_found import find_tables
 
-    if not (uow.actor.is_system or (uow.actor.is_admin and not uow.actor.is_limited)):
-        raise Forbidden(_("You do not have the right to do this."))
+    require_steward(uow)
     person = Person(entity, record_id, {name: dict(rows) for name, rows in records.items()})
     specs = kept_entities(uow)
     for name, rows in person.records.items():

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import ColumnElement, Row, or_, select, update
 from sqlalchemy.exc import DBAPIError
 
-from core.errors import Refusal
+from core.errors import Forbidden, Refusal
+from core.i18n import gettext as _
 from core.security.actor import SYSTEM
 from core.work.claims import JOB, known_kinds
 from core.work.events import JobFailed
@@ -128,7 +129,9 @@ def replay_job(uow: UnitOfWork, job_id: int) -> bool:
 
 
 def replay_jobs(uow: UnitOfWork, kind: str) -> int:
-    """Queue all failed jobs of a kind again; returns how many."""
+    """Queue all failed jobs of a kind again; returns how many. Administrators only."""
+    if not uow.actor.manages_security:
+        raise Forbidden(_("You do not have the right to do this."))
     return _replay(uow, (job_table.c.kind == kind) & (job_table.c.state == "failed"))
 
 
@@ -148,10 +151,13 @@ def _replay(uow: UnitOfWork, which: ColumnElement[bool]) -> int:
 def cancel_job(uow: UnitOfWork, job_id: int) -> bool:
     """Stop a job: a queued one at once, a running one at its next sign of progress.
 
+    One's own; anybody's, for who administers. False when there is none such, or it is over.
     What it has committed stays, and ``done`` and ``result`` go on telling it.
     """
     table = job_table
     open_ = (table.c.id == job_id) & or_(QUEUED, RUNNING)
+    if not uow.actor.manages_security:
+        open_ &= table.c.actor_id == uow.actor.user_id
     values = {"state": "cancelled", "lease": None, "lease_until": None, "finished_at": uow.now()}
     return bool(uow.execute(update(table).where(open_).values(**values)).rowcount)
 

@@ -10,7 +10,9 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from core.errors import Forbidden
 from core.faults import fault
+from core.i18n import gettext as _
 from core.plugins.contributions import Schedule
 from core.security.actor import SYSTEM
 from core.work.tables import schedule_table
@@ -131,8 +133,10 @@ def find_schedules(uow: UnitOfWork) -> list[ScheduleSeen]:
 def start_now(uow: UnitOfWork, name: str) -> int | None:
     """Queue a schedule's job out of turn and return its id; None when no such schedule is in force.
 
-    Its next period is what it was.
+    Its next period is what it was. Administrators only.
     """
+    if not uow.actor.manages_security:
+        raise Forbidden(_("You do not have the right to do this."))
     for each in find_schedules(uow):
         if each.name == name:
             done = update(schedule_table).where(schedule_table.c.name == name)

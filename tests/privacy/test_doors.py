@@ -13,6 +13,9 @@ from sqlalchemy import select
 from core.audit.sealing import seal_pending
 from core.cli import privacy as commands
 from core.entities import query, service
+from core.errors import Forbidden
+from core.privacy.erasing import erase_person
+from core.privacy.finding import find_person
 from core.privacy.tables import erasure_table
 from core.testing.installation import PASSWORD
 
@@ -187,3 +190,15 @@ def test_commands_verify_the_trail(specimen, runtime, monkeypatch):
     restored = run(audit.audit, ["restored", "--reason", "磁带"])
     assert restored.exit_code == 0
     assert "磁带" in run(audit.audit, ["verify"]).output
+
+
+def test_the_store_asks_for_the_right_itself(unit_of_work, make_person, admin_id):
+    """Whatever page or plugin calls them: what was found does not open the erasing to somebody else."""
+    stranger = make_person()
+    with unit_of_work(admin_id, write=False) as uow:
+        person = find_person(uow, "user", stranger)
+    with unit_of_work(stranger) as uow:
+        with pytest.raises(Forbidden):
+            find_person(uow, "user", stranger)
+        with pytest.raises(Forbidden):
+            erase_person(uow, person)

@@ -9,8 +9,11 @@ import pytest
 from sqlalchemy import insert, select, update
 
 from core.audit.definitions import audit_entry
+from core.errors import Forbidden
+from core.work.endings import cancel_job, replay_jobs
 from core.work.jobs import claim_job
 from core.work.presence import note_presence
+from core.work.schedule import start_now
 from core.work.tables import job_table
 
 #: The long tier asks PostgreSQL as well: what is shown does not depend on the database.
@@ -190,3 +193,18 @@ def test_the_pages_stay_quick_with_a_hundred_thousand_jobs(admin, unit_of_work):
         slow[path] = round(time.perf_counter() - begun, 3)
     print(slow)
     assert max(slow.values()) < 0.5, slow
+
+
+def test_the_store_asks_for_the_right_itself(unit_of_work, make_person):
+    """Z1: whatever page or plugin calls them; somebody else's job stays, schedules start for nobody."""
+    stranger = make_person()
+    with unit_of_work() as uow:
+        job = uow.enqueue("core.export", {})
+    with unit_of_work(stranger) as uow:
+        assert not cancel_job(uow, job)
+        with pytest.raises(Forbidden):
+            replay_jobs(uow, "core.export")
+        with pytest.raises(Forbidden):
+            start_now(uow, "core.backup")
+    with unit_of_work() as uow:
+        assert cancel_job(uow, job)
