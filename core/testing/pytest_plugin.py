@@ -18,9 +18,11 @@ __all__ = [
     "dougong_plugin_folders",
     "dougong_plugins",
     "make_person",
+    "quick_passwords",
     "run_jobs",
     "runtime",
     "sign_in",
+    "thorough_passwords",
     "unit_of_work",
 ]
 
@@ -93,6 +95,28 @@ def _template(
         folder = tmp_path_factory.mktemp("installation")
         _templates[key] = Template(folder, kind, plugins, folders, base)
     return _templates[key]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_passwords() -> Iterator[Any]:
+    """Passwords of throw-away installations need no work; gives what production hashes with."""
+    from argon2 import PasswordHasher, Type
+
+    from core.security import passwords
+
+    production = passwords._HASHER
+    quick = PasswordHasher(memory_cost=64, time_cost=1, parallelism=1, type=Type.ID)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "_HASHER", quick)
+        yield production
+
+
+@pytest.fixture
+def thorough_passwords(quick_passwords: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passwords are hashed as in production; those made before are hashed anew at a sign-in."""
+    from core.security import passwords
+
+    monkeypatch.setattr(passwords, "_HASHER", quick_passwords)
 
 
 def pytest_sessionfinish() -> None:

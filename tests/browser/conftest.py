@@ -13,7 +13,9 @@ from core.testing.installation import ADMIN, PASSWORD
 
 sys.path.insert(0, str(Path(__file__).parent))  # the module beside the tests
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or ""
+#: The one without a window does the same in half the time.
+PROGRAMS = ("chromium-headless-shell", "chromium", "chromium-browser")
+CHROMIUM = next(filter(None, map(shutil.which, PROGRAMS)), "")
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",

@@ -2,35 +2,46 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
 import sys
-import time
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+from unittest import mock
 
 import pytest
+
+from core.cli import main
 
 DOUGONG = [sys.executable, "-c", "from core.cli import main; main()"]
 ROOT = Path(__file__).parents[2]
 
 
 class Shell:
-    """Runs `dougong …` against one home."""
+    """Runs `dougong …` against one home, in this process: most of a process's time is its start."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
 
-    def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
+    def environment(self, **more: str) -> dict[str, str]:
         kept = {key: value for key, value in os.environ.items() if "DOUGONG" not in key}
-        return subprocess.run(
-            [*DOUGONG, *arguments],
-            env={**kept, "DOUGONG_HOME": str(self.home), "DOUGONG_LOCALE": "en", **environment},
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
+        return {**kept, "DOUGONG_HOME": str(self.home), "DOUGONG_LOCALE": "en", **more}
+
+    def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
+        out, err, status = io.StringIO(), io.StringIO(), 0
+        with (
+            mock.patch.dict(os.environ, self.environment(**environment), clear=True),
+            mock.patch.object(sys, "argv", ["dougong", *arguments]),
+            redirect_stdout(out),
+            redirect_stderr(err),
+        ):
+            try:
+                main()
+            except SystemExit as end:
+                status = end.code
+        return subprocess.CompletedProcess(arguments, status, out.getvalue(), err.getvalue())
 
     def good(self, *arguments: str, **environment: str) -> str:
         done = self.run(*arguments, **environment)
@@ -57,10 +68,12 @@ def shell(tmp_path_factory):
     return found
 
 
-def test_help_is_quick_and_names_every_command(shell):
-    begun = time.process_time()
-    text = shell.good("--help")
-    assert time.process_time() - begun < 5
+def test_help_names_every_command(shell):
+    done = subprocess.run(
+        [*DOUGONG, "--help"], env=shell.environment(), cwd=ROOT, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    text = done.stdout
     for name in ("init", "serve", "worker", "migrate", "plugin", "user", "token", "import"):
         assert f"\n  {name} " in text
 

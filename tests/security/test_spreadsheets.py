@@ -121,15 +121,16 @@ def spreadsheet(tmp_path_factory):
     def read(path: Path) -> str:
         # Comma, double quote, UTF-8, from line 1, formulas as the program would take them.
         source = ["--infilter=CSV:44,34,76,1,,0,false,true,false,false,false,-1"]
-        done = subprocess.run(
-            [
-                program, "--headless", "--norestore", f"-env:UserInstallation={profile.as_uri()}",
-                *(source if path.suffix == ".csv" else []),
-                "--convert-to", "fods", "--outdir", str(path.parent), str(path),
-            ],
-            capture_output=True, text=True, timeout=180,
-        )  # fmt: skip
+        command = [
+            program, "--headless", "--norestore", f"-env:UserInstallation={profile.as_uri()}",
+            *(source if path.suffix == ".csv" else []),
+            "--convert-to", "fods", "--outdir", str(path.parent), str(path),
+        ]  # fmt: skip
         out = path.with_suffix(".fods")
+        for _try in range(2):  # its first start with a new profile crashes now and then
+            done = subprocess.run(command, capture_output=True, text=True, timeout=180)
+            if out.exists():
+                break
         assert out.exists(), done.stderr
         return out.read_text(encoding="utf-8")
 

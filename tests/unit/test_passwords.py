@@ -19,6 +19,8 @@ from core.security.passwords import (
 
 GOOD = "correct horse battery"
 
+pytestmark = pytest.mark.usefixtures("thorough_passwords")
+
 
 def _codes(password: str) -> list[str]:
     return [
