@@ -68,4 +68,5 @@ $(VENV)/installed: setup.cfg constraints.txt | $(BIN)/python
 $(VENV)/installed-dev: setup.cfg constraints.txt | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
 	  -e '.[dev,postgres,redis,s3,browser]'
+	@rm -rf dougong.egg-info  # pytest would compile all that it lists anew, as parts of its plugin
 	@touch $@ $(VENV)/installed
