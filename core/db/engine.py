@@ -57,6 +57,8 @@ class Database:
             "json_deserializer": orjson.loads,
             "pool_size": pool_size,
             "max_overflow": pool_size,
+            # The one used last has its pages and prepared statements at hand; others rest.
+            "pool_use_lifo": True,
         }
         if not self.is_sqlite:
             settings = (

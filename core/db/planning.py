@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection
+from sqlalchemy import ClauseElement, Column, ColumnElement, Connection, Table
 from sqlalchemy.sql.elements import UnaryExpression
 from sqlalchemy.sql.operators import custom_op
+from sqlalchemy.sql.visitors import iterate
 
-__all__ = ["in_no_order", "share_the_work", "through_indexes"]
+__all__ = ["in_no_order", "lies_in_an_index", "share_the_work", "through_indexes"]
 
 
 def in_no_order(column: ColumnElement[Any]) -> ColumnElement[Any]:
@@ -20,6 +21,25 @@ def in_no_order(column: ColumnElement[Any]) -> ColumnElement[Any]:
     save half of a sort.
     """
     return UnaryExpression(column, operator=custom_op("+"), type_=column.type)
+
+
+def lies_in_an_index(
+    table: Table, groups: Sequence[ColumnElement[Any]], looked_at: Iterable[ClauseElement]
+) -> bool:
+    """True when one index of the table holds all its columns that are looked at, the groups' first.
+
+    A database that reads such an index has the groups one after the other and needs not the table.
+    """
+    columns = {
+        each
+        for part in looked_at
+        for each in iterate(part)
+        if isinstance(each, Column) and each.table is table and not each.primary_key
+    }
+    return any(
+        set(held[: len(groups)]) == set(groups) and columns <= set(held)
+        for held in (list(index.columns) for index in table.indexes)
+    )
 
 
 def share_the_work(connection: Connection) -> None:

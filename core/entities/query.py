@@ -25,13 +25,21 @@ from sqlalchemy import (
 )
 
 from core.db.bulk import one_of
+from core.db.types import as_read
 from core.entities.conditions import parse_condition
 from core.entities.conditions_sql import condition_sql, like_pattern, matches
 from core.entities.labels import Labels, reference_ids, resolve_labels
 from core.entities.lines import load_lines
 from core.entities.masking import mask_value
 from core.entities.paging import SortKey, after_cursor, make_cursor, parse_sort
-from core.entities.scope import living, may_use, require, scope_alternatives, scope_clause
+from core.entities.scope import (
+    living,
+    may_use,
+    plainly_within,
+    require,
+    scope_alternatives,
+    scope_clause,
+)
 from core.entities.values import is_text
 from core.entities.writing import is_key, load_links
 from core.errors import Invalid, NotFound, Problem
@@ -143,8 +151,8 @@ def get(uow: UnitOfWork, entity: str, record_id: int, *, archived: bool | None =
     spec = uow.entity(entity)
     require(uow, spec, "read")
     fields = visible(uow, spec)
-    row = None
-    if is_key(record_id):
+    row = _just_made(uow, spec, record_id) if archived is False else None
+    if row is None and is_key(record_id):
         statement = _columns(uow, spec, fields, ()).where(spec.table.c.id == record_id)
         statement = statement.where(*_living(uow, spec, archived))
         if (clause := scope_clause(uow, spec, "read")) is not None:
@@ -164,6 +172,21 @@ def get(uow: UnitOfWork, entity: str, record_id: int, *, archived: bool | None =
     record = Record(spec, fields, values, labels)
     _attach_lines(uow, record)
     return record
+
+
+def _just_made(uow: UnitOfWork, spec: EntitySpec, key: int) -> dict[str, Any] | None:
+    """A record that this very transaction has made, as it would be read now; None for all others.
+
+    Whoever makes one is about to see it: what was written need not be asked for.
+    """
+    made = uow.made.get((spec.name, key))
+    if made is None or spec.scope is not None or not plainly_within(uow, spec, "read", (made,)):
+        return None
+    dialect = uow.connection.dialect
+    return {
+        item.name: as_read(spec.column(item.name).type, made.get(item.name), dialect)
+        for item in spec.stored
+    }
 
 
 def count(uow: UnitOfWork, entity: str, query: ListQuery) -> int:
@@ -254,7 +277,7 @@ def _literal(limit: int) -> ColumnElement[int]:
 
 def _rows(result: CursorResult[Any]) -> list[dict[str, Any]]:
     names = list(result.keys())
-    return [dict(zip(names, row, strict=True)) for row in result]
+    return [dict(zip(names, row, strict=True)) for row in result.all()]
 
 
 def _living(uow: UnitOfWork, spec: EntitySpec, archived: bool | None) -> list[ColumnElement[bool]]:
