@@ -128,9 +128,11 @@ def page(uow: UnitOfWork, entity: str, query: ListQuery) -> Page:
     fields = _chosen(uow, spec, query.fields)
     limit = max(1, min(query.limit, MAX_LIMIT))
     keys = _order(uow, spec, query)
-    where = conditions(uow, spec, query)
     further = [after_cursor(uow, spec, keys, query.after)] if query.after else []
     wanted = _first_of_each_alternative(uow, spec, query, keys, further, limit + 1)
+    where = []
+    if wanted is None or query.count != "none":
+        where = conditions(uow, spec, query)
     statement = _columns(uow, spec, fields, keys)
     statement = statement.where(*where, *further) if wanted is None else statement.where(wanted)
     statement = statement.order_by(*(key.order() for key in keys)).limit(_literal(limit + 1))
@@ -332,8 +334,7 @@ def _first_of_each_alternative(
         select(spec.table.c.id).where(*asked, one).order_by(*order).limit(_literal(limit))
         for one in alternatives
     ]
-    # SQLite wants a limited SELECT of a UNION to stand in a FROM.
-    return spec.table.c.id.in_(union_all(*(select(first.subquery().c.id) for first in firsts)))
+    return or_(*(spec.table.c.id.in_(first) for first in firsts))
 
 
 def _search(uow: UnitOfWork, spec: EntitySpec, term: str) -> ColumnElement[bool]:
