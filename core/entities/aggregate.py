@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import BigInteger, ColumnElement, FromClause, column, func, select, type_coerce
 
-from core.db.planning import in_no_order, lies_in_an_index, share_the_work
+from core.db.planning import count_on_memory, in_no_order, lies_in_an_index
 from core.db.types import ExactDecimal
 from core.entities.labels import resolve_labels
 from core.entities.query import ListQuery, conditions
@@ -75,7 +75,7 @@ def aggregate(
         names: list[ColumnElement[Any]] = [column(f"g{i}") for i in range(len(by))]
         statement = statement.group_by(*names).order_by(column("m0").desc(), *names)
     if not is_sqlite:
-        share_the_work(uow.connection)
+        count_on_memory(uow.connection)
     rows = uow.execute(statement.limit(MAX_ROWS + 1)).all()
     if len(rows) > MAX_ROWS:
         raise _bad("group", _("More than %(n)s groups. Filter first.", n=MAX_ROWS))

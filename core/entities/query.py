@@ -21,7 +21,6 @@ from sqlalchemy import (
     func,
     or_,
     select,
-    union_all,
 )
 
 from core.db.bulk import one_of
@@ -184,11 +183,11 @@ def _just_made(uow: UnitOfWork, spec: EntitySpec, key: int) -> dict[str, Any] | 
     made = uow.made.get((spec.name, key))
     if made is None or spec.scope is not None or not plainly_within(uow, spec, "read", (made,)):
         return None
-    dialect = uow.connection.dialect
-    return {
-        item.name: as_read(spec.column(item.name).type, made.get(item.name), dialect)
-        for item in spec.stored
-    }
+    row, dialect = {item.name: made.get(item.name) for item in spec.stored}, uow.connection.dialect
+    for name, value in row.items():
+        if value is not None:
+            row[name] = as_read(spec.column(name).type, value, dialect)
+    return row
 
 
 def count(uow: UnitOfWork, entity: str, query: ListQuery) -> int:

@@ -74,10 +74,16 @@ def unit_of_work(*, write: bool | None = None) -> Iterator[UnitOfWork]:
     A reading request has one transaction from beginning to end: that in which the caller was
     recognised. So has a writing one whose view says `in_one_transaction`.
     """
-    writing = request.method not in SAFE_METHODS if write is None else write
-    reading: UnitOfWork | None = g.pop("reading", None) if writing else g.get("reading")
-    if writing or reading is None:
-        with UnitOfWork(runtime(), actor(), origin=origin(), write=writing, after=reading) as uow:
+    safe = request.method in SAFE_METHODS
+    writing = not safe if write is None else write
+    if writing:
+        before: UnitOfWork | None = None if safe else g.pop("reading", None)
+        with UnitOfWork(runtime(), actor(), origin=origin(), write=True, after=before) as uow:
+            yield uow
+        return
+    reading: UnitOfWork | None = g.get("reading")
+    if reading is None:
+        with UnitOfWork(runtime(), actor(), origin=origin(), write=False) as uow:
             yield uow
         return
     try:
