@@ -112,8 +112,7 @@ class Record:
 
 def visible(uow: UnitOfWork, spec: EntitySpec) -> tuple[FieldSpec, ...]:
     """The fields that the actor may see, masked ones included."""
-    access = uow.actor.access(spec)
-    return tuple(item for item in spec if access.can_see(item))
+    return uow.actor.access(spec).visible
 
 
 def page(uow: UnitOfWork, entity: str, query: ListQuery) -> Page:
@@ -329,11 +328,9 @@ def _first_of_each_alternative(
         return None
     asked = [*_asked(uow, spec, query), *further]
     order = [key.order() for key in keys]
-    firsts = [
-        select(spec.table.c.id).where(*asked, one).order_by(*order).limit(_literal(limit))
-        for one in alternatives
-    ]
-    return or_(*(spec.table.c.id.in_(first) for first in firsts))
+    key = spec.table.c.id
+    first = select(key).where(*asked).order_by(*order).limit(_literal(limit)).correlate(None)
+    return or_(*(key.in_(first.where(one)) for one in alternatives))
 
 
 def _search(uow: UnitOfWork, spec: EntitySpec, term: str) -> ColumnElement[bool]:
