@@ -37,6 +37,7 @@ def install(folder: Path, rows: int, database_url: str = "") -> Installation:
     from core.boot import boot
     from core.config import Config
     from core.ops.install import initialise
+    from core.work.worker import run_until_idle
 
     chosen = {
         "DOUGONG_HOME": str(folder),
@@ -53,6 +54,7 @@ def install(folder: Path, rows: int, database_url: str = "") -> Installation:
     begin = time.perf_counter()
     tokens = _fill(runtime, rows)
     rate = rows / (time.perf_counter() - begin)
+    run_until_idle(runtime)  # the search index: else the server makes it while it is measured
     if not runtime.database.is_sqlite:
         engine = runtime.database.engine.execution_options(isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:

@@ -12,6 +12,7 @@ from core.boot import CORE, ROOT, boot
 from core.http import requests, system
 from core.http.compression import compress
 from core.http.errors import register_error_handlers
+from core.http.flashing import MessageCookie
 from core.http.limits import check_limits, open_limiter
 from core.http.mounting import mount_plugins
 from core.http.observing import observe_requests
@@ -54,6 +55,7 @@ def create_app(runtime: Runtime | None = None) -> Flask:
         MAX_FORM_PARTS=2_000,
         BASE_URL=config.base_url.rstrip("/"),
     )
+    app.session_interface = MessageCookie()
     app.extensions["dougong"] = runtime
     if config.proxy_hops:
         hops = config.proxy_hops

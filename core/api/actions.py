@@ -20,12 +20,13 @@ from core.entities.timeline import MAX_ENTRIES, TimelineEntry, timeline
 from core.entities.values import BadValue, check_value
 from core.errors import Forbidden, NotFound, Problem
 from core.fields import DateTime
-from core.http.requests import signed_in, unit_of_work
+from core.http.requests import in_one_transaction, signed_in, unit_of_work
 from core.work.uow import UnitOfWork
 
 
 @blueprint.post("/v1/records/<entity>/<record:record_id>/actions/<action>")
 @signed_in
+@in_one_transaction
 def act_on_record(entity: str, record_id: int, action: str) -> Response:
     """Use a verb of the business."""
     arguments()

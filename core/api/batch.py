@@ -20,7 +20,7 @@ from core.entities.schema import MAX_ID
 from core.entities.scope import may, require
 from core.errors import Invalid, Problem, Refusal
 from core.fields import types as t
-from core.http.requests import signed_in
+from core.http.requests import in_one_transaction, signed_in
 from core.i18n import gettext as _
 from core.work.uow import UnitOfWork
 
@@ -49,6 +49,7 @@ class _Part:
 
 @blueprint.post("/v1/records/<entity>/batch")
 @signed_in
+@in_one_transaction
 def write_batch(entity: str) -> Response:
     """Create, change and delete records, in that order."""
     arguments()

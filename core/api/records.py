@@ -30,7 +30,7 @@ from core.entities.scope import require
 from core.errors import Conflict, Forbidden, NotFound, Problem
 from core.fields import EntitySpec
 from core.fields import types as t
-from core.http.requests import actor, signed_in, unit_of_work
+from core.http.requests import actor, in_one_transaction, signed_in, unit_of_work
 from core.i18n import gettext as _
 from core.work.uow import UnitOfWork
 
@@ -98,6 +98,7 @@ def get_record(entity: str, record_id: int) -> Response:
 
 @blueprint.post("/v1/records/<entity>")
 @signed_in
+@in_one_transaction
 def create_record(entity: str) -> Response:
     """Create one record."""
     arguments()
@@ -120,6 +121,7 @@ def create_record(entity: str) -> Response:
 
 @blueprint.patch("/v1/records/<entity>/<record:record_id>")
 @signed_in
+@in_one_transaction
 def update_record(entity: str, record_id: int) -> Response:
     """Change the given fields of a record."""
     arguments()
@@ -156,6 +158,7 @@ def _stated_version(values: dict[str, Any]) -> int | None:
 
 @blueprint.delete("/v1/records/<entity>/<record:record_id>")
 @signed_in
+@in_one_transaction
 def delete_record(entity: str, record_id: int) -> Response:
     """Put a record into the recycle bin."""
     arguments()
@@ -172,6 +175,7 @@ def delete_record(entity: str, record_id: int) -> Response:
 
 @blueprint.post("/v1/records/<entity>/<record:record_id>/restore")
 @signed_in
+@in_one_transaction
 def restore_record(entity: str, record_id: int) -> Response:
     """Take a record out of the recycle bin."""
     arguments()

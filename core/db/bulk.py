@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import orjson
@@ -18,6 +18,7 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
+    Insert,
     TableClause,
     any_,
     func,
@@ -30,9 +31,18 @@ from sqlalchemy import table as table_
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.exc import DBAPIError
 
-__all__ = ["bulk_insert", "one_of"]
+__all__ = ["bulk_insert", "insert_into", "one_of"]
 
 Columns = Mapping[str, Sequence[Any]]
+
+
+@lru_cache(500)
+def insert_into(table: TableClause, *, wants_key: bool = False) -> Insert:
+    """The INSERT of a table, to be given its values as parameters; kept, as making one takes a while.
+
+    Only with ``wants_key`` does the database tell the key that it gave.
+    """
+    return insert(table) if wants_key else insert(table).inline()
 
 
 def bulk_insert(
@@ -73,7 +83,7 @@ def _insert(
 ) -> None:
     for_each = [dict(zip(names, row, strict=True)) for row in rows]
     if for_each:
-        connection.execute(insert(table), for_each if len(for_each) > 1 else for_each[0])
+        connection.execute(insert_into(table), for_each if len(for_each) > 1 else for_each[0])
 
 
 def _bound(connection: Connection, table: TableClause, columns: Columns) -> Columns:

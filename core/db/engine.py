@@ -20,6 +20,9 @@ ConnectHook = Callable[[Any], None]
 LOCK_TIMEOUT = 5_000
 #: SQLite has one writer at a time for the whole database, and its queue is not fair.
 SQLITE_LOCK_TIMEOUT = 30_000
+#: Kilobytes of pages that each connection keeps: what a batch of an import touches. Whatever else is
+#: read often lies in the memory of the operating system, a copy away.
+SQLITE_CACHE = 12_000
 STATEMENT_TIMEOUT = 60_000
 IDLE_IN_TRANSACTION_TIMEOUT = 60_000
 
@@ -57,6 +60,8 @@ class Database:
             "json_deserializer": orjson.loads,
             "pool_size": pool_size,
             "max_overflow": pool_size,
+            # The one used last has its pages and prepared statements at hand; others rest.
+            "pool_use_lifo": True,
         }
         if not self.is_sqlite:
             settings = (
@@ -87,7 +92,7 @@ def _prepare_sqlite(connection: Any, hooks: Sequence[ConnectHook]) -> None:
         "PRAGMA synchronous=NORMAL",
         "PRAGMA foreign_keys=ON",
         f"PRAGMA busy_timeout={SQLITE_LOCK_TIMEOUT}",
-        "PRAGMA cache_size=-32000",
+        f"PRAGMA cache_size=-{SQLITE_CACHE}",
         "PRAGMA temp_store=MEMORY",
     ):
         cursor.execute(pragma)

@@ -16,7 +16,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeEngine
 
-__all__ = ["BigId", "ExactDecimal", "Json", "PlainText", "UtcDateTime"]
+__all__ = ["BigId", "ExactDecimal", "Json", "PlainText", "UtcDateTime", "as_read"]
 
 #: A 64-bit key; plain INTEGER on SQLite, where only that spelling auto-increments.
 BigId = BigInteger().with_variant(Integer, "sqlite")
@@ -116,3 +116,10 @@ class Json(TypeDecorator[Any]):
         if value is None or dialect.name == "postgresql":
             return value
         return orjson.loads(value)
+
+
+def as_read(type_: TypeEngine[Any], value: Any, dialect: Dialect) -> Any:
+    """A value as it will be read once it is written: in the scale, the zone and the shape of its type."""
+    if isinstance(type_, (ExactDecimal, Json, UtcDateTime)):
+        return type_.process_result_value(type_.process_bind_param(value, dialect), dialect)
+    return value

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import BigInteger, ColumnElement, FromClause, column, func, select, type_coerce
 
-from core.db.planning import in_no_order, share_the_work
+from core.db.planning import count_on_memory, in_no_order, lies_in_an_index
 from core.db.types import ExactDecimal
 from core.entities.labels import resolve_labels
 from core.entities.query import ListQuery, conditions
@@ -59,23 +59,23 @@ def aggregate(
     by = [_group(uow, spec, text) for text in dict.fromkeys(groups)]
     values = [_measure(uow, spec, text) for text in dict.fromkeys(measures)]
     columns = [part for value in values for part in value.columns]
+    keys, where = [group.expression for group in by], conditions(uow, spec, query)
+    if is_sqlite and not lies_in_an_index(spec.table, keys, (*keys, *columns, *where)):
+        keys = [in_no_order(key) for key in keys]
     statement = (
         select(
-            *(
-                (in_no_order(group.expression) if is_sqlite else group.expression).label(f"g{i}")
-                for i, group in enumerate(by)
-            ),
+            *(key.label(f"g{i}") for i, key in enumerate(keys)),
             *(value.label(f"m{i}") for i, value in enumerate(columns)),
         )
         .select_from(spec.table)
-        .where(*conditions(uow, spec, query))
+        .where(*where)
     )
     if by:
         # By the names of the output: an expression with parameters would not be taken for the same.
         names: list[ColumnElement[Any]] = [column(f"g{i}") for i in range(len(by))]
         statement = statement.group_by(*names).order_by(column("m0").desc(), *names)
     if not is_sqlite:
-        share_the_work(uow.connection)
+        count_on_memory(uow.connection)
     rows = uow.execute(statement.limit(MAX_ROWS + 1)).all()
     if len(rows) > MAX_ROWS:
         raise _bad("group", _("More than %(n)s groups. Filter first.", n=MAX_ROWS))

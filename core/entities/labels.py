@@ -40,15 +40,13 @@ def reference_ids(
         for field in fields
         if isinstance(field.type, (t.Reference, t.References, t.File))
     ]
-    if not targets:
-        return found
-    for row in rows:
-        for name, entity in targets:
-            value = row.get(name)
-            if isinstance(value, list):
-                found.setdefault(entity, set()).update(value)
-            elif isinstance(value, int):
-                found.setdefault(entity, set()).add(value)
+    rows = list(rows) if targets else ()
+    for name, entity in targets:
+        values = [row.get(name) for row in rows]
+        ids = {value for value in values if isinstance(value, int)}
+        ids.update(*(value for value in values if isinstance(value, list)))
+        if ids:
+            found.setdefault(entity, set()).update(ids)
     return found
 
 
@@ -77,7 +75,7 @@ def _entity_labels(uow: UnitOfWork, spec: EntitySpec, ids: set[int]) -> dict[int
         chunk = missing[start : start + 900]
         memo.update(dict.fromkeys(chunk))
         memo.update(_read(uow, spec, chunk))
-    if shared and missing and not uow.write:
+    if shared and missing and uow.sees_what_holds:
         kept.update({(name, key): label for key in missing if (label := memo[key]) is not None})
     return {key: label for key in ids if (label := memo[key]) is not None}
 

@@ -44,7 +44,8 @@ def _set_departments(
 
 
 def _departments(uow: UnitOfWork, people: set[Any]) -> dict[int, int | None]:
-    known: dict[int, int | None] = uow.memo.setdefault("departments of people", {})
+    kept = uow.access.memo if uow.sees_what_holds else uow.memo
+    known: dict[int, int | None] = kept.setdefault("departments of people", {})
     missing = sorted(people - known.keys() - {None})
     if missing:
         users = uow.snapshot.installed_entities["user"].table

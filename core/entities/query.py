@@ -21,17 +21,24 @@ from sqlalchemy import (
     func,
     or_,
     select,
-    union_all,
 )
 
 from core.db.bulk import one_of
+from core.db.types import as_read
 from core.entities.conditions import parse_condition
 from core.entities.conditions_sql import condition_sql, like_pattern, matches
 from core.entities.labels import Labels, reference_ids, resolve_labels
 from core.entities.lines import load_lines
 from core.entities.masking import mask_value
 from core.entities.paging import SortKey, after_cursor, make_cursor, parse_sort
-from core.entities.scope import living, may_use, require, scope_alternatives, scope_clause
+from core.entities.scope import (
+    living,
+    may_use,
+    plainly_within,
+    require,
+    scope_alternatives,
+    scope_clause,
+)
 from core.entities.values import is_text
 from core.entities.writing import is_key, load_links
 from core.errors import Invalid, NotFound, Problem
@@ -105,8 +112,7 @@ class Record:
 
 def visible(uow: UnitOfWork, spec: EntitySpec) -> tuple[FieldSpec, ...]:
     """The fields that the actor may see, masked ones included."""
-    access = uow.actor.access(spec)
-    return tuple(item for item in spec if access.can_see(item))
+    return uow.actor.access(spec).visible
 
 
 def page(uow: UnitOfWork, entity: str, query: ListQuery) -> Page:
@@ -120,9 +126,11 @@ def page(uow: UnitOfWork, entity: str, query: ListQuery) -> Page:
     fields = _chosen(uow, spec, query.fields)
     limit = max(1, min(query.limit, MAX_LIMIT))
     keys = _order(uow, spec, query)
-    where = conditions(uow, spec, query)
     further = [after_cursor(uow, spec, keys, query.after)] if query.after else []
     wanted = _first_of_each_alternative(uow, spec, query, keys, further, limit + 1)
+    where = []
+    if wanted is None or query.count != "none":
+        where = conditions(uow, spec, query)
     statement = _columns(uow, spec, fields, keys)
     statement = statement.where(*where, *further) if wanted is None else statement.where(wanted)
     statement = statement.order_by(*(key.order() for key in keys)).limit(_literal(limit + 1))
@@ -143,8 +151,8 @@ def get(uow: UnitOfWork, entity: str, record_id: int, *, archived: bool | None =
     spec = uow.entity(entity)
     require(uow, spec, "read")
     fields = visible(uow, spec)
-    row = None
-    if is_key(record_id):
+    row = _just_made(uow, spec, record_id) if archived is False else None
+    if row is None and is_key(record_id):
         statement = _columns(uow, spec, fields, ()).where(spec.table.c.id == record_id)
         statement = statement.where(*_living(uow, spec, archived))
         if (clause := scope_clause(uow, spec, "read")) is not None:
@@ -164,6 +172,21 @@ def get(uow: UnitOfWork, entity: str, record_id: int, *, archived: bool | None =
     record = Record(spec, fields, values, labels)
     _attach_lines(uow, record)
     return record
+
+
+def _just_made(uow: UnitOfWork, spec: EntitySpec, key: int) -> dict[str, Any] | None:
+    """A record that this very transaction has made, as it would be read now; None for all others.
+
+    Whoever makes one is about to see it: what was written need not be asked for.
+    """
+    made = uow.made.get((spec.name, key))
+    if made is None or spec.scope is not None or not plainly_within(uow, spec, "read", (made,)):
+        return None
+    row, dialect = {item.name: made.get(item.name) for item in spec.stored}, uow.connection.dialect
+    for name, value in row.items():
+        if value is not None:
+            row[name] = as_read(spec.column(name).type, value, dialect)
+    return row
 
 
 def count(uow: UnitOfWork, entity: str, query: ListQuery) -> int:
@@ -254,7 +277,7 @@ def _literal(limit: int) -> ColumnElement[int]:
 
 def _rows(result: CursorResult[Any]) -> list[dict[str, Any]]:
     names = list(result.keys())
-    return [dict(zip(names, row, strict=True)) for row in result]
+    return [dict(zip(names, row, strict=True)) for row in result.all()]
 
 
 def _living(uow: UnitOfWork, spec: EntitySpec, archived: bool | None) -> list[ColumnElement[bool]]:
@@ -305,12 +328,9 @@ def _first_of_each_alternative(
         return None
     asked = [*_asked(uow, spec, query), *further]
     order = [key.order() for key in keys]
-    firsts = [
-        select(spec.table.c.id).where(*asked, one).order_by(*order).limit(_literal(limit))
-        for one in alternatives
-    ]
-    # SQLite wants a limited SELECT of a UNION to stand in a FROM.
-    return spec.table.c.id.in_(union_all(*(select(first.subquery().c.id) for first in firsts)))
+    key = spec.table.c.id
+    first = select(key).where(*asked).order_by(*order).limit(_literal(limit)).correlate(None)
+    return or_(*(key.in_(first.where(one)) for one in alternatives))
 
 
 def _search(uow: UnitOfWork, spec: EntitySpec, term: str) -> ColumnElement[bool]:

@@ -293,3 +293,4 @@ def _store(
     )
     values = [{"key_": row["id"], **{f"v_{name}": row[name] for name in columns}} for row in rows]
     uow.execute(statement, values)
+    uow.forget_made(spec.name, [row["id"] for row in rows])

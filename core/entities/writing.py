@@ -7,24 +7,23 @@ from collections.abc import Iterable, Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ARRAY, BigInteger, Table, bindparam, column, func, insert, select, update
+from sqlalchemy import ARRAY, BigInteger, Table, bindparam, column, func, select, update
 from sqlalchemy import table as table_
 from sqlalchemy.exc import IntegrityError
 
 from core.audit.recorder import record_changes
-from core.db.bulk import bulk_insert
+from core.db.bulk import bulk_insert, insert_into
 from core.entities.changes import Change
 from core.entities.computed import compute
 from core.entities.incoming import forget_readable, readable
 from core.entities.links import link_table
 from core.entities.recompute import follow
-from core.entities.scope import living, scope_clause
+from core.entities.scope import living, plainly_within, scope_clause
 from core.entities.sequences import next_numbers
 from core.errors import Forbidden, Invalid, NotFound, Problem
 from core.fields import EntitySpec, FieldSpec
 from core.fields import types as t
 from core.i18n import gettext as _
-from core.security.actor import SCOPES
 from core.security.delegation import note_deputy
 from core.work import events
 from core.work.uow import inserted_key
@@ -144,6 +143,7 @@ def write_rows(uow: UnitOfWork, changes: Sequence[Change]) -> None:
     if not changes:
         return
     spec, kind = changes[0].entity, changes[0].kind
+    uow.shapes_access |= spec.shapes_access
     try:
         if kind == "create":
             _number(uow, spec, changes)
@@ -151,6 +151,7 @@ def write_rows(uow: UnitOfWork, changes: Sequence[Change]) -> None:
         else:
             _update(uow, spec, changes)
             forget_readable(uow)
+            uow.forget_made(spec.name, [change.id for change in changes])
         for field in spec.detached:
             if isinstance(field.type, t.References):
                 _write_links(uow, spec, field, changes)
@@ -180,12 +181,15 @@ def _insert(uow: UnitOfWork, spec: EntitySpec, changes: Sequence[Change]) -> Non
     if len(changes) == 1:
         after = changes[0].after
         row = {f.column: after.get(f.name) for f in spec.stored if f.name != "id"}
-        keys: Sequence[int] = [inserted_key(uow.execute(insert(table).values(row)))]
+        made = uow.execute(insert_into(table, wants_key=True), row)
+        keys: Sequence[int] = [inserted_key(made)]
     else:
         keys = _next_keys(uow, table, len(changes))
     for change, key in zip(changes, keys, strict=True):
         change.id = change.after["id"] = key
-    if len(changes) > 1:
+    if len(changes) == 1:
+        uow.made[spec.name, keys[0]] = changes[0].after
+    else:
         values = itemgetter(*(field.name for field in spec.stored))
         columns = [field.column or field.name for field in spec.stored]
         bulk_insert(uow.connection, table, columns, [values(change.after) for change in changes])
@@ -268,7 +272,8 @@ def check_reach(uow: UnitOfWork, changes: Sequence[Change], action: str) -> None
     is rolled back with the exception.
     """
     spec = changes[0].entity
-    if uow.actor.is_system or _plainly_within(uow, changes, action):
+    written = (change.after for change in changes)
+    if uow.actor.is_system or plainly_within(uow, spec, action, written):
         return
     clause = scope_clause(uow, spec, action)
     if clause is None:
@@ -285,21 +290,6 @@ def check_reach(uow: UnitOfWork, changes: Sequence[Change], action: str) -> None
                     "You may not create this record: it would not be among the records you reach."
                 )
             )
-
-
-def _plainly_within(uow: UnitOfWork, changes: Sequence[Change], action: str) -> bool:
-    """True when the commonest scopes already say yes without asking the database."""
-    spec, actor = changes[0].entity, uow.actor
-    access = actor.access(spec)
-    if uow.runtime.plugins.has("scope_query", uow.snapshot.enabled) or spec.parent_field:
-        return False
-    if access.is_unlimited(action):
-        return True
-    scopes = access.scopes.get(action, ())
-    if not any(isinstance(scope, str) and scope in SCOPES for scope in scopes):
-        return False
-    key = "owner" if spec.owned else "created_by"
-    return all(change.after.get(key) == actor.user_id for change in changes)
 
 
 def run_after(uow: UnitOfWork, changes: Sequence[Change]) -> None:

@@ -36,6 +36,7 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(self), microphone=(), geolocation=(self)",
+    "Cache-Control": "no-store",
 }
 
 
@@ -125,11 +126,12 @@ def check_policies(app: Flask) -> None:
 
 def add_headers(response: Response) -> Response:
     """The headers of every answer, errors and downloads included."""
+    set_already = {name.lower() for name, _value in response.headers}
     for name, value in HEADERS.items():
-        response.headers.setdefault(name, value)
+        if name.lower() not in set_already:
+            response.headers.add(name, value)
     if request.is_secure:
         response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
-    response.headers.setdefault("Cache-Control", "no-store")
     if "request_id" in g:
         response.headers["X-Request-Id"] = g.request_id
     return response

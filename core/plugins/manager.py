@@ -23,6 +23,8 @@ __all__ = ["Contribution", "HookFailed", "PluginManager"]
 
 log = logging.getLogger("dougong.plugins")
 T = TypeVar("T")
+#: (plugin, function)
+_Implementation = tuple[str, Callable[..., Any]]
 
 
 class HookFailed(Exception):
@@ -51,6 +53,8 @@ class PluginManager:
         self.manifests = discovery.manifests
         self.loaded: dict[str, Manifest] = {}
         self.held_back: dict[str, str] = dict(discovery.held_back)
+        #: Who implements a hook among those enabled: asked some twenty times in each request.
+        self._kept: dict[tuple[str, frozenset[str] | None], tuple[_Implementation, ...]] = {}
         #: Hooks that fail while the suite runs; see `core.plugins.failures`.
         self.failures = Failures()
         order, refused = load_order(discovery.manifests, core_version=core_version)
@@ -74,6 +78,7 @@ class PluginManager:
             self.hold_back(manifest.name, f"{type(error).__name__}: {error}")
             return
         self.loaded[manifest.name] = manifest
+        self._kept.clear()
 
     def _check_hook_names(self, module: ModuleType) -> None:
         known = set(hookspecs.hook_names())
@@ -86,6 +91,7 @@ class PluginManager:
         self.held_back[name] = reason
         if self.loaded.pop(name, None):
             self._pluggy.unregister(name=name)
+            self._kept.clear()
         for other in list(self.loaded.values()):
             if name in other.depends:
                 self.hold_back(other.name, f"needs the plugin {name}, which is held back")
@@ -93,6 +99,7 @@ class PluginManager:
     def register_builtin(self, module: ModuleType, name: str) -> None:
         """Add hooks of the core itself; they always count."""
         self._pluggy.register(module, name=name)
+        self._kept.clear()
 
     # Calling
 
@@ -178,16 +185,22 @@ class PluginManager:
 
     def has(self, hook: str, enabled: frozenset[str]) -> bool:
         """True when somebody enabled implements ``hook``: lets hot paths skip the work of asking."""
-        return any(True for _ in self._implementations(hook, enabled))
+        return bool(self._implementations(hook, enabled))
 
     def implementations(self, hook: str) -> Iterator[tuple[str, Callable[..., Any]]]:
         """(plugin, function) of all installed plugins, in plugin order."""
-        return self._implementations(hook, None)
+        return iter(self._implementations(hook, None))
 
     def _implementations(
         self, hook: str, enabled: frozenset[str] | None
-    ) -> Iterator[tuple[str, Callable[..., Any]]]:
+    ) -> tuple[_Implementation, ...]:
         """(plugin, function), in plugin order and never in call order."""
+        kept = self._kept.get((hook, enabled))
+        if kept is None:
+            kept = self._kept[hook, enabled] = tuple(self._find(hook, enabled))
+        return kept
+
+    def _find(self, hook: str, enabled: frozenset[str] | None) -> Iterator[_Implementation]:
         found = {
             impl.plugin_name: impl.function
             for impl in getattr(self._pluggy.hook, hook).get_hookimpls()

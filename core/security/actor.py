@@ -95,6 +95,8 @@ class EntityAccess:
 
     scopes: Mapping[str, tuple[Scope, ...]]
     fields: Mapping[str, FieldAccess]
+    #: The fields that are shown at all, masked ones included.
+    visible: tuple[FieldSpec, ...] = ()
 
     def may(self, action: str) -> bool:
         """True when some role grants the action on some rows."""
@@ -210,7 +212,8 @@ class Actor:
             item.name: FieldAccess.WRITE if everything else self._field(spec, item) for item in spec
         }
         scopes = _ScopesByAction(lambda action: self._scopes(spec, action))
-        return EntityAccess(scopes, MappingProxyType(fields))
+        visible = tuple(item for item in spec if fields[item.name] > FieldAccess.HIDDEN)
+        return EntityAccess(scopes, MappingProxyType(fields), visible)
 
     def _scopes(self, spec: EntitySpec, action: str) -> tuple[Scope, ...]:
         if spec.parent_field is not None:

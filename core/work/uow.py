@@ -6,7 +6,7 @@ Only this module commits.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +17,7 @@ from sqlalchemy import Connection, CursorResult, Executable, FromClause, insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from core.db.bulk import insert_into
 from core.faults import fault
 from core.i18n import current_locale
 from core.work.events import Event
@@ -49,6 +50,8 @@ class UnitOfWork:
     """A transaction as a context: it commits when the block ends well and rolls back otherwise.
 
     ``write=False`` opens a read transaction, which refuses events and jobs and never commits.
+    ``after`` is an open unit of work that this one comes in place of: on PostgreSQL it goes on with
+    that one's transaction, which has compared the epoch already.
     """
 
     def __init__(
@@ -59,6 +62,7 @@ class UnitOfWork:
         origin: Origin,
         write: bool = True,
         connection: Connection | None = None,
+        after: UnitOfWork | None = None,
     ) -> None:
         self.runtime = runtime
         self.actor = actor
@@ -66,7 +70,12 @@ class UnitOfWork:
         self.write = write
         #: Answers kept for the length of the transaction, e.g. labels already looked up.
         self.memo: dict[Any, Any] = {}
+        #: Stored values by (entity, id) of records made one at a time, until they are written to again.
+        self.made: dict[tuple[str, int], Mapping[str, Any]] = {}
+        #: True once something was written that people's rights and names are worked out from.
+        self.shapes_access = False
         self._given = connection
+        self._after = after
         self._connection: Connection | None = None
         self._session: Session | None = None
         self._snapshot: Snapshot | None = None
@@ -77,6 +86,8 @@ class UnitOfWork:
     # Life
 
     def __enter__(self) -> Self:
+        if self._after is not None and self._take_over(self._after):
+            return self
         if self._given is not None:
             self._connection = self._given
         else:
@@ -89,6 +100,18 @@ class UnitOfWork:
             self._connection.close()
             raise
         return self
+
+    def _take_over(self, other: UnitOfWork) -> bool:
+        """Go on with the transaction of another unit of work, which ends without having ended it.
+
+        SQLite must be told at the beginning that a transaction writes: there the other one is ended.
+        """
+        if self.runtime.database.is_sqlite or other._session is not None:
+            other.__exit__(None, None, None)
+            return False
+        self._connection, other._connection = other._connection, None
+        self._snapshot, self._access = other._snapshot, other._access
+        return True
 
     def __exit__(
         self,
@@ -115,8 +138,13 @@ class UnitOfWork:
     @contextmanager
     def savepoint(self) -> Iterator[None]:
         """A part that can fail without the rest."""
-        with self.connection.begin_nested():
-            yield
+        made = dict(self.made)
+        try:
+            with self.connection.begin_nested():
+                yield
+        except BaseException:
+            self.made = made
+            raise
 
     @contextmanager
     def elevated(self) -> Iterator[Self]:
@@ -157,11 +185,19 @@ class UnitOfWork:
     def access(self) -> AccessCache:
         """What was worked out from people and roles at the epoch that this unit of work began with.
 
-        Only reading ones add to it: a writing one may see changes that are rolled back in the end.
+        Only those add to it for which `sees_what_holds` is true.
         """
         if self._access is None:
             raise RuntimeError("the unit of work is not open")
         return self._access
+
+    @property
+    def sees_what_holds(self) -> bool:
+        """True while this transaction sees of people, roles and the like what all others see.
+
+        Once it has written some itself, what it sees may be rolled back in the end.
+        """
+        return not self.shapes_access
 
     @property
     def clock(self) -> Clock:
@@ -202,6 +238,11 @@ class UnitOfWork:
         """Run one statement in the transaction."""
         return self.connection.execute(statement, parameters)
 
+    def forget_made(self, entity: str, ids: Iterable[int | None]) -> None:
+        """These records are no longer what they were made as."""
+        for key in ids if self.made else ():
+            self.made.pop((entity, key or 0), None)
+
     def refresh(self) -> None:
         """Take the structure anew after this transaction itself has changed it.
 
@@ -215,16 +256,15 @@ class UnitOfWork:
         """Put an event into the outbox, in this transaction; subscribers see it after the commit."""
         self._require_write()
         payload = event.payload()
-        self.execute(
-            insert(event_table).values(
-                type=event.name,
-                entity=payload.get("entity"),
-                payload=payload,
-                actor_id=self.actor.user_id,
-                at=self.now(),
-                state="new",
-            )
-        )
+        values = {
+            "type": event.name,
+            "entity": payload.get("entity"),
+            "payload": payload,
+            "actor_id": self.actor.user_id,
+            "at": self.now(),
+            "state": "new",
+        }
+        self.execute(insert_into(event_table), values)
         self._wake = True
 
     def enqueue(

@@ -56,7 +56,7 @@ def pools_of(uow: UnitOfWork) -> Mapping[int, Pool]:
     department at or below a member department, or because the pool is open to everybody."""
     # The limits of some come from the settings, which the structure's epoch stands for.
     key = ("pools of", uow.actor.user_id, uow.snapshot.structure)
-    kept = uow.memo if uow.write else uow.access.memo
+    kept = uow.access.memo if uow.sees_what_holds else uow.memo
     if key not in kept:
         kept[key] = _read_pools(uow)
     found: Mapping[int, Pool] = kept[key]
