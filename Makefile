@@ -44,7 +44,7 @@ test-long: $(VENV)/installed-dev
 # slows everything down, so whether tests pass is not decided here.
 coverage: $(VENV)/installed-dev
 	rm -f .coverage .coverage.*
-	-$(SERVICES) $(BIN)/python -m pytest -n 2 --dist loadgroup -m "not long and not browser" -q \
+	-$(SERVICES) $(BIN)/python -m pytest -n 2 --dist loadgroup -m "not long and not browser" -qq \
 	  --cov=core --cov-branch --cov-report=json:.coverage.json
 	$(BIN)/python tools/coverage_floor.py .coverage.json
 
