@@ -64,3 +64,8 @@ def test_with_whom_and_until_when(owner, deal, make_person, client, bearer, want
     answer = client.post(path, json=body, headers=bearer(owner))
     assert answer.status_code == 422
     assert [error["field"] for error in answer.get_json()["errors"]] == [field]
+
+
+def test_a_share_that_is_not_there_cannot_be_ended(owner, deal, client, bearer):
+    path = f"/api/v1/records/oracle_deal/{deal}/shares/{10**6}"
+    assert client.delete(path, headers=bearer(owner)).status_code == 404
