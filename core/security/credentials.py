@@ -42,6 +42,7 @@ def set_password(
     if not is_own and not uow.actor.manages_security:
         raise Forbidden(_("Only administrators set the passwords of others."))
     _check(uow, password, email, name)
+    lock_account(uow, user_id)  # a form that is sent twice at once sets it once after the other
     stored = _stored(uow, user_id)
     kept = get_setting(uow, "core_sign_in", "password_history")
     earlier = [stored.password, *(stored.previous or ())] if stored else []
