@@ -316,13 +316,8 @@ def _renew_paths(uow: UnitOfWork, changes: Sequence[Change]) -> None:
         return paths[key]
 
     moved = [{"key": row.id, "new": path(row.id)} for row in rows if path(row.id) != row.path]
-    if moved:
-        uow.execute(
-            update(table)  # type: ignore[arg-type]
-            .where(table.c.id == bindparam("key"))
-            .values(path=bindparam("new")),
-            moved,
-        )
+    renew = update(table).where(table.c.id == bindparam("key"))  # type: ignore[arg-type]
+    uow.execute(renew.values(path=bindparam("new")), moved)
     for change in changes:
         change.after["path"] = paths[change.id]
 
