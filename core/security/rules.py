@@ -316,8 +316,9 @@ def _renew_paths(uow: UnitOfWork, changes: Sequence[Change]) -> None:
         return paths[key]
 
     moved = [{"key": row.id, "new": path(row.id)} for row in rows if path(row.id) != row.path]
-    renew = update(table).where(table.c.id == bindparam("key"))  # type: ignore[arg-type]
-    uow.execute(renew.values(path=bindparam("new")), moved)
+    if moved:  # none, when a path that was wrong had been that of the new place
+        renew = update(table).where(table.c.id == bindparam("key"))  # type: ignore[arg-type]
+        uow.execute(renew.values(path=bindparam("new")), moved)
     for change in changes:
         change.after["path"] = paths[change.id]
 

@@ -6,7 +6,7 @@ import random
 import threading
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from core.entities import service
 from core.errors import Invalid, Refusal
@@ -94,6 +94,20 @@ def test_paths_follow_any_number_of_moves_at_once(unit_of_work, make):
         assert _paths(unit_of_work) == expected
     assert moved > 3
     assert refused > 3
+
+
+def test_a_path_that_was_wrong_is_mended_by_the_next_move(unit_of_work, make):
+    a, b, c = make("A"), make("B"), make("C")
+    table = Department.__table__
+    with unit_of_work() as uow:
+        for key, wrong in ((b, f"/{a}/{b}/"), (c, "/")):
+            uow.execute(update(table).where(table.c.id == key).values(path=wrong))
+    _move(unit_of_work, {b: a})
+    assert _paths(unit_of_work) == {a: f"/{a}/", b: f"/{a}/{b}/", c: f"/{c}/"}
+    with unit_of_work() as uow:
+        uow.execute(update(table).where(table.c.id == b).values(path=f"/{b}/"))
+    _move(unit_of_work, {b: None})
+    assert _paths(unit_of_work)[b] == f"/{b}/"
 
 
 @pytest.mark.databases("sqlite", "postgresql")
