@@ -19,7 +19,6 @@ __all__ = [
     "currency_sign",
     "format_date",
     "format_datetime",
-    "format_file_size",
     "format_money",
     "format_number",
 ]
@@ -28,7 +27,6 @@ __all__ = [
 _ISO_LOCALE = "zh_CN"
 _DAY = "d MMM y"
 _MOMENT = "d MMM y, HH:mm"
-_UNITS = ("B", "KB", "MB", "GB", "TB")
 
 
 @cache
@@ -87,12 +85,3 @@ def format_datetime(value: datetime, zone: ZoneInfo) -> str:
     if name == _ISO_LOCALE:
         return f"{local:%Y-%m-%d %H:%M}"
     return babel_datetime(local, _MOMENT, locale=_locale(name))
-
-
-def format_file_size(size: int) -> str:
-    """A number of bytes in the largest unit that leaves at least one: ``3.4 MB``."""
-    amount, unit = Decimal(size), 0
-    while amount >= 1024 and unit < len(_UNITS) - 1:
-        amount, unit = amount / 1024, unit + 1
-    rounded = amount.quantize(Decimal(1) if unit == 0 or amount >= 100 else Decimal("0.1"))
-    return f"{format_number(rounded)} {_UNITS[unit]}"

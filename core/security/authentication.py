@@ -21,7 +21,7 @@ from core.errors import Forbidden, NotFound, Refusal
 from core.i18n import gettext as _
 from core.security import impersonation
 from core.security.actor import Actor
-from core.security.credentials import set_password
+from core.security.credentials import lock_account, set_password
 from core.security.devices import Browser, greet_device
 from core.security.directory import find_user, load_actor
 from core.security.models import credential_table, session_table
@@ -193,6 +193,7 @@ def change_password(uow: UnitOfWork, proof: Proof, password: str, browser: Brows
 
     API tokens stay: programs do not know the password. Raises `Invalid`, `SignInRefused`.
     """
+    lock_account(uow, proof.user_id)
     actor = accept(uow, proof)
     set_password(uow, proof.user_id, password, email=actor.email, name=actor.name)
     return open_session(uow, actor, browser)

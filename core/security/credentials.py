@@ -42,6 +42,7 @@ def set_password(
     if not is_own and not uow.actor.manages_security:
         raise Forbidden(_("Only administrators set the passwords of others."))
     _check(uow, password, email, name)
+    lock_account(uow, user_id)  # a form that is sent twice at once sets it once after the other
     stored = _stored(uow, user_id)
     kept = get_setting(uow, "core_sign_in", "password_history")
     earlier = [stored.password, *(stored.previous or ())] if stored else []
@@ -90,9 +91,13 @@ def change_is_due(uow: UnitOfWork, user_id: int) -> bool:
 
 
 def lock_account(uow: UnitOfWork, user_id: int) -> None:
-    """Let nobody else change how this person signs in until the transaction ends."""
+    """Let nobody else change how this person signs in until the transaction ends.
+
+    It comes before any lock of the credential. Records that refer to the person go on meanwhile.
+    """
     users = User.__table__
-    uow.execute(select(users.c.id).where(users.c.id == user_id).with_for_update())
+    found = select(users.c.id).where(users.c.id == user_id)
+    uow.execute(found.with_for_update(key_share=True))
 
 
 def account_version(uow: UnitOfWork, user_id: int) -> str:

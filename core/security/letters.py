@@ -82,12 +82,9 @@ def tell_new_device(context: JobContext, session_id: int) -> dict[str, int]:
     """Mail a person that somebody signed in as them with a browser not seen before."""
     runtime = context.runtime
     with UnitOfWork(runtime, SYSTEM, origin=_JOB, write=False) as uow:
-        row = uow.execute(
-            select(session_table).where(session_table.c.id == session_id)
-        ).one_or_none()
-        person = None if row is None else load_actor(uow, row.user_id)
-        if row is None or person is None:
-            return {"sent": 0}
+        row = uow.execute(select(session_table).where(session_table.c.id == session_id)).one()
+        person = load_actor(uow, row.user_id)
+        assert person is not None  # the job is theirs: none runs for who has left
         company = get_setting(uow, "core", "company_name")
         letter = _device_letter(person, row, company, runtime)
     runtime.mailer.send(letter)

@@ -40,6 +40,7 @@ from core.fields import (
 from core.i18n import lazy_gettext as _l
 
 __all__ = [
+    "LONGEST_PATH",
     "Absence",
     "Department",
     "Role",
@@ -50,6 +51,10 @@ __all__ = [
     "share_table",
     "sign_in_table",
 ]
+
+
+#: Characters that the path of a department has room for.
+LONGEST_PATH = 500
 
 
 class Department(Entity):
@@ -66,7 +71,9 @@ class Department(Entity):
         Reference("user"), label=_l("Head"), column="head_id", constraint=False
     )
     #: ``/1/4/``: the ids from the top to this one, so that "and all below" is one prefix.
-    path: Mapped[str | None] = field(Text(500), label=_l("Path"), readonly=True, index=True)
+    path: Mapped[str | None] = field(
+        Text(LONGEST_PATH), label=_l("Path"), readonly=True, index=True
+    )
 
 
 class Role(Entity):

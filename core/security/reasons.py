@@ -122,10 +122,8 @@ def reach_reasons(
 def _through_parent(uow: UnitOfWork, spec: EntitySpec, record_id: int, action: str) -> Reason:
     parent, asked = parent_of(uow, spec), parent_action(action)
     column = spec.column(spec.parent_field or "")
-    above = uow.execute(select(column).where(spec.table.c.id == record_id)).scalar_one_or_none()
+    above = uow.execute(select(column).where(spec.table.c.id == record_id)).scalar_one()
     text = _("The %(entity)s above it is within reach.", entity=str(parent.label))
-    if above is None:
-        return Reason(False, text)
     parts = [*right_reasons(uow, parent, asked), *reach_reasons(uow, parent, above, asked)]
     return Reason(all(part.holds for part in parts), text, tuple(parts))
 
@@ -184,9 +182,7 @@ def _words(spec: EntitySpec, scope: Scope) -> str:
 
 def _facts(uow: UnitOfWork, spec: EntitySpec, record_id: int) -> str:
     """Whose the record is."""
-    person = spec.table.c.get("owner_id" if spec.owned else "created_by")
-    if person is None:
-        return _("it belongs to nobody")
+    person = spec.table.c["owner_id" if spec.owned else "created_by"]
     columns = [person.label("person")]
     columns += [spec.table.c.department_id.label("department")] if spec.owned else []
     row = uow.execute(select(*columns).where(spec.table.c.id == record_id)).one()._mapping

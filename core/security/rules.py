@@ -9,18 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, and_, func, literal, or_, select, true, update
+from sqlalchemy import ColumnElement, and_, bindparam, func, or_, select, true, update
 
 from core.db.base import metadata
+from core.db.locks import take_turns
 from core.entities.changes import Change
 from core.entities.links import link_table, link_table_name
 from core.entities.scope import may, may_use, scope_clause
-from core.errors import Problem
+from core.errors import Problem, Refused
 from core.fields import EntitySpec, Reference, References
 from core.i18n import gettext as _
 from core.security.absences import validate_absences
 from core.security.actor import FIELD_ACCESS, SCOPES
-from core.security.models import Department, Role, User
+from core.security.models import LONGEST_PATH, Department, Role, User
 from core.security.sessions import revoke_sessions, revoke_tokens
 
 if TYPE_CHECKING:
@@ -99,7 +100,8 @@ def _ends_admin(change: Change) -> bool:
 
 
 def _keep_an_administrator(changes: Sequence[Change], uow: UnitOfWork) -> list[Problem]:
-    """Somebody must be able to administer after this."""
+    """Somebody must be able to administer after this, and after what others do at the same time."""
+    take_turns(uow.connection, "core.administrators")
     users, roles = User.__table__, Role.__table__
     links = metadata.tables[link_table_name("core_user", "roles")]
     admin_roles = set(uow.execute(select(roles.c.id).where(roles.c.is_admin)).scalars())
@@ -136,13 +138,27 @@ def _validate_departments(changes: Sequence[Change], uow: UnitOfWork) -> list[Pr
         if change.kind == "delete" and (held := _held_by(uow, change.id)):
             message = _("Not empty: %(what)s. Move them first.", what=", ".join(held))
             problems.append(change.problem("name", "in_use", message))
-        parent = change.after.get("parent")
-        if change.kind == "update" and parent is not None and change.changed("parent"):
-            path = _path(uow, parent)
-            if f"/{change.id}/" in path:
-                message = _("A department cannot lie below itself.")
-                problems.append(change.problem("parent", "circle", message))
+    moved = [change for change in changes if change.kind == "update" and change.changed("parent")]
+    if moved and not problems:
+        problems += _circles(moved, uow)
     return problems
+
+
+def _circles(moved: Sequence[Change], uow: UnitOfWork) -> Iterable[Problem]:
+    """Departments that would lie below themselves, with all that moves now and at the same time."""
+    take_turns(uow.connection, "core.departments")
+    table = Department.__table__
+    rows = uow.execute(select(table.c.id, table.c.parent_id))
+    above: dict[int | None, int | None] = {row.id: row.parent_id for row in rows}
+    above |= {change.id: change.after["parent"] for change in moved}
+    for change in moved:
+        passed, at = set(), above[change.id]
+        while at is not None and at not in passed:
+            passed.add(at)
+            at = above[at]
+        if change.id in passed:
+            message = _("A department cannot lie below itself.")
+            yield change.problem("parent", "circle", message)
 
 
 def _held_by(uow: UnitOfWork, department: int | None) -> list[str]:
@@ -255,9 +271,11 @@ def follow(changes: Sequence[Change], uow: UnitOfWork) -> None:
     """
     name = changes[0].entity.name
     if name == "department":
-        for change in changes:
-            if change.kind == "create" or change.changed("parent"):
-                _move(uow, change)
+        if changes[0].kind == "create":
+            for change in changes:
+                _place(uow, change)
+        elif any(change.changed("parent") for change in changes):
+            _renew_paths(uow, changes)
     elif name == "user":
         gone = [change.id for change in changes if change.id is not None and _leaves(change)]
         changed = [change.id for change in changes if change.id is not None and _turns(change)]
@@ -276,20 +294,36 @@ def _turns(change: Change) -> bool:
     return change.kind == "update" and (_differs(change, "roles") or _differs(change, "email"))
 
 
-def _move(uow: UnitOfWork, change: Change) -> None:
-    table = Department.__table__
-    parent = change.after.get("parent")
-    new = f"{_path(uow, parent) if parent else '/'}{change.id}/"
-    old = change.before.get("path")
-    if old:
-        below = table.c.path.like(f"{old}%")
-        tail = func.substr(table.c.path, len(old) + 1)
-        uow.execute(update(table).where(below).values(path=literal(new).concat(tail)))  # type: ignore[arg-type]
-    else:
-        uow.execute(update(table).where(table.c.id == change.id).values(path=new))  # type: ignore[arg-type]
-    change.after["path"] = new
+def _place(uow: UnitOfWork, change: Change) -> None:
+    """Give a new department its path."""
+    table, parent = Department.__table__, change.after.get("parent")
+    above = select(table.c.path).where(table.c.id == parent)
+    path = _not_too_long(f"{uow.execute(above).scalar_one() if parent else '/'}{change.id}/")
+    uow.execute(update(table).where(table.c.id == change.id).values(path=path))  # type: ignore[arg-type]
+    change.after["path"] = path
 
 
-def _path(uow: UnitOfWork, department: int) -> str:
+def _renew_paths(uow: UnitOfWork, changes: Sequence[Change]) -> None:
+    """Work out all paths from who lies below whom: several departments may have moved at once."""
     table = Department.__table__
-    return uow.execute(select(table.c.path).where(table.c.id == department)).scalar_one() or "/"
+    rows = uow.execute(select(table.c.id, table.c.parent_id, table.c.path)).all()
+    above = {row.id: row.parent_id for row in rows}
+    paths: dict[int | None, str] = {None: "/"}
+
+    def path(key: int | None) -> str:
+        if key not in paths:
+            paths[key] = _not_too_long(f"{path(above[key])}{key}/")
+        return paths[key]
+
+    moved = [{"key": row.id, "new": path(row.id)} for row in rows if path(row.id) != row.path]
+    if moved:  # none, when a path that was wrong had been that of the new place
+        renew = update(table).where(table.c.id == bindparam("key"))  # type: ignore[arg-type]
+        uow.execute(renew.values(path=bindparam("new")), moved)
+    for change in changes:
+        change.after["path"] = paths[change.id]
+
+
+def _not_too_long(path: str) -> str:
+    if len(path) > LONGEST_PATH:
+        raise Refused(_("Departments do not lie that deep below each other."))
+    return path

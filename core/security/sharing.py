@@ -118,7 +118,7 @@ def shares_of(uow: UnitOfWork, entity: str, record_id: int) -> list[Share]:
 
 def levels_to_give(uow: UnitOfWork, spec: EntitySpec, record_id: int) -> tuple[str, ...]:
     """What the actor may share of a living record: `LEVELS`, ``("read",)`` or nothing."""
-    if not is_shareable(spec) or not spec.updatable:
+    if not _may_give(uow, spec):
         return ()
     table = spec.table
     mine = table.c.owner_id == uow.actor.user_id if spec.owned else false()
@@ -138,11 +138,17 @@ def offers_sharing(
 ) -> bool:
     """Whether a living record's page offers it: what one reaches by roles alone needs no asking."""
     actor = uow.actor
-    if not is_shareable(spec) or not spec.updatable:
+    if not _may_give(uow, spec):
         return False
     if actor.shared or actor.stands_in:
         return bool(levels_to_give(uow, spec, record["id"]))
     return can_update or (spec.owned and record.get("owner") == actor.user_id)
+
+
+def _may_give(uow: UnitOfWork, spec: EntitySpec) -> bool:
+    """True where records are shared at all, and by the actor: no token for reading shares anything."""
+    is_shared = is_shareable(spec) and spec.updatable
+    return is_shared and uow.actor.token_allows(spec.governed_by, "update")
 
 
 def _reached(uow: UnitOfWork, spec: EntitySpec, action: str) -> ColumnElement[bool]:

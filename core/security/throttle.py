@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Row, delete, select, update
 
-from core.security.locks import Counted, count_try, held_row
+from core.security.locks import count_try, held_row
 from core.security.models import lock_table, session_table, sign_in_table
 
 if TYPE_CHECKING:
@@ -92,7 +92,8 @@ def claim_try(uow: UnitOfWork, email: str, user_id: int | None, address: str) ->
         flows.append((_key(kind, email), flow))
     if wait := max(_seconds(row.blocked_until - uow.now()), _wait_of_flows(uow, flows[1:])):
         return Claim(wait)
-    counted = _count_for_lock(uow, email, user_id, place if is_known else "")
+    where = place if is_known else ""
+    counted = count_try(uow, _key("lock", email, where), user_id, where)
     if counted.wait:
         return Claim(counted.wait, is_locked=True)
     _count_at_place(uow, pair, row.failures + 1)
@@ -108,20 +109,15 @@ def claim_code(uow: UnitOfWork, user_id: int, address: str) -> Claim:
     """
     place = place_of(address)
     where = place if _was_here(uow, user_id, place) else ""
-    subject = f"code of {user_id}"
-    pair = _key("pair", subject, where)
+    pair = _key("code", str(user_id), where)
     row, _made = _locked(uow, pair)
     if wait := _seconds(row.blocked_until - uow.now()):
         return Claim(wait)
-    counted = _count_for_lock(uow, subject, user_id, where)
+    counted = count_try(uow, _key("code lock", str(user_id), where), user_id, where)
     if counted.wait:
         return Claim(counted.wait, is_locked=True)
     _count_at_place(uow, pair, row.failures + 1)
     return Claim(0, pair, (), counted.key, counted.locks)
-
-
-def _count_for_lock(uow: UnitOfWork, subject: str, user_id: int | None, place: str) -> Counted:
-    return count_try(uow, _key("lock", subject, place), user_id, place)
 
 
 def give_back(uow: UnitOfWork, claim: Claim) -> None:
