@@ -385,10 +385,15 @@ def _check_param_references(
     uow: UnitOfWork, verb: ActionSpec, checked: Mapping[str, Any]
 ) -> list[Problem]:
     from core.entities.incoming import readable
+    from core.files.service import unfit_upload
 
     problems = []
     for field in verb.params:
         value = checked.get(field.name)
+        if isinstance(field.type, t.File) and value is not None:
+            if problem := unfit_upload(uow, field.type, value):
+                problems.append(Problem(field.name, "file", problem))
+            continue
         if not isinstance(field.type, t.Reference) or value is None:
             continue
         if value not in readable(uow, field.type.entity, {value}):

@@ -19,7 +19,13 @@ from core.errors import Forbidden, Invalid, NotFound, Problem, Refused, TooLarge
 from core.fields import FieldSpec
 from core.fields import types as t
 from core.files.access import result_place
-from core.files.storage import FileMissing, FileTooLarge, safe_filename, sniff_media_type
+from core.files.storage import (
+    PICTURES,
+    FileMissing,
+    FileTooLarge,
+    safe_filename,
+    sniff_media_type,
+)
 from core.i18n import gettext as _
 
 if TYPE_CHECKING:
@@ -34,13 +40,13 @@ __all__ = [
     "open_file",
     "store_result",
     "store_upload",
+    "unfit_upload",
 ]
 
 LARGEST_UPLOAD = 50_000_000
 _HEAD = 4096
 _IN_CHUNK = 900
 _COPY_CHUNK = 1 << 20
-_PICTURES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 
 
 def store_upload(
@@ -62,7 +68,7 @@ def store_upload(
     stream.seek(-len(head), 1)
     if not head:
         raise Invalid(_("The file is empty."))
-    if pictures_only and sniff_media_type(head, safe_filename(filename)) not in _PICTURES:
+    if pictures_only and sniff_media_type(head, safe_filename(filename)) not in PICTURES:
         raise Invalid(_picture_wanted())
     return _keep(uow, stream, filename, max_bytes, {})
 
@@ -183,6 +189,15 @@ def attach_written(changes: Sequence[Change], uow: UnitOfWork) -> None:
         _tie(uow, {key: place for key, place in places.items() if rows[key].entity is None})
 
 
+def unfit_upload(uow: UnitOfWork, type_: t.File, file_id: int) -> str:
+    """Why the actor cannot hand over a file in answer to a question; nothing for an upload of theirs."""
+    row = _rows(uow, [file_id]).get(file_id)
+    theirs = uow.actor.user_id is None or (row is not None and row.created_by == uow.actor.user_id)
+    if row is None or row.entity is not None or not theirs:
+        return _("Upload the file here again: it is not yours to use in this place.")
+    return _unfit(type_, row)
+
+
 def _given(
     changes: Sequence[Change], fields: Sequence[FieldSpec]
 ) -> Iterator[tuple[Change, FieldSpec, int]]:
@@ -202,7 +217,7 @@ def _may_take(uow: UnitOfWork, change: Change, field: FieldSpec, row: Any) -> bo
 
 def _unfit(type_: t.FieldType, row: Any) -> str:
     assert isinstance(type_, t.File)
-    if isinstance(type_, t.Image) and row.media_type not in _PICTURES:
+    if isinstance(type_, t.Image) and row.media_type not in PICTURES:
         return _picture_wanted()
     if row.size > type_.max_bytes:
         return _("The file is larger than %(size)s MB.", size=type_.max_bytes // 1_000_000)

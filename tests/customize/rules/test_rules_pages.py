@@ -108,6 +108,16 @@ def test_rules_are_weighed_told_and_put_into_force(make, browser, post):
 
 
 @pytest.mark.databases("sqlite")
+def test_the_page_asks_for_whom_a_rule_holds(rule, browser):
+    """Ticked it is skipped for who may not see; the page says so of the rules in force."""
+    asked = browser.get(f"{RULES}?check=1&validation=hours+%3E+1&unseen=1").get_data(as_text=True)
+    found = re.search(r'name="rules" value="([^"]*)"', asked)[1].replace("&#34;", '"')
+    assert json.loads(found) == {"validation": "hours > 1", "unseen": "skip"}
+    rule("hours", **json.loads(found))
+    assert re.search(r'name="unseen"[^>]*checked', browser.get(RULES).get_data(as_text=True))
+
+
+@pytest.mark.databases("sqlite")
 def test_what_is_wrong_is_said_beside_its_part(browser):
     answer = browser.get(f"{RULES}?check=1&validation=hours+%2B&minimum=5&maximum=1")
     page = answer.get_data(as_text=True)
