@@ -57,6 +57,8 @@ class Database:
             "json_deserializer": orjson.loads,
             "pool_size": pool_size,
             "max_overflow": pool_size,
+            # An error names the statement, and not whose telephone number it was about.
+            "hide_parameters": True,
         }
         if not self.is_sqlite:
             settings = (

@@ -81,9 +81,10 @@ def open_rules(uow: UnitOfWork, spec: EntitySpec, item: FieldSpec) -> Mapping[st
     bound = next((each for each in book.bound if each.rule.field is item), None) if book else None
     if bound is None:
         return {}
-    closed = {part for part in PARTS if part not in bound.tests or part in bound.blind}
+    broken = {part for part in PARTS if part not in bound.rule.tests}
+    closed = broken | bound.blind
     closed |= {"message"} if "validation" in closed else set()
-    closed |= {"unseen"} if closed else set()
+    closed |= {"unseen"} if bound.blind else set()
     return {key: value for key, value in bound.rule.rules.source.items() if key not in closed}
 
 

@@ -29,6 +29,7 @@ from core.entities.incoming import (
 from core.entities.lines import load_lines, write_lines
 from core.entities.ownership import default_owner, follow_owner
 from core.entities.scope import depends_on_values, require
+from core.entities.uploads import unfit_upload
 from core.entities.writing import (
     check_reach,
     load,
@@ -385,7 +386,6 @@ def _check_param_references(
     uow: UnitOfWork, verb: ActionSpec, checked: Mapping[str, Any]
 ) -> list[Problem]:
     from core.entities.incoming import readable
-    from core.files.service import unfit_upload
 
     problems = []
     for field in verb.params:

@@ -16,9 +16,9 @@ from typing import IO, Any, BinaryIO, Protocol, cast
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from core.faults import fault
+from core.fields.types import PICTURES
 
 __all__ = [
-    "PICTURES",
     "FileMissing",
     "FileTooLarge",
     "LocalStorage",
@@ -75,8 +75,6 @@ _ACTIVE_MARKS = (
     (re.compile(r"<[!/?a-z]", re.I), "text/html"),
 )
 _UNKNOWN = "application/octet-stream"
-#: Pictures that hold pixels and nothing that runs.
-PICTURES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 #: Control, format (invisible and direction-changing), surrogate, private and unassigned.
 _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _RESERVED = re.compile(r'[<>:"|?*;%]')

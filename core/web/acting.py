@@ -13,6 +13,7 @@ from core.entities.defaults import default_of
 from core.entities.form_fields import editable_fields
 from core.entities.forms import Control, control_for
 from core.entities.inputs import InputContext, from_input, is_given, read_input, to_input
+from core.entities.purging import purge, require_purge
 from core.entities.scope import require
 from core.entities.values import BadValue
 from core.errors import Invalid, NotFound, Problem, Refused
@@ -20,7 +21,7 @@ from core.fields import ActionSpec, EntitySpec, FieldSpec
 from core.fields import types as t
 from core.http.presenting import input_context, tell
 from core.http.rendering import render
-from core.http.requests import signed_in, unit_of_work
+from core.http.requests import requires, signed_in, unit_of_work
 from core.i18n import gettext as _
 from core.i18n import ngettext
 from core.web import blueprint
@@ -100,6 +101,44 @@ def restore_records(entity: str) -> Any:
         tell(ngettext("%(n)s record restored.", "%(n)s records restored.", len(ids)))
     if len(ids) == 1 and "bin" not in request.form:
         return redirect(url_for("web.show_record", entity=entity, record_id=ids[0]), 303)
+    return redirect(_back(spec), 303)
+
+
+@blueprint.post("/r/<entity>/purge")
+@requires("admin")
+def purge_records(entity: str) -> Any:
+    """Remove records from the recycle bin for good, once it is confirmed; for administrators."""
+    ids = _ids()
+    with unit_of_work(write="confirmed" in request.form) as uow:
+        spec = uow.entity(entity)
+        require_purge(uow, spec)
+        if not ids:
+            tell(_("Choose at least one record."), "warn")
+        elif "confirmed" not in request.form:
+            return render(
+                "core/records/act.html",
+                spec=spec,
+                title=_("Remove for good"),
+                text=_(
+                    "Nobody can get them back, but from a backup. Their lines and files go too."
+                ),
+                tone="bad",
+                names=[],
+                ids=ids,
+                context_controls=[],
+                errors=[],
+                message="",
+                action=url_for("web.purge_records", entity=entity),
+                back=_back(spec),
+            )
+        gone = purge(uow, entity, ids) if ids else []
+    if gone:
+        tell(ngettext("%(n)s record is gone.", "%(n)s records are gone.", len(gone)))
+    if kept := len(ids) - len(gone):
+        text = ngettext(
+            "%(n)s record stays: others name it.", "%(n)s records stay: others name them.", kept
+        )
+        tell(text, "warn")
     return redirect(_back(spec), 303)
 
 

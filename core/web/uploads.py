@@ -40,9 +40,7 @@ def keep_param_uploads(
     """The same for the form of a verb, whose inputs are ``param.<name>``."""
     files = {f"param.{item.name}": item for item in params if isinstance(item.type, t.File)}
     form, refused = _keep(uow, files.get)
-    return form, [
-        Problem(files[name].name, "file", message) for name, message in refused.items()
-    ]
+    return form, [Problem(files[name].name, "file", message) for name, message in refused.items()]
 
 
 def _keep(

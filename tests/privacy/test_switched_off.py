@@ -50,7 +50,9 @@ def test_columns_of_a_module_that_is_off(runtime, unit_of_work, admin_id):
         erase_person(uow, found)
     table = metadata.tables["dummy_plugin_specimen"].c
     with runtime.read_connection() as connection:
-        kept = connection.execute(select(table.dummy_extension_rating, table.dummy_extension_told_to))
+        kept = connection.execute(
+            select(table.dummy_extension_rating, table.dummy_extension_told_to)
+        )
         assert not any(MAIL in str(value) for row in kept for value in row)
     with unit_of_work(admin_id, write=False) as uow:
         assert query.get(uow, "specimen", mentioning).values["name"] == "乙"

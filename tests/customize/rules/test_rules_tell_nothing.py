@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 
 import pytest
@@ -103,10 +102,10 @@ def test_they_hold_for_who_may_not_see_unless_the_company_says_otherwise(answers
     ):
         assert free[attack][0] == 200
         status, text = held[attack]
-        (problem,) = json.loads(text)["errors"]
-        assert (status, problem["field"], problem["code"]) == (422, field, "refused_by_rule")
+        codes = re.findall(r'"field":"(\w*)","code":"(\w+)"', text)
+        assert (status, codes) == (422, [(field, "refused_by_rule")])
         assert "alpha" not in text
-    assert (held["saving the form"][0], free["saving the form"][0]) == (422, 302)
+    assert (held["saving the form"][0], free["saving the form"][0]) == (422, 303)
     assert "公司的规则" in held["saving the form"][1]
 
 
