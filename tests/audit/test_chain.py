@@ -245,7 +245,7 @@ def test_the_head_is_mailed_and_compared(
     assert letter["To"] == "auditor@example.com"
     text = letter.get_payload(decode=True).decode()
     seal, own = re.search(
-        r"^dougong audit verify --head (\d+):([0-9a-f]{64})$", text, re.M
+        r"^dougong audit verify --head (\d+):([0-9a-f]{64})\r?$", text, re.M
     ).groups()
     assert own == verify(chain).head
     assert verify(chain, noted=[(int(seal), own)]).holds
