@@ -39,7 +39,7 @@ SECRETS = {
         r"^\s*(?:export )?DOUGONG_SECRET_KEY=[\"']?[\w/+-]{32,}", re.M
     ),
     "password in an address": re.compile(
-        r"://[\w.-]+:(?!\.\.\.|PASSWORD)[^\s:@/{}$<]{8,}@(?!db/x)"
+        r"://[\w.-]+:(?!\.\.\.|(?i:password))[^\s:@/{}$<]{8,}@(?!db/x)"
     ),
 }
 
