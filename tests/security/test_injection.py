@@ -50,7 +50,7 @@ PAYLOADS = tuple(
 
 #: The same once more behind, before, within and beside what a careless filter would let pass.
 _WRAPPED = (
-    "{}", " {}", "{}--", "'{}'", '"{}"', "({})", "x,{}", "{}\x00", "%27{}", "/**/{}/**/", "title {}",
+    "{}", " {}", "{}--", "'{}'", '"{}"', "({})", "{}\x00", "%27{}", "/**/{}/**/",
 )  # fmt: skip
 MANY = tuple(dict.fromkeys(frame.replace("{}", text) for frame in _WRAPPED for text in PAYLOADS))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import itertools
 import os
 import re
 import threading
@@ -146,6 +147,25 @@ TRAVERSALS = [
     "ａb/cd/" + "a" * 28, "٠٠/٠٠/" + "٠" * 28, "ab//cd/" + "a" * 27, " ab/cd/" + "a" * 28,
     "file:///etc/passwd", "con", "incoming/x", "ab/cd/" + "a" * 14 + "/" + "a" * 13, "~/x", "C:\\x",
 ]  # fmt: skip
+
+
+def test_no_spelling_of_a_way_up_reaches_anything(store):
+    """I10: more than 200 spellings, as the key of a file and as the name of an upload."""
+    ups = ("..", "%2e%2e", "..;", "．．", "‥", "..%c0%ae", "%252e%252e", "\0..")
+    slashes = ("/", "\\", "%2f", "%5c", "／")
+    spellings = {
+        (up + slash) * depth + target
+        for up, slash, depth, target in itertools.product(
+            ups, slashes, (1, 3, 8), ("etc/passwd", "secret.key")
+        )
+    }
+    assert len(spellings) > 200
+    for spelling in spellings:
+        with pytest.raises(FileMissing):
+            store.open(spelling)
+        name = safe_filename(spelling)
+        assert not set(name) & set("/\\\0%"), spelling
+        assert name not in ("", ".", "..")
 
 
 @pytest.mark.parametrize("key", TRAVERSALS)
