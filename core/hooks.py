@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 from core.audit.definitions import audit_entry, event
 from core.audit.retention import AUDIT
 from core.audit.sealing import AUDIT_SEALED, SEAL_AUDIT
+from core.audit.telling import HEAD_SENT, SEND_HEAD
 from core.backup.scheduled import BACKUP, BACKUPS, BACKUPS_MADE, CHECK_BACKUP
 from core.customize.indexes import BUILD_INDEX
 from core.entities.changes import Change
 from core.entities.drafts import CLEAN_DRAFTS, DRAFTS_CLEANED
+from core.entities.purging import BIN, BINS_EMPTIED, EMPTY_BINS
 from core.entities.recompute_job import RECOMPUTE
 from core.errors import Problem
 from core.exchange.duplicates import follow_changes
@@ -70,7 +72,7 @@ def register_roles() -> Iterable[RoleTemplate]:
 
 @hookimpl
 def register_settings() -> Iterable[SettingsGroup]:
-    return [COMPANY, SECURITY, SIGN_IN, LIMITS, MODULES, AUDIT, JOBS, BACKUPS]
+    return [COMPANY, SECURITY, SIGN_IN, LIMITS, MODULES, AUDIT, BIN, JOBS, BACKUPS]
 
 
 @hookimpl
@@ -87,7 +89,8 @@ def register_jobs() -> Iterable[Job]:
     return [
         *(DELIVER, IMPORT, EXPORT, CLEAN_UPLOADS, CLEAN_DRAFTS, CLEAN_SIGN_INS, UNDO, RECOMPUTE),
         *(SEND_PASSWORD_LINK, TELL_NEW_DEVICE, TELL_SIGNED_IN_AS),
-        *(SEAL_AUDIT, BUILD_INDEX),
+        *(SEAL_AUDIT, SEND_HEAD, BUILD_INDEX),
+        EMPTY_BINS,
         CLEAN_JOBS,
         BACKUP,
         CHECK_BACKUP,
@@ -98,10 +101,12 @@ def register_jobs() -> Iterable[Job]:
 @hookimpl
 def register_schedules() -> Iterable[Schedule]:
     return [
+        BINS_EMPTIED,
         UPLOADS_CLEANED,
         DRAFTS_CLEANED,
         SIGN_INS_CLEANED,
         AUDIT_SEALED,
+        HEAD_SENT,
         JOBS_CLEANED,
         BACKUPS_MADE,
     ]

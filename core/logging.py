@@ -26,6 +26,8 @@ _SECRET_TEXT = re.compile(
        | (?P<user>://[^\s/:@]*:)[^\s/]+(?=@)""",
     re.I | re.X,
 )
+#: What PostgreSQL adds to an error: the values of the row.
+_VALUES = re.compile(r"^DETAIL: .*\n?", re.M)
 _LINE_BREAKS = re.compile("[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]+")
 _ESCAPED_BREAKS = {ord(c): f"\\u{ord(c):04x}" for c in "\x7f\x85\u2028\u2029"}
 #: What every record has; anything else was passed as ``extra``.
@@ -71,7 +73,8 @@ class JsonFormatter(logging.Formatter):
             "message": _LINE_BREAKS.sub(" ", _without_secrets(_message(record))),
         }
         if record.exc_info:
-            line["exception"] = _without_secrets(self.formatException(record.exc_info))
+            told = _VALUES.sub("", self.formatException(record.exc_info))
+            line["exception"] = _without_secrets(told)
         if record.stack_info:
             line["stack"] = _without_secrets(record.stack_info)
         text = orjson.dumps(line, default=str, option=orjson.OPT_NON_STR_KEYS).decode()

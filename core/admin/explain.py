@@ -9,10 +9,13 @@ from flask import request, url_for
 from core.admin import blueprint
 from core.admin.pickers import find_person, person_name
 from core.admin.role_matrix import granted_entities
+from core.entities.labels import resolve_labels
 from core.entities.scope import action_label
 from core.entities.service import actions_of
+from core.entities.suggest import find_by_words
 from core.errors import Refusal
 from core.fields import EntitySpec
+from core.http.presenting import reader_of
 from core.http.rendering import render
 from core.http.requests import requires, unit_of_work
 from core.i18n import gettext as _
@@ -26,14 +29,16 @@ from core.work.uow import UnitOfWork
 def explain_access() -> Any:
     """The form with what the address holds, and the answer when it is complete."""
     given = {name: request.args.get(name, "").strip()[:254] for name in
-             ("person", "person__label", "entity", "id", "field", "action")}  # fmt: skip
+             ("person", "person__label", "entity", "id", "id__label", "field", "action")}  # fmt: skip
     with unit_of_work() as uow:
         spec = uow.snapshot.entities.get(given["entity"])
         person, problem = _person(uow, given)
+        record, unclear = _record(uow, spec, given)
+        problem = problem or unclear
         answer: Explanation | None = None
-        if spec is not None and person is not None:
+        if spec is not None and person is not None and not problem:
             try:
-                answer = _answer(uow, person, spec, given)
+                answer = _answer(uow, person, spec, record, given)
             except Refusal as error:
                 problem = error.message
         return render(
@@ -42,6 +47,9 @@ def explain_access() -> Any:
             person=person,
             person_name=person_name(uow, person) if person is not None else given["person__label"],
             suggest_url=url_for("admin.suggest_people"),
+            record=record,
+            record_name=_named(uow, spec, record) or given["id__label"],
+            record_suggest_url=url_for("web.suggest", entity=spec.name) if spec else "",
             entities=[
                 (each.name, str(each.label_plural)) for each in granted_entities(uow.snapshot)
             ],
@@ -49,7 +57,7 @@ def explain_access() -> Any:
             actions=_actions(uow, spec),
             answer=answer,
             problem=problem,
-            record_url=_record_url(spec, given["id"]) if answer is not None else "",
+            record_url=_record_url(spec, record) if answer is not None else "",
         )
 
 
@@ -60,14 +68,43 @@ def _person(uow: UnitOfWork, given: dict[str, str]) -> tuple[int | None, str]:
         return None, _("Nobody, or more than one person, is called that.")
 
 
-def _answer(uow: UnitOfWork, person: int, spec: EntitySpec, given: dict[str, str]) -> Explanation:
-    key = given["id"].lstrip("#")
-    record_id = int(key) if key.isascii() and key.isdigit() and len(key) < 18 else None
+def _record(
+    uow: UnitOfWork, spec: EntitySpec | None, given: dict[str, str]
+) -> tuple[int | None, str]:
+    """The record chosen, else the one that a number or name means that was typed."""
+    typed = given["id__label"]
+    chosen = _number(given["id"])
+    # Without scripts another name may have been typed over that of the one chosen.
+    if spec is None or not typed or (chosen is not None and typed == _named(uow, spec, chosen)):
+        return chosen, ""
+    if (number := _number(typed)) is not None:
+        return number, ""
+    found = find_by_words(uow, spec, typed, reader_of(uow))
+    if len(found) != 1:
+        return None, _("No record, or more than one, is called that.")
+    return found[0], ""
+
+
+def _number(text: str) -> int | None:
+    key = text.lstrip("#")
+    return int(key) if key.isascii() and key.isdigit() and len(key) < 18 else None
+
+
+def _named(uow: UnitOfWork, spec: EntitySpec | None, record: int | None) -> str:
+    """What the field shows for a record; one that is deleted or gone is its number."""
+    if spec is None or record is None:
+        return ""
+    return resolve_labels(uow, {spec.name: {record}}).get(spec.name, {}).get(record, f"#{record}")
+
+
+def _answer(
+    uow: UnitOfWork, person: int, spec: EntitySpec, record: int | None, given: dict[str, str]
+) -> Explanation:
     return explain(
         uow,
         person,
         spec.name,
-        record_id,
+        record,
         field=given["field"] if given["field"] in spec else None,
         action=given["action"] or "read",
     )
@@ -82,7 +119,7 @@ def _actions(uow: UnitOfWork, spec: EntitySpec | None) -> list[tuple[str, str]]:
     return [(name, action_label(spec, name)) for name in names]
 
 
-def _record_url(spec: EntitySpec | None, key: str) -> str:
-    if spec is None or not key.isdigit():
+def _record_url(spec: EntitySpec | None, record: int | None) -> str:
+    if spec is None or record is None:
         return ""
-    return url_for("web.show_record", entity=spec.name, record_id=int(key))
+    return url_for("web.show_record", entity=spec.name, record_id=record)

@@ -29,6 +29,7 @@ from core.work.uow import UnitOfWork
 
 #: The parts that are conditions, each a group of rows in the address.
 CONDITIONS = ("visible_when", "required_when")
+_FLAGS = ("required", "unique", "unseen")
 _NUMBERS = ("min_length", "max_length")
 _TEXTS = ("default", "validation", "minimum", "maximum", "pattern")
 
@@ -96,7 +97,7 @@ def _stored(item: FieldSpec) -> _Editor:
         conditions[part] = _Condition(*found) if found else _Condition(kept=source[part])
     texts = {name: str(source.get(name, "")) for name in (*_TEXTS, *_NUMBERS)}
     texts |= {f"message_{code}": source.get("message", {}).get(code, "") for code in LOCALES}
-    flags = frozenset(name for name in ("required", "unique") if source.get(name))
+    flags = frozenset(name for name in _FLAGS if source.get(name))
     return _Editor(conditions, texts, flags)
 
 
@@ -116,13 +117,15 @@ def _sent(item: FieldSpec) -> _Editor:
         conditions[part] = _Condition(mode, read_rows(group), kept)
     names = (*_TEXTS, *_NUMBERS, *(f"message_{code}" for code in LOCALES))
     texts = {name: first.get(name, "").strip() for name in names}
-    return _Editor(conditions, texts, frozenset({"required", "unique"} & set(first)))
+    return _Editor(conditions, texts, frozenset({*_FLAGS} & set(first)))
 
 
 def _body(uow: UnitOfWork, spec: EntitySpec, item: FieldSpec, editor: _Editor) -> dict[str, Any]:
     """The form as the description that the service takes."""
     usable = filter_fields(uow, spec)
     body: dict[str, Any] = {flag: True for flag in editor.flags}
+    if body.pop("unseen", False):
+        body["unseen"] = "skip"
     for part, condition in editor.conditions.items():
         found = condition_of(condition.rows, usable, condition.mode)
         body[part] = condition.kept if found is None else found

@@ -18,6 +18,7 @@ from core.api.shapes import (
 )
 from core.customize.rules import make_rules
 from core.entities.field_rules import open_rules
+from core.entities.purging import is_purgeable
 from core.entities.query import MAX_LIMIT, visible
 from core.entities.rule_words import rule_sentences
 from core.entities.schema import read_schema, write_schema
@@ -157,6 +158,8 @@ def record_paths(uow: UnitOfWork, spec: EntitySpec) -> dict[str, dict[str, Schem
     if "delete" in allowed:
         add(one, "delete", _delete(spec))
         add(f"{one}/restore", "post", _restore(spec))
+        if is_purgeable(spec) and uow.actor.manages_security:
+            add(f"{one}/purge", "post", _purge(spec))
     for verb in allowed_verbs(uow, spec):
         add(f"{one}/actions/{verb.name}", "post", _act(spec, verb))
     return paths
@@ -370,6 +373,18 @@ def _restore(spec: EntitySpec) -> Schema:
         _("Take out of the recycle bin"),
         _ref(spec.name),
         parameters=(_id(), _key()),
+        errors=BODILESS,
+    )
+
+
+def _purge(spec: EntitySpec) -> Schema:
+    return _operation(
+        spec,
+        "purge",
+        _("Remove for good, out of the recycle bin"),
+        None,
+        status=204,
+        parameters=(_id(),),
         errors=BODILESS,
     )
 

@@ -25,12 +25,13 @@ from core.api.requests import (
 )
 from core.entities import query, service
 from core.entities.aggregate import aggregate
+from core.entities.purging import purge, require_purge
 from core.entities.query import MAX_LIMIT, ListQuery
 from core.entities.scope import require
-from core.errors import Conflict, Forbidden, NotFound, Problem
+from core.errors import Conflict, Forbidden, NotFound, Problem, Refused
 from core.fields import EntitySpec
 from core.fields import types as t
-from core.http.requests import actor, in_one_transaction, signed_in, unit_of_work
+from core.http.requests import actor, in_one_transaction, requires, signed_in, unit_of_work
 from core.i18n import gettext as _
 from core.work.uow import UnitOfWork
 
@@ -191,6 +192,18 @@ def restore_record(entity: str, record_id: int) -> Response:
 
     kept = write_once(work, again)
     return answer(kept.body.encode(), kept.status)
+
+
+@blueprint.post("/v1/records/<entity>/<record:record_id>/purge")
+@requires("admin")
+def purge_record(entity: str, record_id: int) -> Response:
+    """Remove a record that is in the recycle bin for good."""
+    arguments()
+    with unit_of_work() as uow:
+        require_purge(uow, uow.entity(entity))
+        if not purge(uow, entity, [record_id]):
+            raise Refused(_("Other records name this one; it stays."))
+    return Response(status=204)
 
 
 def read_back(uow: UnitOfWork, entity: str, record_id: int) -> dict[str, Any]:

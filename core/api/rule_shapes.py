@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from core.api.shapes import TEXT, listing, object_of
+from core.customize.rules import UNSEEN
 from core.entities.patterns import PATTERNS
 
 __all__ = ["BREACH", "RULES"]
@@ -28,6 +29,7 @@ RULES = object_of(
         "min_length": _LENGTH,
         "max_length": _LENGTH,
         "pattern": {"type": "string", "enum": list(PATTERNS)},
+        "unseen": {"type": "string", "enum": list(UNSEEN)},
     }
 )
 BREACH = object_of(rule=TEXT, count={"type": "integer"}, ids=listing({"type": "integer"}))

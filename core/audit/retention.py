@@ -12,7 +12,7 @@ from core.audit.sealing import TURN
 from core.audit.signing import sign
 from core.audit.tables import redaction_table, seal_table
 from core.db.locks import take_turns
-from core.fields import FieldSpec, Integer
+from core.fields import Email, FieldSpec, Integer
 from core.i18n import lazy_gettext as _l
 from core.plugins.contributions import SettingsGroup
 from core.security.actor import SYSTEM
@@ -33,6 +33,12 @@ AUDIT = SettingsGroup(
             Integer(minimum=1, maximum=100),
             _l("Keep entries for years"),
             help=_l("Empty: for ever. What is older is dropped; that it was there stays provable."),
+        ),
+        FieldSpec(
+            "head_to",
+            Email(),
+            _l("Mail the head of the chain to"),
+            help=_l("Each day, to somebody who does not run the server. Empty: to nobody."),
         ),
     ),
 )

@@ -3,7 +3,7 @@ anchors against both."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -71,13 +71,17 @@ class ChainReport:
 
 
 def verify(
-    runtime: Runtime, *, since: datetime | None = None, last: int | None = None
+    runtime: Runtime,
+    *,
+    since: datetime | None = None,
+    last: int | None = None,
+    noted: Sequence[tuple[int, str]] = (),
 ) -> ChainReport:
     """`examine_chain`, from one view of the database."""
     with runtime.read_connection() as connection:
         if not runtime.database.is_sqlite:
             connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
-        return examine_chain(runtime.config, connection, since=since, last=last)
+        return examine_chain(runtime.config, connection, since=since, last=last, noted=noted)
 
 
 def examine_chain(
@@ -86,8 +90,11 @@ def examine_chain(
     *,
     since: datetime | None = None,
     last: int | None = None,
+    noted: Sequence[tuple[int, str]] = (),
 ) -> ChainReport:
     """Compare everything.
+
+    ``noted`` are heads, (seal, hash), that somebody kept elsewhere, e.g. in mails.
 
     ``since`` and ``last`` leave out the entries of older batches: those sealed before that moment,
     or all but so many. Seals and anchors are always compared to the beginning.
@@ -96,6 +103,7 @@ def examine_chain(
     seals = connection.execute(select(*_HEAD).order_by(seal_table.c.id)).all()
     report.problems += _chain_problems(config, seals)
     report.problems += _anchor_problems(config, seals, report)
+    report.problems += _noted_problems(seals, noted)
     skipped = len(seals) - last if last is not None else 0
     for place, seal in enumerate(seals):
         if place >= skipped and (since is None or seal.at >= since):
@@ -137,10 +145,12 @@ def _anchor_problems(
     config: Config, seals: Sequence[Row[Any]], report: ChainReport
 ) -> Iterator[ChainProblem]:
     """A restored backup ends the claims of older anchors beyond it, and stays told for ever."""
-    hashes = {seal.id: seal.hash for seal in seals}
     claims: dict[int, str] = {}
     moment = ""
-    for number, anchor in enumerate(read_anchors(config), 1):
+    anchors = read_anchors(config)
+    if seals and not anchors:
+        yield ChainProblem("anchor", "there are seals, but the file of anchors is gone")
+    for number, anchor in enumerate(anchors, 1):
         if not anchor.genuine:
             yield ChainProblem("anchor", f"line {number} is not of this installation")
             continue
@@ -153,7 +163,14 @@ def _anchor_problems(
             claims = {seal: own for seal, own in claims.items() if seal <= anchor.seal}
         if anchor.seal:
             claims[anchor.seal] = anchor.hash
-    for seal, own in claims.items():
+    yield from _noted_problems(seals, claims.items())
+
+
+def _noted_problems(
+    seals: Sequence[Row[Any]], noted: Iterable[tuple[int, str]]
+) -> Iterator[ChainProblem]:
+    hashes = {seal.id: seal.hash for seal in seals}
+    for seal, own in noted:
         if seal not in hashes:
             yield ChainProblem("truncated", "it was anchored and is not there", seal)
         elif hashes[seal] != own:

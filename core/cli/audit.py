@@ -26,17 +26,25 @@ def audit() -> None:
     type=click.DateTime(["%Y-%m-%d"]),
     help="Leave out the entries of batches sealed before this day.",
 )
+@click.option("--head", "heads", multiple=True, metavar="SEAL:HASH", help="As it was mailed.")
 @as_json
-def verify(since: datetime | None, as_json: bool) -> None:
+def verify(since: datetime | None, heads: tuple[str, ...], as_json: bool) -> None:
     """Compare every entry with its seal, and the seals with the anchors; status 1 when one fails."""
     from core.audit.verifying import verify
 
     with open_runtime() as runtime:
         moment = since.replace(tzinfo=runtime.clock.timezone) if since else None
-        report = verify(runtime, since=moment)
+        report = verify(runtime, since=moment, noted=[_noted(head) for head in heads])
     emit(report.as_json(), _told(report), as_json=as_json)
     if not report.holds:
         raise SystemExit(1)
+
+
+def _noted(head: str) -> tuple[int, str]:
+    seal, _colon, own = head.strip().partition(":")
+    if not seal.isdecimal() or len(own) != 64:
+        raise click.UsageError("a head is the number of a seal, a colon, and its hash")
+    return int(seal), own
 
 
 def _told(report: ChainReport) -> str:

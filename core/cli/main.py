@@ -15,7 +15,7 @@ from core.cli.development import dev
 from core.cli.modules import commands_of, plugin
 from core.cli.people import token, user
 from core.cli.privacy import privacy
-from core.cli.records import export, import_
+from core.cli.records import export, import_, purge
 from core.cli.running import serve, worker
 from core.cli.schema import schema
 from core.cli.searching import search
@@ -61,6 +61,7 @@ for command in (
     import_,
     export,
     search,
+    purge,
     audit,
     privacy,
     dev,

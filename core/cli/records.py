@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from core.cli.installation import acting, as_json, emit, open_runtime
+from core.cli.installation import acting, as_json, emit, open_runtime, system_work
 
-__all__ = ["export", "import_"]
+__all__ = ["export", "import_", "purge"]
 
 POLICIES = ("skip", "update", "create")
 
@@ -106,3 +106,23 @@ def export(
         actor = acting(runtime, email)
         rows = export_file(runtime, entity, file, actor=actor, filter=parsed)
     emit({"rows": rows, "file": str(file)}, f"{rows} → {file}", as_json=as_json)
+
+
+@click.command()
+@click.option("--older-than", required=True, metavar="DAYS", type=click.IntRange(0))
+@click.option("--entity", default="", metavar="NAME", help="Of these records only.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@as_json
+def purge(older_than: int, entity: str, yes: bool, as_json: bool) -> None:
+    """Remove for good what has been in the recycle bin for so many days, if nothing else names it."""
+    from core.entities.purging import empty_bins, require_purge
+    from core.i18n import gettext as _
+
+    with open_runtime() as runtime:
+        if entity:
+            with system_work(runtime, write=False) as uow:
+                require_purge(uow, uow.entity(entity))
+        if not yes:
+            click.confirm(_("Remove them for good?"), abort=True, err=True)
+        count = empty_bins(lambda: system_work(runtime), older_than, entity=entity)
+    emit({"purged": count}, _("%(n)s records are gone.", n=count), as_json=as_json)

@@ -87,6 +87,26 @@ def add_field(entity: str, file: Any, as_json: bool) -> None:
 
 @schema.command()
 @click.argument("entity")
+@click.argument("field")
+@click.argument("file", type=click.File(encoding="utf-8"), required=False)
+@as_json
+def rules(entity: str, field: str, file: Any, as_json: bool) -> None:
+    """Show the rules of a field; with FILE set them as a whole, as in PUT …/rules; - for stdin."""
+    from core.customize.ruling import ruled_field, set_rules
+    from core.entities.rule_words import rule_sentences
+
+    with open_runtime() as runtime, system_work(runtime, write=file is not None) as uow:
+        if file is not None:
+            set_rules(uow, entity, field, _object(file.read()))
+        spec = uow.entity(entity)
+        found = ruled_field(spec, field).rules
+        told = [] if found is None else rule_sentences(uow, spec, spec[field], found)
+        source = {} if found is None else dict(found.source)
+    emit({"rules": source, "told": told}, "\n".join(told) or "–", as_json=as_json)
+
+
+@schema.command()
+@click.argument("entity")
 @click.argument("field", required=False)
 @as_json
 def retire(entity: str, field: str | None, as_json: bool) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from core.customize.kinds import LocalText
 from core.entities.defaults import WORDS, compile_default
 from core.entities.patterns import PATTERNS
+from core.entities.rule_sets import PARTS
 from core.entities.rule_tests import compile_condition, compile_validation
 from core.entities.values import BadValue, check_value
 from core.errors import Invalid, Problem
@@ -22,12 +23,14 @@ from core.i18n import gettext as _
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
-__all__ = ["RULE_KEYS", "is_written", "make_rules", "read_rules", "takes"]
+__all__ = ["RULE_KEYS", "UNSEEN", "is_written", "make_rules", "read_rules", "takes"]
 
 RULE_KEYS = (
     "required", "required_when", "visible_when", "validation", "message", "default", "unique",
-    "minimum", "maximum", "min_length", "max_length", "pattern",
+    "minimum", "maximum", "min_length", "max_length", "pattern", "unseen",
 )  # fmt: skip
+#: What becomes of a rule that looks at something closed to whoever writes; the first by itself.
+UNSEEN = ("enforce", "skip")
 _NUMBER = t.Number(precision=36, scale=12)
 _MESSAGE_LENGTH = 200
 _UNIQUE = (t.Text, t.Integer, t.Number, t.Date, t.DateTime, t.Reference)
@@ -50,6 +53,8 @@ def read_rules(
         ends = [Decimal(reader.source[key]) for key in (low, high) if key in reader.source]
         if len(ends) == 2 and ends[0] > ends[1]:
             reader.wrong(high, "range", _("The largest is less than the smallest."))
+    if not any(part in reader.source for part in PARTS):
+        reader.source.pop("unseen", None)  # it looks at nothing
     if reader.problems:
         raise Invalid(_("Please correct what is marked."), reader.problems)
     return make_rules(field, reader.source)
@@ -71,6 +76,7 @@ def make_rules(field: FieldSpec, source: Mapping[str, Any]) -> FieldRules:
         min_length=source.get("min_length"),
         max_length=source.get("max_length"),
         pattern=source.get("pattern", ""),
+        skips_unseen=source.get("unseen") == "skip",
     )
 
 
@@ -91,6 +97,8 @@ def takes(field: FieldSpec, key: str) -> bool:
             return field.is_stored and isinstance(type_, _UNIQUE) and field.is_writable
         case "default" | "required_when":
             return field.is_stored and field.is_writable
+        case "unseen":
+            return True
         case "required":
             return field.is_writable and not isinstance(type_, t.Boolean)
     return field.is_writable or isinstance(type_, t.Computed)
@@ -232,6 +240,13 @@ class _Reader:
         else:
             self.source[key] = value
 
+    def unseen(self, key: str, value: Any) -> None:
+        """``enforce`` holds without a word too, and is not kept."""
+        if value not in UNSEEN:
+            self.wrong(key, "choice", _("Choose one of: %(choices)s.", choices=", ".join(UNSEEN)))
+        elif value != UNSEEN[0]:
+            self.source[key] = value
+
     def pattern(self, key: str, value: Any) -> None:
         if not isinstance(value, str) or value not in PATTERNS:
             allowed = ", ".join(PATTERNS)
@@ -253,4 +268,5 @@ _HOW: dict[str, Callable[[_Reader, str, Any], None]] = {
     "min_length": _Reader.length,
     "max_length": _Reader.length,
     "pattern": _Reader.pattern,
+    "unseen": _Reader.unseen,
 }

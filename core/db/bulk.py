@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 from sqlalchemy import (
     BigInteger,
-    Column,
+    ColumnClause,
     ColumnElement,
     Connection,
     Insert,
@@ -66,7 +66,7 @@ def bulk_insert(
 
 
 def one_of(
-    connection: Connection, column: Column[Any], numbers: Iterable[int]
+    connection: Connection, column: ColumnClause[Any], numbers: Iterable[int]
 ) -> ColumnElement[bool]:
     """``column IN (…)`` for any number of 64-bit numbers, which are sent as one value.
 

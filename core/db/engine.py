@@ -62,6 +62,8 @@ class Database:
             "max_overflow": pool_size,
             # The one used last has its pages and prepared statements at hand; others rest.
             "pool_use_lifo": True,
+            # An error names the statement, and not whose telephone number it was about.
+            "hide_parameters": True,
         }
         if not self.is_sqlite:
             settings = (

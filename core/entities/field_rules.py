@@ -1,14 +1,17 @@
 """The rules of fields as the one door asks them: for one actor, a batch of changes at a time.
 
-A rule never tells what its reader may not see: one that looks at a field or a record closed to whoever
-writes is not asked of what they write, so that no refusal hangs on it.
+A rule may look at a field or a record that is closed to whoever writes. It holds all the same, and
+its refusal says no more than that a rule refuses; or, where its author chose so (``unseen: "skip"``),
+it is not asked of them, so that nothing they are answered hangs on it. Forms never ask such a rule.
+docs/adr/0010.
 """
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
@@ -36,7 +39,12 @@ __all__ = [
     "open_rules",
 ]
 
+log = logging.getLogger("dougong.rules")
 _IN_CHUNK = 900
+#: The code of a refusal that tells no reason.
+BLIND = "refused_by_rule"
+#: The parts that decide whether a field must be filled in.
+_OF_REQUIRED = ("visible_when", "required_when")
 
 
 @dataclass(frozen=True)
@@ -73,8 +81,10 @@ def open_rules(uow: UnitOfWork, spec: EntitySpec, item: FieldSpec) -> Mapping[st
     bound = next((each for each in book.bound if each.rule.field is item), None) if book else None
     if bound is None:
         return {}
-    closed = {part for part in PARTS if part not in bound.tests}
+    broken = {part for part in PARTS if part not in bound.rule.tests}
+    closed = broken | bound.blind
     closed |= {"message"} if "validation" in closed else set()
+    closed |= {"unseen"} if bound.blind else set()
     return {key: value for key, value in bound.rule.rules.source.items() if key not in closed}
 
 
@@ -86,26 +96,39 @@ class _View:
     """A record as rules see it."""
 
     values: Mapping[str, Any]
-    #: References to records that the actor may not see: what hangs on those is not asked.
+    #: References to records that the actor may not see.
     closed: frozenset[str] = frozenset()
+    #: Shown to the actor while they fill in: what is closed to them decides nothing here.
+    in_form: bool = False
 
 
 @dataclass(frozen=True, eq=False)
 class _Bound:
-    """One rule, with those of its tests that may be asked for the actor."""
+    """One rule, with those of its tests that are asked of the actor."""
 
     rule: Rule
     tests: Mapping[str, tuple[RuleTest, Ask]]
+    #: The parts that look at fields closed to the actor.
+    blind: Set[str]
 
     def holds(self, part: str, view: _View, unknown: Set[str] = frozenset()) -> bool | None:
-        """Whether the part's test holds; None where there is none or it may not be asked."""
+        """Whether the part's test holds; None where there is none or it is not asked."""
         found = self.tests.get(part)
         if found is None:
             return None
         test, ask = found
-        if not (test.own.isdisjoint(unknown) and test.through.isdisjoint(view.closed)):
+        if not test.own.isdisjoint(unknown):
+            return None
+        if (view.in_form or self.rule.rules.skips_unseen) and self.is_blind(part, view):
             return None
         return ask(view.values)
+
+    def is_blind(self, part: str, view: _View) -> bool:
+        """True when a part that is there looks at what the actor may not see."""
+        found = self.tests.get(part)
+        return found is not None and (
+            part in self.blind or not found[0].through.isdisjoint(view.closed)
+        )
 
     def applies(self, view: _View, unknown: Set[str] = frozenset()) -> bool:
         return self.holds("visible_when", view, unknown) is not False
@@ -133,22 +156,22 @@ class _Book:
 
     def __init__(self, uow: UnitOfWork, spec: EntitySpec, rules: EntityRules) -> None:
         self.uow, self.spec, self.rules, self.actor = uow, spec, rules, uow.actor
-        self.bound = [
-            _Bound(
-                rule,
-                {
-                    part: (test, test.bind(uow))
-                    for part, test in rule.tests.items()
-                    if all(may_use(uow, owner, item) for owner, item in test.uses)
-                },
-            )
-            for rule in rules.rules
-        ]
+        self.bound = [self._bind(rule) for rule in rules.rules]
         self.behind: dict[str, set[str]] = defaultdict(set)
         for bound in self.bound:
             for test, _ask in bound.tests.values():
                 for reference, name in test.behind:
                     self.behind[reference].add(name)
+
+    def _bind(self, rule: Rule) -> _Bound:
+        blind = {
+            part
+            for part, test in rule.tests.items()
+            if not all(may_use(self.uow, owner, item) for owner, item in test.uses)
+        }
+        asked = rule.tests.keys() - (blind if rule.rules.skips_unseen else set())
+        tests = {part: (rule.tests[part], rule.tests[part].bind(self.uow)) for part in asked}
+        return _Bound(rule, tests, blind)
 
     # Writing
 
@@ -162,13 +185,19 @@ class _Book:
         unknown: dict[int, set[str]] = defaultdict(set)
         for item, name in wrong:
             unknown[item].add(name)
-        return [
+        found = [
             problem
             for change, view, old in zip(changes, after, before, strict=True)
             for bound in self.bound
             if bound.rule.field.name not in unknown[change.item]
             for problem in self._problems(bound, change, view, old, unknown[change.item])
         ]
+        if blind := sum(problem.code == BLIND for problem in found):
+            log.warning(
+                "%s: rules refused person %s %s changes for what they may not see",
+                *(self.spec.name, self.uow.actor.user_id, blind),
+            )
+        return found
 
     def _withdraw_defaults(self, changes: Sequence[Change], views: list[_View]) -> None:
         for bound in self.bound:
@@ -180,7 +209,7 @@ class _Book:
                     continue
                 blank = False if isinstance(item.type, t.Boolean) else None
                 change.after[item.name] = blank
-                views[place] = _View({**view.values, item.name: blank}, view.closed)
+                views[place] = replace(view, values={**view.values, item.name: blank})
 
     def _problems(
         self, bound: _Bound, change: Change, view: _View, old: _View | None, unknown: Set[str]
@@ -192,18 +221,32 @@ class _Book:
         changed = change.changed(name)
         if not bound.applies(view, unknown):
             if changed and value not in (None, []) and value is not False:
-                yield change.problem(place, "not_applicable", _("This field does not apply here."))
+                if bound.is_blind("visible_when", view):
+                    yield self._blindly(change, place)
+                else:
+                    message = _("This field does not apply here.")
+                    yield change.problem(place, "not_applicable", message)
             return
         if bound.rule.rules.is_conditional and self._is_missing(bound, change, view, old, unknown):
-            yield missing(self.uow, change, item)
+            blind = not bound.rule.rules.skips_unseen and any(
+                bound.is_blind(part, view) for part in _OF_REQUIRED
+            )
+            yield self._blindly(change, place) if blind else missing(self.uow, change, item)
         elif changed and value is not None and (why := limit_problem(bound.rule.rules, value)):
             yield change.problem(place, *why)
             return
         test = bound.tests.get("validation")
         touched = test is not None and any(map(change.changed, {name, *test[0].own}))
         if (old is None or touched) and bound.holds("validation", view, unknown) is False:
-            message = str(bound.rule.rules.message) or _("This does not fit the other values.")
-            yield change.problem(place, "rule", message)
+            if bound.is_blind("validation", view):
+                yield self._blindly(change, place)
+            else:
+                message = str(bound.rule.rules.message) or _("This does not fit the other values.")
+                yield change.problem(place, "rule", message)
+
+    def _blindly(self, change: Change, place: str) -> Problem:
+        """The refusal of a rule that looks at what the actor may not see: that there is one."""
+        return change.problem(place, BLIND, _("A rule of the company refuses this."))
 
     def _is_missing(
         self, bound: _Bound, change: Change, view: _View, old: _View | None, unknown: Set[str]
@@ -239,7 +282,7 @@ class _Book:
         A form holds only what its reader sees; what is computed of more stays as it was stored.
         """
         if not self.rules.formulas and not self.behind:
-            return [_View(row) for row in rows]
+            return [_View(row, in_form=in_form) for row in rows]
         values = [dict(row) for row in rows]
         context = evaluation_context(self.uow)
         for formula in self.rules.formulas:
@@ -251,7 +294,9 @@ class _Book:
         closed: list[set[str]] = [set() for _row in rows]
         for reference, names in self.behind.items():
             self._follow(reference, names, values, closed)
-        return [_View(row, frozenset(out)) for row, out in zip(values, closed, strict=True)]
+        return [
+            _View(row, frozenset(out), in_form) for row, out in zip(values, closed, strict=True)
+        ]
 
     def _is_open(self, name: str) -> bool:
         return may_use(self.uow, self.spec, self.spec[name])
@@ -266,7 +311,7 @@ class _Book:
         """Put what lies behind a reference into the rows: one statement for all of them."""
         target = self.uow.snapshot.installed_entities[self.spec[reference].type.entity]  # type: ignore[attr-defined]
         keys = {row[reference] for row in rows if row.get(reference) is not None}
-        keys &= readable(self.uow, target.name, keys)
+        open_ = readable(self.uow, target.name, keys)
         columns = [target.column(name).label(name) for name in sorted(names - {"id"})]
         found: dict[int, Mapping[str, Any]] = {}
         ordered = sorted(keys)
@@ -278,5 +323,5 @@ class _Book:
             key = row.get(reference)
             if key in found:
                 row.update((f"{reference}.{name}", found[key][name]) for name in names)
-            elif key is not None:
+            if key is not None and key not in open_:
                 out.add(reference)

@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from core.entities.changes import Change
 from core.entities.defaults import default_of
-from core.entities.scope import living, scope_clause
+from core.entities.scope import living, may, scope_clause
 from core.entities.values import BadValue, checker
 from core.errors import Problem
 from core.fields import EntitySpec, FieldSpec
@@ -246,13 +246,30 @@ def check_unique(uow: UnitOfWork, spec: EntitySpec, changes: Sequence[Change]) -
         for start in range(0, len(values), _IN_CHUNK):
             chunk = values[start : start + _IN_CHUNK]
             same = select(spec.table.c.id, column.label("value")).where(column.in_(chunk))
+            rows = [row for row in uow.execute(same) if wanted[row.value].id != row.id]
+            deleted = _seen_in_bin(uow, spec, [row.id for row in rows]) if rows else set()
             problems += [
-                _taken(wanted[row.value], field)
-                for row in uow.execute(same)
-                if wanted[row.value].id != row.id
+                _taken(wanted[row.value], field, row.id if row.id in deleted else None)
+                for row in rows
             ]
     return problems
 
 
-def _taken(change: Change, field: FieldSpec) -> Problem:
-    return change.problem(field.name, "taken", _("Another record has this value already."))
+def _seen_in_bin(uow: UnitOfWork, spec: EntitySpec, ids: Sequence[int]) -> set[int]:
+    """Those of the records that are in the recycle bin, as far as the actor may look into it."""
+    if "archived_at" not in spec.table.c or not (spec.deletable and may(uow, spec, "delete")):
+        return set()
+    table = spec.table
+    deleted = select(table.c.id).where(table.c.id.in_(ids), table.c.archived_at.is_not(None))
+    if (clause := scope_clause(uow, spec, "read")) is not None:
+        deleted = deleted.where(clause)
+    return set(uow.execute(deleted).scalars())
+
+
+def _taken(change: Change, field: FieldSpec, deleted: int | None = None) -> Problem:
+    message = (
+        _("Another record has this value already.")
+        if deleted is None
+        else _("#%(id)s in the recycle bin has this value. Restore that one instead.", id=deleted)
+    )
+    return change.problem(field.name, "taken", message)

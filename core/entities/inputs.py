@@ -294,8 +294,7 @@ def _(type_: t.File, context: InputContext) -> Drawing:
 
 @drawing.register
 def _(type_: t.Image, context: InputContext) -> Drawing:
-    pictures = "image/png,image/jpeg,image/gif,image/webp"
-    return Drawing("file", accept=pictures, limit=type_.max_bytes, wide=True)
+    return Drawing("file", accept=",".join(t.PICTURES), limit=type_.max_bytes, wide=True)
 
 
 def _few(context: InputContext, entity: str) -> tuple[tuple[str, str], ...] | None:

@@ -52,6 +52,8 @@ def rule_sentences(
         found.append(_("This must hold: %(rule)s", rule=rules.validation))
         if message := str(rules.message):
             found.append(_("Otherwise it is told: “%(words)s”", words=message))
+    if rules.skips_unseen:
+        found.append(_("Not asked of those who may not see what it looks at."))
     return found
 
 

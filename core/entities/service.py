@@ -29,6 +29,7 @@ from core.entities.incoming import (
 from core.entities.lines import load_lines, write_lines
 from core.entities.ownership import default_owner, follow_owner
 from core.entities.scope import depends_on_values, require
+from core.entities.uploads import unfit_upload
 from core.entities.writing import (
     check_reach,
     load,
@@ -389,6 +390,10 @@ def _check_param_references(
     problems = []
     for field in verb.params:
         value = checked.get(field.name)
+        if isinstance(field.type, t.File) and value is not None:
+            if problem := unfit_upload(uow, field.type, value):
+                problems.append(Problem(field.name, "file", problem))
+            continue
         if not isinstance(field.type, t.Reference) or value is None:
             continue
         if value not in readable(uow, field.type.entity, {value}):

@@ -43,6 +43,8 @@ class FieldRules:
     max_length: int | None = None
     #: The name of a way to write texts, such as ``id_card``.
     pattern: str = ""
+    #: True when what looks at something closed to whoever writes is not asked of them.
+    skips_unseen: bool = False
 
     @property
     def is_conditional(self) -> bool:

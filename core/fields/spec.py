@@ -98,7 +98,8 @@ class ActionSpec:
     name: str
     label: Label
     handler: Callable[..., Any]
-    #: Asked for before it runs, in the order of the dialog.
+    #: Asked for before it runs, in the order of the dialog. A file is an upload of the caller's own
+    #: that belongs to no record; the handler gives it to a field, or attaches it.
     params: tuple[FieldSpec, ...] = ()
     #: Shown and allowed only where this holds, e.g. ``{"field": "status", "op": "eq", "value": "new"}``.
     when: Mapping[str, Any] | None = None

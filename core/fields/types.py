@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from core.i18n import LazyText
 
 __all__ = [
+    "PICTURES",
     "AutoNumber",
     "Boolean",
     "Choice",
@@ -214,6 +215,10 @@ class File(FieldType):
     """One attached file, by the id of a stored file."""
 
     max_bytes: int = 50_000_000
+
+
+#: Media types of pictures that hold pixels and nothing that runs.
+PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 
 
 @dataclass(frozen=True)

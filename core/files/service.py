@@ -14,6 +14,7 @@ from sqlalchemy import select
 from core.entities import service
 from core.entities.changes import Change
 from core.entities.scope import require, scope_clause
+from core.entities.uploads import not_yours, picture_wanted, unfit
 from core.entities.writing import load
 from core.errors import Forbidden, Invalid, NotFound, Problem, Refused, TooLarge
 from core.fields import FieldSpec
@@ -40,7 +41,6 @@ LARGEST_UPLOAD = 50_000_000
 _HEAD = 4096
 _IN_CHUNK = 900
 _COPY_CHUNK = 1 << 20
-_PICTURES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 
 
 def store_upload(
@@ -62,8 +62,8 @@ def store_upload(
     stream.seek(-len(head), 1)
     if not head:
         raise Invalid(_("The file is empty."))
-    if pictures_only and sniff_media_type(head, safe_filename(filename)) not in _PICTURES:
-        raise Invalid(_picture_wanted())
+    if pictures_only and sniff_media_type(head, safe_filename(filename)) not in t.PICTURES:
+        raise Invalid(picture_wanted())
     return _keep(uow, stream, filename, max_bytes, {})
 
 
@@ -164,9 +164,8 @@ def check_written(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Proble
     for change, field, key in given:
         row = rows.get(key)
         if row is None or key in seen or not _may_take(uow, change, field, row):
-            message = _("Upload the file here again: it is not yours to use in this place.")
-            yield change.problem(field.name, "file", message)
-        elif problem := _unfit(field.type, row):
+            yield change.problem(field.name, "file", not_yours())
+        elif problem := unfit(field.type, row):
             yield change.problem(field.name, "file", problem)
         seen.add(key)
 
@@ -198,19 +197,6 @@ def _may_take(uow: UnitOfWork, change: Change, field: FieldSpec, row: Any) -> bo
         return uow.actor.user_id is None or row.created_by == uow.actor.user_id
     here = (change.entity.name, change.id, field.name)
     return (row.entity, row.record_id, row.field) == here  # an earlier value of this field
-
-
-def _unfit(type_: t.FieldType, row: Any) -> str:
-    assert isinstance(type_, t.File)
-    if isinstance(type_, t.Image) and row.media_type not in _PICTURES:
-        return _picture_wanted()
-    if row.size > type_.max_bytes:
-        return _("The file is larger than %(size)s MB.", size=type_.max_bytes // 1_000_000)
-    return ""
-
-
-def _picture_wanted() -> str:
-    return _("Choose a picture: PNG, JPEG, GIF or WebP.")
 
 
 def _rows(uow: UnitOfWork, ids: Sequence[int]) -> dict[int, Any]:

@@ -16,6 +16,7 @@ from typing import IO, Any, BinaryIO, Protocol, cast
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from core.faults import fault
+from core.fields.types import PICTURES
 
 __all__ = [
     "FileMissing",
@@ -74,9 +75,6 @@ _ACTIVE_MARKS = (
     (re.compile(r"<[!/?a-z]", re.I), "text/html"),
 )
 _UNKNOWN = "application/octet-stream"
-_INLINE_SAFE = frozenset(
-    {"application/pdf", "image/png", "image/jpeg", "image/gif", "image/webp", "text/plain"}
-)
 #: Control, format (invisible and direction-changing), surrogate, private and unassigned.
 _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _RESERVED = re.compile(r'[<>:"|?*;%]')
@@ -371,8 +369,11 @@ def sniff_media_type(head: bytes, filename: str) -> str:
 
 
 def is_inline_safe(media_type: str) -> bool:
-    """Whether a browser may show the file in place; all else is sent as a download."""
-    return media_type in _INLINE_SAFE
+    """Whether a browser may show the file in place; all else is sent as a download.
+
+    A PDF may carry scripts, forms and links that look like the suite's own, so it is none.
+    """
+    return media_type in PICTURES
 
 
 def safe_filename(name: str) -> str:

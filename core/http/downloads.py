@@ -19,14 +19,11 @@ _CHUNK = 1 << 18
 
 
 def download(file_id: int) -> Response:
-    """The file, for who may read it now; only pictures and PDF open within the browser."""
+    """The file, for who may read it now; only pictures open within the browser."""
     with unit_of_work(write=False) as uow:
         row, stream = open_file(uow, file_id)
     media_type = row.media_type or "application/octet-stream"
-    shown = media_type.startswith("image/") or media_type == "application/pdf"
-    response = stream_response(
-        stream, row.name, media_type, inline=shown and is_inline_safe(media_type)
-    )
+    response = stream_response(stream, row.name, media_type, inline=is_inline_safe(media_type))
     response.content_length = row.size
     return response
 

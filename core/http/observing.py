@@ -93,6 +93,12 @@ class _Waiting(Collector):
         yield GaugeMetricFamily("dougong_events_new", "Events that were not relayed yet.", events)
 
 
+def _path() -> str:
+    """The path of the request, without the key that a link by mail carries."""
+    key = (request.view_args or {}).get("token")
+    return request.path.replace(key, "…") if key else request.path
+
+
 def observe_requests(app: Flask, runtime: Runtime) -> None:
     """Give each request an id, which its log lines carry, and measure it.
 
@@ -117,7 +123,7 @@ def observe_requests(app: Flask, runtime: Runtime) -> None:
             told = {"route": route, "status": response.status_code, "ms": round(seconds * 1000, 1)}
             who = g.actor.user_id if "actor" in g else None
             told |= {"user": who, "address": request.remote_addr}
-            log.info("%s %s", request.method, request.path, extra=told)
+            log.info("%s %s", request.method, _path(), extra=told)
         return response
 
     def end(_error: BaseException | None) -> None:

@@ -1,6 +1,6 @@
 """Outgoing mail: what a message is, and the one way it leaves."""
 
-from core.mail.message import Attachment, MailError, MailMessage
+from core.mail.message import Attachment, MailError, MailMessage, one_line
 from core.mail.sender import FolderMailer, Mailer, SmtpMailer, open_mailer
 
 __all__ = [
@@ -10,5 +10,6 @@ __all__ = [
     "MailMessage",
     "Mailer",
     "SmtpMailer",
+    "one_line",
     "open_mailer",
 ]

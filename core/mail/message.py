@@ -13,7 +13,7 @@ from email.message import EmailMessage
 from email.policy import EmailPolicy
 from email.utils import format_datetime
 
-__all__ = ["Attachment", "MailError", "MailMessage", "compose", "parse_address"]
+__all__ = ["Attachment", "MailError", "MailMessage", "compose", "one_line", "parse_address"]
 
 _LONGEST_HEADER = 500
 _LOCAL = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
@@ -94,6 +94,12 @@ def parse_address(text: str) -> Address:
     if not spec or len(spec["local"]) > 64 or len(spec["domain"]) > 253:
         raise MailError(f"{text!r} is not an email address")
     return Address(display_name=name, username=spec["local"], domain=spec["domain"])
+
+
+def one_line(text: str) -> str:
+    """``text`` as a subject: a company's name may hold line breaks, and what looks encoded."""
+    plain = "".join(each if each.isprintable() else " " for each in text).replace("=?", "= ?")
+    return " ".join(plain.split())[:200]
 
 
 def compose(message: MailMessage, *, sender: Address, sent_at: datetime) -> EmailMessage:

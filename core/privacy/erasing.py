@@ -22,7 +22,7 @@ from core.db.bulk import one_of
 from core.entities.changes import Change
 from core.entities.computed import compute
 from core.entities.writing import run_after, write_rows
-from core.fields import EntitySpec
+from core.fields import EntitySpec, FieldSpec
 from core.fields import types as t
 from core.privacy.finding import (
     Person,
@@ -44,6 +44,10 @@ if TYPE_CHECKING:
 __all__ = ["Erasure", "erase_person", "keep_erasures", "replay_erasures"]
 
 
+#: (entity, field) by (table, column)
+_Live = Mapping[tuple[str, str | None], tuple[EntitySpec, FieldSpec]]
+
+
 @dataclass(frozen=True)
 class Erasure:
     """What was done: the number of the erasure, and counts by kind."""
@@ -60,12 +64,13 @@ def erase_person(uow: UnitOfWork, person: Person, *, key: str = "") -> Erasure:
     """
     require_steward(uow)
     specs, counts = kept_entities(uow), person.counts()
+    live = _live_fields(specs)
     with uow.elevated():
         for name in list(person.records):
             _blank(uow, specs[name], person)
-        _take_out_of_records(uow, specs, person)
+        _take_out_of_records(uow, live, person)
         _forget_account(uow, specs, person)
-    _take_out_of_tables(uow, specs, person)
+    _take_out_of_tables(uow, specs, live, person)
     drafts, ids = metadata.tables["core_draft"], [row.id for row in person.drafts]
     uow.execute(delete(drafts).where(one_of(uow.connection, drafts.c.id, ids)))
     _drop_files(uow, person)
@@ -150,18 +155,29 @@ def _blank(uow: UnitOfWork, spec: EntitySpec, person: Person) -> None:
         uow.execute(update(spec.table).where(mine).values(blank))
 
 
-def _take_out_of_records(uow: UnitOfWork, specs: Mapping[str, EntitySpec], person: Person) -> None:
-    """Free text of other people's records in which a number or an address stands."""
-    by_table = {spec.table.name: spec for spec in specs.values()}
+def _live_fields(specs: Mapping[str, EntitySpec]) -> _Live:
+    """The fields in use of records with a history, by (table, column)."""
+    return {
+        (spec.table.name, item.column): (spec, item)
+        for spec in specs.values()
+        if "version" in spec.table.c
+        for item in spec.stored
+    }
+
+
+def _take_out_of_records(uow: UnitOfWork, live: _Live, person: Person) -> None:
+    """Free text of other people's records in which a number or an address stands.
+
+    What is computed of it follows by itself.
+    """
     new: dict[str, dict[int, dict[str, Any]]] = defaultdict(lambda: defaultdict(dict))
+    specs = {}
     for mention in person.mentions:
-        spec = by_table.get(mention.table)
-        if spec is None or "version" not in spec.table.c:
-            continue
-        field = next((f for f in spec.stored if f.column == mention.column), None)
-        if field is not None and field.is_writable:
+        spec, item = live.get((mention.table, mention.column), (None, None))
+        if spec is not None and item is not None and item.is_writable:
+            specs[spec.name] = spec
             value = without(mention.value, person.keys)
-            new[spec.name][mention.key["id"]][field.name] = value
+            new[spec.name][mention.key["id"]][item.name] = value
     for name, values in new.items():
         _write(uow, specs[name], values)
 
@@ -210,12 +226,14 @@ def _belongs(key: Any) -> bool:
 # Everything else
 
 
-def _take_out_of_tables(uow: UnitOfWork, specs: Mapping[str, EntitySpec], person: Person) -> None:
-    """Events, jobs, answers and whatever else is no record with a history."""
+def _take_out_of_tables(
+    uow: UnitOfWork, specs: Mapping[str, EntitySpec], live: _Live, person: Person
+) -> None:
+    """Events, jobs, answers, columns no longer in use: whatever is no field of a record in use."""
     tables: dict[str, Table] = dict(metadata.tables)
-    of_records = {spec.table.name for spec in specs.values() if "version" in spec.table.c}
+    tables |= {spec.table.name: spec.table for spec in specs.values()}
     for mention in person.mentions:
-        if mention.table in of_records:
+        if (mention.table, mention.column) in live:
             continue
         table = tables[mention.table]
         place = [table.c[name] == value for name, value in mention.key.items()]

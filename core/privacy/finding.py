@@ -8,7 +8,7 @@ events, jobs, drafts and answers, and in tables that were uploaded or exported.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Column, ColumnElement, Table, Text, cast, func, inspect, or_, select
@@ -159,14 +159,28 @@ def person_of(
 
 
 def kept_entities(uow: UnitOfWork) -> dict[str, EntitySpec]:
-    """The entities that have tables: also those of modules that are off now."""
+    """The entities that have tables: also those of modules that are off now.
+
+    What such modules added to the entities of others counts among the retired fields.
+    """
     ever_on = {"core", "custom", *uow.execute(select(plugin_table.c.name)).scalars()}
-    installed = uow.snapshot.installed_entities
     return {
-        name: spec
-        for name, spec in installed.items()
+        name: _with_switched_off(uow, spec, ever_on)
+        for name, spec in uow.snapshot.installed_entities.items()
         if spec.plugin in ever_on or name in uow.snapshot.entities
     }
+
+
+def _with_switched_off(uow: UnitOfWork, spec: EntitySpec, ever_on: set[str]) -> EntitySpec:
+    assert uow.runtime.declared is not None
+    declared = uow.runtime.declared.specs.get(spec.name, spec)
+    known = {item.name for item in spec.fields}
+    off = [
+        replace(item, retired=True)
+        for item in declared.fields
+        if item.name not in known and item.owner in ever_on and item.column is not None
+    ]
+    return spec.with_fields((*spec.fields, *off)) if off else spec
 
 
 def stored_columns(spec: EntitySpec) -> list[Column[Any]]:

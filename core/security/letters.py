@@ -10,7 +10,7 @@ from core.i18n import gettext as _
 from core.i18n import lazy_gettext as _l
 from core.i18n import use_locale
 from core.i18n.formats import format_datetime
-from core.mail import MailError, MailMessage
+from core.mail import MailError, MailMessage, one_line
 from core.plugins.contributions import Job
 from core.security.actor import SYSTEM, Actor
 from core.security.devices import browser_name
@@ -75,7 +75,7 @@ def _password_letter(uow: UnitOfWork, person: Actor, address: str) -> MailMessag
         unasked = _("If it was not you, do nothing: your password stays as it is.")
     closing = () if is_first else (unasked,)
     text = "\n\n".join((opening, what, address, lasting, *closing))
-    return MailMessage((person.email,), _one_line(subject), text + "\n")
+    return MailMessage((person.email,), one_line(subject), text + "\n")
 
 
 def tell_new_device(context: JobContext, session_id: int) -> dict[str, int]:
@@ -112,13 +112,7 @@ def _device_letter(person: Actor, row: Any, company: str, runtime: Runtime) -> M
             "sessions: %(profile)s",
             **words,
         )
-    return MailMessage((person.email,), _one_line(subject), f"{text}\n\n{advice}\n")
-
-
-def _one_line(text: str) -> str:
-    """A company's name may hold what a header may not: line breaks, and what looks encoded."""
-    plain = "".join(each if each.isprintable() else " " for each in text).replace("=?", "= ?")
-    return " ".join(plain.split())[:200]
+    return MailMessage((person.email,), one_line(subject), f"{text}\n\n{advice}\n")
 
 
 SEND_PASSWORD_LINK = Job(

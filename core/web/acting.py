@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask import redirect, request, url_for
+from werkzeug.datastructures import MultiDict
 
 from core.entities import query, service
 from core.entities.defaults import default_of
 from core.entities.form_fields import editable_fields
 from core.entities.forms import Control, control_for
 from core.entities.inputs import InputContext, from_input, is_given, read_input, to_input
+from core.entities.purging import purge, require_purge
 from core.entities.scope import require
 from core.entities.values import BadValue
 from core.errors import Invalid, NotFound, Problem, Refused
@@ -19,11 +21,12 @@ from core.fields import ActionSpec, EntitySpec, FieldSpec
 from core.fields import types as t
 from core.http.presenting import input_context, tell
 from core.http.rendering import render
-from core.http.requests import signed_in, unit_of_work
+from core.http.requests import requires, signed_in, unit_of_work
 from core.i18n import gettext as _
 from core.i18n import ngettext
 from core.web import blueprint
 from core.web.lists import own_page
+from core.web.uploads import keep_param_uploads
 from core.work.uow import UnitOfWork
 
 #: As many as fit on a few pages: more is the work of an import or an automation.
@@ -101,6 +104,44 @@ def restore_records(entity: str) -> Any:
     return redirect(_back(spec), 303)
 
 
+@blueprint.post("/r/<entity>/purge")
+@requires("admin")
+def purge_records(entity: str) -> Any:
+    """Remove records from the recycle bin for good, once it is confirmed; for administrators."""
+    ids = _ids()
+    with unit_of_work(write="confirmed" in request.form) as uow:
+        spec = uow.entity(entity)
+        require_purge(uow, spec)
+        if not ids:
+            tell(_("Choose at least one record."), "warn")
+        elif "confirmed" not in request.form:
+            return render(
+                "core/records/act.html",
+                spec=spec,
+                title=_("Remove for good"),
+                text=_(
+                    "Nobody can get them back, but from a backup. Their lines and files go too."
+                ),
+                tone="bad",
+                names=[],
+                ids=ids,
+                context_controls=[],
+                errors=[],
+                message="",
+                action=url_for("web.purge_records", entity=entity),
+                back=_back(spec),
+            )
+        gone = purge(uow, entity, ids) if ids else []
+    if gone:
+        tell(ngettext("%(n)s record is gone.", "%(n)s records are gone.", len(gone)))
+    if kept := len(ids) - len(gone):
+        text = ngettext(
+            "%(n)s record stays: others name it.", "%(n)s records stay: others name them.", kept
+        )
+        tell(text, "warn")
+    return redirect(_back(spec), 303)
+
+
 def _ids() -> list[int]:
     found = [
         int(text) for text in request.values.getlist("ids") if text.isdecimal() and len(text) < 18
@@ -127,28 +168,37 @@ def _back(spec: EntitySpec, deleted: Sequence[int] = (), single: Sequence[int] =
 @signed_in
 def act_on_records(entity: str, action: str) -> Any:
     """Use a verb; one that asks for something or for a confirmation shows its page first."""
-    ids, form = _ids(), request.form
+    ids = _ids()
     with unit_of_work(write=False) as uow:
         spec, verb = _verb(uow, entity, action)
         if not ids:
             tell(_("Choose at least one record."), "warn")
             return redirect(_back(spec), 303)
         asks = bool(verb.params or str(verb.confirm))
-        if asks and "confirmed" not in form:
-            return _verb_page(uow, spec, verb, ids)
+        if asks and "confirmed" not in request.form:
+            return _verb_page(uow, spec, verb, ids, MultiDict(request.form))
+    form, refused = _received(verb)
     try:
         with unit_of_work() as uow:
             spec, verb = _verb(uow, entity, action)
-            params = _params(input_context(uow), verb.params)
+            params = _params(input_context(uow), verb.params, form, refused)
             service.act(uow, entity, action, ids, params)
     except (Invalid, Refused) as error:
         with unit_of_work(write=False) as uow:
-            if verb.params or str(verb.confirm):
-                return _verb_page(uow, spec, verb, ids, error), error.status
+            if asks:
+                return _verb_page(uow, spec, verb, ids, form, error), error.status
         tell(error.message, "bad")
         return redirect(_back(spec), 303)
     tell(_("%(action)s: done.", action=str(verb.label)))
     return redirect(_after_act(entity, ids, spec), 303)
+
+
+def _received(verb: ActionSpec) -> tuple[MultiDict[str, str], list[Problem]]:
+    """What was sent, its files stored in a transaction of their own: an error elsewhere keeps them."""
+    if not any(sent.filename for sent in request.files.values()):
+        return MultiDict(request.form), []
+    with unit_of_work() as uow:
+        return keep_param_uploads(uow, verb.params)
 
 
 def _after_act(entity: str, ids: Sequence[int], spec: EntitySpec) -> str:
@@ -177,6 +227,7 @@ def _verb_page(
     spec: EntitySpec,
     verb: ActionSpec,
     ids: Sequence[int],
+    form: MultiDict[str, str],
     error: Invalid | Refused | None = None,
 ) -> str:
     context = input_context(uow)
@@ -185,8 +236,8 @@ def _verb_page(
     for item in verb.params:
         name = f"param.{item.name}"
         raw = (
-            read_input(item.type, request.form, name)
-            if is_given(item.type, request.form, name)
+            read_input(item.type, form, name)
+            if is_given(item.type, form, name)
             else to_input(item.type, default_of(uow, item), context)
         )
         controls.append(
@@ -220,17 +271,20 @@ def _listed(controls: Sequence[Control]) -> list[tuple[str, str, str]]:
     return [(each.name, each.label, each.error) for each in controls if each.error]
 
 
-def _params(context: InputContext, fields: Sequence[FieldSpec]) -> Mapping[str, Any]:
+def _params(
+    context: InputContext,
+    fields: Sequence[FieldSpec],
+    form: MultiDict[str, str],
+    refused: Sequence[Problem],
+) -> Mapping[str, Any]:
     values: dict[str, Any] = {}
-    problems = []
+    problems = list(refused)
     for item in fields:
         name = f"param.{item.name}"
-        if not is_given(item.type, request.form, name):
+        if not is_given(item.type, form, name):
             continue
         try:
-            values[item.name] = from_input(
-                item.type, read_input(item.type, request.form, name), context
-            )
+            values[item.name] = from_input(item.type, read_input(item.type, form, name), context)
         except BadValue as error:
             problems.append(Problem(item.name, error.code, str(error)))
     if problems:

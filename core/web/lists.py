@@ -24,6 +24,7 @@ from core.entities.inputs import from_input
 from core.entities.labels import resolve_labels
 from core.entities.offers import bulk_actions
 from core.entities.paging import is_sortable
+from core.entities.purging import is_purgeable
 from core.entities.query import COUNT_CAP, ListQuery
 from core.entities.scope import may, may_use, require
 from core.entities.tables import choose_columns, columns_offered, list_columns
@@ -382,4 +383,5 @@ def recycle_bin(entity: str) -> Any:
             previous_url=_previous(state, base),
             next_url=_next(state, base, page.next),
             can_restore=spec.deletable and may(uow, spec, "delete"),
+            can_purge=is_purgeable(spec) and uow.actor.manages_security,
         )

@@ -70,6 +70,7 @@ def sign_out() -> Any:
             end_session(uow, session_id)
     response = redirect(url_for("web.sign_in_page"))
     response.delete_cookie(session_cookie(current_app), path="/")
+    response.headers["Clear-Site-Data"] = '"storage"'
     return response
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import BinaryIO, cast
 
 from flask import request
@@ -15,7 +16,7 @@ from core.fields import types as t
 from core.files.service import store_upload
 from core.work.uow import UnitOfWork
 
-__all__ = ["keep_uploads", "store_for"]
+__all__ = ["keep_param_uploads", "keep_uploads", "store_for"]
 
 
 def keep_uploads(
@@ -26,23 +27,40 @@ def keep_uploads(
     The ids are of uploads that belong to nobody's record yet: only who sent them can give them to
     one. What cannot be taken, e.g. for its size, is told as a problem of its input.
     """
+    form, refused = _keep(context.uow, lambda name: file_field(context, spec, name))
+    return form, [
+        Problem(place_of(context, spec, form, name), "file", message)
+        for name, message in refused.items()
+    ]
+
+
+def keep_param_uploads(
+    uow: UnitOfWork, params: Sequence[FieldSpec]
+) -> tuple[MultiDict[str, str], list[Problem]]:
+    """The same for the form of a verb, whose inputs are ``param.<name>``."""
+    files = {f"param.{item.name}": item for item in params if isinstance(item.type, t.File)}
+    form, refused = _keep(uow, files.get)
+    return form, [Problem(files[name].name, "file", message) for name, message in refused.items()]
+
+
+def _keep(
+    uow: UnitOfWork, field_of: Callable[[str], FieldSpec | None]
+) -> tuple[MultiDict[str, str], dict[str, str]]:
+    """(what was sent, with the ids; why something was not taken, by input)."""
     form = MultiDict(request.form)
     refused: dict[str, str] = {}
     for name, sent in request.files.items(multi=True):
-        item = file_field(context, spec, name) if sent.filename else None
+        item = field_of(name) if sent.filename else None
         if item is None:
             continue
         try:
-            key = store_for(context.uow, item, sent)
+            key = store_for(uow, item, sent)
         except (Invalid, TooLarge) as error:
             refused[name] = error.message
         else:
             form.setlist(f"{name}__kept", [str(key)])
             form.poplist(f"{name}__remove")
-    return form, [
-        Problem(place_of(context, spec, form, name), "file", message)
-        for name, message in refused.items()
-    ]
+    return form, refused
 
 
 def store_for(uow: UnitOfWork, item: FieldSpec, sent: FileStorage) -> int:

@@ -17,6 +17,7 @@ __all__ = [
     "RecordActed",
     "RecordsCreated",
     "RecordsDeleted",
+    "RecordsPurged",
     "RecordsRecomputed",
     "RecordsRestored",
     "RecordsUpdated",
@@ -80,6 +81,15 @@ class RecordsDeleted(Event):
 @dataclass(frozen=True)
 class RecordsRestored(Event):
     name: ClassVar[str] = "core.RecordsRestored"
+    entity: str
+    ids: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class RecordsPurged(Event):
+    """Gone for good, out of the recycle bin."""
+
+    name: ClassVar[str] = "core.RecordsPurged"
     entity: str
     ids: tuple[int, ...]
 

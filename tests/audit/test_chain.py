@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import threading
 import time
 from datetime import timedelta
+from email import message_from_bytes
 from random import Random
 
 import pytest
@@ -20,9 +22,12 @@ from core.audit.redacting import redact
 from core.audit.retention import drop_old
 from core.audit.sealing import seal_pending
 from core.audit.tables import redaction_table, seal_table
+from core.audit.telling import SEND_HEAD
 from core.audit.verifying import examine_chain, verify
 from core.db.bulk import bulk_insert
 from core.entities import service
+from core.mail import FolderMailer
+from core.ops.checks import trail
 from core.settings.service import put_settings
 
 entries = AuditEntry.__table__
@@ -44,6 +49,12 @@ def chain(runtime, unit_of_work):
         runtime.clock.move(timedelta(minutes=5))
         seal_pending(runtime)
     return runtime
+
+
+def _hash(runtime, seal):
+    with runtime.read_connection() as connection:
+        found = select(seal_table.c.hash).where(seal_table.c.id == seal)
+        return connection.execute(found).scalar_one()
 
 
 def _kinds(report):
@@ -187,11 +198,13 @@ def test_without_the_key_the_chain_cannot_be_made_anew(chain, monkeypatch):
     monkeypatch.setattr(sealing, "sign", lambda _config, *_parts: "00000000:" + "0" * 64)
     seal_pending(chain)
     assert _kinds(verify(chain)) == {"signature"}
+    anchors_file(chain.config).unlink()
+    assert _kinds(verify(chain)) == {"signature", "anchor"}
 
 
 def test_a_chain_of_another_time_is_detected_by_the_anchors(chain, unit_of_work):
     """L2: a consistent older copy of all tables, signed by ourselves, is found out by the file."""
-    older = read_anchors(chain.config)[0].seal
+    older, newest = read_anchors(chain.config)[0].seal, read_anchors(chain.config)[-1]
     with chain.database.connect(write=True) as connection, connection.begin():
         cut = select(seal_table.c.last_id).where(seal_table.c.id == older)
         last = connection.execute(cut).scalar_one()
@@ -204,7 +217,41 @@ def test_a_chain_of_another_time_is_detected_by_the_anchors(chain, unit_of_work)
     seal_pending(chain)
     assert _kinds(verify(chain)) == {"replayed"}
     anchors_file(chain.config).unlink()  # positive control: it is the file that tells
+    assert _kinds(verify(chain)) == {"anchor"}
+    append_anchor(chain.config, 1, _hash(chain, 1), chain.clock.now())
     assert verify(chain).holds
+    # Who made the file anew too is found out by a head that was mailed.
+    assert _kinds(verify(chain, noted=[(newest.seal, newest.hash)])) == {"replayed"}
+    assert _kinds(verify(chain, noted=[(10**6, newest.hash)])) == {"truncated"}
+    assert verify(chain, noted=[(1, _hash(chain, 1))]).holds
+
+
+def test_the_head_is_mailed_and_compared(
+    chain, unit_of_work, admin_id, run_jobs, monkeypatch, tmp_path
+):
+    """L2: each day to the address in the settings; the command in the letter tells on the server."""
+    monkeypatch.setattr(chain, "mailer", FolderMailer(tmp_path, clock=chain.clock))
+
+    def letters():
+        with unit_of_work() as uow:
+            uow.enqueue(SEND_HEAD.name, {})
+        run_jobs()
+        return [message_from_bytes(path.read_bytes()) for path in tmp_path.glob("*.eml")]
+
+    assert letters() == []
+    with unit_of_work(admin_id) as uow:
+        put_settings(uow, "core_audit", {"head_to": "auditor@example.com"})
+    (letter,) = letters()
+    assert letter["To"] == "auditor@example.com"
+    text = letter.get_payload(decode=True).decode()
+    seal, own = re.search(
+        r"^dougong audit verify --head (\d+):([0-9a-f]{64})\r?$", text, re.M
+    ).groups()
+    assert own == verify(chain).head
+    assert verify(chain, noted=[(int(seal), own)]).holds
+    with chain.read_connection() as connection:
+        told = " ".join(finding.detail for finding in trail.audit(chain, connection))
+    assert "auditor@example.com" in told
 
 
 def test_a_restored_backup_is_told_and_not_a_finding(chain):

@@ -154,3 +154,23 @@ def test_the_page(people, deal, client, bearer, admin_id):
     assert "Li Lei" in page.text
     assert "reason-no" not in client.get("/admin/explain", headers=bearer(admin_id)).text
     assert client.get(path, headers=bearer(owner)).status_code == 403
+
+
+def test_the_page_finds_the_record(people, deal, client, bearer, admin_id, unit_of_work):
+    """By its name or its number, typed; the picker of its kind offers it."""
+    owner, other = people
+    base = f"/admin/explain?person={other}&entity=oracle_deal"
+
+    def page(typed):
+        return client.get(f"{base}&id__label={typed}", headers=bearer(admin_id)).text
+
+    for typed in ("North", f"%23{deal}", str(deal)):
+        assert f'name="id" value="{deal}"' in page(typed), typed
+        assert "reason-no" in page(typed)
+        assert f"/r/oracle_deal/{deal}" in page(typed)
+    assert "/suggest/oracle_deal" in page("")
+    with unit_of_work() as uow:
+        service.create(uow, "oracle_deal", [{"title": "North", "owner": owner}])
+    for typed in ("North", "Nobody"):
+        assert "reason-no" not in page(typed)
+        assert f'value="{typed}"' in page(typed)

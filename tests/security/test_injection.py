@@ -48,6 +48,13 @@ PAYLOADS = tuple(
 )  # fmt: skip
 
 
+#: The same once more behind, before, within and beside what a careless filter would let pass.
+_WRAPPED = (
+    "{}", " {}", "{}--", "'{}'", '"{}"', "({})", "{}\x00", "%27{}", "/**/{}/**/",
+)  # fmt: skip
+MANY = tuple(dict.fromkeys(frame.replace("{}", text) for frame in _WRAPPED for text in PAYLOADS))
+
+
 def _list(uow: Any, **more: Any) -> Any:
     return query.page(uow, "oracle_deal", ListQuery(**more))
 
@@ -134,8 +141,14 @@ def _shape(statement: str) -> str:
 
 
 @pytest.mark.parametrize("place", POSITIONS)
-def test_no_text_changes_the_shape_of_a_statement(runtime, unit_of_work, admin_id, place):
-    """I2: the statements sent are among those of benign texts; refusals are refusals."""
+@pytest.mark.parametrize(
+    "payloads", [PAYLOADS, pytest.param(MANY, marks=pytest.mark.long)], ids=len
+)
+def test_no_text_changes_the_shape_of_a_statement(runtime, unit_of_work, admin_id, place, payloads):
+    """I2: the statements sent are among those of benign texts; refusals are refusals.
+
+    About 12,000 on each database; in the long tier more than 100,000 on each.
+    """
     ask, benign = POSITIONS[place]
     with unit_of_work() as uow:
         (account,) = service.create(uow, "oracle_account", [{"name": "x"}])
@@ -156,15 +169,21 @@ def test_no_text_changes_the_shape_of_a_statement(runtime, unit_of_work, admin_i
         if place == "boolean":
             ask(uow, "false")
     with unit_of_work(admin_id, write=False) as uow, Shapes(runtime) as hostile:
-        for payload in PAYLOADS:
+        for payload in payloads:
             try:
                 ask(uow, payload)
                 answered += 1
             except Refusal:
                 continue
     assert hostile.seen <= good.seen
-    assert len(PAYLOADS) >= 300
-    assert place in ("search", "text", "contains", "sort", "list") or answered < len(PAYLOADS)
+    assert len(payloads) >= 300
+    assert place in ("search", "text", "contains", "sort", "list") or answered < len(payloads)
+
+
+@pytest.mark.databases("sqlite")
+def test_the_long_run_asks_two_hundred_thousand(runtime):
+    """I2: on both databases together."""
+    assert 2 * len(MANY) * len(POSITIONS) >= 200_000
 
 
 def test_a_statement_built_of_text_would_be_noticed(runtime, unit_of_work, admin_id):

@@ -200,6 +200,16 @@ def test_the_cookie_is_closed_to_scripts_and_other_sites(app, client, monkeypatc
         assert answer.headers["Cache-Control"] == "no-store"
 
 
+def test_over_https_browsers_are_told_to_stay_there(client):
+    """A9: on every answer; and the method that repeats a request's headers is not there."""
+    for secure in (False, True):
+        base = f"http{'s' if secure else ''}://localhost"
+        for path in ("/sign-in", "/api/v1/me", "/nowhere"):
+            answer = client.get(path, base_url=base)
+            assert ("Strict-Transport-Security" in answer.headers) is secure, path
+            assert client.open(path, method="TRACE", base_url=base).status_code in (404, 405)
+
+
 def test_wrong_passwords_wait_longer_and_longer(client, runtime):
     """A2: where one signed in before three free tries, then 1, 2, 4 … s; the right password waits too."""
     assert client.post("/sign-in", data={"email": ADMIN, "password": PASSWORD}).status_code == 302

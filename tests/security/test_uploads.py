@@ -264,16 +264,64 @@ def test_names_are_only_names(as_, unit_of_work, upload, people, sent, kept):
         (SVG, "a.png", "attachment"),
         (HTML, "a.txt", "attachment"),
         (b"a,b\n1,2\n", "a.csv", "attachment"),
+        (b"%PDF-1.7\n%\xe2\xe3", "a.pdf", "attachment"),
         (b"hello", "a.txt", "attachment"),
     ],
 )
-def test_only_pictures_and_pdf_open_in_the_browser(as_, upload, content, name, kind):
+def test_only_pictures_open_in_the_browser(as_, upload, content, name, kind):
     """I12: a download runs nothing."""
     answer = as_("maker").get(f"/files/{upload('maker', content, name)}")
     assert answer.data == content
     assert answer.headers["Content-Disposition"].startswith(f"{kind};")
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert "script-src 'self'" in answer.headers["Content-Security-Policy"]
+
+
+# Verbs that ask for a file
+
+HAND_OVER = "/r/order/actions/hand_over"
+
+
+def test_a_verb_takes_an_upload(as_, order_of, unit_of_work, people):
+    """Sent with its form, without scripts; kept when something else is wrong."""
+    browser = as_("maker")
+    with unit_of_work() as uow:
+        (key,) = service.create(uow, "order", [{"title": "A"}])
+    asked = browser.post(HAND_OVER, data={"ids": key, "csrf_token": browser.csrf})
+    assert 'enctype="multipart/form-data"' in text_of(asked)
+    data = {"ids": str(key), "csrf_token": browser.csrf, "confirmed": "1", "param.remark": "r"}
+    wrong = send(browser, HAND_OVER, data, **{"param.plan": (PDF, "plan.pdf")})
+    assert wrong.status_code == 422
+    kept = re.search(r'name="param.plan__kept" value="(\d+)"', text_of(wrong))[1]
+    assert "plan.pdf" in text_of(wrong)
+    data |= {"param.to": str(people["other"]), "param.plan__kept": kept}
+    assert send(browser, HAND_OVER, data).status_code == 303
+    assert order_of(key)["drawing"] == int(kept)
+    big = send(browser, HAND_OVER, data, **{"param.plan": (PDF + bytes(1_000_000), "b.pdf")})
+    assert big.status_code == 422
+    assert 'id="error-param.plan"' in text_of(big)
+
+
+def test_a_verb_takes_no_file_of_others(client, bearer, people, upload, order_of, unit_of_work):
+    """Z9: not another's upload, not one that belongs to a record by now, nor one that never was."""
+    with unit_of_work() as uow:
+        key, other = service.create(uow, "order", [{"title": "A"}, {"title": "B"}])
+    theirs, used, own = upload("other"), upload("maker"), upload("maker")
+    with unit_of_work(people["maker"]) as uow:
+        attach(uow, used, "order", other)
+
+    def hand_over(plan):
+        body = {"to": people["maker"], "plan": plan}
+        path = f"/api/v1/records/order/{key}/actions/hand_over"
+        return client.post(path, json=body, headers=bearer(people["maker"]))
+
+    for plan in (theirs, used, 10**9):
+        answer = hand_over(plan)
+        assert answer.status_code == 422
+        assert [each["field"] for each in answer.json["errors"]] == ["plan"]
+        assert order_of(key)["drawing"] is None
+    assert hand_over(own).status_code == 200
+    assert order_of(key)["drawing"] == own
 
 
 # Whose it is

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, func, select
 
 from core.audit.models import AuditEntry
+from core.audit.retention import AUDIT
 from core.audit.sealing import newest_seal
 from core.audit.verifying import ChainReport, verify
 from core.ops.findings import Finding
 from core.privacy.tombstones import pending_tombstones
+from core.settings.service import read_settings
 
 if TYPE_CHECKING:
     from core.runtime import Runtime
@@ -30,6 +32,7 @@ _entries: Any = AuditEntry.__table__
 def audit(runtime: Runtime, connection: Connection) -> Iterator[Finding]:
     """The newest batches, and all seals and anchors."""
     yield from _told(verify(runtime, last=NEWEST))
+    yield from _mailed(connection)
     yield from _waiting(runtime, connection)
 
 
@@ -49,6 +52,14 @@ def _told(report: ChainReport) -> Iterator[Finding]:
     if report.holds:
         head = f"; head {report.head}" if report.head else ""
         yield Finding("audit", "ok", f"{report.entries} entries as they were sealed{head}")
+
+
+def _mailed(connection: Connection) -> Iterator[Finding]:
+    address = read_settings(connection, [AUDIT])[AUDIT.name]["head_to"]
+    if address:
+        yield Finding("audit", "ok", f"the head goes to {address} each day")
+    else:
+        yield Finding("audit", "ok", "the head is noted in the home and the log alone")
 
 
 def _waiting(runtime: Runtime, connection: Connection) -> Iterator[Finding]:

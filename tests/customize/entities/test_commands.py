@@ -49,6 +49,16 @@ def test_from_the_first_field_to_the_last(run, api, vehicle):
     assert api.get("/records/x_vehicle")["items"][0]["x_plate"] == "甲"
 
 
+def test_rules_of_a_field(run):
+    """Set as a whole, and told back in words."""
+    given = {"max_length": 30, "validation": "title <> 'x'", "unseen": "skip"}
+    told = json.loads(run("rules", "note", "title", "-", "--json", text=json.dumps(given)).stdout)
+    assert told["rules"] == given
+    assert run("rules", "note", "title").stdout.strip().splitlines() == told["told"]
+    run("rules", "note", "title", "-", text="{}")
+    assert json.loads(run("rules", "note", "title", "--json").stdout) == {"rules": {}, "told": []}
+
+
 def test_what_is_wrong_is_told(run, vehicle):
     run("add-entity", "-", text="[1]", status=1)
     run("add-entity", "-", text="{", status=1)

@@ -6,12 +6,14 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from sqlalchemy import select
 
 from core.customize.rules import read_rules
 from core.customize.ruling import breaches, set_rules
 from core.entities import query, service
 from core.errors import Forbidden, Invalid, Refused
 from core.i18n import use_locale
+from core.security.models import Role
 
 DONE = {"field": "status", "op": "eq", "value": "done"}
 
@@ -86,6 +88,27 @@ def test_a_rule_looks_at_computed_fields_and_behind_references(rule, make, chang
     assert refused(lambda: make(site=closed, pieces=1)) == [("pieces", "rule")]
     order = make(site=opened, pieces=1)
     assert refused(lambda: change(order, site=closed)) == [("pieces", "rule")]
+
+
+@pytest.mark.parametrize("unseen", ["enforce", "skip"])
+def test_a_record_out_of_reach_decides_as_the_company_says(
+    rule, make, make_person, refused, unit_of_work, unseen
+):
+    """What lies behind a reference that the writer can no longer follow: it holds, or is not asked."""
+    rule("pieces", validation="site.name <> 'Closed' OR pieces = 0", unseen=unseen)
+    person = make_person("无站", roles=("worker",))
+    order = make(site=make(entity="site", name="Closed"), pieces=0, owner=person)
+    with unit_of_work() as uow:
+        role = uow.execute(select(Role.id).where(Role.name == "worker")).scalar_one()
+        grants = {"order": {"read": "own", "update": "own"}}
+        service.update(uow, "role", {role: {"grants": grants}})
+    told = refused(lambda: _change(unit_of_work, person, order, pieces=1))
+    assert told == ([("pieces", "refused_by_rule")] if unseen == "enforce" else [])
+
+
+def _change(unit_of_work, person, order, **values):
+    with unit_of_work(person) as uow:
+        service.update(uow, "order", {order: values})
 
 
 def test_a_batch_costs_one_statement_more_for_each_entity_behind(

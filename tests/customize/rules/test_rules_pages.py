@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from html import unescape
 
 import pytest
 
@@ -105,6 +106,16 @@ def test_rules_are_weighed_told_and_put_into_force(make, browser, post):
     assert body == {"required_when": {"all": [{"field": "status", "op": "in", "value": ["done"]}]}}
     assert post(browser, RULES, rules=json.dumps(body)).status_code == 303
     assert post(browser, "/r/order/new", title="A", status="done", form_key="a").status_code == 422
+
+
+@pytest.mark.databases("sqlite")
+def test_the_page_asks_for_whom_a_rule_holds(rule, browser):
+    """Ticked it is skipped for who may not see; the page says so of the rules in force."""
+    asked = browser.get(f"{RULES}?check=1&validation=hours+%3E+1&unseen=1").get_data(as_text=True)
+    found = unescape(re.search(r'name="rules" value="([^"]*)"', asked)[1])
+    assert json.loads(found) == {"validation": "hours > 1", "unseen": "skip"}
+    rule("hours", **json.loads(found))
+    assert re.search(r'name="unseen"[^>]*checked', browser.get(RULES).get_data(as_text=True))
 
 
 @pytest.mark.databases("sqlite")

@@ -38,6 +38,15 @@ def test_rules_are_set_shown_and_kept(api):
     assert api("post", "/api/v1/records/order", {"title": "A", "status": "done"})[0] == 201
 
 
+def test_what_is_not_seen_can_be_skipped(api):
+    """`unseen` is kept where the rule looks at something, and `enforce` is what holds anyway."""
+    body = {"required_when": DONE, "unseen": "skip"}
+    assert api("put", PLACE, body)[1]["rules"] == body
+    assert api("put", PLACE, {**body, "unseen": "enforce"})[1]["rules"] == {"required_when": DONE}
+    assert api("put", PLACE, {"minimum": 1, "unseen": "skip"})[1]["rules"] == {"minimum": "1"}
+    assert api("put", PLACE, {**body, "unseen": "hide"})[0] == 422
+
+
 def test_a_new_field_comes_with_its_rules(api):
     body = {"name": "x_card", "kind": "text", "label": "Card", "rules": {"pattern": "id_card"}}
     status, field = api("post", "/api/v1/schema/entities/order/fields", body)

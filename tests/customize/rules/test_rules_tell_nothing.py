@@ -1,4 +1,4 @@
-"""A rule that looks at what its reader may not see: nothing that they are answered hangs on it."""
+"""A rule that looks at what its writer may not see: it holds and says only that, or tells nothing."""
 
 from __future__ import annotations
 
@@ -27,11 +27,17 @@ ATTACKS = (
 
 
 @pytest.fixture
-def answers(unit_of_work, make_person, sign_in, bearer, client, rule):
+def unseen():
+    return "skip"
+
+
+@pytest.fixture
+def answers(unit_of_work, make_person, sign_in, bearer, client, rule, unseen):
     """``answers("worker", "alphaville") -> {attack: what is told}`` in that world."""
-    rule("hours", required_when=SECRET)
-    rule("pieces", visible_when=SECRET)
-    rule("note", validation="secret <> 'alphaville' OR note = 'free'", message={"en": "alpha"})
+    rule("hours", required_when=SECRET, unseen=unseen)
+    rule("pieces", visible_when={"not": SECRET}, unseen=unseen)
+    asked = "secret <> 'alphaville' OR note = 'free'"
+    rule("note", validation=asked, message={"en": "alpha"}, unseen=unseen)
     people = {}
     for role in ("worker", "foreman"):
         key = make_person(role, roles=(role,), password=PASSWORD)
@@ -81,6 +87,26 @@ def test_the_answers_are_the_same_in_both_worlds(answers):
     """Z6: for somebody to whom the field is hidden, forms, pages and refusals do not hang on it."""
     one, other = answers("worker", "alphaville"), answers("worker", "omegapoint")
     assert [attack for attack in ATTACKS if one[attack] != other[attack]] == []
+
+
+@pytest.mark.parametrize("unseen", ["enforce"])
+def test_they_hold_for_who_may_not_see_unless_the_company_says_otherwise(answers):
+    """The writer is told that a rule refuses, and no more; forms and pages show nothing of it."""
+    held, free = answers("worker", "alphaville"), answers("worker", "omegapoint")
+    shown = [attack for attack in ATTACKS if attack.startswith(("the ", "what "))]
+    assert [attack for attack in shown if held[attack] != free[attack]] == []
+    for attack, field in (
+        ("emptying", "hours"),
+        ("a value", "pieces"),
+        ("a value with a validation", "note"),
+    ):
+        assert free[attack][0] == 200
+        status, text = held[attack]
+        codes = re.findall(r'"field":"(\w*)","code":"(\w+)"', text)
+        assert (status, codes) == (422, [(field, "refused_by_rule")])
+        assert "alpha" not in text
+    assert (held["saving the form"][0], free["saving the form"][0]) == (422, 303)
+    assert "公司的规则" in held["saving the form"][1]
 
 
 @pytest.mark.databases("sqlite")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -198,6 +198,25 @@ def test_hostile_text_is_refused(
 
 def test_the_corpus_is_large_and_without_repeats() -> None:
     assert len(set(HOSTILE)) == len(HOSTILE) >= 60
+
+
+def test_hostile_text_stays_hostile_within_others(
+    scope: Scope, record: dict[str, Any], context: EvaluationContext
+) -> None:
+    """I7: more than 500 of them; refused, or a plain value as any other."""
+    frames = ("({})", "1 + ({})", "-({})", "NOT ({})", "({}) & ''", "IF(TRUE, {}, 1)", "IFNULL(NULL, {})",
+              "ROUND({}, 2)", "({}) = 1")  # fmt: skip
+    cases = [frame.replace("{}", source) for frame in frames for source in HOSTILE]
+    assert len(cases) > 500
+    refused = 0
+    for case in cases:
+        try:
+            found = compile_expression(case, scope).evaluate(record, context)
+        except ExpressionError:
+            refused += 1
+            continue
+        assert found is None or type(found) in (bool, Decimal, str, date, datetime), case
+    assert refused > 0.9 * len(cases)
 
 
 def test_values_are_never_read_as_expressions(value: Any) -> None:

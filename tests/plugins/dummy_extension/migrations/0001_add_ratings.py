@@ -17,6 +17,10 @@ def upgrade() -> None:
     )
     op.add_column(
         "dummy_plugin_specimen",
+        sa.Column("dummy_extension_told_to", PlainText(254), nullable=True),
+    )
+    op.add_column(
+        "dummy_plugin_specimen",
         sa.Column(
             "dummy_extension_rated_by",
             BigId,
@@ -30,4 +34,5 @@ def upgrade() -> None:
 def downgrade() -> None:
     with op.batch_alter_table("dummy_plugin_specimen", schema=None) as batch_op:
         batch_op.drop_column("dummy_extension_rated_by")
+        batch_op.drop_column("dummy_extension_told_to")
         batch_op.drop_column("dummy_extension_rating")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from core.entities import service
 from core.entities.edits import FormEdit, ListEdit
-from core.fields import ActionSpec, EntityDef, FieldSpec, Reference, Section, Text
+from core.fields import ActionSpec, EntityDef, FieldSpec, File, Reference, Section, Text
 from core.plugins import hookimpl
 from core.plugins.contributions import RoleTemplate, SlotFill
 from workshop import models
@@ -16,6 +16,8 @@ def _finish(uow, records, params):
 
 def _hand_over(uow, records, params):
     values = {"owner": params["to"], "note": params["remark"]}
+    if params["plan"]:
+        values["drawing"] = params["plan"]
     service.update(uow, "order", {row["id"]: values for row in records})
 
 
@@ -47,6 +49,7 @@ ORDER = EntityDef(
             params=(
                 FieldSpec("to", Reference("user"), "New owner", required=True),
                 FieldSpec("remark", Text(40), "Remark"),
+                FieldSpec("plan", File(max_bytes=1_000_000), "New drawing"),
             ),
         ),
     ),

@@ -1,0 +1,141 @@
+"""R3: fat and odd requests, fifty at once: refused, not kept, and others are served meanwhile.
+
+Who sends a letter at a time holds a thread of ours: such are held off by the proxy (deploy/Caddyfile).
+"""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+AT_ONCE = 50
+#: Bytes of memory by which the server may grow.
+GROWTH = 150_000_000
+_HEAD = (
+    "POST /sign-in HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\nContent-Length: {size}\r\n\r\n"
+)
+
+
+def _answer(port: int, text: bytes, *, then: Callable[[socket.socket], None] | None = None) -> int:
+    """The status that a raw request is answered with; 0 when the connection is closed on it."""
+    with closing(socket.create_connection(("127.0.0.1", port), timeout=60)) as line:
+        try:
+            line.sendall(text)
+            if then is not None:
+                then(line)
+            start = line.recv(64)
+        except (ConnectionError, TimeoutError):
+            return 0
+    return int(start.split()[1]) if start.startswith(b"HTTP/") else 0
+
+
+def _ten_thousand_parts(port: int) -> int:
+    part = b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n'
+    body = part * 10_000 + b"--x--\r\n"
+    head = _HEAD.format(kind="multipart/form-data; boundary=x", size=len(body))
+    return _answer(port, head.encode() + body)
+
+
+def _a_gigabyte(port: int) -> int:
+    """Announced, and sent for as long as somebody reads it."""
+
+    def pour(line: socket.socket) -> None:
+        for _piece in range(1000):
+            line.sendall(bytes(1_000_000))
+
+    head = _HEAD.format(kind="application/x-www-form-urlencoded", size=10**9)
+    return _answer(port, head.encode(), then=pour)
+
+
+def _deep_json(port: int) -> int:
+    body = b"[" * 200_000
+    head = "POST /api/v1/records/user HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    return _answer(port, f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+
+
+def _long_query(port: int) -> int:
+    return _answer(port, b"GET /sign-in?" + b"a=1&" * 100_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n")
+
+
+def _many_cookies(port: int) -> int:
+    cookies = b"".join(b"Cookie: a%d=%s\r\n" % (n, b"x" * 100) for n in range(5_000))
+    return _answer(port, b"GET /sign-in HTTP/1.1\r\nHost: x\r\n" + cookies + b"\r\n")
+
+
+ABUSES = (
+    _ten_thousand_parts, _a_gigabyte, _deep_json, _long_query, _many_cookies,
+)  # fmt: skip
+
+
+def _memory(pids: list[int]) -> int:
+    """What the processes hold at this moment (bytes)."""
+    found = 0
+    for pid in pids:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        found += sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS"))
+    return found
+
+
+def _family(pid: int) -> list[int]:
+    below = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [pid, *(each for child in below for each in _family(int(child)))]
+
+
+def _health(port: int) -> int:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    with closing(connection):
+        connection.request("GET", "/healthz")
+        return connection.getresponse().status
+
+
+@contextmanager
+def _watched(port: int, pids: list[int]) -> Iterator[list[tuple[int, int]]]:
+    """(status of the health page, bytes of memory), again and again during the block."""
+    seen: list[tuple[int, int]] = []
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(0.1):
+            seen.append((_health(port), _memory(pids)))
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    yield seen
+    over.set()
+    thread.join()
+
+
+@pytest.mark.long
+@pytest.mark.databases("sqlite")
+def test_fifty_abusive_requests_at_once(site):
+    """R3: refused with 4xx or closed, in less than 150 MB more; the health page answers meanwhile."""
+    with site.serving(1) as port:
+        assert _answer(port, b"GET /sign-in HTTP/1.1\r\nHost: x\r\n\r\n") == 200  # control
+        pids = _family(site.processes[-1].pid)
+        before = _memory(pids)
+        answers: list[tuple[str, int]] = []
+
+        def ask(abuse: Callable[[int], int]) -> None:
+            answers.append((abuse.__name__, abuse(port)))
+
+        abuses = ABUSES * (AT_ONCE // len(ABUSES))
+        threads = [threading.Thread(target=ask, args=(abuse,)) for abuse in abuses]
+        with _watched(port, pids) as seen:
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        told = {name: {status for each, status in answers if each == name} for name, _ in answers}
+        print(f"\nR3: {told}, memory +{(max(each for _s, each in seen) - before) / 1e6:.0f} MB")
+        assert len(answers) == AT_ONCE
+        assert all(status == 0 or 400 <= status < 500 for _name, status in answers), told
+        assert {status for status, _bytes in seen} == {200}
+        assert max(each for _status, each in seen) - before < GROWTH
+        assert _health(port) == 200
+    assert "Traceback" not in site.logs()
