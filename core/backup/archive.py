@@ -70,11 +70,11 @@ class ArchiveWriter:
             if kind is None:
                 self._finish()
         finally:
-            with suppress(OSError, ValueError):  # of an archive that is given up
-                self._zip.close()
-            if self._sealed is not None:
-                self._sealed.close()
-            self._file.close()
+            # What is given up writes its rest when it is closed, which a full disk refuses again.
+            for each in (self._zip, self._sealed, self._file):
+                with suppress(OSError, ValueError):
+                    if each is not None:
+                        each.close()
             self._part.unlink(missing_ok=True)
 
     def _finish(self) -> None:

@@ -7,6 +7,7 @@ import json
 import shutil
 import zipfile
 from collections import namedtuple
+from pathlib import Path
 
 import pytest
 
@@ -168,6 +169,19 @@ def test_what_a_hostile_archive_says_is_not_believed(good, grounds, tmp_path):
             restore_backup(there, tmp_path / "hostile")
         assert not (there.config.home / "dougong.db").exists(), change.__name__
         assert list(there.storage.iter_keys()) == []
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+@pytest.mark.parametrize("passphrase", [None, PASSPHRASE])
+def test_a_full_disk_leaves_no_backup_that_looks_like_one(runtime, tmp_path, passphrase):
+    """Q3: the reason is told, half a file is not kept, and the backup before stays."""
+    (tmp_path / "daily").write_bytes(b"the one of yesterday")
+    part = tmp_path / "daily.unchecked.part"
+    part.symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left"):
+        write_backup(runtime, tmp_path / "daily", passphrase=passphrase)
+    assert [each.name for each in tmp_path.glob("daily*")] == ["daily"]
+    assert (tmp_path / "daily").read_bytes() == b"the one of yesterday"
 
 
 def test_a_name_may_not_occur_twice(good, grounds, tmp_path):
