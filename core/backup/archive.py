@@ -130,7 +130,7 @@ class ArchiveReader:
     def member(self, name: str) -> Iterator[IO[bytes]]:
         """A member to be read; it never gives more bytes than it says it has."""
         with _complaints(), self._zip.open(name) as stream:
-            yield stream
+            yield io.BufferedReader(cast(io.RawIOBase, stream), _BLOCK)
 
     def check_room(self, folder: Path) -> None:
         """Refuse what would not fit on the disk of ``folder`` when it is unpacked."""

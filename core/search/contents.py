@@ -37,7 +37,7 @@ class Content:
         for each in self.fields:
             value = record[each.name]
             if isinstance(value, str) and value:
-                found |= index_tokens(value, spoken=is_spoken(each))
+                found |= index_tokens(value, is_spoken=is_spoken(each))
         return found
 
 

@@ -89,8 +89,9 @@ def search(
     candidates = index.newest(uow.connection, list(numbers), needed, whole(words), most)
     hits: list[Hit] = []
     for number, ids in candidates.items():
-        found = _hits(uow, *open_to_reader[numbers[number]], words, ids, min(each, limit))
-        hits += sorted(found, key=_better_first)[:each]
+        if ids:
+            found = _hits(uow, *open_to_reader[numbers[number]], words, ids, min(each, limit))
+            hits += sorted(found, key=_better_first)[:each]
     return sorted(hits, key=_better_first)[: max(0, limit)]
 
 

@@ -40,6 +40,9 @@ _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 #: Row numbers of SQLite: the entity above, the record below.
 _RECORD_BITS = 40
 _RECORD = (1 << _RECORD_BITS) - 1
+#: PostgreSQL: where so many of the newest records have what is needed it is common, and looked for
+#: among more of the newest. To read those costs as much as to read the index of what is rarer.
+_COMMON, _SAMPLE, _WINDOW = 15, 500, 5_000
 
 _fts: Any = table(INDEX, column("rowid", BigInteger), column("tokens", String))
 _gin: Any = table(
@@ -120,23 +123,31 @@ def newest(
                 found[each].update(row & _RECORD for row in rows)
         return found
     # What is common is soon found among the newest; what is rare, by the index.
-    for each, key in _ask(connection, _AMONG_NEWEST, [(each, needs) for each in entities], limit):
-        found[each].add(key)
-    further = [(each, needs) for each in entities if len(found[each]) < limit]
-    further += [(each, way) for each in entities for way in alike]
     with through_indexes(connection):
+        everywhere = [(each, needs) for each in entities]
+        for each, key in _ask(connection, _AMONG_NEWEST, everywhere, _COMMON, window=_SAMPLE):
+            found[each].add(key)
+        common = [(each, needs) for each in entities if len(found[each]) >= _COMMON]
+        for each, key in _ask(connection, _AMONG_NEWEST, common, limit, window=_WINDOW):
+            found[each].add(key)
+        further = [(each, needs) for each in entities if len(found[each]) < limit]
+        further += [(each, way) for each in entities for way in alike]
         for each, key in _ask(connection, _IN_GIN, further, limit):
             found[each].add(key)
     return found
 
 
 def _ask(
-    connection: Connection, statement: Any, asked: Sequence[tuple[int, Needs]], limit: int
+    connection: Connection,
+    statement: Any,
+    asked: Sequence[tuple[int, Needs]],
+    limit: int,
+    **more: int,
 ) -> Iterable[Any]:
     """The (entity, record) of each question."""
     texts = [_needed(entity, needs, _lexeme, " & ", " | ") for entity, needs in asked]
     given = {"entities": [entity for entity, _needs in asked], "asked": texts, "most": limit}
-    return connection.execute(statement, given) if asked else ()
+    return connection.execute(statement, given | more) if asked else ()
 
 
 def _row(entity: int, record: int) -> int:
@@ -179,7 +190,7 @@ _AMONG_NEWEST = text(
     " FROM unnest(:entities, :asked) AS q(entity, asked)"
     " CROSS JOIN LATERAL (SELECT recent.record_id FROM"
     "  (SELECT record_id, tokens FROM core_search_index WHERE entity = q.entity"
-    "   ORDER BY record_id DESC LIMIT 5000) AS recent"
+    "   ORDER BY record_id DESC LIMIT :window) AS recent"
     "  WHERE recent.tokens @@ CAST(q.asked AS tsquery) LIMIT :most) AS hit"
 ).bindparams(*_QUESTIONS)
 

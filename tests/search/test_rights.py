@@ -139,6 +139,6 @@ def test_tokens_are_letters_and_digits_alone():
     from core.search.tokens import index_tokens, needs, normal
 
     for words in EVIL:
-        made = index_tokens(words, spoken=True)
+        made = index_tokens(words, is_spoken=True)
         asked = {way.rstrip("*") for ways in needs([normal(words)]) for way in ways}
         assert all(token.isalnum() for token in made | asked), words
