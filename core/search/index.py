@@ -14,6 +14,7 @@ from sqlalchemy import (
     BigInteger,
     Connection,
     String,
+    TextClause,
     bindparam,
     cast,
     column,
@@ -40,9 +41,12 @@ _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 #: Row numbers of SQLite: the entity above, the record below.
 _RECORD_BITS = 40
 _RECORD = (1 << _RECORD_BITS) - 1
-#: PostgreSQL: where so many of the newest records have what is needed it is common, and looked for
-#: among more of the newest. To read those costs as much as to read the index of what is rarer.
+#: On PostgreSQL the age of a record is one of its tokens: so many numbers share one.
+_AGE, _AGE_BITS = "a", 13
+#: There, what this many of the newest records have is common, and looked for among more of them.
 _COMMON, _SAMPLE, _WINDOW = 15, 500, 5_000
+#: The hits that are hoped for among records of some age, and the fewest that a sample promises.
+_EXPECTED, _FEWEST = 250, 3
 
 _fts: Any = table(INDEX, column("rowid", BigInteger), column("tokens", String))
 _gin: Any = table(
@@ -76,6 +80,7 @@ def replace(connection: Connection, entity: int, tokens: Tokens) -> None:
         rows = [{"rowid": _row(entity, key), "tokens": text} for key, text in texts.items()]
         connection.execute(insert(_fts), rows)
         return
+    texts = {key: f"{text} {prefix}{_age(key)}" for key, text in texts.items()}
     given = (
         func.unnest(
             literal(list(texts), ARRAY(BigInteger)), literal(list(texts.values()), ARRAY(String))
@@ -122,32 +127,64 @@ def newest(
                 rows = connection.execute(_IN_FTS, {"asked": asked, "most": limit}).scalars()
                 found[each].update(row & _RECORD for row in rows)
         return found
-    # What is common is soon found among the newest; what is rare, by the index.
+    return _newest_on_postgresql(connection, entities, needs, alike, limit)
+
+
+def _newest_on_postgresql(
+    connection: Connection,
+    entities: Sequence[int],
+    needs: Needs,
+    alike: Sequence[Needs],
+    limit: int,
+) -> dict[int, set[int]]:
+    """What is common is soon found among the newest; what is rarer, by the index, of some age first.
+
+    To fetch a hit that the index names costs as much as to read ten records one after the other, so
+    of thousands of hits those that are too old must not be fetched.
+    """
+    found: dict[int, set[int]] = {each: set() for each in entities}
+    last: dict[int, int] = {}
+    everywhere = [(each, needs) for each in entities]
     with through_indexes(connection):
-        everywhere = [(each, needs) for each in entities]
-        for each, key in _ask(connection, _AMONG_NEWEST, everywhere, _COMMON, window=_SAMPLE):
+        for each, newest_id, keys in _ask(connection, _SAMPLED, everywhere, _COMMON):
+            last[each] = newest_id
+            found[each].update(keys or ())
+        common = [each for each in last if len(found[each]) >= _COMMON]
+        questions = [(each, needs) for each in common]
+        for each, _newest_id, keys in _ask(connection, _AMONG_NEWEST, questions, limit):
+            found[each].update(keys or ())
+        rarer = [each for each in last if each not in common]
+        questions = [(each, [*needs, _ages(last[each], len(found[each]))]) for each in rarer]
+        for each, key in _ask(connection, _IN_GIN, questions, limit):
             found[each].add(key)
-        common = [(each, needs) for each in entities if len(found[each]) >= _COMMON]
-        for each, key in _ask(connection, _AMONG_NEWEST, common, limit, window=_WINDOW):
-            found[each].add(key)
-        further = [(each, needs) for each in entities if len(found[each]) < limit]
-        further += [(each, way) for each in entities for way in alike]
-        for each, key in _ask(connection, _IN_GIN, further, limit):
+        questions = [(each, needs) for each in last if 2 * len(found[each]) < limit]
+        questions += [(each, way) for each in last for way in alike]
+        for each, key in _ask(connection, _IN_GIN, questions, limit):
             found[each].add(key)
     return found
 
 
+def _age(record: int) -> str:
+    """The token of records that are about as old as this one, by the numbers that they got."""
+    return f"{_AGE}{record >> _AGE_BITS:x}"
+
+
+def _ages(newest_id: int, sampled: int) -> tuple[str, ...]:
+    """The ages of the newest records among which enough hits are to be expected."""
+    width = _SAMPLE * _EXPECTED // max(sampled, _FEWEST)
+    oldest = max(0, newest_id - width)
+    return tuple(
+        _age(at << _AGE_BITS) for at in range(oldest >> _AGE_BITS, (newest_id >> _AGE_BITS) + 1)
+    )
+
+
 def _ask(
-    connection: Connection,
-    statement: Any,
-    asked: Sequence[tuple[int, Needs]],
-    limit: int,
-    **more: int,
+    connection: Connection, statement: Any, asked: Sequence[tuple[int, Needs]], limit: int
 ) -> Iterable[Any]:
-    """The (entity, record) of each question."""
+    """The rows that answer each question."""
     texts = [_needed(entity, needs, _lexeme, " & ", " | ") for entity, needs in asked]
     given = {"entities": [entity for entity, _needs in asked], "asked": texts, "most": limit}
-    return connection.execute(statement, given | more) if asked else ()
+    return connection.execute(statement, given) if asked else ()
 
 
 def _row(entity: int, record: int) -> int:
@@ -185,14 +222,23 @@ _QUESTIONS = (
     bindparam("asked", type_=ARRAY(String)),
 )
 
-_AMONG_NEWEST = text(
-    "SELECT q.entity, hit.record_id"
-    " FROM unnest(:entities, :asked) AS q(entity, asked)"
-    " CROSS JOIN LATERAL (SELECT recent.record_id FROM"
-    "  (SELECT record_id, tokens FROM core_search_index WHERE entity = q.entity"
-    "   ORDER BY record_id DESC LIMIT :window) AS recent"
-    "  WHERE recent.tokens @@ CAST(q.asked AS tsquery) LIMIT :most) AS hit"
-).bindparams(*_QUESTIONS)
+
+def _among_newest(window: int) -> TextClause:
+    """Of each entity its newest record, and which of so many of the newest have what is asked."""
+    return text(
+        "SELECT q.entity, newest.record_id, hits.keys"
+        " FROM unnest(:entities, :asked) AS q(entity, asked)"
+        " CROSS JOIN LATERAL (SELECT record_id FROM core_search_index WHERE entity = q.entity"
+        "  ORDER BY record_id DESC LIMIT 1) AS newest"
+        " CROSS JOIN LATERAL (SELECT array_agg(hit.record_id) AS keys FROM"
+        "  (SELECT recent.record_id FROM"
+        "   (SELECT record_id, tokens FROM core_search_index WHERE entity = q.entity"
+        f"    ORDER BY record_id DESC LIMIT {window}) AS recent"
+        "   WHERE recent.tokens @@ CAST(q.asked AS tsquery) LIMIT :most) AS hit) AS hits"
+    ).bindparams(*_QUESTIONS)
+
+
+_SAMPLED, _AMONG_NEWEST = _among_newest(_SAMPLE), _among_newest(_WINDOW)
 
 #: No entity is named but by its tokens: else the primary key would look like a way to go.
 _IN_GIN = text(
@@ -200,6 +246,6 @@ _IN_GIN = text(
     " FROM unnest(:entities, :asked) AS q(entity, asked)"
     " CROSS JOIN LATERAL (SELECT hits.record_id FROM"
     "  (SELECT record_id FROM core_search_index"
-    "   WHERE tokens @@ CAST(q.asked AS tsquery) LIMIT 10000) AS hits"
+    "   WHERE tokens @@ CAST(q.asked AS tsquery) LIMIT 3000) AS hits"
     "  ORDER BY hits.record_id DESC LIMIT :most) AS hit"
 ).bindparams(*_QUESTIONS)

@@ -17,7 +17,7 @@ from core.search.pinyin import read_name
 __all__ = ["RULES", "Needs", "Spoken", "index_tokens", "needs", "normal", "runs", "spoken", "whole"]
 
 #: Counts up when other tokens are made of the same text, so that the index is made anew.
-RULES = 1
+RULES = 2
 
 _HAN = "㐀-䶿一-鿿豈-﫿々〇\U00020000-\U0003134f"
 _RUN = re.compile(rf"(?P<digits>[0-9]+)|(?P<han>[{_HAN}]+)|(?P<word>[^\W_0-9{_HAN}]+)")
