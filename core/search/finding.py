@@ -160,8 +160,8 @@ def _beyond(
     if scope_clause(uow, spec, "read") is None:
         return found
     if whose := _whose(uow, spec):
-        theirs = index.newest(uow.connection, [number], [*needed, whose], None, CANDIDATES)
-        if ids := theirs[number] - set(known):
+        theirs = index.among_few(uow.connection, number, [*needed, whose], CANDIDATES)
+        if ids := theirs - set(known):
             found = _hits(uow, asked, ids)
     if len(known) + len(found) < min(FEW, asked.limit) and any(
         may_use(uow, spec, each) for each in spec.searchable

@@ -33,7 +33,7 @@ from core.db.planning import through_indexes
 from core.search.tables import INDEX
 from core.search.tokens import Needs
 
-__all__ = ["forget", "newest", "replace"]
+__all__ = ["among_few", "forget", "newest", "replace"]
 
 Tokens = Mapping[int, set[str]]
 
@@ -123,11 +123,23 @@ def newest(
     if connection.dialect.name == "sqlite":
         for each in entities:
             for way in (needs, *alike):
-                asked = _needed(each, way, _quoted, " AND ", " OR ")
-                rows = connection.execute(_IN_FTS, {"asked": asked, "most": limit}).scalars()
-                found[each].update(row & _RECORD for row in rows)
+                found[each] |= _newest_on_sqlite(connection, each, way, limit)
         return found
     return _newest_on_postgresql(connection, entities, needs, alike, limit)
+
+
+def among_few(connection: Connection, entity: int, needs: Needs, limit: int) -> set[int]:
+    """``limit`` of the newest records that have what is needed, where few are expected to."""
+    if connection.dialect.name == "sqlite":
+        return _newest_on_sqlite(connection, entity, needs, limit)
+    with through_indexes(connection):
+        return {key for _entity, key in _ask(connection, _IN_GIN, [(entity, needs)], limit)}
+
+
+def _newest_on_sqlite(connection: Connection, entity: int, needs: Needs, limit: int) -> set[int]:
+    asked = _needed(entity, needs, _quoted, " AND ", " OR ")
+    rows = connection.execute(_IN_FTS, {"asked": asked, "most": limit}).scalars()
+    return {row & _RECORD for row in rows}
 
 
 def _newest_on_postgresql(
