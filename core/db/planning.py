@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection
+from sqlalchemy import ColumnElement, Connection, text
 from sqlalchemy.sql.elements import UnaryExpression
 from sqlalchemy.sql.operators import custom_op
 
@@ -52,7 +52,11 @@ def through_indexes(connection: Connection) -> Iterator[None]:
     if connection.dialect.name != "postgresql":
         yield
         return
-    switches = "set_config('enable_seqscan', '{0}', true), set_config('enable_sort', '{0}', true)"
-    connection.exec_driver_sql("SELECT " + switches.format("off"))
+    connection.execute(_SWITCHES, {"state": "off"})
     yield
-    connection.exec_driver_sql("SELECT " + switches.format("on"))
+    connection.execute(_SWITCHES, {"state": "on"})
+
+
+_SWITCHES = text(
+    "SELECT set_config('enable_seqscan', :state, true), set_config('enable_sort', :state, true)"
+)

@@ -158,12 +158,16 @@ def _newest_on_postgresql(
     last: dict[int, int] = {}
     everywhere = [(each, needs) for each in entities]
     with through_indexes(connection):
-        for each, newest_id, keys in _ask(connection, _SAMPLED, everywhere, _COMMON):
+        for each, newest_id, keys in _ask(
+            connection, _AMONG_NEWEST, everywhere, _COMMON, window=_SAMPLE
+        ):
             last[each] = newest_id
             found[each].update(keys or ())
         common = [each for each in last if len(found[each]) >= _COMMON]
         questions = [(each, needs) for each in common]
-        for each, _newest_id, keys in _ask(connection, _AMONG_NEWEST, questions, limit):
+        for each, _newest_id, keys in _ask(
+            connection, _AMONG_NEWEST, questions, limit, window=_WINDOW
+        ):
             found[each].update(keys or ())
         rarer = [each for each in last if each not in common]
         questions = [(each, [*needs, _ages(last[each], len(found[each]))]) for each in rarer]
@@ -191,12 +195,16 @@ def _ages(newest_id: int, sampled: int) -> tuple[str, ...]:
 
 
 def _ask(
-    connection: Connection, statement: Any, asked: Sequence[tuple[int, Needs]], limit: int
+    connection: Connection,
+    statement: TextClause,
+    asked: Sequence[tuple[int, Needs]],
+    limit: int,
+    **more: int,
 ) -> Iterable[Any]:
     """The rows that answer each question."""
     texts = [_needed(entity, needs, _lexeme, " & ", " | ") for entity, needs in asked]
     given = {"entities": [entity for entity, _needs in asked], "asked": texts, "most": limit}
-    return connection.execute(statement, given) if asked else ()
+    return connection.execute(statement, given | more) if asked else ()
 
 
 def _row(entity: int, record: int) -> int:
@@ -235,22 +243,18 @@ _QUESTIONS = (
 )
 
 
-def _among_newest(window: int) -> TextClause:
-    """Of each entity its newest record, and which of so many of the newest have what is asked."""
-    return text(
-        "SELECT q.entity, newest.record_id, hits.keys"
-        " FROM unnest(:entities, :asked) AS q(entity, asked)"
-        " CROSS JOIN LATERAL (SELECT record_id FROM core_search_index WHERE entity = q.entity"
-        "  ORDER BY record_id DESC LIMIT 1) AS newest"
-        " CROSS JOIN LATERAL (SELECT array_agg(hit.record_id) AS keys FROM"
-        "  (SELECT recent.record_id FROM"
-        "   (SELECT record_id, tokens FROM core_search_index WHERE entity = q.entity"
-        f"    ORDER BY record_id DESC LIMIT {window}) AS recent"
-        "   WHERE recent.tokens @@ CAST(q.asked AS tsquery) LIMIT :most) AS hit) AS hits"
-    ).bindparams(*_QUESTIONS)
-
-
-_SAMPLED, _AMONG_NEWEST = _among_newest(_SAMPLE), _among_newest(_WINDOW)
+#: Of each entity its newest record, and which of so many of the newest have what is asked.
+_AMONG_NEWEST = text(
+    "SELECT q.entity, newest.record_id, hits.keys"
+    " FROM unnest(:entities, :asked) AS q(entity, asked)"
+    " CROSS JOIN LATERAL (SELECT record_id FROM core_search_index WHERE entity = q.entity"
+    "  ORDER BY record_id DESC LIMIT 1) AS newest"
+    " CROSS JOIN LATERAL (SELECT array_agg(hit.record_id) AS keys FROM"
+    "  (SELECT recent.record_id FROM"
+    "   (SELECT record_id, tokens FROM core_search_index WHERE entity = q.entity"
+    "    ORDER BY record_id DESC LIMIT :window) AS recent"
+    "   WHERE recent.tokens @@ CAST(q.asked AS tsquery) LIMIT :most) AS hit) AS hits"
+).bindparams(*_QUESTIONS)
 
 #: No entity is named but by its tokens: else the primary key would look like a way to go.
 _IN_GIN = text(
