@@ -29,9 +29,10 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_CHARACTERS", "MAX_HITS", "Hit", "search"]
 
-#: Of each entity so many of the newest records with the words are looked at.
-CANDIDATES = 150
-#: With fewer hits among them the list's own search looks through what is within reach.
+#: Of each entity so many of the newest records with the words are looked at, and of those within
+#: reach as many of so many more where a reader does not reach all.
+CANDIDATES, MORE_CANDIDATES = 60, 200
+#: With fewer hits among all these the list's own search looks through what is within reach.
 FEW = 5
 MAX_HITS = 100
 MAX_WORDS, MAX_CHARACTERS = 10, 200
@@ -87,8 +88,13 @@ def search(
     open_to_reader = _searched(uow) if needed else {}
     chosen = set(open_to_reader) if named is None else named & set(open_to_reader)
     numbers = _numbers(uow, chosen)
-    most = max(CANDIDATES, limit)
-    candidates = index.newest(uow.connection, list(numbers), needed, whole(words), most)
+    wanted = {
+        number: max(
+            limit, MORE_CANDIDATES if _is_limited(uow, open_to_reader[name][0]) else CANDIDATES
+        )
+        for number, name in numbers.items()
+    }
+    candidates = index.newest(uow.connection, wanted, needed, whole(words))
     hits: list[Hit] = []
     for number, ids in candidates.items():
         if ids:
@@ -96,9 +102,13 @@ def search(
             asked = _Asked(content.spec, usable, words, min(each, limit))
             found = _hits(uow, asked, ids)
             if len(ids) >= CANDIDATES and len(found) < min(FEW, asked.limit):
-                found |= _beyond(uow, asked, number, needed, found)
+                found |= _beyond(uow, asked, number, needed, ids, found)
             hits += sorted(found.values(), key=_better_first)[:each]
     return sorted(hits, key=_better_first)[: max(0, limit)]
+
+
+def _is_limited(uow: UnitOfWork, content: Content) -> bool:
+    return scope_clause(uow, content.spec, "read") is not None
 
 
 def _better_first(hit: Hit) -> tuple[int, int]:
@@ -149,7 +159,12 @@ def _hits(
 
 
 def _beyond(
-    uow: UnitOfWork, asked: _Asked, number: int, needed: Needs, known: Collection[int]
+    uow: UnitOfWork,
+    asked: _Asked,
+    number: int,
+    needed: Needs,
+    candidates: Collection[int],
+    known: Collection[int],
 ) -> dict[int, Hit]:
     """Further hits for a reader within limits, when the candidates were the newest of everybody's.
 
@@ -160,7 +175,11 @@ def _beyond(
     if scope_clause(uow, spec, "read") is None:
         return found
     if whose := _whose(uow, spec):
-        theirs = index.among_few(uow.connection, number, [*needed, whose], CANDIDATES)
+        reached = max(candidates) - min(candidates)
+        within = reached * CANDIDATES // len(known) if known else None
+        theirs = index.among_few(
+            uow.connection, number, [*needed, whose], CANDIDATES, (max(candidates), within)
+        )
         if ids := theirs - set(known):
             found = _hits(uow, asked, ids)
     if len(known) + len(found) < min(FEW, asked.limit) and any(

@@ -45,8 +45,9 @@ _RECORD = (1 << _RECORD_BITS) - 1
 _AGE, _AGE_BITS = "a", 13
 #: There, what this many of the newest records have is common, and looked for among more of them.
 _COMMON, _SAMPLE, _WINDOW = 15, 500, 5_000
-#: The hits that are hoped for among records of some age, and the fewest that a sample promises.
-_EXPECTED, _FEWEST = 250, 3
+#: The hits that are hoped for among records of some age, those that are enough, and the fewest that
+#: a sample promises.
+_EXPECTED, _ENOUGH, _FEWEST = 100, 30, 3
 
 _fts: Any = table(INDEX, column("rowid", BigInteger), column("tokens", String))
 _gin: Any = table(
@@ -110,30 +111,43 @@ def forget(connection: Connection, entity: int, records: Sequence[int] | None = 
 
 
 def newest(
-    connection: Connection, entities: Sequence[int], needs: Needs, exact: str | None, limit: int
+    connection: Connection, wanted: Mapping[int, int], needs: Needs, exact: str | None
 ) -> dict[int, set[int]]:
-    """Of each entity about ``limit`` of the newest records that have what is needed.
+    """Of each entity about as many as are ``wanted`` of the newest records with what is needed.
 
     Records with the token ``exact`` are found whatever their age.
     """
-    found: dict[int, set[int]] = {each: set() for each in entities}
     if not needs:
         return {}
     alike: list[Needs] = [] if exact is None else [[(exact,)]]
-    if connection.dialect.name == "sqlite":
-        for each in entities:
-            for way in (needs, *alike):
-                found[each] |= _newest_on_sqlite(connection, each, way, limit)
-        return found
-    return _newest_on_postgresql(connection, entities, needs, alike, limit)
+    if connection.dialect.name == "postgresql":
+        return _newest_on_postgresql(connection, wanted, needs, alike)
+    found: dict[int, set[int]] = {each: set() for each in wanted}
+    for each, limit in wanted.items():
+        for way in (needs, *alike):
+            found[each] |= _newest_on_sqlite(connection, each, way, limit)
+    return found
 
 
-def among_few(connection: Connection, entity: int, needs: Needs, limit: int) -> set[int]:
-    """``limit`` of the newest records that have what is needed, where few are expected to."""
+def among_few(
+    connection: Connection,
+    entity: int,
+    needs: Needs,
+    limit: int,
+    ages: tuple[int, int | None],
+) -> set[int]:
+    """``limit`` of the newest records that have what is needed, where few are expected to.
+
+    ``ages`` is the newest number and among how many before it to look; None for all.
+    """
     if connection.dialect.name == "sqlite":
         return _newest_on_sqlite(connection, entity, needs, limit)
+    last, within = ages
+    if within is not None:
+        needs = [*needs, _ages(last, within)]
     with through_indexes(connection):
-        return {key for _entity, key in _ask(connection, _IN_GIN, [(entity, needs)], limit)}
+        rows = _ask(connection, _IN_GIN, [(entity, needs, limit)])
+        return {key for _entity, key in rows}
 
 
 def _newest_on_sqlite(connection: Connection, entity: int, needs: Needs, limit: int) -> set[int]:
@@ -143,41 +157,40 @@ def _newest_on_sqlite(connection: Connection, entity: int, needs: Needs, limit: 
 
 
 def _newest_on_postgresql(
-    connection: Connection,
-    entities: Sequence[int],
-    needs: Needs,
-    alike: Sequence[Needs],
-    limit: int,
+    connection: Connection, wanted: Mapping[int, int], needs: Needs, alike: Sequence[Needs]
 ) -> dict[int, set[int]]:
     """What is common is soon found among the newest; what is rarer, by the index, of some age first.
 
     To fetch a hit that the index names costs as much as to read ten records one after the other, so
     of thousands of hits those that are too old must not be fetched.
     """
-    found: dict[int, set[int]] = {each: set() for each in entities}
+    found: dict[int, set[int]] = {each: set() for each in wanted}
     last: dict[int, int] = {}
-    everywhere = [(each, needs) for each in entities]
     with through_indexes(connection):
-        for each, newest_id, keys in _ask(
-            connection, _AMONG_NEWEST, everywhere, _COMMON, window=_SAMPLE
-        ):
-            last[each] = newest_id
+        sample = [(each, needs, _COMMON) for each in wanted]
+        for each, number, keys in _ask(connection, _AMONG_NEWEST, sample, window=_SAMPLE):
+            last[each] = number
             found[each].update(keys or ())
-        common = [each for each in last if len(found[each]) >= _COMMON]
-        questions = [(each, needs) for each in common]
-        for each, _newest_id, keys in _ask(
-            connection, _AMONG_NEWEST, questions, limit, window=_WINDOW
-        ):
+        rarer = {each: len(found[each]) for each in last if len(found[each]) < _COMMON}
+        common = [(each, needs, wanted[each]) for each in last if each not in rarer]
+        for each, _number, keys in _ask(connection, _AMONG_NEWEST, common, window=_WINDOW):
             found[each].update(keys or ())
-        rarer = [each for each in last if each not in common]
-        questions = [(each, [*needs, _ages(last[each], len(found[each]))]) for each in rarer]
-        for each, key in _ask(connection, _IN_GIN, questions, limit):
+        young = [
+            (each, [*needs, _ages(last[each], _width(hits))], wanted[each])
+            for each, hits in rarer.items()
+        ]
+        for each, key in _ask(connection, _IN_GIN, young):
             found[each].add(key)
-        questions = [(each, needs) for each in last if 2 * len(found[each]) < limit]
-        questions += [(each, way) for each in last for way in alike]
-        for each, key in _ask(connection, _IN_GIN, questions, limit):
+        any_age = [(each, needs, wanted[each]) for each in last if len(found[each]) < _ENOUGH]
+        any_age += [(each, way, wanted[each]) for each in last for way in alike]
+        for each, key in _ask(connection, _IN_GIN, any_age):
             found[each].add(key)
     return found
+
+
+def _width(sampled: int) -> int:
+    """Among how many of the newest records enough hits are to be expected, by those of the sample."""
+    return _SAMPLE * _EXPECTED // max(sampled, _FEWEST)
 
 
 def _age(record: int) -> str:
@@ -185,26 +198,29 @@ def _age(record: int) -> str:
     return f"{_AGE}{record >> _AGE_BITS:x}"
 
 
-def _ages(newest_id: int, sampled: int) -> tuple[str, ...]:
-    """The ages of the newest records among which enough hits are to be expected."""
-    width = _SAMPLE * _EXPECTED // max(sampled, _FEWEST)
-    oldest = max(0, newest_id - width)
-    return tuple(
-        _age(at << _AGE_BITS) for at in range(oldest >> _AGE_BITS, (newest_id >> _AGE_BITS) + 1)
-    )
+def _ages(last: int, width: int) -> tuple[str, ...]:
+    """The ages of records whose numbers are so far from the last one at most."""
+    oldest = max(0, last - width) >> _AGE_BITS
+    return tuple(_age(at << _AGE_BITS) for at in range(oldest, (last >> _AGE_BITS) + 1))
 
 
 def _ask(
     connection: Connection,
     statement: TextClause,
-    asked: Sequence[tuple[int, Needs]],
-    limit: int,
+    questions: Sequence[tuple[int, Needs, int]],
     **more: int,
 ) -> Iterable[Any]:
-    """The rows that answer each question."""
-    texts = [_needed(entity, needs, _lexeme, " & ", " | ") for entity, needs in asked]
-    given = {"entities": [entity for entity, _needs in asked], "asked": texts, "most": limit}
-    return connection.execute(statement, given | more) if asked else ()
+    """The rows that answer questions: what is needed in which entity, and how many at most."""
+    if not questions:
+        return ()
+    given = {
+        "entities": [entity for entity, _needs, _most in questions],
+        "asked": [
+            _needed(entity, each, _lexeme, " & ", " | ") for entity, each, _most in questions
+        ],
+        "most": [most for _entity, _needs, most in questions],
+    }
+    return connection.execute(statement, given | more)
 
 
 def _row(entity: int, record: int) -> int:
@@ -240,28 +256,29 @@ _IN_FTS = text(
 _QUESTIONS = (
     bindparam("entities", type_=ARRAY(BigInteger)),
     bindparam("asked", type_=ARRAY(String)),
+    bindparam("most", type_=ARRAY(BigInteger)),
 )
 
 
 #: Of each entity its newest record, and which of so many of the newest have what is asked.
 _AMONG_NEWEST = text(
     "SELECT q.entity, newest.record_id, hits.keys"
-    " FROM unnest(:entities, :asked) AS q(entity, asked)"
+    " FROM unnest(:entities, :asked, :most) AS q(entity, asked, most)"
     " CROSS JOIN LATERAL (SELECT record_id FROM core_search_index WHERE entity = q.entity"
     "  ORDER BY record_id DESC LIMIT 1) AS newest"
     " CROSS JOIN LATERAL (SELECT array_agg(hit.record_id) AS keys FROM"
     "  (SELECT recent.record_id FROM"
     "   (SELECT record_id, tokens FROM core_search_index WHERE entity = q.entity"
     "    ORDER BY record_id DESC LIMIT :window) AS recent"
-    "   WHERE recent.tokens @@ CAST(q.asked AS tsquery) LIMIT :most) AS hit) AS hits"
+    "   WHERE recent.tokens @@ CAST(q.asked AS tsquery) LIMIT q.most) AS hit) AS hits"
 ).bindparams(*_QUESTIONS)
 
 #: No entity is named but by its tokens: else the primary key would look like a way to go.
 _IN_GIN = text(
     "SELECT q.entity, hit.record_id"
-    " FROM unnest(:entities, :asked) AS q(entity, asked)"
+    " FROM unnest(:entities, :asked, :most) AS q(entity, asked, most)"
     " CROSS JOIN LATERAL (SELECT hits.record_id FROM"
     "  (SELECT record_id FROM core_search_index"
     "   WHERE tokens @@ CAST(q.asked AS tsquery) LIMIT 3000) AS hits"
-    "  ORDER BY hits.record_id DESC LIMIT :most) AS hit"
+    "  ORDER BY hits.record_id DESC LIMIT q.most) AS hit"
 ).bindparams(*_QUESTIONS)
