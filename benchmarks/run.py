@@ -70,13 +70,13 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _database(rows: int) -> str:
+def _database(what: object) -> str:
     server = os.environ.get("DOUGONG_TEST_POSTGRES_URL")
     if not server:
         sys.exit("run it through tools/with_services.py, or give --sqlite")
     import psycopg
 
-    name = f"bench_{os.getpid()}_{rows}"
+    name = f"bench_{os.getpid()}_{what}"
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f'CREATE DATABASE "{name}"'.encode())
     return server.rsplit("/", 1)[0] + f"/{name}"

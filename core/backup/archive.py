@@ -70,11 +70,11 @@ class ArchiveWriter:
             if kind is None:
                 self._finish()
         finally:
-            with suppress(OSError, ValueError):  # of an archive that is given up
-                self._zip.close()
-            if self._sealed is not None:
-                self._sealed.close()
-            self._file.close()
+            # What is given up writes its rest when it is closed, which a full disk refuses again.
+            for each in (self._zip, self._sealed, self._file):
+                with suppress(OSError, ValueError):
+                    if each is not None:
+                        each.close()
             self._part.unlink(missing_ok=True)
 
     def _finish(self) -> None:
@@ -130,7 +130,7 @@ class ArchiveReader:
     def member(self, name: str) -> Iterator[IO[bytes]]:
         """A member to be read; it never gives more bytes than it says it has."""
         with _complaints(), self._zip.open(name) as stream:
-            yield stream
+            yield io.BufferedReader(cast(io.RawIOBase, stream), _BLOCK)
 
     def check_room(self, folder: Path) -> None:
         """Refuse what would not fit on the disk of ``folder`` when it is unpacked."""

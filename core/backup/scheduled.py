@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,16 +30,20 @@ __all__ = [
     "BACKUPS_MADE",
     "CHECK_BACKUP",
     "GROUP",
+    "LATE_AFTER",
     "OVERDUE_AFTER",
     "backup_file",
     "find_backups",
     "is_overdue",
     "kept",
+    "lacks_backup",
     "newest_backup",
 ]
 
-#: The newest backup is older than this: somebody should look.
+#: The newest backup is older than this: somebody should look, also where none are made daily.
 OVERDUE_AFTER = timedelta(days=2)
+#: The day's backup has been due for so long and is not there.
+LATE_AFTER = timedelta(hours=1)
 GROUP = "core_backup"
 
 
@@ -129,12 +133,16 @@ BACKUPS_MADE = Schedule(
 
 def is_due(uow: UnitOfWork, now: datetime, zone: ZoneInfo) -> bool:
     """Whether the moment of today's backup has passed without one."""
-    if not get_setting(uow, GROUP, "daily"):
-        return False
     newest = newest_backup(uow)
-    return newest is None or newest.made_at < _last_moment(
-        get_setting(uow, GROUP, "hour"), now, zone
-    )
+    return lacks_backup(uow.snapshot.settings[GROUP], newest and newest.made_at, now, zone)
+
+
+def lacks_backup(
+    settings: Mapping[str, Any], newest: datetime | None, now: datetime, zone: ZoneInfo
+) -> bool:
+    """Whether backups are made daily and there is none since the moment that was last due."""
+    moment = _last_moment(settings["hour"], now, zone)
+    return bool(settings["daily"]) and (newest is None or newest < moment)
 
 
 def _last_moment(hour: int, now: datetime, zone: ZoneInfo) -> datetime:
@@ -150,11 +158,8 @@ def newest_backup(uow: UnitOfWork) -> Row[Any] | None:
 
 
 def is_overdue(uow: UnitOfWork) -> bool:
-    """Whether backups are to be made daily and the newest is too old."""
-    if not get_setting(uow, GROUP, "daily"):
-        return False
-    newest = newest_backup(uow)
-    return newest is None or uow.now() - newest.made_at > OVERDUE_AFTER
+    """Whether the day's backup should have been there by now."""
+    return is_due(uow, uow.now() - LATE_AFTER, uow.runtime.clock.timezone)
 
 
 def find_backups(uow: UnitOfWork) -> list[Row[Any]]:

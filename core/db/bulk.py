@@ -1,4 +1,4 @@
-"""Many rows into one table at once, and one question about many keys.
+"""Many rows into one table at once or out of it, and one question about many keys.
 
 Rows go by COPY on PostgreSQL and by one prepared statement on SQLite: what an ordinary INSERT does
 once for each row (binding by name, a protocol message, a parse) is more work than storing it.
@@ -18,9 +18,12 @@ from sqlalchemy import (
     ColumnClause,
     ColumnElement,
     Connection,
+    CursorResult,
     Insert,
+    Select,
     TableClause,
     any_,
+    collate,
     func,
     insert,
     literal,
@@ -31,7 +34,7 @@ from sqlalchemy import table as table_
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.exc import DBAPIError
 
-__all__ = ["bulk_insert", "insert_into", "one_of"]
+__all__ = ["bulk_insert", "in_code_order", "insert_into", "one_of", "streamed"]
 
 Columns = Mapping[str, Sequence[Any]]
 
@@ -76,6 +79,16 @@ def one_of(
         return column == any_(literal(list(numbers), ARRAY(BigInteger)))
     given = func.json_each(orjson.dumps(list(numbers)).decode()).table_valued("value")
     return column.in_(select(given.c.value))
+
+
+def streamed(connection: Connection, statement: Select[Any]) -> CursorResult[Any]:
+    """The rows a portion at a time, however many: PostgreSQL's driver takes all of them at once."""
+    return connection.execute(statement.execution_options(stream_results=True))
+
+
+def in_code_order(connection: Connection, column: ColumnElement[str]) -> ColumnElement[str]:
+    """The text, ordered and compared as Python does, whatever language the database sorts by."""
+    return column if connection.dialect.name == "sqlite" else collate(column, "C")
 
 
 def _insert(

@@ -274,6 +274,8 @@ def _drop_on_postgresql(connection: Connection) -> list[str]:
 
 def make_again(connection: Connection, statements: Iterable[str]) -> None:
     """Run what `without_indexes` gave."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SET LOCAL maintenance_work_mem = '256MB'")
     for statement in statements:
         connection.exec_driver_sql(statement)
 

@@ -127,7 +127,7 @@ class Storage(Protocol):
         ...
 
     def iter_keys(self) -> Iterator[str]:
-        """All keys, in no particular order."""
+        """All keys, in their order; a page or a folder of them at a time."""
         ...
 
 
@@ -183,7 +183,8 @@ class LocalStorage:
 
     def iter_keys(self) -> Iterator[str]:
         """See `Storage.iter_keys`."""
-        for path in self._root.glob("??/??/*"):
+        folders = (one for half in sorted(self._root.glob("??")) for one in sorted(half.glob("??")))
+        for path in (path for folder in folders for path in sorted(folder.glob("*"))):
             key = path.relative_to(self._root).as_posix()
             if _KEY.fullmatch(key) and path.is_file() and not path.is_symlink():
                 yield key

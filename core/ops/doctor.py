@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, func, inspect, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from core.backup.scheduled import OVERDUE_AFTER
+from core.backup.scheduled import GROUP, LATE_AFTER, OVERDUE_AFTER, lacks_backup
 from core.backup.tables import backup_table
 from core.boot import is_initialised
 from core.customize.tables import custom_field_table
 from core.db.base import metadata
+from core.db.bulk import in_code_order, streamed
 from core.entities.dependencies import graph_of
 from core.entities.links import link_table
 from core.fields import types as t
@@ -166,18 +167,30 @@ def _files(runtime: Runtime, connection: Connection) -> Iterator[Finding]:
         yield Finding("uploads", "warning", f"{loose} older than two days belong to no record")
     else:
         yield Finding("uploads", "ok", "none left over")
-    described = set(connection.execute(select(table.c.storage_key)).scalars())
+    keys = in_code_order(connection, table.c.storage_key)
+    described = select(keys).where(keys.is_not(None)).distinct().order_by(keys)
     try:
-        missing = described.difference(runtime.storage.iter_keys())
+        count, missing = _absent(
+            streamed(connection, described).scalars(), runtime.storage.iter_keys()
+        )
     except (StorageError, OSError) as error:
         yield Finding("files", "problem", f"the store does not answer: {error}")
         return
     if missing:
-        yield Finding(
-            "files", "problem", f"{len(missing)} of {len(described)} are not in the store"
-        )
+        yield Finding("files", "problem", f"{missing} of {count} are not in the store")
     else:
-        yield Finding("files", "ok", f"{len(described)} in the store")
+        yield Finding("files", "ok", f"{count} in the store")
+
+
+def _absent(described: Iterable[str], stored: Iterator[str]) -> tuple[int, int]:
+    """(how many are described, how many of them are not stored); both come in their order."""
+    count = missing = 0
+    there = next(stored, None)
+    for key in described:
+        while there is not None and there < key:
+            there = next(stored, None)
+        count, missing = count + 1, missing + (there != key)
+    return count, missing
 
 
 def _jobs(runtime: Runtime, connection: Connection) -> Iterator[Finding]:
@@ -215,11 +228,13 @@ def _backups(runtime: Runtime, connection: Connection) -> Iterator[Finding]:
         if row.problem:
             yield Finding("backups", "problem", f"{row.name}: {row.problem}")
     newest = next((row for row in rows if not row.problem), None)
+    settings, now = runtime.snapshot.settings[GROUP], runtime.clock.now()
     if newest is not None:
-        age = runtime.clock.now() - newest.made_at
-        state: State = "warning" if age > OVERDUE_AFTER else "ok"
+        age = now - newest.made_at
+        late = lacks_backup(settings, newest.made_at, now - LATE_AFTER, runtime.clock.timezone)
+        state: State = "warning" if late or age > OVERDUE_AFTER else "ok"
         yield Finding("backups", state, f"the newest is {int(age.total_seconds()) // 3600} h old")
-    elif runtime.snapshot.settings["core_backup"]["daily"]:
+    elif settings["daily"]:
         yield Finding("backups", "warning", "none yet")
     else:
         yield Finding("backups", "ok", "not made by this installation")

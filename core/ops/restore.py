@@ -30,6 +30,7 @@ from core.config import key_file
 from core.db.base import metadata
 from core.db.migrate import revisions, upgrade
 from core.db.numbers import set_next_ids
+from core.db.planning import count_values
 from core.db.portable import load_rows
 from core.db.structure import (
     TableShape,
@@ -210,6 +211,7 @@ def _restore_rows(
     make_again(connection, later)
     if broken := broken_references(connection):
         raise damaged(_("rows of %(names)s point at nothing", names=", ".join(broken)))
+    count_values(connection)
     last = {name: content.last_id for name, content in manifest.tables.items()}
     set_next_ids(connection, shapes, last)
     moved_on = []

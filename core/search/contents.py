@@ -12,8 +12,10 @@ from core.fields import types as t
 from core.runtime import Snapshot
 from core.search.tokens import RULES, index_tokens
 
-__all__ = ["Content", "contents", "is_spoken"]
+__all__ = ["HOLDERS", "Content", "contents", "is_spoken"]
 
+#: The fields that say whose a record is, and what their tokens begin with.
+HOLDERS = {"owner": "o", "department": "d"}
 #: Found by the search whether or not the list's quick search looks at them.
 _ALWAYS = (t.AutoNumber, t.Phone, t.Email)
 
@@ -26,9 +28,15 @@ class Content:
     fields: tuple[FieldSpec, ...]
 
     @property
+    def holders(self) -> tuple[FieldSpec, ...]:
+        """The fields that say whose a record is."""
+        return tuple(self.spec[name] for name in HOLDERS) if self.spec.owned else ()
+
+    @property
     def mark(self) -> str:
         """Changes when other tokens would be made of the same records."""
         parts = [str(RULES), *(f"{each.name} {is_spoken(each)}" for each in self.fields)]
+        parts += [each.name for each in self.holders]
         return blake2b("\n".join(parts).encode(), digest_size=12).hexdigest()
 
     def tokens(self, record: Mapping[str, Any]) -> set[str]:
@@ -37,7 +45,13 @@ class Content:
         for each in self.fields:
             value = record[each.name]
             if isinstance(value, str) and value:
-                found |= index_tokens(value, spoken=is_spoken(each))
+                found |= index_tokens(value, is_spoken=is_spoken(each))
+        if found:
+            found |= {
+                f"{HOLDERS[each.name]}{record[each.name]}"
+                for each in self.holders
+                if record[each.name] is not None
+            }
         return found
 
 

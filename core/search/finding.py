@@ -7,7 +7,7 @@ that the reader may use alone. What is hidden or masked neither finds a record n
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
@@ -16,25 +16,28 @@ from core.entities.query import ListQuery, page, visible
 from core.entities.scope import may, may_use, require, scope_clause
 from core.entities.values import is_text
 from core.errors import Invalid
-from core.fields import FieldSpec
+from core.fields import EntitySpec, FieldSpec
 from core.i18n import gettext as _
 from core.search import index
-from core.search.contents import Content, contents
+from core.search.contents import HOLDERS, Content, contents
 from core.search.matching import Value, judge
 from core.search.tables import entity_table
-from core.search.tokens import needs, normal, whole
+from core.search.tokens import Needs, needs, normal, whole
 
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
 __all__ = ["MAX_CHARACTERS", "MAX_HITS", "Hit", "search"]
 
-#: Of each entity so many of the newest records with the words are looked at.
-CANDIDATES = 150
-#: With fewer hits among them the list's own search looks through what is within reach.
+#: Of each entity so many of the newest records with the words are looked at, and of those within
+#: reach as many of so many more where a reader does not reach all.
+CANDIDATES, MORE_CANDIDATES = 60, 200
+#: With fewer hits among all these the list's own search looks through what is within reach.
 FEW = 5
 MAX_HITS = 100
 MAX_WORDS, MAX_CHARACTERS = 10, 200
+#: Beyond so many departments the index is not asked for what is theirs.
+_MOST_DEPARTMENTS = 100
 #: As much of a value is shown on either side of what was found.
 _AROUND = 30
 
@@ -85,13 +88,27 @@ def search(
     open_to_reader = _searched(uow) if needed else {}
     chosen = set(open_to_reader) if named is None else named & set(open_to_reader)
     numbers = _numbers(uow, chosen)
-    most = max(CANDIDATES, limit)
-    candidates = index.newest(uow.connection, list(numbers), needed, whole(words), most)
+    wanted = {
+        number: max(
+            limit, MORE_CANDIDATES if _is_limited(uow, open_to_reader[name][0]) else CANDIDATES
+        )
+        for number, name in numbers.items()
+    }
+    candidates = index.newest(uow.connection, wanted, needed, whole(words))
     hits: list[Hit] = []
     for number, ids in candidates.items():
-        found = _hits(uow, *open_to_reader[numbers[number]], words, ids, min(each, limit))
-        hits += sorted(found, key=_better_first)[:each]
+        if ids:
+            content, usable = open_to_reader[numbers[number]]
+            asked = _Asked(content.spec, usable, words, min(each, limit))
+            found = _hits(uow, asked, ids)
+            if len(ids) >= CANDIDATES and len(found) < min(FEW, asked.limit):
+                found |= _beyond(uow, asked, number, needed, ids, found)
+            hits += sorted(found.values(), key=_better_first)[:each]
     return sorted(hits, key=_better_first)[: max(0, limit)]
+
+
+def _is_limited(uow: UnitOfWork, content: Content) -> bool:
+    return scope_clause(uow, content.spec, "read") is not None
 
 
 def _better_first(hit: Hit) -> tuple[int, int]:
@@ -112,47 +129,80 @@ def _numbers(uow: UnitOfWork, entities: set[str]) -> dict[int, str]:
     return {row.id: row.entity for row in rows if row.entity in entities}
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """What is looked for in one entity, in which fields, and how many hits are wanted."""
+
+    spec: EntitySpec
+    usable: Sequence[FieldSpec]
+    words: Sequence[str]
+    limit: int
+
+
 def _hits(
-    uow: UnitOfWork,
-    content: Content,
-    usable: Sequence[FieldSpec],
-    words: Sequence[str],
-    ids: Collection[int],
-    limit: int,
-) -> list[Hit]:
-    spec = content.spec
-    names = [each.name for each in usable]
+    uow: UnitOfWork, asked: _Asked, ids: Collection[int] | None, search: str = ""
+) -> dict[int, Hit]:
+    """Of these records, or of those that a list's own search finds, what the reader finds."""
+    spec = asked.spec
+    names = [each.name for each in asked.usable]
     if any(each.name == spec.label_field for each in visible(uow, spec)):
         names.append(spec.label_field)
-    wanted = ListQuery(fields=tuple(dict.fromkeys(names)), ids=tuple(ids), limit=len(ids))
+    wanted = ListQuery(
+        fields=tuple(dict.fromkeys(names)),
+        ids=None if ids is None else tuple(ids),
+        search=search,
+        limit=asked.limit if ids is None else len(ids),
+    )
     rows = page(uow, spec.name, wanted).items
-    found = [hit for row in rows if (hit := _hit(spec.label_field, spec.name, usable, words, row))]
-    beyond = len(ids) >= CANDIDATES and len(found) < min(FEW, limit)
-    if beyond and scope_clause(uow, spec, "read") is not None:
-        found += _within_reach(
-            uow, content, usable, words, wanted, {hit.id for hit in found}, limit
+    hits = (_hit(spec.label_field, spec.name, asked.usable, asked.words, row) for row in rows)
+    return {hit.id: hit for hit in hits if hit is not None}
+
+
+def _beyond(
+    uow: UnitOfWork,
+    asked: _Asked,
+    number: int,
+    needed: Needs,
+    candidates: Collection[int],
+    known: Collection[int],
+) -> dict[int, Hit]:
+    """Further hits for a reader within limits, when the candidates were the newest of everybody's.
+
+    They are proposed by the tokens of whose they are; what is in reach by other rules is looked
+    through by the list's own search, which knows no pinyin.
+    """
+    spec, found = asked.spec, dict[int, Hit]()
+    if scope_clause(uow, spec, "read") is None:
+        return found
+    if whose := _whose(uow, spec):
+        reached = max(candidates) - min(candidates)
+        within = reached * CANDIDATES // len(known) if known else None
+        theirs = index.among_few(
+            uow.connection, number, [*needed, whose], CANDIDATES, (max(candidates), within)
         )
+        if ids := theirs - set(known):
+            found = _hits(uow, asked, ids)
+    if len(known) + len(found) < min(FEW, asked.limit) and any(
+        may_use(uow, spec, each) for each in spec.searchable
+    ):
+        found |= _hits(uow, asked, None, " ".join(asked.words))
     return found
 
 
-def _within_reach(
-    uow: UnitOfWork,
-    content: Content,
-    usable: Sequence[FieldSpec],
-    words: Sequence[str],
-    wanted: ListQuery,
-    known: set[int],
-    limit: int,
-) -> list[Hit]:
-    """Hits among the reader's own records, when all candidates were the newest of everybody's."""
-    spec = content.spec
-    if not any(may_use(uow, spec, each) for each in spec.searchable):
-        return []
-    rows = page(
-        uow, spec.name, replace(wanted, ids=None, search=" ".join(words), limit=limit)
-    ).items
-    hits = (_hit(spec.label_field, spec.name, usable, words, row) for row in rows)
-    return [hit for hit in hits if hit is not None and hit.id not in known]
+def _whose(uow: UnitOfWork, spec: EntitySpec) -> tuple[str, ...]:
+    """The tokens of the reader's own records and of those of departments that they reach."""
+    actor, departments = uow.actor, set[int]()
+    granted = actor.access(spec).scopes.get("read", ()) if spec.owned else ()
+    scopes = {each for each in granted if isinstance(each, str)}
+    if "department" in scopes:
+        departments.update(actor.departments)
+    if "department_below" in scopes:
+        departments.update(actor.departments_below)
+    by_holder = {"own", "department", "department_below"} & scopes
+    if not by_holder or len(departments) > _MOST_DEPARTMENTS:
+        return ()
+    below = (f"{HOLDERS['department']}{key}" for key in sorted(departments))
+    return (f"{HOLDERS['owner']}{actor.user_id}", *below)
 
 
 def _hit(

@@ -14,6 +14,7 @@ from sqlalchemy import (
     BigInteger,
     Connection,
     String,
+    TextClause,
     bindparam,
     cast,
     column,
@@ -32,7 +33,7 @@ from core.db.planning import through_indexes
 from core.search.tables import INDEX
 from core.search.tokens import Needs
 
-__all__ = ["forget", "newest", "replace"]
+__all__ = ["among_few", "forget", "newest", "replace"]
 
 Tokens = Mapping[int, set[str]]
 
@@ -40,6 +41,13 @@ _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 #: Row numbers of SQLite: the entity above, the record below.
 _RECORD_BITS = 40
 _RECORD = (1 << _RECORD_BITS) - 1
+#: On PostgreSQL the age of a record is one of its tokens: so many numbers share one.
+_AGE, _AGE_BITS = "a", 13
+#: There, what this many of the newest records have is common, and looked for among more of them.
+_COMMON, _SAMPLE, _WINDOW = 15, 500, 5_000
+#: The hits that are hoped for among records of some age, those that are enough, and the fewest that
+#: a sample promises.
+_EXPECTED, _ENOUGH, _FEWEST = 100, 30, 3
 
 _fts: Any = table(INDEX, column("rowid", BigInteger), column("tokens", String))
 _gin: Any = table(
@@ -73,6 +81,7 @@ def replace(connection: Connection, entity: int, tokens: Tokens) -> None:
         rows = [{"rowid": _row(entity, key), "tokens": text} for key, text in texts.items()]
         connection.execute(insert(_fts), rows)
         return
+    texts = {key: f"{text} {prefix}{_age(key)}" for key, text in texts.items()}
     given = (
         func.unnest(
             literal(list(texts), ARRAY(BigInteger)), literal(list(texts.values()), ARRAY(String))
@@ -102,41 +111,116 @@ def forget(connection: Connection, entity: int, records: Sequence[int] | None = 
 
 
 def newest(
-    connection: Connection, entities: Sequence[int], needs: Needs, exact: str | None, limit: int
+    connection: Connection, wanted: Mapping[int, int], needs: Needs, exact: str | None
 ) -> dict[int, set[int]]:
-    """Of each entity about ``limit`` of the newest records that have what is needed.
+    """Of each entity about as many as are ``wanted`` of the newest records with what is needed.
 
     Records with the token ``exact`` are found whatever their age.
     """
-    found: dict[int, set[int]] = {each: set() for each in entities}
     if not needs:
         return {}
     alike: list[Needs] = [] if exact is None else [[(exact,)]]
+    if connection.dialect.name == "postgresql":
+        return _newest_on_postgresql(connection, wanted, needs, alike)
+    found: dict[int, set[int]] = {each: set() for each in wanted}
+    for each, limit in wanted.items():
+        for way in (needs, *alike):
+            found[each] |= _newest_on_sqlite(connection, each, way, limit)
+    return found
+
+
+def among_few(
+    connection: Connection,
+    entity: int,
+    needs: Needs,
+    limit: int,
+    ages: tuple[int, int | None],
+) -> set[int]:
+    """``limit`` of the newest records that have what is needed, where few are expected to.
+
+    ``ages`` is the newest number and among how many before it to look; None for all.
+    """
     if connection.dialect.name == "sqlite":
-        for each in entities:
-            for way in (needs, *alike):
-                asked = _needed(each, way, _quoted, " AND ", " OR ")
-                rows = connection.execute(_IN_FTS, {"asked": asked, "most": limit}).scalars()
-                found[each].update(row & _RECORD for row in rows)
-        return found
-    # What is common is soon found among the newest; what is rare, by the index.
-    for each, key in _ask(connection, _AMONG_NEWEST, [(each, needs) for each in entities], limit):
-        found[each].add(key)
-    further = [(each, needs) for each in entities if len(found[each]) < limit]
-    further += [(each, way) for each in entities for way in alike]
+        return _newest_on_sqlite(connection, entity, needs, limit)
+    last, within = ages
+    if within is not None:
+        needs = [*needs, _ages(last, within)]
     with through_indexes(connection):
-        for each, key in _ask(connection, _IN_GIN, further, limit):
+        rows = _ask(connection, _IN_GIN, [(entity, needs, limit)])
+        return {key for _entity, key in rows}
+
+
+def _newest_on_sqlite(connection: Connection, entity: int, needs: Needs, limit: int) -> set[int]:
+    asked = _needed(entity, needs, _quoted, " AND ", " OR ")
+    rows = connection.execute(_IN_FTS, {"asked": asked, "most": limit}).scalars()
+    return {row & _RECORD for row in rows}
+
+
+def _newest_on_postgresql(
+    connection: Connection, wanted: Mapping[int, int], needs: Needs, alike: Sequence[Needs]
+) -> dict[int, set[int]]:
+    """What is common is soon found among the newest; what is rarer, by the index, of some age first.
+
+    To fetch a hit that the index names costs as much as to read ten records one after the other, so
+    of thousands of hits those that are too old must not be fetched.
+    """
+    found: dict[int, set[int]] = {each: set() for each in wanted}
+    last: dict[int, int] = {}
+    with through_indexes(connection):
+        sample = [(each, needs, _COMMON) for each in wanted]
+        for each, number, keys in _ask(connection, _AMONG_NEWEST, sample, window=_SAMPLE):
+            last[each] = number
+            found[each].update(keys or ())
+        rarer = {each: len(found[each]) for each in last if len(found[each]) < _COMMON}
+        common = [(each, needs, wanted[each]) for each in last if each not in rarer]
+        for each, _number, keys in _ask(connection, _AMONG_NEWEST, common, window=_WINDOW):
+            found[each].update(keys or ())
+        young = [
+            (each, [*needs, _ages(last[each], _width(hits))], wanted[each])
+            for each, hits in rarer.items()
+        ]
+        for each, key in _ask(connection, _IN_GIN, young):
+            found[each].add(key)
+        any_age = [(each, needs, wanted[each]) for each in last if len(found[each]) < _ENOUGH]
+        any_age += [(each, way, wanted[each]) for each in last for way in alike]
+        for each, key in _ask(connection, _IN_GIN, any_age):
             found[each].add(key)
     return found
 
 
+def _width(sampled: int) -> int:
+    """Among how many of the newest records enough hits are to be expected, by those of the sample."""
+    return _SAMPLE * _EXPECTED // max(sampled, _FEWEST)
+
+
+def _age(record: int) -> str:
+    """The token of records that are about as old as this one, by the numbers that they got."""
+    return f"{_AGE}{record >> _AGE_BITS:x}"
+
+
+def _ages(last: int, width: int) -> tuple[str, ...]:
+    """The ages of records whose numbers are so far from the last one at most."""
+    oldest = max(0, last - width) >> _AGE_BITS
+    return tuple(_age(at << _AGE_BITS) for at in range(oldest, (last >> _AGE_BITS) + 1))
+
+
 def _ask(
-    connection: Connection, statement: Any, asked: Sequence[tuple[int, Needs]], limit: int
+    connection: Connection,
+    statement: TextClause,
+    questions: Sequence[tuple[int, Needs, int]],
+    **more: int,
 ) -> Iterable[Any]:
-    """The (entity, record) of each question."""
-    texts = [_needed(entity, needs, _lexeme, " & ", " | ") for entity, needs in asked]
-    given = {"entities": [entity for entity, _needs in asked], "asked": texts, "most": limit}
-    return connection.execute(statement, given) if asked else ()
+    """The rows that answer questions: what is needed in which entity, and how many at most."""
+    if not questions:
+        return ()
+    given = {
+        "entities": [entity for entity, _needs, _most in questions],
+        "asked": [
+            _needed(entity, each, _lexeme, " & ", " | ") for entity, each, _most in questions
+        ],
+        "most": [most for _entity, _needs, most in questions],
+    }
+    return connection.execute(statement, given | more)
 
 
 def _row(entity: int, record: int) -> int:
@@ -172,23 +256,29 @@ _IN_FTS = text(
 _QUESTIONS = (
     bindparam("entities", type_=ARRAY(BigInteger)),
     bindparam("asked", type_=ARRAY(String)),
+    bindparam("most", type_=ARRAY(BigInteger)),
 )
 
+
+#: Of each entity its newest record, and which of so many of the newest have what is asked.
 _AMONG_NEWEST = text(
-    "SELECT q.entity, hit.record_id"
-    " FROM unnest(:entities, :asked) AS q(entity, asked)"
-    " CROSS JOIN LATERAL (SELECT recent.record_id FROM"
-    "  (SELECT record_id, tokens FROM core_search_index WHERE entity = q.entity"
-    "   ORDER BY record_id DESC LIMIT 5000) AS recent"
-    "  WHERE recent.tokens @@ CAST(q.asked AS tsquery) LIMIT :most) AS hit"
+    "SELECT q.entity, newest.record_id, hits.keys"
+    " FROM unnest(:entities, :asked, :most) AS q(entity, asked, most)"
+    " CROSS JOIN LATERAL (SELECT record_id FROM core_search_index WHERE entity = q.entity"
+    "  ORDER BY record_id DESC LIMIT 1) AS newest"
+    " CROSS JOIN LATERAL (SELECT array_agg(hit.record_id) AS keys FROM"
+    "  (SELECT recent.record_id FROM"
+    "   (SELECT record_id, tokens FROM core_search_index WHERE entity = q.entity"
+    "    ORDER BY record_id DESC LIMIT :window) AS recent"
+    "   WHERE recent.tokens @@ CAST(q.asked AS tsquery) LIMIT q.most) AS hit) AS hits"
 ).bindparams(*_QUESTIONS)
 
 #: No entity is named but by its tokens: else the primary key would look like a way to go.
 _IN_GIN = text(
     "SELECT q.entity, hit.record_id"
-    " FROM unnest(:entities, :asked) AS q(entity, asked)"
+    " FROM unnest(:entities, :asked, :most) AS q(entity, asked, most)"
     " CROSS JOIN LATERAL (SELECT hits.record_id FROM"
     "  (SELECT record_id FROM core_search_index"
-    "   WHERE tokens @@ CAST(q.asked AS tsquery) LIMIT 10000) AS hits"
-    "  ORDER BY hits.record_id DESC LIMIT :most) AS hit"
+    "   WHERE tokens @@ CAST(q.asked AS tsquery) LIMIT 3000) AS hits"
+    "  ORDER BY hits.record_id DESC LIMIT q.most) AS hit"
 ).bindparams(*_QUESTIONS)

@@ -60,7 +60,8 @@ def note_written(uow: UnitOfWork, rows: Iterable[Row[Any]]) -> None:
             continue
         names = set(row.payload.get("fields", ()))
         if row.type in _WRITTEN or (
-            row.type in _CHANGED and any(each.name in names for each in content.fields)
+            row.type in _CHANGED
+            and any(each.name in names for each in (*content.fields, *content.holders))
         ):
             ids[row.entity].update(row.payload["ids"])
     now = uow.now()
@@ -140,7 +141,8 @@ def _index(uow: UnitOfWork, entity: str, ids: Sequence[int]) -> None:
 
 def _living(content: Content) -> Any:
     spec = content.spec
-    columns = [spec.column(each.name).label(each.name) for each in content.fields]
+    fields = (*content.fields, *content.holders)
+    columns = [spec.column(each.name).label(each.name) for each in fields]
     statement = select(spec.table.c.id.label("key_"), *columns)
     archived = spec.table.c.get("archived_at")
     return statement if archived is None else statement.where(archived.is_(None))

@@ -6,13 +6,11 @@ The index finds candidates; this decides by what the reader may use of them.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Sequence
 
 from core.fields import FieldSpec
 from core.search.contents import is_spoken
-from core.search.tokens import normal, pinyin_starts, runs
+from core.search.tokens import Spoken, normal, runs, spoken
 
 __all__ = ["Value", "judge"]
 
@@ -25,41 +23,41 @@ _NOT_DIGITS = re.compile(r"[^0-9]")
 _SHORTEST_NUMBER = 4
 
 
-@dataclass(frozen=True, eq=False)
+def _digits(plain: str) -> str:
+    return _NOT_DIGITS.sub("", plain) if _NUMBER.fullmatch(plain) else ""
+
+
 class Value:
     """One text of a record that the reader may search by."""
 
-    field: FieldSpec
-    text: str
+    __slots__ = ("_spoken", "digits", "field", "plain", "text")
 
-    @cached_property
-    def plain(self) -> str:
-        """The text in one width and case."""
-        return normal(self.text)
+    def __init__(self, field: FieldSpec, text: str) -> None:
+        self.field = field
+        self.text = text
+        #: The text in one width and case.
+        self.plain = normal(text)
+        #: Its digits, when it is a number such as a phone's; else empty.
+        self.digits = _digits(self.plain)
+        self._spoken: list[Spoken] | None = None
 
-    @cached_property
-    def digits(self) -> str:
-        """Its digits, when it is a number such as a phone's; else empty."""
-        return _NOT_DIGITS.sub("", self.plain) if _NUMBER.fullmatch(self.plain) else ""
-
-    @cached_property
-    def spoken(self) -> tuple[tuple[str, str], ...]:
-        """(initials, spelling) from each Chinese character on."""
-        if not is_spoken(self.field):
-            return ()
-        return tuple(
-            start for kind, run in runs(self.plain) if kind == "han" for start in pinyin_starts(run)
-        )
+    @property
+    def spoken(self) -> list[Spoken]:
+        """The readings of its runs of Chinese characters, when it is a name."""
+        if self._spoken is None:
+            self._spoken = []
+            if is_spoken(self.field):
+                self._spoken += [spoken(run) for kind, run in runs(self.plain) if kind == "han"]
+        return self._spoken
 
     def holds(self, word: str) -> bool:
         """True when a normal word is in the text, in its number, or in its pinyin."""
         if word in self.plain:
             return True
-        if self.digits and _NUMBER.fullmatch(word):
-            digits = _NOT_DIGITS.sub("", word)
+        if self.digits and (digits := _digits(word)):
             return len(digits) >= _SHORTEST_NUMBER and digits in self.digits
         if _LETTERS.fullmatch(word):
-            return any(word in (a[: len(word)], b[: len(word)]) for a, b in self.spoken)
+            return any(each.has(word) for each in self.spoken)
         parts = [run for _kind, run in runs(word)]
         return len(parts) > 1 and self.digits == "" and all(self.holds(part) for part in parts)
 
@@ -67,7 +65,7 @@ class Value:
         """True when it is the text looked for, or the same number written otherwise."""
         if whole == self.plain:
             return True
-        digits = _NOT_DIGITS.sub("", whole) if self.digits and _NUMBER.fullmatch(whole) else ""
+        digits = _digits(whole) if self.digits else ""
         return len(digits) >= _SHORTEST_NUMBER and digits == self.digits
 
     def begins_with(self, whole: str) -> bool:
@@ -76,7 +74,8 @@ class Value:
             return True
         if not _LETTERS.fullmatch(whole):
             return False
-        return any(each.startswith(whole) for start in self.spoken[:1] for each in start)
+        first = self.spoken[:1]
+        return any(way.startswith(whole) for read in first for way in (read.initials, read.spelled))
 
 
 def judge(
@@ -87,21 +86,18 @@ def judge(
     ``words`` are normal; all of them must be found. ``label`` is the field that names records.
     """
     whole = " ".join(words)
+    named = next((each for each in values if each.field.name == label), None)
     told: Value | None = None
     for word in words:
-        holding = list(_holding(values, word))
-        if not holding:
+        if named is not None and named.holds(word):
+            continue
+        other = next((each for each in values if each is not named and each.holds(word)), None)
+        if other is None:
             return None
-        if told is None and all(each.field.name != label for each in holding):
-            told = holding[0]
+        told = told or other
     exact = next((each for each in values if each.is_exactly(whole)), None)
     if exact is not None:
-        return EXACT, None if exact.field.name == label else exact
-    if told is not None:
+        return EXACT, None if exact is named else exact
+    if told is not None or named is None:
         return MENTIONED, told
-    named = next(each for each in values if each.field.name == label)
     return (STARTS if named.begins_with(whole) else NAMED), None
-
-
-def _holding(values: Sequence[Value], word: str) -> Iterator[Value]:
-    return (each for each in values if each.holds(word))

@@ -41,6 +41,8 @@ class _Readings(NamedTuple):
     #: The place of the usual reading of each character from `_FIRST` on; 0 for none.
     usual: array[int]
     words: dict[str, str]
+    #: What those words begin with.
+    heads: frozenset[str]
 
 
 @cache
@@ -51,7 +53,8 @@ def _readings() -> _Readings:
         syllables.append(syllable)
         for character in characters:
             usual[ord(character) - _FIRST] = place
-    return _Readings(syllables, usual, content["words"])
+    words = content["words"]
+    return _Readings(syllables, usual, words, frozenset(word[0] for word in words))
 
 
 def read_name(run: str) -> list[str]:
@@ -61,14 +64,21 @@ def read_name(run: str) -> list[str]:
         spoken = (_SURNAMES.get(run[:2]) or _SURNAMES.get(run[:1]) or "").split()
     place, known = len(spoken), _readings()
     while place < len(run):
-        for length in range(_LONGEST_WORD, 1, -1):
-            word = known.words.get(run[place : place + length])
-            if word is not None:
-                break
-        else:
-            code, length = ord(run[place]), 1
+        word = _word_at(known, run, place) if run[place] in known.heads else None
+        if word is None:
+            code = ord(run[place])
             inside = _FIRST <= code <= _LAST
-            word = known.syllables[known.usual[code - _FIRST]] if inside else ""
-        spoken += word.split() if length > 1 else [word]
-        place += length
+            spoken.append(known.syllables[known.usual[code - _FIRST]] if inside else "")
+            place += 1
+        else:
+            spoken += known.words[word].split()
+            place += len(word)
     return spoken
+
+
+def _word_at(known: _Readings, run: str, place: int) -> str | None:
+    """The longest word there that is read otherwise than its characters are by themselves."""
+    for length in range(_LONGEST_WORD, 1, -1):
+        if (word := run[place : place + length]) in known.words:
+            return word
+    return None

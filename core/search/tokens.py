@@ -9,13 +9,15 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate
+from typing import NamedTuple
 
 from core.search.pinyin import read_name
 
-__all__ = ["RULES", "Needs", "index_tokens", "needs", "normal", "pinyin_starts", "runs", "whole"]
+__all__ = ["RULES", "Needs", "Spoken", "index_tokens", "needs", "normal", "runs", "spoken", "whole"]
 
 #: Counts up when other tokens are made of the same text, so that the index is made anew.
-RULES = 1
+RULES = 2
 
 _HAN = "㐀-䶿一-鿿豈-﫿々〇\U00020000-\U0003134f"
 _RUN = re.compile(rf"(?P<digits>[0-9]+)|(?P<han>[{_HAN}]+)|(?P<word>[^\W_0-9{_HAN}]+)")
@@ -43,8 +45,8 @@ def runs(text: str) -> Iterator[tuple[str, str]]:
         yield str(found.lastgroup), found[0]
 
 
-def index_tokens(text: str, *, spoken: bool) -> set[str]:
-    """All tokens of a value; with its pinyin when it is ``spoken``, as names are."""
+def index_tokens(text: str, *, is_spoken: bool) -> set[str]:
+    """All tokens of a value; with its pinyin when it ``is_spoken``, as names are."""
     found: set[str] = set()
     parts = list(runs(normal(text[:_MOST_CHARACTERS])))
     for kind, run in parts:
@@ -56,9 +58,9 @@ def index_tokens(text: str, *, spoken: bool) -> set[str]:
             found.add(_PART + run[:_WORD])
         else:
             found.update(_PART + part for part in _pieces(run, 2))
-            if spoken:
+            if is_spoken:
                 found.update(_spoken_tokens(run))
-    if spoken and len(text) <= _LONGEST_WHOLE:
+    if is_spoken and len(text) <= _LONGEST_WHOLE:
         found.update(filter(None, [whole(run for _kind, run in parts)]))
     numbers = [run for kind, run in parts if kind == "digits"]
     if len(numbers) > 1:  # 0536-8888888 is also looked for without the dash
@@ -79,21 +81,36 @@ def _pieces(run: str, length: int) -> Iterable[str]:
 
 
 def _spoken_tokens(run: str) -> Iterator[str]:
-    for at, (initials, spelled) in enumerate(pinyin_starts(_LEGAL_FORM.sub("", run))):
+    read = spoken(_LEGAL_FORM.sub("", run))
+    for at, start in enumerate(read.starts):
         if at == 0:
-            yield _START + initials[0]
-        if len(initials) > 1:
-            yield _PART + initials[:_INITIALS]
-        yield _PART + spelled[:_SPELLED]
+            yield _START + read.initials[0]
+        if at + 1 < len(read.initials):
+            yield _PART + read.initials[at : at + _INITIALS]
+        yield _PART + read.spelled[start : start + _SPELLED]
 
 
-def pinyin_starts(run: str) -> Iterator[tuple[str, str]]:
-    """(initials, spelling) of a run of Chinese characters from each of them on."""
-    syllables = read_name(run[:_MOST_READ])
-    for at, syllable in enumerate(syllables):
-        if syllable:
-            rest = syllables[at:]
-            yield "".join(each[:1] for each in rest), "".join(rest)
+class Spoken(NamedTuple):
+    """How a run of Chinese characters is read, in letters."""
+
+    #: The first letter of each character, and all letters.
+    initials: str
+    spelled: str
+    #: Where in ``spelled`` each character begins.
+    starts: tuple[int, ...]
+
+    def has(self, word: str) -> bool:
+        """Whether the initials or the spelling go on with ``word`` from some character on."""
+        return word in self.initials or any(
+            self.spelled.startswith(word, start) for start in self.starts
+        )
+
+
+def spoken(run: str) -> Spoken:
+    """The reading of a run of Chinese characters; those without one are passed over."""
+    syllables = [each for each in read_name(run[:_MOST_READ]) if each]
+    starts = (0, *accumulate(map(len, syllables)))[: len(syllables)]
+    return Spoken("".join(each[0] for each in syllables), "".join(syllables), starts)
 
 
 def needs(words: Sequence[str]) -> Needs:

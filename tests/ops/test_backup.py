@@ -15,6 +15,7 @@ from io import BytesIO
 import pytest
 from sqlalchemy import func, select, text
 
+from core.app import create_app
 from core.audit.models import AuditEntry
 from core.backup.archive import ArchiveReader
 from core.backup.writing import table_member, verify_backup, write_backup
@@ -28,6 +29,7 @@ from core.ops.readiness import require_ready
 from core.ops.restore import restore_backup
 from core.security.actor import SYSTEM
 from core.settings.service import put_settings
+from core.testing.installation import ADMIN, PASSWORD
 from core.work.uow import Origin, UnitOfWork
 
 KINDS = pytest.mark.parametrize("to", ["sqlite", "postgresql"])
@@ -160,15 +162,24 @@ def test_a_backup_is_of_one_moment_while_others_write(runtime, unit_of_work, gro
         assert connection.execute(specimens).scalar_one() == _entries(connection) == 1
 
 
-def test_files_come_back_with_their_content(full, grounds, tmp_path):
-    """Q1: what was attached is there, under a passphrase too."""
+def test_files_come_back_with_their_content_and_pages_are_served(full, grounds, tmp_path):
+    """Q1: who signs in there reads every list, record and file, under a passphrase too."""
     write_backup(full, tmp_path / "a", passphrase="a long passphrase")
     assert b"dummy_plugin_specimen" not in (tmp_path / "a").read_bytes()
     there = grounds.empty("sqlite")
     restore_backup(there, tmp_path / "a", passphrase="a long passphrase")
-    (key,) = there.storage.iter_keys()
-    with there.storage.open(key) as stream:
-        assert stream.read() == b"\x00\xffbytes" * 1000
+    browser = create_app(there).test_client()
+    who = {"email": ADMIN, "password": PASSWORD}
+    assert browser.post("/sign-in", data=who).status_code == 302
+    read = []
+    for entity in ("specimen", "x_parcel", "user", "role", "department"):
+        items = browser.get(f"/api/v1/records/{entity}").json["items"]
+        pages = [f"/r/{entity}", *(f"/r/{entity}/{item['id']}" for item in items)]
+        read += [browser.get(page).status_code for page in pages]
+    assert len(read) > 10
+    assert set(read) == {200}
+    (file,) = browser.get("/api/v1/records/file").json["items"]
+    assert browser.get(f"/files/{file['id']}").data == b"\x00\xffbytes" * 1000
 
 
 def test_numbers_go_on_where_they_were(full, grounds, tmp_path):

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import resource
 import shutil
+import subprocess
+import sys
 import zipfile
 from collections import namedtuple
+from pathlib import Path
 
 import pytest
 
@@ -168,6 +173,46 @@ def test_what_a_hostile_archive_says_is_not_believed(good, grounds, tmp_path):
             restore_backup(there, tmp_path / "hostile")
         assert not (there.config.home / "dougong.db").exists(), change.__name__
         assert list(there.storage.iter_keys()) == []
+
+
+def test_a_disk_that_fills_up_meanwhile_leaves_all_as_it_was(good, grounds):
+    """Q3: the reason is told, nothing is half there, and with more room it can be run again."""
+    there = grounds.empty("sqlite")
+    command = [sys.executable, "-c", "from core.cli import main; main()", "restore", str(good)]
+    environment = {
+        **{key: value for key, value in os.environ.items() if "DOUGONG" not in key},
+        "DOUGONG_HOME": str(there.config.home),
+        "DOUGONG_SECRET_KEY": there.config.secret_key,
+        "DOUGONG_PLUGINS_PATH": os.pathsep.join(map(str, there.config.plugin_folders)),
+        "DOUGONG_LOCALE": "en",
+    }
+    most = (100_000, 100_000)  # bytes of a file: it cannot grow, as on a full disk
+    limited = subprocess.run(
+        command,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, most),
+    )
+    assert limited.returncode == 1
+    assert "disk" in limited.stderr
+    assert "Traceback" not in limited.stderr
+    assert list(there.config.home.glob("*.db*")) == []
+    assert restore_backup(there, good).rows > 0
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+@pytest.mark.parametrize("passphrase", [None, PASSPHRASE])
+def test_a_full_disk_leaves_no_backup_that_looks_like_one(runtime, tmp_path, passphrase):
+    """Q3: the reason is told, half a file is not kept, and the backup before stays."""
+    (tmp_path / "daily").write_bytes(b"the one of yesterday")
+    part = tmp_path / "daily.unchecked.part"
+    part.symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left"):
+        write_backup(runtime, tmp_path / "daily", passphrase=passphrase)
+    assert [each.name for each in tmp_path.glob("daily*")] == ["daily"]
+    assert (tmp_path / "daily").read_bytes() == b"the one of yesterday"
 
 
 def test_a_name_may_not_occur_twice(good, grounds, tmp_path):

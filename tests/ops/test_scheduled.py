@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -46,14 +46,16 @@ def test_backups_are_made_checked_dropped_and_missed_by_the_clock(
         runtime.clock.move(timedelta(days=1))
     with unit_of_work(write=False) as uow:
         rows = find_backups(uow)
-        assert not is_overdue(uow)
     assert len(rows) == 2, "one a day, the oldest is dropped"
     names = {row.name for row in rows}
     assert {path.name for path in (tmp_path / "kept").iterdir()} == names
     assert verify_backup(tmp_path / "kept" / rows[0].name).tables
-    runtime.clock.move(timedelta(days=2))
-    with unit_of_work(write=False) as uow:
-        assert is_overdue(uow)
+    last = rows[0].made_at.astimezone(ZONE)
+    due = datetime.combine(last + timedelta(days=last.hour >= 2), time(2), ZONE)
+    for minutes, late in ((-1, False), (59, False), (61, True)):
+        runtime.clock.move(due - runtime.clock.now() + timedelta(minutes=minutes))
+        with unit_of_work(write=False) as uow:
+            assert is_overdue(uow) is late, "an hour after it was due, and not before"
     assert {e.check: e.state for e in examine(runtime)}["backups"] == "warning"
     damaged = Path(rows[0].folder) / rows[0].name
     damaged.write_bytes(damaged.read_bytes()[:-100])

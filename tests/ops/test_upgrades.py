@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from decimal import Decimal
+
 import pytest
-from sqlalchemy import text
+from sqlalchemy import column, insert, table, text
 
 from core.app import create_app
 from core.backup.writing import verify_backup
-from core.db.migrate import current_revision, migrating, newest_revision, upgrade
+from core.db.base import metadata
+from core.db.migrate import current_revision, migrating, newest_revision, revisions, upgrade
 from core.errors import Refused
 from core.faults import InjectedFault, planned_fault
 from core.i18n import use_locale
 from core.ops.doctor import examine
 from core.ops.lifecycle import CORE_MIGRATIONS
 from core.ops.readiness import require_ready
+from core.ops.restore import restore_backup
 from core.ops.upgrading import examine_upgrade, upgrade_installation
+from core.security.passwords import hash_password
+from core.testing.installation import PASSWORD
 
 OLD = "0003"
 NOW = "'2026-01-01 00:00:00.000000'"
+MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
+LEADS = 300
+#: The first schema with all that leads need, and the five before the newest.
+OLDER = ["0005", *[revision for revision, _text in revisions("core", CORE_MIGRATIONS)][-6:-1]]
 
 
 @pytest.fixture
@@ -92,3 +103,88 @@ def test_a_newer_database_is_not_served(runtime, grounds):
     assert fresh.status_code == 503
     assert "9999" in fresh.json["schema"]
     assert app.test_client().get("/readyz").status_code == 200
+
+
+def _put(connection, name, *rows):
+    """Rows into a table as it was: with these columns and no others."""
+    declared = metadata.tables[name]
+    known = table(name, *(column(each, declared.c[each].type) for each in rows[0]))
+    connection.execute(insert(known), list(rows))
+
+
+@pytest.fixture(params=OLDER)
+def old_leads(request, grounds, database_kind):
+    """An installation of an older schema, at work: people, leads and their history."""
+    there = grounds.empty(database_kind)
+    made = {"version": 1, "created_at": MOMENT, "updated_at": MOMENT}
+    leads = [
+        {
+            "company": f"潍坊第{n}机械有限公司",
+            "mobile": f"1380000{n:04}",
+            "status": "new",
+            "expected_amount": Decimal(f"{n}.25"),
+            "tags": ["甲", "乙"],
+            "owner_id": 1,
+        }
+        for n in range(LEADS)
+    ]
+    entries = [
+        {"entity": "lead", "record_id": n + 1, "action": "create", "actor_id": 1, "at": MOMENT}
+        | {"changes": {"company": [None, lead["company"]]}}
+        for n, lead in enumerate(leads)
+    ]
+    with migrating(there.database) as connection:
+        upgrade(connection, "core", CORE_MIGRATIONS, to=request.param)
+        upgrade(connection, "crm_leads", _migrations(there), to="0001")
+        _put(connection, "core_epoch", {"id": 1, "structure": 1, "access": 1})
+        role = {"name": "admin", "title": "A", "is_admin": True, "grants": {}, "field_rules": {}}
+        _put(connection, "core_role", role | {"permissions": []} | made)
+        person = {"name": "老用户", "email": "old@example.com", "is_active": True}
+        _put(connection, "core_user", person | made)
+        credential = {"user_id": 1, "password": hash_password(PASSWORD), "changed_at": MOMENT}
+        _put(connection, "core_credential", credential)
+        _put(connection, "core_user__roles", {"source_id": 1, "target_id": 1, "position": 0})
+        module = {"name": "crm_leads", "enabled": True, "version": "0.1", "changed_at": MOMENT}
+        _put(connection, "core_plugin", module)
+        _put(connection, "crm_leads_lead", *(lead | made for lead in leads))
+        _put(connection, "core_audit_entry", *entries)
+    there.database.dispose()
+    return there
+
+
+def _migrations(runtime):
+    return runtime.plugins.manifests["crm_leads"].folder / "migrations"
+
+
+def _assert_at_work(runtime):
+    """Nothing is wrong, and who signs in finds every lead, one of them whole, and its history."""
+    require_ready(runtime.config)
+    assert not [each for each in examine(runtime) if each.state == "problem"]
+    browser = create_app(runtime).test_client()
+    who = {"email": "old@example.com", "password": PASSWORD}
+    assert browser.post("/sign-in", data=who).status_code == 302
+    assert "第299机械" in browser.get("/r/lead").get_data(as_text=True)
+    found = browser.get("/api/v1/records/lead?count=exact&limit=1").json
+    assert found["total"] == LEADS
+    one = browser.get("/api/v1/records/lead/42").json
+    assert (one["company"], one["expected_amount"]) == ("潍坊第41机械有限公司", "41.25")
+    assert one["tags"] == ["甲", "乙"]
+    kept = browser.get("/api/v1/records/audit_entry?count=exact&sort=id&limit=1").json
+    assert kept["total"] > LEADS
+    assert kept["items"][0]["changes"] == {"company": [None, "潍坊第0机械有限公司"]}
+
+
+@pytest.mark.long
+def test_leads_of_each_older_schema_are_upgraded_and_can_be_taken_back(
+    old_leads, grounds, tmp_path
+):
+    """U1: the look before finds nothing in the way; after it all is there, and the backup made
+    before restores to the same."""
+    findings = examine_upgrade(old_leads)
+    assert not [each for each in findings if each.state == "problem"]
+    assert any(each.check == "pending" for each in findings)
+    _reached, made = upgrade_installation(old_leads, backup=True)
+    _assert_at_work(old_leads)
+    again = grounds.empty(old_leads.database.url.get_backend_name())
+    restore_backup(again, made)
+    _assert_at_work(again)

@@ -49,14 +49,22 @@ def test_only_records_within_reach_are_found(make_leads, find, make_reader):
 
 
 def test_ones_own_records_are_found_below_many_newer_ones_of_others(
-    make_leads, find, make_reader, monkeypatch
+    make_leads, find, make_reader, monkeypatch, unit_of_work, run_jobs
 ):
     """A common word: the newest candidates are all out of reach."""
     monkeypatch.setattr(finding, "CANDIDATES", 5)
     reader = make_reader("own")
     (mine,) = make_leads({**LEAD, "owner": reader})
+    (given,) = make_leads(LEAD)
     make_leads(*(LEAD for _n in range(12)))
-    assert [hit.id for hit in find("鸢衡", reader)] == [mine]
+    ways = ("鸢衡", "yhjx", "weifang", "5678", "潍坊 sx")
+    assert {words: [hit.id for hit in find(words, reader)] for words in ways} == {
+        words: [mine] for words in ways
+    }
+    with unit_of_work() as uow:
+        service.update(uow, "lead", {mine: {"owner": None}, given: {"owner": reader}})
+    run_jobs()
+    assert [hit.id for hit in find("yhjx", reader)] == [given]
 
 
 def test_who_may_read_nothing_finds_nothing(make_leads, find, make_person):
@@ -139,6 +147,6 @@ def test_tokens_are_letters_and_digits_alone():
     from core.search.tokens import index_tokens, needs, normal
 
     for words in EVIL:
-        made = index_tokens(words, spoken=True)
+        made = index_tokens(words, is_spoken=True)
         asked = {way.rstrip("*") for ways in needs([normal(words)]) for way in ways}
         assert all(token.isalnum() for token in made | asked), words

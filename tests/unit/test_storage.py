@@ -59,7 +59,8 @@ class _Bucket(BaseHTTPRequestHandler):
         if "list-type" in query:
             bucket = self._object().rstrip("/") + "/"
             prefix = query.get("prefix", [""])[0]
-            keys = [o.removeprefix(bucket) for o in self.server.objects if o.startswith(bucket)]
+            mine = sorted(o for o in self.server.objects if o.startswith(bucket))
+            keys = [o.removeprefix(bucket) for o in mine]
             found = "".join(
                 f"<Contents><Key>{k}</Key></Contents>" for k in keys if k.startswith(prefix)
             )
@@ -123,7 +124,7 @@ def test_a_file_comes_back_as_it_went(store, size):
 
 def test_files_are_listed_and_deleted(store):
     keys = {store.put(io.BytesIO(b"same"), max_bytes=10).key for _ in range(5)}
-    assert set(store.iter_keys()) == keys
+    assert list(store.iter_keys()) == sorted(keys)
     gone = keys.pop()
     store.delete(gone)
     store.delete(gone)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, exists, func, select
 
+from core.db.bulk import streamed
 from core.entities.links import link_table
 from core.entities.sequences import sequence_table
 from core.fields import EntitySpec, FieldSpec
@@ -123,7 +124,7 @@ def _compared(runtime: Runtime, connection: Connection, limit: int | None) -> It
     table = StoredFileRecord.__table__
     newest = select(table.c.id, table.c.storage_key, table.c.sha256).order_by(table.c.id.desc())
     read, wrong = 0, list[int]()
-    for row in connection.execute(newest.limit(limit) if limit is not None else newest):
+    for row in streamed(connection, newest if limit is None else newest.limit(limit)):
         try:
             read += 1
             if _digest(runtime, row.storage_key) != row.sha256:
