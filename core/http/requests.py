@@ -76,6 +76,7 @@ def unit_of_work(*, write: bool | None = None) -> Iterator[UnitOfWork]:
     if writing or reading is None:
         with UnitOfWork(runtime(), actor(), origin=origin(), write=writing) as uow:
             yield uow
+        g.has_written = g.get("has_written") or writing
         return
     try:
         yield reading

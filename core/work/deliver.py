@@ -86,4 +86,4 @@ def _event(runtime: Runtime, snapshot: Snapshot, name: str, payload: dict[str, A
     return classes[name].from_payload(payload)
 
 
-DELIVER = Job("core.deliver", _deliver, max_attempts=8, time_limit=timedelta(minutes=2))
+DELIVER = Job("core.deliver", _deliver, max_attempts=8, handful=25, time_limit=timedelta(minutes=2))
