@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections import deque
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -131,19 +132,34 @@ def run_next(runtime: Runtime, shift: Shift | None = None) -> int:
     if not claimed:
         return 0
     shift.lane = claimed[0].lane
-    begun, structure = time.monotonic(), runtime.snapshot.structure
-    for ran, row in enumerate(claimed, 1):
-        behind = claimed[ran:]
+    begun, structure, ran = time.monotonic(), runtime.snapshot.structure, 0
+    behind = deque(claimed)
+    for row in _in_turn(behind):
         went_well = run_job(runtime, row, shift, behind=behind)
+        ran += 1
         goes_on = went_well and not shift.stopping.is_set() and time.monotonic() - begun < PATIENCE
         if not goes_on or runtime.snapshot.structure != structure:
-            give_back(runtime, behind)
-            return ran
-    return len(claimed)
+            _give_back(runtime, behind)
+    return ran
+
+
+def _in_turn(behind: deque[Row[Any]]) -> Iterator[Row[Any]]:
+    """One after the other, each to whoever takes it first: the worker or its heartbeat."""
+    with suppress(IndexError):
+        while True:
+            yield behind.popleft()
+
+
+def _give_back(runtime: Runtime, behind: deque[Row[Any]]) -> None:
+    give_back(runtime, list(_in_turn(behind)))
 
 
 def run_job(
-    runtime: Runtime, row: Row[Any], shift: Shift | None = None, *, behind: Sequence[Row[Any]] = ()
+    runtime: Runtime,
+    row: Row[Any],
+    shift: Shift | None = None,
+    *,
+    behind: deque[Row[Any]] | None = None,
 ) -> bool:
     """Run a claimed job to its end, whatever that is; True when it was done. Never raises.
 
@@ -153,7 +169,7 @@ def run_job(
     kind: Job | None = None
     try:
         kind, context = _prepare(runtime, row)
-        with use_locale(row.locale), _alive(runtime, row, kind, context, shift, behind):
+        with use_locale(row.locale), _alive(runtime, row, kind, context, shift, behind or deque()):
             result = kind.handler(context, **row.arguments)
             if not context.is_finished:
                 with UnitOfWork(runtime, SYSTEM, origin=JOB) as uow:
@@ -192,7 +208,7 @@ def _alive(
     kind: Job,
     context: JobContext,
     shift: Shift | None,
-    behind: Sequence[Row[Any]],
+    behind: deque[Row[Any]],
 ) -> Heartbeat:
     def give_up() -> None:
         seconds = kind.time_limit.total_seconds()
@@ -208,5 +224,5 @@ def _alive(
         limit=kind.time_limit,
         last_sign=lambda: context.last_sign,
         give_up=give_up,
-        lasts=lambda: give_back(runtime, behind),
+        lasts=lambda: _give_back(runtime, behind),
     )

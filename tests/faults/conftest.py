@@ -243,7 +243,7 @@ def cluster(cluster_folder) -> Iterator[Cluster]:
 def on_cluster(cluster, tmp_path, monkeypatch, dougong_plugins, dougong_plugin_folders):
     """An installation on that cluster. What it commits survives, unlike that of the others.
 
-    It is no copy: see `test_copied_sequences.py`.
+    It is no copy: the sequences of a copy may give numbers again after a crash (ADR 0011).
     """
     monkeypatch.setenv("DOUGONG_TEST_POSTGRES_URL", cluster.url)
     folders = dougong_plugin_folders

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -14,6 +15,7 @@ from core.work.endings import release_jobs
 from core.work.jobs import Shift, claim_job, claim_jobs, run_next
 from core.work.leases import signs_of
 from core.work.tables import job_table, lane_of
+from core.work.worker import EmbeddedWorker
 
 
 @pytest.fixture
@@ -62,6 +64,27 @@ def test_a_flood_makes_nobody_else_wait(runtime, flood, enqueue, job, make_perso
     for _ in range(3):
         assert run_next(runtime, shift)
     assert job(key).state == "done"
+
+
+@pytest.mark.long
+def test_another_lane_begins_within_five_seconds_of_a_hundred_thousand(
+    runtime, flood, handful, enqueue, job, admin_id
+):
+    """J9, with workers that take the flood in handfuls."""
+    flood(100_000, person=admin_id)
+    with handful(lambda context, number=0: time.sleep(0.01), size=25):
+        worker = EmbeddedWorker(runtime)
+        worker.start()
+        try:
+            time.sleep(2)
+            asked = time.monotonic()
+            key = enqueue("workbench.other", admin_id)
+            while job(key).started_at is None:
+                assert time.monotonic() - asked < 5
+                time.sleep(0.02)
+            print(f"began after {time.monotonic() - asked:.2f} s")
+        finally:
+            worker.stop()
 
 
 def test_within_a_lane_the_first_come_first(runtime, enqueue, job):
@@ -153,11 +176,12 @@ def test_what_is_behind_a_job_that_lasts_is_given_back_meanwhile(
     runtime, handful, job, monkeypatch
 ):
     monkeypatch.setattr(leases, "BEAT", 0.05)
-    seen = threading.Event()
 
     def last(context, number):
+        deadline = time.monotonic() + 10
         while _states(job, keys[1:]) != [("queued", 0)] * 7:
-            assert not seen.wait(0.02)
+            assert time.monotonic() < deadline, _states(job, keys)
+            time.sleep(0.02)
         assert len(claim_jobs(runtime)) == 5, "another worker takes them at once"
 
     with handful(last) as keys:
@@ -209,8 +233,8 @@ def test_claiming_uses_the_index_however_long_the_queue_is(runtime, flood, datab
             )
             for statement, parameters in said
         ]
+    assert ["ix_core_job_queue" in plan for plan in plans].count(True) == 2, plans
     for plan in plans:
-        assert "ix_core_job_queue" in plan, plan
         assert "Seq Scan on core_job" not in plan, plan
         scans = [line for line in plan.splitlines() if line.startswith("SCAN core_job")]
         assert all("INDEX" in line for line in scans), plan
