@@ -18,6 +18,7 @@ from core.http.mounting import mount_plugins
 from core.http.observing import observe_requests
 from core.http.rendering import template_globals
 from core.http.requests import authenticate, close_reading, reader_locale
+from core.http.retrying import RetryingFlask
 from core.http.security import add_headers, check_csrf, check_policies, check_route
 from core.i18n import use_locale
 from core.plugins.failures import switch_off_failing
@@ -40,7 +41,7 @@ SLOTS = (
 def create_app(runtime: Runtime | None = None) -> Flask:
     """A Flask application; all set-up happens here, before the first request."""
     runtime = runtime or boot()
-    app = Flask("dougong", static_folder=None, template_folder=None)
+    app = RetryingFlask("dougong", static_folder=None, template_folder=None)
     config = runtime.config
     secure = config.base_url.startswith("https://")
     app.config.update(

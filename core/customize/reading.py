@@ -25,6 +25,7 @@ from core.i18n import lazy_gettext as _l
 
 __all__ = [
     "OWNER",
+    "WAITS",
     "Customised",
     "entity_spec",
     "field_column",
@@ -36,6 +37,8 @@ log = logging.getLogger("dougong.customize")
 
 #: Who declared what the company made itself, beside the names of plugins.
 OWNER = "custom"
+#: In the options of a field that takes no values yet: what keeps them apart is being made.
+WAITS = "waits"
 _SHOWN = 6
 
 
@@ -84,12 +87,14 @@ def field_spec(
 ) -> FieldSpec:
     """The field that a checked description stands for."""
     type_ = make_type(kind, options)
+    waits = bool(options.get(WAITS))
     return FieldSpec(
         name=name,
         type=type_,
         label=LocalText(labels),
         help=LocalText(options["help"]) if options.get("help") else "",
-        required=bool(options.get("required")),
+        required=bool(options.get("required")) and not waits,
+        readonly=waits,
         unique=bool(options.get("unique")),
         default=_default(type_, options.get("default")),
         searchable=bool(options.get("searchable")),

@@ -24,7 +24,7 @@ from core.customize.checks import (
     marked,
 )
 from core.customize.ddl import make_field
-from core.customize.reading import field_spec
+from core.customize.reading import WAITS, field_spec
 from core.customize.tables import custom_field_table
 from core.customize.usage import uses_of_field
 from core.entities.recompute import refill
@@ -82,7 +82,8 @@ def add_field(uow: UnitOfWork, entity: str, body: Mapping[str, Any]) -> FieldSpe
     field = field_spec(name, kind, labels, options)
     check_meaning(uow, spec.with_fields((*spec.fields, field)), field)
     make_field(uow.connection, spec, field, table_names(uow))
-    indexes.provide(uow, spec, field, wanted=bool(options.get("index")))
+    if indexes.provide(uow, spec, field, wanted=bool(options.get("index"))):
+        options[WAITS] = True
     fault("schema.after_ddl")
     describe_field(uow, entity, name, kind, labels, options)
     finish(uow, "add_field", entity, name, {name: {"kind": kind, **options}})
@@ -148,7 +149,9 @@ def _changed(
 
     for key in sorted(set(changes) - CHANGEABLE):
         wrong(key[:60], "readonly", _("This cannot be changed after a field was made."))
+    waiting = {key: row.options[key] for key in (WAITS,) if key in row.options}
     options = {**row.options, **{key: changes[key] for key in changes if key != "label"}}
+    options.pop(WAITS, None)
     options = {key: value for key, value in options.items() if value is not None}
     if "choices" in changes and row.kind in ("choice", "multi_choice"):
         check_choices(changes["choices"], wrong)
@@ -161,7 +164,7 @@ def _changed(
         check_options(uow, spec, row.kind, options, wrong)
     if problems:
         raise marked(problems)
-    return labels or {}, options
+    return labels or {}, {**options, **waiting}
 
 
 def _with_retired(old: list[Any], new: list[Any]) -> list[Any]:
@@ -211,6 +214,8 @@ def restore_field(uow: UnitOfWork, entity: str, name: str) -> FieldSpec:
     if target is not None and target not in uow.snapshot.entities:
         raise Refused(_("It points to %(entity)s, which is not in use.", entity=target))
     check_meaning(uow, spec.with_fields((*spec.fields, field)), field)
+    if row.options.get(WAITS):
+        indexes.provide(uow, spec, field, wanted=True)  # it was retired before its index was made
     _write(uow, entity, name, retired=False, retired_at=None)
     finish(uow, "restore_field", entity, name)
     if isinstance(field.type, t.Computed):

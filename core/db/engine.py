@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,11 @@ SQLITE_LOCK_TIMEOUT = 30_000
 #: Kilobytes of pages that each connection keeps: what a batch of an import touches. Whatever else is
 #: read often lies in the memory of the operating system, a copy away.
 SQLITE_CACHE = 12_000
+#: Seconds between two looks whether SQLite's one writer is free. SQLite itself looks ever more
+#: rarely, up to every 0.1 s, and misses the moments between two transactions of a long job.
+SQLITE_LOOK = 0.005
+#: Who held the writer for so long in the background leaves it to others, for so long.
+SQLITE_HELD, SQLITE_PAUSE = 0.02, 0.01
 STATEMENT_TIMEOUT = 60_000
 IDLE_IN_TRANSACTION_TIMEOUT = 60_000
 
@@ -49,6 +56,11 @@ class Database:
     def connect(self, *, write: bool) -> Connection:
         """A connection whose transaction has not begun yet."""
         return (self._writing if write else self.engine).connect()
+
+    def give_way(self, held: float) -> None:
+        """After ``held`` seconds of writing in the background: let those write who wait for it."""
+        if self.is_sqlite and held > SQLITE_HELD:
+            time.sleep(SQLITE_PAUSE)
 
     def dispose(self) -> None:
         """Close all pooled connections, e.g. after a fork."""
@@ -104,7 +116,29 @@ def _prepare_sqlite(connection: Any, hooks: Sequence[ConnectHook]) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    if connection.get_execution_options().get("dougong_write"):
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-    else:
+    if not connection.get_execution_options().get("dougong_write"):
         connection.exec_driver_sql("BEGIN")
+        return
+    driver: Any = connection.connection.dbapi_connection
+    (patience,) = driver.execute("PRAGMA busy_timeout").fetchone()
+    deadline = time.monotonic() + patience / 1000
+    driver.execute("PRAGMA busy_timeout = 0")
+    try:
+        while _is_taken(driver):
+            if time.monotonic() > deadline:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")  # fails as any statement does
+                return
+            time.sleep(SQLITE_LOOK)
+    finally:
+        driver.execute(f"PRAGMA busy_timeout = {patience}")
+
+
+def _is_taken(driver: Any) -> bool:
+    """False when the writing transaction has begun; True while somebody else has one."""
+    try:
+        driver.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+            raise
+        return True
+    return False

@@ -85,6 +85,7 @@ def unit_of_work(*, write: bool | None = None) -> Iterator[UnitOfWork]:
     if reading is None:
         with UnitOfWork(runtime(), actor(), origin=origin(), write=False) as uow:
             yield uow
+        g.has_written = g.get("has_written") or writing
         return
     try:
         yield reading

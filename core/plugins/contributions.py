@@ -113,6 +113,9 @@ class Job:
     max_attempts: int = 5
     #: How many of them run at the same time, in all processes together; None: any number.
     limit: int | None = None
+    #: How many first tries a worker takes in hand at once: more than one where each takes
+    #: milliseconds, since what it has not begun within a second it gives back.
+    handful: int = 1
     #: A try that shows no progress for so long is given up, and counts as failed.
     time_limit: timedelta = timedelta(minutes=10)
     #: Its rows are a history that pages show: they are not cleaned up with age.

@@ -41,6 +41,8 @@ log = logging.getLogger("dougong.search")
 
 #: Records that are indexed in one transaction.
 CHUNK = 1_000
+#: … when nobody waits for them, and people who write at the same time should not either.
+SLICE = 250
 _WRITTEN = frozenset(
     {events.RecordsCreated.name, events.RecordsDeleted.name, events.RecordsRestored.name}
 )
@@ -201,10 +203,10 @@ def fill(uow: UnitOfWork, entity: str) -> tuple[int, bool]:
         return 0, False
     begin = state.filled_to if state.content == content.mark else 0
     key = content.spec.table.c.id
-    wanted = select(key).where(key > begin).order_by(key).limit(CHUNK)
+    wanted = select(key).where(key > begin).order_by(key).limit(SLICE)
     ids = list(uow.execute(wanted).scalars())
     _index(uow, entity, ids)
-    filled = ids[-1] if len(ids) == CHUNK else None
+    filled = ids[-1] if len(ids) == SLICE else None
     mine = entity_table.c.id == state.id
     done = {"content": content.mark, "filled_to": filled}
     uow.execute(update(entity_table).where(mine).values(done))

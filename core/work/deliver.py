@@ -6,8 +6,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select, update
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from core.faults import fault
+from core.i18n import current_locale
 from core.plugins.contributions import Job, Subscriber
 from core.plugins.manager import Contribution
 from core.search.indexing import note_written
@@ -15,7 +18,7 @@ from core.security.actor import SYSTEM
 from core.work.claims import JOB
 from core.work.events import Event
 from core.work.jobs import JobContext
-from core.work.tables import event_table
+from core.work.tables import event_table, job_table, queued_job
 from core.work.uow import UnitOfWork
 
 if TYPE_CHECKING:
@@ -39,10 +42,16 @@ def relay(runtime: Runtime) -> int:
             return 0
         fault("outbox.after_claim")
         subscribers = runtime.installed("register_subscribers")
-        for row in rows:
-            for contribution in subscribers:
-                if _concerns(contribution.item, row):
-                    _queue(uow, row.id, contribution)
+        jobs = [
+            _delivery(uow, row.id, each)
+            for row in rows
+            for each in subscribers
+            if _concerns(each.item, row)
+        ]
+        if jobs:  # at most one has each key, whatever happened to the event before
+            insert: Any = sqlite_insert if runtime.database.is_sqlite else postgresql_insert
+            uow.execute(insert(job_table).on_conflict_do_nothing(), jobs)
+            uow.wake_afterwards()
         note_written(uow, rows)
         ids = [row.id for row in rows]
         uow.execute(update(table).where(table.c.id.in_(ids)).values(state="sent"))
@@ -54,14 +63,20 @@ def _concerns(subscriber: Subscriber, row: Any) -> bool:
     return subscriber.event.name == row.type and subscriber.entity in (None, row.entity)
 
 
-def _queue(uow: UnitOfWork, event_id: int, contribution: Contribution[Subscriber]) -> None:
+def _delivery(
+    uow: UnitOfWork, event_id: int, contribution: Contribution[Subscriber]
+) -> dict[str, Any]:
     name = f"{contribution.owner}.{contribution.item.name}"
-    uow.enqueue(
+    return queued_job(
         "core.deliver",
         {"event_id": event_id, "subscriber": name},
         title=name,
-        key=f"event:{event_id}:{name}",
         owner=contribution.owner,
+        actor_id=uow.actor.user_id,
+        behind_id=uow.actor.behind,
+        locale=current_locale(),
+        now=uow.now(),
+        key=f"event:{event_id}:{name}",
     )
 
 
@@ -86,4 +101,4 @@ def _event(runtime: Runtime, snapshot: Snapshot, name: str, payload: dict[str, A
     return classes[name].from_payload(payload)
 
 
-DELIVER = Job("core.deliver", _deliver, max_attempts=8, time_limit=timedelta(minutes=2))
+DELIVER = Job("core.deliver", _deliver, max_attempts=8, handful=25, time_limit=timedelta(minutes=2))

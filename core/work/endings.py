@@ -6,7 +6,7 @@ import logging
 import secrets
 import time
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "cancel_job",
+    "give_back",
     "note_failure",
     "recall_after_setback",
     "release_jobs",
@@ -92,6 +93,18 @@ def _delay(attempts: int) -> timedelta:
     longest = LONGEST_DELAY.total_seconds()
     seconds = min(FIRST_DELAY.total_seconds() * 4 ** min(max(attempts - 1, 0), 10), longest)
     return timedelta(seconds=seconds * (1 + secrets.randbelow(250) / 1000))
+
+
+def give_back(runtime: Runtime, rows: Sequence[Row[Any]]) -> None:
+    """Let others run claimed jobs that were not begun; the claim counts as no try."""
+    if not rows:
+        return
+    c = job_table.c
+    mine = c.id.in_([row.id for row in rows]) & (c.lease == rows[0].lease) & RUNNING
+    values = {"state": "queued", "attempts": c.attempts - 1, "lease": None, "lease_until": None}
+    with UnitOfWork(runtime, SYSTEM, origin=JOB) as uow:
+        uow.execute(update(job_table).where(mine).values(**values, started_at=None, worker=None))
+        uow.wake_afterwards()
 
 
 def release_jobs(runtime: Runtime, silent: Iterable[Sign]) -> int:

@@ -5,20 +5,21 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import Row, update
 
 from core.errors import Refusal
 from core.faults import fault
 from core.i18n import use_locale
 from core.plugins.contributions import Job
 from core.security.actor import SYSTEM, Actor
-from core.work.claims import JOB, claim_job, known_kinds
-from core.work.endings import cancel_job, note_failure, replay_job
+from core.work.claims import JOB, claim_job, claim_jobs
+from core.work.endings import cancel_job, give_back, note_failure, replay_job
 from core.work.leases import LEASE, Heartbeat
 from core.work.tables import job_table
 from core.work.uow import UnitOfWork
@@ -39,6 +40,8 @@ __all__ = [
 ]
 
 log = logging.getLogger("dougong.jobs")
+#: Seconds after which what was claimed and not begun is given back, since others may have time.
+PATIENCE = 1.0
 
 
 class LeaseLost(Exception):
@@ -71,6 +74,8 @@ class JobContext:
     actor: Actor
     #: When it last showed progress, of `time.monotonic`.
     last_sign: float = field(default_factory=time.monotonic)
+    #: The handler itself has marked it as done.
+    is_finished: bool = False
 
     @contextmanager
     def unit_of_work(self, *, write: bool = True) -> Iterator[UnitOfWork]:
@@ -112,6 +117,7 @@ class JobContext:
                 "error": None,
             },
         )
+        self.is_finished = True
 
     def _write(self, uow: UnitOfWork, values: Mapping[str, Any]) -> None:
         mine = (job_table.c.id == self.job_id) & (job_table.c.lease == self.lease)
@@ -119,54 +125,90 @@ class JobContext:
             raise LeaseLost(f"job {self.job_id}")
 
 
-def run_next(runtime: Runtime, shift: Shift | None = None) -> bool:
-    """Claim and run one job that is due; False when there is none."""
+def run_next(runtime: Runtime, shift: Shift | None = None) -> int:
+    """Claim a handful of jobs that are due and run them; returns how many were run."""
     shift = shift or Shift()
-    claimed = claim_job(runtime, after=shift.lane, worker=shift.worker)
-    if claimed is None:
-        return False
-    shift.lane = claimed.lane
-    run_job(runtime, claimed, shift)
-    return True
+    claimed = claim_jobs(runtime, after=shift.lane, worker=shift.worker)
+    if not claimed:
+        return 0
+    shift.lane = claimed[0].lane
+    begun, structure, ran = time.monotonic(), runtime.snapshot.structure, 0
+    behind = deque(claimed)
+    for row in _in_turn(behind):
+        went_well = run_job(runtime, row, shift, behind=behind)
+        ran += 1
+        goes_on = went_well and not shift.stopping.is_set() and time.monotonic() - begun < PATIENCE
+        if not goes_on or runtime.snapshot.structure != structure:
+            _give_back(runtime, behind)
+    return ran
 
 
-def run_job(runtime: Runtime, row: Row[Any], shift: Shift | None = None) -> None:
-    """Run a claimed job to its end, whatever that is; never raises.
+def _in_turn(behind: deque[Row[Any]]) -> Iterator[Row[Any]]:
+    """One after the other, each to whoever takes it first: the worker or its heartbeat."""
+    with suppress(IndexError):
+        while True:
+            yield behind.popleft()
 
-    ``shift`` learns when the job reached its time limit, and its thread is left to it.
+
+def _give_back(runtime: Runtime, behind: deque[Row[Any]]) -> None:
+    give_back(runtime, list(_in_turn(behind)))
+
+
+def run_job(
+    runtime: Runtime,
+    row: Row[Any],
+    shift: Shift | None = None,
+    *,
+    behind: deque[Row[Any]] | None = None,
+) -> bool:
+    """Run a claimed job to its end, whatever that is; True when it was done. Never raises.
+
+    ``shift`` learns when the job reached its time limit, and its thread is left to it. When it
+    lasts, those ``behind`` it that were claimed with it are given back.
     """
     kind: Job | None = None
     try:
         kind, context = _prepare(runtime, row)
-        with use_locale(row.locale), _alive(runtime, row, kind, context, shift):
+        with use_locale(row.locale), _alive(runtime, row, kind, context, shift, behind or deque()):
             result = kind.handler(context, **row.arguments)
-            if _is_running(runtime, row):
+            if not context.is_finished:
                 with UnitOfWork(runtime, SYSTEM, origin=JOB) as uow:
                     context.finish(uow, result)
+        return True
     except LeaseLost:
         log.warning("job %s was taken over", row.id)
     except (Exception, SystemExit) as error:  # whatever a handler does, the worker goes on
         log.exception("job %s (%s) failed", row.id, row.kind)
         note_failure(runtime, row, error, kind.max_attempts if kind else 1)
+    return False
 
 
 def _prepare(runtime: Runtime, row: Row[Any]) -> tuple[Job, JobContext]:
-    from core.security.directory import load_actor
-
-    with UnitOfWork(runtime, SYSTEM, origin=JOB, write=False) as uow:
-        kind = known_kinds(uow).get(row.kind)
-        actor = SYSTEM if row.actor_id is None else load_actor(uow, row.actor_id)
-        if actor is not None and row.behind_id is not None:
-            actor = replace(actor, behind=row.behind_id)
+    known = (each.item for each in runtime.installed("register_jobs"))
+    kind = next((item for item in known if item.name == row.kind), None)
     if kind is None:
         raise Refusal(f"nobody knows jobs of the kind {row.kind}")
+    actor = SYSTEM if row.actor_id is None else _person(runtime, row)
     if actor is None:
         raise Refusal("the person who started this may no longer sign in")
     return kind, JobContext(runtime, row.id, row.lease, actor)
 
 
+def _person(runtime: Runtime, row: Row[Any]) -> Actor | None:
+    from core.security.directory import load_actor
+
+    with UnitOfWork(runtime, SYSTEM, origin=JOB, write=False) as uow:
+        actor = load_actor(uow, row.actor_id)
+    return actor if actor is None or row.behind_id is None else replace(actor, behind=row.behind_id)
+
+
 def _alive(
-    runtime: Runtime, row: Row[Any], kind: Job, context: JobContext, shift: Shift | None
+    runtime: Runtime,
+    row: Row[Any],
+    kind: Job,
+    context: JobContext,
+    shift: Shift | None,
+    behind: deque[Row[Any]],
 ) -> Heartbeat:
     def give_up() -> None:
         seconds = kind.time_limit.total_seconds()
@@ -182,11 +224,5 @@ def _alive(
         limit=kind.time_limit,
         last_sign=lambda: context.last_sign,
         give_up=give_up,
+        lasts=lambda: _give_back(runtime, behind),
     )
-
-
-def _is_running(runtime: Runtime, row: Row[Any]) -> bool:
-    with runtime.read_connection() as connection:
-        state = select(job_table.c.state, job_table.c.lease).where(job_table.c.id == row.id)
-        now = connection.execute(state).one()
-    return bool(now.state == "running" and now.lease == row.lease)

@@ -47,7 +47,8 @@ class Heartbeat:
     """Renews the lease of a running job while the block lasts, from a thread of its own.
 
     Progress is asked for by ``last_sign`` (of `time.monotonic`): when it is older than ``limit``,
-    ``give_up`` is called once and the renewals end.
+    ``give_up`` is called once and the renewals end. ``lasts`` is called once, when the block is not
+    over within `BEAT`.
     """
 
     def __init__(
@@ -59,12 +60,14 @@ class Heartbeat:
         limit: timedelta,
         last_sign: Callable[[], float],
         give_up: Callable[[], None],
+        lasts: Callable[[], None] = lambda: None,
     ) -> None:
         self._runtime = runtime
         self._mine = (job_table.c.id == job_id) & (job_table.c.lease == lease)
         self._limit = limit.total_seconds()
         self._last_sign = last_sign
         self._give_up = give_up
+        self._lasts = lasts
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._beat, name=f"job-{job_id}", daemon=True)
 
@@ -86,6 +89,8 @@ class Heartbeat:
                 if time.monotonic() - self._last_sign() >= self._limit:
                     self._give_up()
                     return
+                self._lasts()
+                self._lasts = lambda: None
                 if not self._renew():
                     return
             except DBAPIError as error:  # it may be back before anybody calls the silence long

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
 from sqlalchemy import Column, Index, Integer, Table, UniqueConstraint, literal_column, text
 
 from core.db.base import metadata
@@ -13,6 +17,7 @@ __all__ = [
     "event_table",
     "job_table",
     "lane_of",
+    "queued_job",
     "schedule_table",
     "worker_table",
 ]
@@ -125,3 +130,35 @@ RUNNING = job_table.c.state == literal_column("'running'")
 def lane_of(kind: str, owner: str, actor_id: int | None) -> str:
     """Where a job queues: behind those of its kind that serve the same module and person."""
     return f"{kind}:{owner}:{actor_id or ''}"
+
+
+def queued_job(
+    kind: str,
+    arguments: Mapping[str, Any],
+    *,
+    title: str,
+    owner: str,
+    actor_id: int | None,
+    behind_id: int | None,
+    locale: str,
+    now: datetime,
+    run_at: datetime | None = None,
+    key: str | None = None,
+) -> dict[str, Any]:
+    """The row of a job that waits for its first try."""
+    return {
+        "kind": kind,
+        "owner": owner,
+        "lane": lane_of(kind, owner, actor_id),
+        "title": title or kind,
+        "arguments": dict(arguments),
+        "state": "queued",
+        "run_at": run_at or now,
+        "attempts": 0,
+        "done": 0,
+        "actor_id": actor_id,
+        "behind_id": behind_id,
+        "locale": locale,
+        "created_at": now,
+        "key": key,
+    }

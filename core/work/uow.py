@@ -5,6 +5,7 @@ Only this module commits.
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -21,7 +22,7 @@ from core.db.bulk import insert_into
 from core.faults import fault
 from core.i18n import current_locale
 from core.work.events import Event
-from core.work.tables import event_table, job_table, lane_of
+from core.work.tables import event_table, job_table, queued_job
 
 if TYPE_CHECKING:
     from core.clock import Clock
@@ -44,6 +45,11 @@ class Origin:
     channel: str
     address: str = ""
     request_id: str = ""
+
+    @property
+    def is_background(self) -> bool:
+        """True for what nobody waits for."""
+        return self.channel in ("job", "import", "search", "schedule")
 
 
 class UnitOfWork:
@@ -81,6 +87,7 @@ class UnitOfWork:
         self._snapshot: Snapshot | None = None
         self._access: AccessCache | None = None
         self._wake = False
+        self._since = 0.0
         self._aliases: Counter[FromClause] = Counter()
 
     # Life
@@ -95,6 +102,7 @@ class UnitOfWork:
         try:
             if self._given is None:
                 self._connection.begin()
+            self._since = time.monotonic()
             self._snapshot, self._access = self.runtime.refresh(self._connection)
         except BaseException:
             self._connection.close()
@@ -131,6 +139,8 @@ class UnitOfWork:
                 self._session.close()
             connection.close()
             self._connection = None
+        if self.write and self.origin.is_background:
+            self.runtime.database.give_way(time.monotonic() - self._since)
         if kind is None and self._wake:
             fault("uow.after_commit")
             self.runtime.wake()
@@ -282,24 +292,18 @@ class UnitOfWork:
         It waits while the plugin ``owner`` (that of the kind, unless given) is off.
         """
         self._require_write()
-        now = self.now()
-        owner = owner or kind.partition(".")[0]
-        values = {
-            "kind": kind,
-            "owner": owner,
-            "lane": lane_of(kind, owner, self.actor.user_id),
-            "title": title or kind,
-            "arguments": dict(arguments),
-            "state": "queued",
-            "run_at": run_at or now,
-            "attempts": 0,
-            "done": 0,
-            "actor_id": self.actor.user_id,
-            "behind_id": self.actor.behind,
-            "locale": current_locale(),
-            "created_at": now,
-            "key": key,
-        }
+        values = queued_job(
+            kind,
+            arguments,
+            title=title,
+            owner=owner or kind.partition(".")[0],
+            actor_id=self.actor.user_id,
+            behind_id=self.actor.behind,
+            locale=current_locale(),
+            now=self.now(),
+            run_at=run_at,
+            key=key,
+        )
         self._wake = True
         if key is None:
             result = self.execute(insert(job_table).values(values))

@@ -161,7 +161,7 @@ def run_until_idle(runtime: Runtime, shift: Shift | None = None) -> int:
             switch_off_failing(runtime)
             if not found:
                 break
-            worked += 1
+            worked += found
         ran += worked
         if not relayed and not worked:
             break

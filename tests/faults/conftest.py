@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import shutil
@@ -11,16 +12,19 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from sqlalchemy import func, select
 
 from core.entities import service
+from core.testing.installation import Template
 from core.work.tables import event_table, job_table
 
 HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
 DOUGONG = [sys.executable, "-c", "from core.cli import main; main()"]
 
 
@@ -196,3 +200,87 @@ def token(bearer, admin_id) -> str:
     found = re.fullmatch(r"Bearer (\S+)", bearer(admin_id)["Authorization"])
     assert found
     return found[1]
+
+
+class Cluster:
+    """A PostgreSQL of its own, which may be taken away and given back."""
+
+    def __init__(self, folder: Path, stack: ExitStack) -> None:
+        spec = importlib.util.spec_from_file_location("services", ROOT / "tools/with_services.py")
+        services = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(services)
+        folder.mkdir()
+        self.url = services.start_postgres(folder, stack)
+        if self.url is None:
+            pytest.skip("no PostgreSQL: its programs are not installed")
+        self._control = [
+            *services.unprivileged(),
+            *(str(services.find_postgres() / "pg_ctl"), "-w", "-D", str(folder / "postgres")),
+        ]
+
+    def restart(self) -> None:
+        """Without a goodbye to anybody, and with the options that it was started with."""
+        restart = [*self._control, "-m", "immediate", "-l", "/dev/null", "restart"]
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        subprocess.run(restart, cwd="/", check=True, **quiet)
+
+
+@pytest.fixture
+def cluster_folder() -> Iterator[Path]:
+    """A folder of its own: that of the tests is closed to PostgreSQL's user."""
+    with TemporaryDirectory(prefix="dougong-", ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+@pytest.fixture
+def cluster(cluster_folder) -> Iterator[Cluster]:
+    with ExitStack() as stack:
+        yield Cluster(cluster_folder / "cluster", stack)
+
+
+@pytest.fixture
+def on_cluster(cluster, tmp_path, monkeypatch, dougong_plugins, dougong_plugin_folders):
+    """An installation on that cluster. What it commits survives, unlike that of the others.
+
+    It is no copy: the sequences of a copy may give numbers again after a crash (ADR 0011).
+    """
+    monkeypatch.setenv("DOUGONG_TEST_POSTGRES_URL", cluster.url)
+    folders = dougong_plugin_folders
+    template = Template(tmp_path / "installation", "postgresql", dougong_plugins, folders)
+    engine = template.runtime.database.engine
+    with engine.connect() as connection, connection.begin():
+        name = engine.url.database
+        connection.exec_driver_sql(f'ALTER DATABASE "{name}" SET synchronous_commit = on')
+    engine.dispose()
+    yield template.runtime
+    template.remove()
+
+
+@contextmanager
+def _mounted(folder: Path, size: str) -> Iterator[None]:
+    """A file system of that size in the folder while the block lasts."""
+    if os.geteuid() != 0:
+        pytest.skip("no small disk: mounting one needs root")
+    mounting = ["mount", "-t", "tmpfs", "-o", f"size={size},mode=755", "tmpfs", str(folder)]
+    if subprocess.run(mounting, capture_output=True, check=False).returncode:
+        pytest.skip("no small disk: mounting is not allowed here")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@pytest.fixture
+def mounted() -> Callable[[Path, str], AbstractContextManager[None]]:
+    """``with mounted(folder, "24m"):`` the folder is a small disk, or the test is skipped."""
+    return _mounted
+
+
+@pytest.fixture
+def small_disk(tmp_path, mounted) -> Iterator[Path]:
+    """A folder on a file system of a few megabytes."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    with mounted(folder, "24m"):
+        yield folder

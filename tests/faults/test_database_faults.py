@@ -5,14 +5,13 @@ What is acknowledged is there; what is not acknowledged may be sent again with i
 
 from __future__ import annotations
 
-import os
 import shutil
 import socket
-import subprocess
 import threading
 import time
 from collections import Counter
 from contextlib import contextmanager, suppress
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -54,12 +53,12 @@ def state(runtime, unit_of_work):
 
 
 @contextmanager
-def within(runtime, act, *, at_commit=False):
-    """``act(connection)`` once: when an event is about to be written, or just before the commit."""
+def within(runtime, act, *, at_commit=False, times=1):
+    """``act(connection)`` so often: when an event is about to be written, or just before the commit."""
     engine, done = runtime.database.engine, []
 
     def once(connection, _cursor=None, statement="INSERT INTO core_event", *_more):
-        if not done and statement.startswith("INSERT INTO core_event"):
+        if len(done) < times and statement.startswith("INSERT INTO core_event"):
             done.append(1)
             act(connection)
 
@@ -114,12 +113,12 @@ def _raising(code):
     return act
 
 
+#: PostgreSQL ends one of two that could not both go on, and the other goes on.
+LOST = {"deadlock": _deadlock, "serialization failure": _raising("40001")}
 FAULTS = {
     "the backend is killed at the commit": _killed,
-    "deadlock": _deadlock,
     "lock time-out": _locked,
     "statement time-out": _slow,
-    "serialization failure": _raising("40001"),
     "disk full": _raising("53100"),
     "too many connections": _raising("53300"),
     "shutting down": _raising("57P01"),
@@ -140,6 +139,57 @@ def test_a_fault_is_a_503_and_leaves_nothing_half(runtime, api, state, fault):
     assert state() == before
     assert api(body={"name": "half"}, key="one").status_code == 201
     assert state()[0]["half"] == 1
+
+
+@pytest.mark.databases("postgresql")
+@pytest.mark.parametrize("fault", LOST)
+def test_what_lost_against_another_transaction_is_done_again(runtime, api, state, fault):
+    """B3: nobody hears of it, and it is written once; each form and file is there for the next try."""
+    before = state()
+    with within(runtime, lambda each: LOST[fault](runtime, each), times=2) as done:
+        answer = api(body={"name": "twice"})
+    assert len(done) == 2
+    assert answer.status_code == 201, answer.json
+    names, counts = state()
+    assert names == before[0] + Counter(["twice"])
+    with within(runtime, lambda connection: None):
+        assert api(body={"name": "once"}).status_code == 201
+    each = [late - early for late, early in zip(state()[1], counts, strict=True)]
+    assert [late - early for late, early in zip(counts, before[1], strict=True)] == each
+
+
+@pytest.mark.databases("postgresql")
+def test_what_loses_again_and_again_is_a_503_in_the_end(runtime, api, state):
+    before = state()
+    act = LOST["serialization failure"]
+    with within(runtime, lambda each: act(runtime, each), times=99) as done:
+        answer = api(body={"name": "never"})
+    assert len(done) == 5
+    assert (answer.status_code, answer.headers.get("Retry-After")) == (503, "2")
+    assert state() == before
+
+
+@pytest.mark.databases("postgresql")
+def test_an_upload_is_read_from_its_beginning_by_the_next_try(runtime, sign_in, unit_of_work):
+    """B3: the first try has read the file to its end."""
+    browser = sign_in()
+    done = []
+
+    def once(connection, _cursor, statement, *_more):
+        if not done and statement.startswith("INSERT INTO core_file"):
+            done.append(1)
+            LOST["serialization failure"](runtime, connection)
+
+    event.listen(runtime.database.engine, "before_cursor_execute", once)
+    try:
+        sent = {"file": (BytesIO(b"name\nfrom a file\n"), "departments.csv")}
+        headers = {"X-CSRF-Token": browser.csrf}
+        answer = browser.post("/r/department/import", data=sent, headers=headers)
+    finally:
+        event.remove(runtime.database.engine, "before_cursor_execute", once)
+    assert done
+    assert answer.status_code == 303, answer.get_data(as_text=True)[:2000]
+    assert "from a file" in browser.get(answer.location).get_data(as_text=True)
 
 
 @pytest.mark.databases("postgresql")
@@ -316,20 +366,6 @@ def test_a_full_disk_keeps_sqlite_whole(runtime, api, state):
     with runtime.read_connection() as connection:
         assert connection.exec_driver_sql("PRAGMA integrity_check").scalar_one() == "ok"
     assert api(body={"name": "there is room again"}).status_code == 201
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    """A folder on a file system of a few megabytes."""
-    if os.geteuid() != 0:
-        pytest.skip("no small disk: mounting one needs root")
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounting = ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(folder)]
-    if subprocess.run(mounting, capture_output=True, check=False).returncode:
-        pytest.skip("no small disk: mounting is not allowed here")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
 @pytest.mark.databases("sqlite")

@@ -2,75 +2,22 @@
 
 from __future__ import annotations
 
-import importlib.util
-import subprocess
 import threading
 import time
 from collections import Counter
-from contextlib import ExitStack
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 from sqlalchemy import select
 
-from core.testing.installation import Template
 from core.work.worker import EmbeddedWorker
 
-ROOT = Path(__file__).parents[2]
 ROUNDS = 20
 
 
-class Cluster:
-    """A PostgreSQL of its own, which may be taken away and given back."""
-
-    def __init__(self, folder: Path, stack: ExitStack) -> None:
-        spec = importlib.util.spec_from_file_location("services", ROOT / "tools/with_services.py")
-        services = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(services)
-        folder.mkdir()
-        self.url = services.start_postgres(folder, stack)
-        if self.url is None:
-            pytest.skip("no PostgreSQL: its programs are not installed")
-        self._control = [
-            *services.unprivileged(),
-            *(str(services.find_postgres() / "pg_ctl"), "-w", "-D", str(folder / "postgres")),
-        ]
-
-    def restart(self) -> None:
-        """Without a goodbye to anybody, and with the options that it was started with."""
-        restart = [*self._control, "-m", "immediate", "-l", "/dev/null", "restart"]
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        subprocess.run(restart, cwd="/", check=True, **quiet)
-
-
 @pytest.fixture
-def cluster():
-    """In a folder of its own: that of the tests is closed to PostgreSQL's user."""
-    with ExitStack() as stack:
-        folder = stack.enter_context(
-            TemporaryDirectory(prefix="dougong-", ignore_cleanup_errors=True)
-        )
-        Path(folder).chmod(0o755)
-        yield Cluster(Path(folder) / "cluster", stack)
-
-
-@pytest.fixture
-def runtime(cluster, tmp_path, monkeypatch, dougong_plugins, dougong_plugin_folders):
-    """An installation on that cluster. What it commits survives, unlike that of the others.
-
-    It is no copy: sequences of a copied database forget what they gave when the server crashes.
-    """
-    monkeypatch.setenv("DOUGONG_TEST_POSTGRES_URL", cluster.url)
-    folders = dougong_plugin_folders
-    template = Template(tmp_path / "installation", "postgresql", dougong_plugins, folders)
-    engine = template.runtime.database.engine
-    with engine.connect() as connection, connection.begin():
-        name = engine.url.database
-        connection.exec_driver_sql(f'ALTER DATABASE "{name}" SET synchronous_commit = on')
-    engine.dispose()
-    yield template.runtime
-    template.remove()
+def runtime(on_cluster):
+    """The installation on a cluster that may be restarted."""
+    return on_cluster
 
 
 class Writer(threading.Thread):

@@ -95,16 +95,19 @@ def test_a_field_made_while_others_read_and_write_is_seen_by_all(site, token):
 
     with site.serving(3, DOUGONG_THREADS="3") as port, ThreadPoolExecutor(6) as pool:
         running = [pool.submit(write_and_read, number) for number in range(6)]
-        time.sleep(1)
-        client = Client(port, token)
-        status, body = client.ask("POST", "schema/entities/department/fields", field)
-        assert status == 201, body
-        seconds = last_unaware()
-        status, made = client.ask("POST", "records/department", {"name": "n", "x_grade": "甲"})
-        assert (status, made.get("x_grade")) == (201, "甲")
-        stop.set()
+        try:
+            time.sleep(1)
+            status, body = Client(port, token).ask(
+                "POST", "schema/entities/department/fields", field
+            )
+            assert status == 201, body
+            seconds = last_unaware()
+            values = {"name": "n", "x_grade": "甲"}
+            status, made = Client(port, token).ask("POST", "records/department", values)
+            assert (status, made.get("x_grade")) == (201, "甲")
+        finally:
+            stop.set()
         steps = [each.result() for each in running]
-        client.close()
     assert wrong == []
     assert min(steps) > 0
     assert sum(steps) > 2 * len(steps)

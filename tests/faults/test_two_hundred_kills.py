@@ -1,4 +1,4 @@
-"""SIGKILL of servers and workers, again and again, while four clients write and do not give up."""
+"""Servers and workers are killed, or replaced, again and again, while four clients write."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ from core.ops.doctor import examine
 #: Both databases together; how often each of the two is told by the environment of a shorter run.
 KILLS = int(os.environ.get("DOUGONG_TEST_KILLS", "200")) // 2
 CLIENTS = 4
+#: How often all processes are asked to leave and others take their place.
+RESTARTS = 20
 
 
 class Writer(threading.Thread):
@@ -54,6 +56,8 @@ class Writer(threading.Thread):
                 self.answers[answer.status] += 1
                 if answer.status == 201:
                     return int(json.loads(told)["id"])
+            except ConnectionRefusedError:
+                self.answers["not there"] += 1
             except (OSError, http.client.HTTPException):
                 self.answers["cut"] += 1
             finally:
@@ -90,6 +94,13 @@ class Killer:
             return
         self.kills[victim] += 1
 
+    def replace(self) -> None:
+        """All leave in their own time, as they do for a new version, and others come."""
+        for process in (self.server, self.worker):
+            process.terminate()
+        assert [self.server.wait(40), self.worker.wait(40)] == [0, 0], self.site.logs()
+        self.server, self.worker = self._serve(), self.site.start("worker")
+
     @staticmethod
     def _end(process) -> None:
         process.kill()
@@ -110,24 +121,36 @@ def _kill(pid: int) -> None:
         return
 
 
-@pytest.mark.long
-def test_nothing_that_was_answered_is_lost_and_each_effect_happens_once(site, token):
-    """B1, J1: what was answered is there once, each subscriber's effect of it too; doctor is content."""
-    chance, port = random.Random(KILLS), site.free_port()
-    killer = Killer(site, port)
-    writers = [Writer(number, port, token) for number in range(CLIENTS)]
-    for writer in writers:
+@pytest.fixture
+def port(site) -> int:
+    return site.free_port()
+
+
+@pytest.fixture
+def killer(site, port) -> Killer:
+    return Killer(site, port)
+
+
+@pytest.fixture
+def writers(site, killer, port, token):
+    """Four clients at work; afterwards, what they were told is compared with what there is."""
+    found = [Writer(number, port, token) for number in range(CLIENTS)]
+    for writer in found:
         writer.start()
-    site.wait_until(lambda: all(writer.made for writer in writers), 120, "the first answers")
-    while sum(killer.kills.values()) < KILLS:
-        before = sum(len(writer.made) for writer in writers)
-        time.sleep(chance.uniform(0.2, 2.0))
-        site.wait_until(  # so that each kill meets work
-            lambda before=before: sum(len(writer.made) for writer in writers) > before,
-            60,
-            "an answer",
-        )
-        killer.strike(chance)
+    site.wait_until(lambda: all(writer.made for writer in found), 120, "the first answers")
+    yield found
+    for writer in found:
+        writer.stopping.set()
+
+
+def _go_on(site, writers) -> None:
+    """Wait until somebody has been answered, so that each blow meets work."""
+    before = sum(len(writer.made) for writer in writers)
+    site.wait_until(lambda: sum(len(writer.made) for writer in writers) > before, 60, "an answer")
+
+
+def _check(site, writers) -> Counter:
+    """B1, J1: what was answered is there once, each effect too; doctor is content. The answers."""
     for writer in writers:
         writer.stopping.set()
     for writer in writers:
@@ -145,4 +168,26 @@ def test_nothing_that_was_answered_is_lost_and_each_effect_happens_once(site, to
     assert site.effects() == wanted
     assert [each for each in examine(site.runtime) if each.state == "problem"] == []
     answers = sum((writer.answers for writer in writers), Counter())
-    print(f"{dict(killer.kills)}; {len(made)} written; {dict(answers)}; drained {drained:.1f} s")
+    print(f"{len(made)} written; {dict(answers)}; drained {drained:.1f} s")
+    return answers
+
+
+@pytest.mark.long
+def test_nothing_that_was_answered_is_lost_and_each_effect_happens_once(site, killer, writers):
+    chance = random.Random(KILLS)
+    while sum(killer.kills.values()) < KILLS:
+        time.sleep(chance.uniform(0.2, 2.0))
+        _go_on(site, writers)
+        killer.strike(chance)
+    print(dict(killer.kills))
+    _check(site, writers)
+
+
+@pytest.mark.long
+def test_a_new_version_is_taken_in_under_load(site, killer, writers):
+    """J10: SIGTERM to all, twenty times: whatever was begun is answered, and with success."""
+    for _ in range(RESTARTS):
+        _go_on(site, writers)
+        killer.replace()
+    answers = _check(site, writers)
+    assert set(answers) <= {201, "not there"}

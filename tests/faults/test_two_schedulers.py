@@ -1,10 +1,13 @@
-"""Two processes see the same period fall due; one of them starts it."""
+"""Several processes look at one clock: a period starts once, whatever is done to the clock."""
 
 from __future__ import annotations
 
+import time
+
+import pytest
 from sqlalchemy import select
 
-from core.work.tables import schedule_table
+from core.work.tables import job_table, schedule_table
 
 
 def _period(site):
@@ -35,3 +38,32 @@ def test_missed_periods_count_as_one(site, run_jobs):
     site.wait_until(lambda: site.effects()[("tick", 0)], what="the tick")
     site.stop()
     assert site.effects() == {("tick", 0): 1}
+
+
+@pytest.mark.long
+def test_the_clock_moves_while_jobs_run_and_schedules_wait(site, run_jobs):
+    """J7: an hour and a day there and back: nobody takes a job from who lives, no period is doubled."""
+    run_jobs()
+    for _ in range(2):
+        site.start("worker")
+    with site.unit_of_work() as uow:
+        keys = [uow.enqueue("ledger.linger", {"steps": 40}) for _ in range(2)]
+
+    def states():
+        found = select(job_table.c.state).where(job_table.c.id.in_(keys))
+        with site.runtime.read_connection() as connection:
+            return list(connection.execute(found).scalars())
+
+    site.wait_until(lambda: states() == ["running"] * 2, 30, "both to be taken")
+    for ticks, step in ((1, "+61m"), (2, "+1d"), (2, "-1d"), (2, "-61m")):
+        site.move_clock(step)
+        time.sleep(5 if step[0] == "-" else 0)
+        site.wait_until(
+            lambda ticks=ticks: site.effects()[("tick", 0)] == ticks, 15, f"the tick after {step}"
+        )
+    site.wait_until(lambda: states() == ["done"] * 2, 60, "both to end")
+    site.wait_until(site.is_idle, what="the rest")
+    with site.runtime.read_connection() as connection:
+        tries = select(job_table.c.attempts).where(job_table.c.id.in_(keys))
+        assert list(connection.execute(tries).scalars()) == [1, 1]
+    assert site.effects() == {("tick", 0): 2, **{("lingering", key): 1 for key in keys}}

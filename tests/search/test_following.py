@@ -106,6 +106,7 @@ def test_a_searchable_field_of_the_companys_own_is_found_once_it_is_there(
 ):
     """Few records at once, many by a job; and no longer once the field is retired."""
     monkeypatch.setattr(indexing, "CHUNK", chunk)
+    monkeypatch.setattr(indexing, "SLICE", chunk)
     make_leads(*({"company": f"别家{n}"} for n in range(5)))
     with unit_of_work(admin_id) as uow:
         labels = {"en": "Serial", "zh_CN": "编号"}

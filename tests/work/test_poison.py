@@ -111,6 +111,7 @@ def test_a_job_that_hangs_is_given_up_and_the_worker_goes_on(
             let_go.set()
             assert ended.wait(10)
             worker.stop()
+            _wait(lambda: not any(each.name == "dougong-worker" for each in threading.enumerate()))
     assert job(bad).error.endswith("no progress for 0.4 s")
     assert (job(bad).state, job(bad).result) == ("failed", None)
 

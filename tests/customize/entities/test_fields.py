@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import insert, inspect
 
+from core.customize import ddl
 from core.customize.checks import MAX_FIELDS
 from core.customize.entity_checks import MAX_ENTITIES
 from core.customize.purge import can_go, purge, retired
@@ -265,3 +266,32 @@ def test_long_names_that_begin_alike_do_not_collide(api, vehicle):
         made = api.made(entity, x_plate="甲", **values)
         assert made[f"x_{'f' * 39}c"] == [{"id": 1, "label": "管理员"}]
         api.post(f"/records/{entity}", {"x_plate": "甲"}, 422)
+
+
+def test_a_unique_field_of_a_large_table_takes_values_when_its_index_is_made(
+    api, runtime, database_kind, monkeypatch, run_jobs
+):
+    """P: on PostgreSQL nobody waits for the index, and nobody slips a twin in meanwhile."""
+    monkeypatch.setattr(ddl, "INLINE_ROWS", 0)
+    first, second = (api.made("note", title=title)["id"] for title in "砖瓦")
+    body = {"name": "x_once", "kind": "text", "label": "Once", "unique": True, "required": True}
+    made = api.post("/schema/entities/note/fields", body)
+    waits = database_kind == "postgresql"
+    assert made["readonly"] is waits
+    if waits:
+        refused = api.patch(f"/records/note/{first}", {"x_once": "a"}, 422)
+        assert refused["errors"][0]["code"] == "readonly"
+        api.made("note", title="required of nobody yet")
+        api.patch("/schema/entities/note/fields/x_once", {"help": "Number"})
+        assert by_name(api, "x_once")["readonly"], "a change does not open it"
+        api.post("/schema/entities/note/fields/x_once/retire", status=204)
+        run_jobs()
+        api.post("/schema/entities/note/fields/x_once/restore", status=200)
+    run_jobs()
+    assert not by_name(api, "x_once")["readonly"]
+    api.patch(f"/records/note/{first}", {"x_once": "a"})
+    api.patch(f"/records/note/{second}", {"x_once": "a"}, 422)
+    api.post("/records/note", {"title": "梁"}, 422)
+    with runtime.read_connection() as connection:
+        indexes = inspect(connection).get_indexes("api_sample_note")
+    assert [each["unique"] for each in indexes if each["column_names"] == ["x_once"]] == [1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 
 from core.entities import service
@@ -35,6 +36,15 @@ def _count(context, steps):
     return {"steps": steps}
 
 
+def _linger(context, steps):
+    for step in range(steps):
+        time.sleep(0.5)
+        context.progress(step + 1, steps)
+    with context.unit_of_work() as uow:
+        _note(uow, "lingering", [context.job_id])
+        context.finish(uow)
+
+
 def _fail(context):
     raise ValueError("this never works")
 
@@ -57,6 +67,7 @@ def register_jobs():
     return [
         Job("ledger.tick", _tick),
         Job("ledger.count", _count),
+        Job("ledger.linger", _linger),
         Job("ledger.fail", _fail, max_attempts=1),
     ]
 
