@@ -22,11 +22,12 @@ from core.exchange.chosen_keys import key_source
 from core.exchange.cleaning import ColumnCleaner
 from core.exchange.mapping import importable_fields
 from core.exchange.pausing import collector_paused
-from core.exchange.refusals import Refusal
+from core.exchange.tally import Tally
 from core.fields import EntitySpec
 from core.fields import types as t
 from core.i18n import gettext as _
 from core.tabular.cleaning import CleaningError, clean_integer, clean_long_text, clean_text
+from core.tabular.columns import AS_IT_CAME, CleanRows, Column, ColumnRule, Recipe
 
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
@@ -48,6 +49,10 @@ class ImportPlan:
     policy: str = "skip"
     #: The fields that tell records apart, where a person chose others than the declared ones.
     keys: tuple[str, ...] = ()
+    #: The cells of the last columns, which are not the file's own but the same for every row.
+    added: tuple[str, ...] = ()
+    #: What texts in a field's column stand for: ``{field: {as written: in full}}``.
+    names: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -81,10 +86,6 @@ class Batch:
     refused: list[RefusedRow] = field(default_factory=list)
 
 
-#: Is shown the rows of a batch as they came and as they were cleaned, in the same order.
-Watch = Callable[[Sequence[tuple[int, list[Any]]], Sequence[Row]], None]
-
-
 def check_rights(uow: UnitOfWork, spec: EntitySpec, policy: str) -> None:
     """Raise `Forbidden` unless the actor may import and do what the import does."""
     if policy not in POLICIES:
@@ -99,24 +100,39 @@ def check_rights(uow: UnitOfWork, spec: EntitySpec, policy: str) -> None:
 
 
 class Importer:
-    """Imports batches of rows by one plan; ``watch(rows, cleaned)`` is shown each batch."""
+    """Imports batches of rows by one plan; ``tally`` counts what cleaning does.
 
-    def __init__(self, plan: ImportPlan, watch: Watch | None = None) -> None:
+    The rows come as the importer's recipe makes them, in this process or another.
+    """
+
+    def __init__(self, plan: ImportPlan, tally: Tally | None = None) -> None:
         self._plan = plan
-        self._watch = watch
+        self._tally = tally
         self._spec: EntitySpec | None = None
+        self._recipe: Recipe | None = None
         self._columns: list[tuple[int, str, ColumnCleaner]] = []
-        self._id_column: int | None = None
         self._headings: dict[str, str] = {}
         self._required: list[str] = []
         self._checkers: dict[str, Callable[[Any], Any]] = {}
 
+    def recipe(self, uow: UnitOfWork) -> Recipe:
+        """What is to be done to the rows of the file before they are given to `batch`."""
+        self._bind(uow)
+        if self._recipe is None:
+            plan, rules = self._plan, {place: each.rule for place, _n, each in self._columns}
+            places = {name: place for place, name in enumerate(plan.fields) if name}
+            self._recipe = Recipe(
+                len(plan.header) - len(plan.added),
+                tuple(rules.get(place) or ColumnRule(place) for place in places.values()),
+                plan.added,
+                {places[name]: full for name, full in plan.names.items() if name in places},
+            )
+        return self._recipe
+
     @collector_paused()
-    def batch(self, uow: UnitOfWork, rows: Sequence[tuple[int, list[Any]]]) -> Batch:
+    def batch(self, uow: UnitOfWork, rows: CleanRows) -> Batch:
         """Write the rows as part of ``uow``."""
         cleaned, done = self.clean(uow, rows), Batch()
-        if self._watch is not None:
-            self._watch(rows, cleaned)
         sound = []
         for row in cleaned:
             if row.problems:
@@ -130,9 +146,7 @@ class Importer:
         done.refused.sort(key=lambda refused: refused.line)
         return done
 
-    def foresee(
-        self, uow: UnitOfWork, rows: Sequence[tuple[int, list[Any]]], seen: set[int]
-    ) -> tuple[list[Row], Batch]:
+    def foresee(self, uow: UnitOfWork, rows: CleanRows, seen: set[int]) -> tuple[list[Row], Batch]:
         """The cleaned rows and what would become of them; writes nothing.
 
         ``seen`` holds the keys of earlier batches, and is added to. What hooks and constraints
@@ -172,33 +186,34 @@ class Importer:
 
     # Cleaning
 
-    def clean(self, uow: UnitOfWork, rows: Sequence[tuple[int, list[Any]]]) -> list[Row]:
-        """The rows with their cleaned values, and what is wrong with them."""
-        self._bind(uow)
-        for column, _name, cleaner in self._columns:
-            cleaner.prepare(uow, (cells[column] for _line, cells in rows))
-        cleaned = [Row(line, {}) for line, _cells in rows]
-        for column, name, cleaner in self._columns:
-            clean = cleaner.value
-            for row, (_line, cells) in zip(cleaned, rows, strict=True):
-                cell = cells[column]
-                if cell is None:
-                    continue
-                try:
-                    value = clean(cell)
-                except (CleaningError, Refusal) as error:
-                    row.problems.append((name, str(error.message)))
-                else:
-                    if value is not None:
-                        row.values[name] = value
-        if self._id_column is not None:
-            for row, (_line, cells) in zip(cleaned, rows, strict=True):
-                row.id = _record_id(cells[self._id_column])
-        for row in cleaned:
-            self._require(row)
+    def clean(self, uow: UnitOfWork, given: CleanRows) -> list[Row]:
+        """The rows with their values, and what is wrong with them."""
+        recipe = self.recipe(uow)
+        rules = {rule.place: rule for rule in recipe.rules}
+        came = dict(zip(rules, given.columns, strict=True))
+        columns: dict[str, Column] = {}
+        for place, name, cleaner in self._columns:
+            column = came[place]
+            if rules[place].kind == AS_IT_CAME:
+                column = cleaner.column(uow, column)
+            columns[name] = column
+            if self._tally is not None and place < recipe.width:
+                self._tally.count(cleaner.field.type, column)
+        if self._tally is not None:
+            self._tally.add("written_out", given.written_out)
+        rows = _rows(given.lines, columns)
+        if "id" in self._plan.fields:
+            for row, cell in zip(rows, came[self._plan.fields.index("id")].values, strict=True):
+                row.id = _record_id(cell)
+        for name in self._required:
+            column = columns[name]
+            for index, value in enumerate(column.values):
+                if value is None and index not in column.refused:
+                    rows[index].problems.append((name, _("Please fill this in.")))
+        for row in rows:
             if row.problems:
                 row.problems = [(self._headings.get(name, name), why) for name, why in row.problems]
-        return cleaned
+        return rows
 
     def _bind(self, uow: UnitOfWork) -> None:
         """Prepare for the entity as it is now; fields that are gone meanwhile are ignored."""
@@ -208,22 +223,15 @@ class Importer:
         self._spec = spec
         self._keys = key_source(spec, self._plan.keys)
         usable = importable_fields(uow, spec)
-        self._columns, self._id_column = [], None
+        self._columns = []
         self._headings = {item.name: str(item.label) for item in spec}
         for column, name in enumerate(self._plan.fields):
-            if name == "id":
-                self._id_column = column
-            elif name in usable:
-                self._columns.append((column, name, ColumnCleaner(uow, usable[name])))
+            if name in usable:
+                self._columns.append((column, name, ColumnCleaner(uow, usable[name], column)))
                 self._headings[name] = self._plan.header[column]
         needed = [cleaner.field for _column, _name, cleaner in self._columns]
         self._required = [each.name for each in needed if each.is_needed]
         self._checkers = {name: checker(c.field.type) for _c, name, c in self._columns}
-
-    def _require(self, row: Row) -> None:
-        for name in self._required:
-            if name not in row.values and all(name != wrong for wrong, _why in row.problems):
-                row.problems.append((name, _("Please fill this in.")))
 
     def _check(self, row: Row) -> None:
         for name, value in row.values.items():
@@ -362,6 +370,24 @@ class Importer:
 _TEXTS = (t.Text, t.LongText)
 
 
+def _rows(lines: Sequence[int], columns: Mapping[str, Column]) -> list[Row]:
+    """The rows of a batch that came by columns."""
+    names = list(columns)
+    across: Iterable[tuple[Any, ...]] = zip(
+        *(each.values for each in columns.values()), strict=True
+    )
+    if not names:
+        across = ((),) * len(lines)
+    rows = [
+        Row(line, {name: v for name, v in zip(names, values, strict=True) if v is not None})
+        for line, values in zip(lines, across, strict=True)
+    ]
+    for name, column in columns.items():
+        for index, why in column.refused.items():
+            rows[index].problems.append((name, str(why)))
+    return rows
+
+
 def _refusal(row: Row) -> RefusedRow:
     headings = dict.fromkeys(heading for heading, _why in row.problems if heading)
     return RefusedRow(row.line, "; ".join(headings), "; ".join(why for _h, why in row.problems))
@@ -387,17 +413,3 @@ def _living(uow: UnitOfWork, spec: EntitySpec, ids: Sequence[int], clause: Any =
             statement = statement.where(clause)
         found.update(uow.execute(statement).scalars())
     return found
-
-
-def batches(
-    rows: Iterable[tuple[int, list[Any]]], size: int
-) -> Iterable[list[tuple[int, list[Any]]]]:
-    """The rows in lists of ``size``."""
-    batch = []
-    for row in rows:
-        batch.append(row)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
