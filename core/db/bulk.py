@@ -19,6 +19,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     TableClause,
+    TableValuedAlias,
     any_,
     func,
     insert,
@@ -30,7 +31,7 @@ from sqlalchemy import table as table_
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.exc import DBAPIError
 
-__all__ = ["bulk_insert", "one_of"]
+__all__ = ["bulk_insert", "numbers_as_rows", "one_of"]
 
 Columns = Mapping[str, Sequence[Any]]
 
@@ -64,8 +65,16 @@ def one_of(
     """
     if connection.dialect.name == "postgresql":
         return column == any_(literal(list(numbers), ARRAY(BigInteger)))
-    given = func.json_each(orjson.dumps(list(numbers)).decode()).table_valued("value")
-    return column.in_(select(given.c.value))
+    return column.in_(select(numbers_as_rows(connection, numbers).c.value))
+
+
+def numbers_as_rows(connection: Connection, numbers: Iterable[int]) -> TableValuedAlias:
+    """Any number of 64-bit numbers as rows with the column ``value``, sent as one value."""
+    if connection.dialect.name == "postgresql":
+        sent = literal(list(numbers), ARRAY(BigInteger))
+        return func.unnest(sent).table_valued(column_("value", BigInteger))
+    sent = literal(orjson.dumps(list(numbers)).decode())
+    return func.json_each(sent).table_valued(column_("value", BigInteger))
 
 
 def _insert(

@@ -17,7 +17,13 @@ from core.fields import types as t
 from core.fields.regions import find_region, region
 from core.i18n import gettext
 from core.richtext import clean_html
-from core.tabular.cleaning import CleaningError, clean_email, clean_phone, is_mobile
+from core.tabular.cleaning import (
+    CleaningError,
+    clean_email,
+    clean_phone,
+    is_mobile,
+    is_plain_email,
+)
 
 __all__ = ["BadValue", "check_value", "checker", "column_checker", "is_text"]
 
@@ -71,8 +77,8 @@ def column_checker(type_: t.FieldType) -> Callable[[Sequence[Any]], Sequence[Any
 
     def check_all(values: Sequence[Any]) -> Sequence[Any]:
         kinds = set(map(type, values))
-        if kinds == {str} and plain is not None and plain(type_, values):
-            return values
+        if plain is not None:
+            return values if kinds == {str} and plain(type_, values) else list(map(check, values))
         if len(kinds) == 1 and kinds <= _COMPARABLE:
             known = {value: check(value) for value in set(values)}
             return [known[value] for value in values]
@@ -114,10 +120,15 @@ def _are_plain_phones(type_: t.Phone, values: Sequence[str]) -> bool:
     return all(map(is_mobile, values))
 
 
+def _are_plain_emails(type_: t.Email, values: Sequence[str]) -> bool:
+    return all(map(is_plain_email, values)) and max(map(len, values)) <= type_.max_length
+
+
 _PLAIN_TOGETHER: dict[type, Callable[[Any, Sequence[str]], bool]] = {
     t.Text: _are_plain_texts,
     t.LongText: _are_plain_texts,
     t.Phone: _are_plain_phones,
+    t.Email: _are_plain_emails,
 }
 _PLAIN: dict[type, Callable[[Any, str], bool]] = {
     t.Text: _is_plain_text,

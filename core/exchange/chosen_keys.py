@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from core.entities.scope import scope_clause
 from core.errors import Invalid, Problem
-from core.exchange.duplicates import KeyMaker, find_records, key_fields
+from core.exchange.duplicates import KeyMaker, find_records, key_fields, maker_of
 from core.fields import EntitySpec, FieldSpec
 from core.fields import types as t
 from core.i18n import gettext as _
@@ -39,21 +39,21 @@ class KeySource(Protocol):
         """The key of a row; None when it is blank."""
         ...
 
-    def find(self, uow: UnitOfWork, keys: Iterable[int]) -> dict[int, list[int]]:
-        """Living records by key, oldest first."""
+    def find(self, uow: UnitOfWork, keys: Iterable[int]) -> dict[int, int]:
+        """The oldest living record of each key that has any."""
         ...
 
 
 class _DeclaredKeys:
-    def __init__(self, spec: EntitySpec) -> None:
+    def __init__(self, uow: UnitOfWork, spec: EntitySpec) -> None:
         self._spec = spec
-        self._maker = KeyMaker(spec)
+        self._maker = maker_of(uow, spec)
         self.key = self._maker.key
 
     def __bool__(self) -> bool:
         return bool(self._maker)
 
-    def find(self, uow: UnitOfWork, keys: Iterable[int]) -> dict[int, list[int]]:
+    def find(self, uow: UnitOfWork, keys: Iterable[int]) -> dict[int, int]:
         return find_records(uow, self._spec, keys)
 
 
@@ -76,10 +76,10 @@ class ChosenKeys:
     def __bool__(self) -> bool:
         return True
 
-    def find(self, uow: UnitOfWork, keys: Iterable[int]) -> dict[int, list[int]]:
+    def find(self, uow: UnitOfWork, keys: Iterable[int]) -> dict[int, int]:
         """The oldest living record of each key, among those that the actor may know of."""
         self._read_on(uow)
-        return {key: [self._known[key]] for key in keys if key in self._known}
+        return {key: self._known[key] for key in keys if key in self._known}
 
     def _read_on(self, uow: UnitOfWork) -> None:
         """Take in the records made since the last time, be it by this import or by others."""
@@ -104,11 +104,11 @@ class ChosenKeys:
                 return
 
 
-def key_source(spec: EntitySpec, names: Sequence[str] = ()) -> KeySource:
+def key_source(uow: UnitOfWork, spec: EntitySpec, names: Sequence[str] = ()) -> KeySource:
     """What tells records apart: the fields ``names``, or those that the entity declares."""
     declared = tuple(item.name for item in key_fields(spec))
     if not names or tuple(names) == declared:
-        return _DeclaredKeys(spec)
+        return _DeclaredKeys(uow, spec)
     return ChosenKeys(spec, names)
 
 

@@ -162,7 +162,7 @@ class Importer:
                 sound.append(row)
         known, new = self._known(uow, sound), []
         for row in sound:
-            exists = row.id is not None or (row.key is not None and bool(known.get(row.key)))
+            exists = row.id is not None or row.key in known
             if self._plan.policy != "create" and (exists or row.key in seen):
                 done.updated += self._plan.policy == "update"
                 done.duplicates += self._plan.policy == "skip"
@@ -221,7 +221,7 @@ class Importer:
         if spec is self._spec:
             return
         self._spec = spec
-        self._keys = key_source(spec, self._plan.keys)
+        self._keys = key_source(uow, spec, self._plan.keys)
         usable = importable_fields(uow, spec)
         self._columns = []
         self._headings = {item.name: str(item.label) for item in spec}
@@ -242,8 +242,8 @@ class Importer:
 
     # Duplicates
 
-    def _known(self, uow: UnitOfWork, rows: Sequence[Row]) -> dict[int, list[int]]:
-        """Set each row's key, drop ids of records that are not there; records by key."""
+    def _known(self, uow: UnitOfWork, rows: Sequence[Row]) -> dict[int, int]:
+        """Set each row's key, drop ids of records that are not there; the record of each key."""
         spec = uow.entity(self._plan.entity)
         given = sorted({row.id for row in rows if row.id is not None})
         living = _living(uow, spec, given)
@@ -266,8 +266,8 @@ class Importer:
             first: set[int] = set()
             for row in rows:
                 target = None if policy == "create" else row.id
-                if target is None and row.key is not None and (same := known.get(row.key)):
-                    target = same[0]
+                if target is None and row.key is not None:
+                    target = known.get(row.key)
                 if target is None and row.key in first or target in updating:
                     later.append(row)  # decided when the earlier row is written, or refused
                 elif target is None:
@@ -280,7 +280,7 @@ class Importer:
                     done.duplicates += 1
             for row in self._create(uow, creating, done):
                 if row.key is not None and row.id is not None:
-                    known[row.key] = [row.id]
+                    known[row.key] = row.id
             self._update(uow, updating, done)
             rows = later
 

@@ -53,7 +53,7 @@ __all__ = [
 ]
 
 #: Rows written in one transaction.
-BATCH = 1_000
+BATCH = 2_000
 
 
 @contextmanager

@@ -61,7 +61,7 @@ class ReadAhead:
         self._file = {"path": str(path.resolve()), "filename": filename, "layout": layout.as_json()}
 
     def __enter__(self) -> Self:
-        self._process = subprocess.Popen(
+        self.process = subprocess.Popen(
             [sys.executable, "-m", "core.tabular.ahead_process"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -77,8 +77,8 @@ class ReadAhead:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        with self._process:  # closes its pipes and waits for it
-            self._process.kill()
+        with self.process:  # closes its pipes and waits for it
+            self.process.kill()
 
     def count(self) -> int:
         """As `ReadHere.count`."""
@@ -99,14 +99,14 @@ class ReadAhead:
             yield line, [decode_cell(cell) for cell in cells]
 
     def _ask(self, question: Any) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.write(orjson.dumps(question) + b"\n")
-        self._process.stdin.flush()
+        assert self.process.stdin is not None
+        self.process.stdin.write(orjson.dumps(question) + b"\n")
+        self.process.stdin.flush()
 
     def _told(self) -> Iterator[Any]:
-        assert self._process.stdout is not None
+        assert self.process.stdout is not None
         while True:
-            line = self._process.stdout.readline()
+            line = self.process.stdout.readline()
             if not line.endswith(b"\n"):
                 raise RuntimeError("the process that reads the table came to an end")
             told = orjson.loads(line)

@@ -22,7 +22,7 @@ _DELIMITERS = (",", "\t", ";", "|")
 _CHUNK = 1 << 18
 _SAMPLE_RECORDS = 40
 _SAMPLE_CHARACTERS = 1 << 16
-_GB_SAMPLE = 1 << 20
+_GB_SAMPLE = 1 << 18
 _GB_UNIT = re.compile(
     rb"[\x81-\xfe][\x30-\x39][\x81-\xfe][\x30-\x39]|([\x81-\xfe][\x40-\x7e\x80-\xfe])|[\x00-\x80]+"
 )
