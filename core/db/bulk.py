@@ -72,7 +72,7 @@ def numbers_as_rows(connection: Connection, numbers: Iterable[int]) -> TableValu
     """Any number of 64-bit numbers as rows with the column ``value``, sent as one value."""
     if connection.dialect.name == "postgresql":
         sent = literal(list(numbers), ARRAY(BigInteger))
-        return func.unnest(sent).table_valued(column_("value", BigInteger))
+        return func.unnest(sent).table_valued(column_("value", BigInteger)).render_derived()
     sent = literal(orjson.dumps(list(numbers)).decode())
     return func.json_each(sent).table_valued(column_("value", BigInteger))
 

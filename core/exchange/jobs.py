@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePath
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import Row, delete, select
 
 from core.db.bulk import bulk_insert
 from core.errors import Invalid, Problem, Refused
@@ -34,7 +34,7 @@ from core.i18n import gettext as _
 from core.i18n import lazy_gettext as _l
 from core.plugins.contributions import Job
 from core.tabular.ahead import ReadAhead, ReadHere, read_table
-from core.tabular.columns import CleanRows
+from core.tabular.columns import CleanRows, SheetRow
 from core.tabular.errors import TableError
 from core.tabular.reader import Layout, Table, open_table
 from core.tabular.writer import write_csv, write_xlsx
@@ -262,30 +262,36 @@ def _finish(
 ) -> None:
     with context.unit_of_work() as uow:  # the report is no part of what an undo takes back
         mine = import_refusal_table.c.job_id == context.job_id
-        refused = {row.line: row for row in uow.execute(select(import_refusal_table).where(mine))}
+        lines = set(uow.execute(select(import_refusal_table.c.line).where(mine)).scalars())
         report = None
-        if refused:
-            report = _report(uow, context.job_id, entity, reading, layout, filename, refused)
+        if lines:
+            rows = zip(reading.rows(lines), _refused(uow, context.job_id), strict=True)
+            report = _report(uow, context.job_id, entity, layout, filename, rows)
             uow.execute(delete(import_refusal_table).where(mine))
         context.finish(uow, {**result, "report": report})
+
+
+def _refused(uow: UnitOfWork, job_id: int) -> Iterator[Row[Any]]:
+    """What is wrong with each refused row, in the order of their lines; some at a time."""
+    table, last = import_refusal_table, 0
+    statement = select(table).where(table.c.job_id == job_id).order_by(table.c.line).limit(BATCH)
+    while rows := uow.execute(statement.where(table.c.line > last)).all():
+        yield from rows
+        last = rows[-1].line
 
 
 def _report(
     uow: UnitOfWork,
     job_id: int,
     entity: str,
-    reading: ReadHere | ReadAhead,
     layout: Layout,
     filename: str,
-    refused: Mapping[int, Any],
+    refused: Iterable[tuple[SheetRow, Row[Any]]],
 ) -> int:
     """The refused rows as they came, with line, field and reason: to mend and import again."""
     width = len(layout.header)
     header = [*layout.header, *(str(text) for text in REPORT_COLUMNS)]
-    rows = (
-        [*cells[:width], line, refused[line].field, refused[line].reason]
-        for line, cells in reading.rows(refused)
-    )
+    rows = ([*cells[:width], line, why.field, why.reason] for (line, cells), why in refused)
     is_text = layout.format == "csv"
     name = f"{PurePath(filename).stem}-{_('refused')}{'.csv' if is_text else '.xlsx'}"
     with TemporaryFile() as file:
