@@ -8,6 +8,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
@@ -77,8 +78,9 @@ class ReadAhead:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        with self.process:  # closes its pipes and waits for it
-            self.process.kill()
+        self.process.kill()
+        with suppress(BrokenPipeError), self.process:  # closes its pipes and waits for it
+            pass
 
     def count(self) -> int:
         """As `ReadHere.count`."""
@@ -100,15 +102,18 @@ class ReadAhead:
 
     def _ask(self, question: Any) -> None:
         assert self.process.stdin is not None
-        self.process.stdin.write(orjson.dumps(question) + b"\n")
-        self.process.stdin.flush()
+        try:
+            self.process.stdin.write(orjson.dumps(question) + b"\n")
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            raise _ended() from None
 
     def _told(self) -> Iterator[Any]:
         assert self.process.stdout is not None
         while True:
             line = self.process.stdout.readline()
             if not line.endswith(b"\n"):
-                raise RuntimeError("the process that reads the table came to an end")
+                raise _ended()
             told = orjson.loads(line)
             if told is None:
                 return
@@ -116,6 +121,10 @@ class ReadAhead:
                 message, values, code = told["error"]
                 raise TableError(LazyText(message, **values), code)
             yield told
+
+
+def _ended() -> RuntimeError:
+    return RuntimeError("the process that reads the table came to an end")
 
 
 def read_table(path: Path, filename: str, layout: Layout) -> ReadHere | ReadAhead:
