@@ -7,8 +7,7 @@ whatever the size of the table.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from hashlib import blake2b
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, func, select, tuple_
@@ -21,7 +20,7 @@ from core.entities.changes import Change
 from core.exchange.tables import duplicate_key_table
 from core.fields import EntitySpec, FieldSpec
 from core.fields import types as t
-from core.tabular.cleaning import company_key, digits_key
+from core.tabular.keys import NORMAL_FORMS, hashed, key_of
 
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
@@ -36,8 +35,8 @@ __all__ = [
 ]
 
 _MARKER = 0
-#: A row's key is asked for twice: when duplicates are looked for, and when it is written.
-_MOST_RECENT = 10_000
+#: Of these, equal values have the same normal form.
+_COMPARED = (t.Text, t.Integer, t.Date, t.Reference, t.Region)
 _IN_CHUNK = 900
 _REBUILD = 5_000
 
@@ -61,40 +60,39 @@ class KeyMaker:
         self.fields = key_fields(spec) if fields is None else fields
         exact = not spec.duplicate_keys
         names = {spec.label_field, *spec.duplicate_keys}
-        self._parts = [
+        #: The name of each field, and the normal form in which its values are compared.
+        self.parts = [
             (
                 item.name,
-                _normaliser(
+                _normal_form(
                     item, exact if fields is None else item.unique or item.name not in names
                 ),
             )
             for item in self.fields
         ]
+        self._forms = [(name, NORMAL_FORMS[form]) for name, form in self.parts]
         self._recent: dict[tuple[Any, ...], int | None] = {}
         #: Changes with the declaration, so that keys of an earlier one are made anew.
-        self.marker = _hashed([spec.name, *(item.name for item in self.fields), str(exact)])
+        self.marker = hashed([spec.name, *(item.name for item in self.fields), str(exact)])
 
     def __bool__(self) -> bool:
-        return bool(self._parts)
+        return bool(self.parts)
 
     def key(self, values: Mapping[str, Any]) -> int | None:
         """The key of a record or of a row that is to become one."""
-        given = tuple([values.get(name) for name, _normalise in self._parts])
-        try:
-            return self._recent[given]
-        except KeyError:
-            if len(self._recent) >= _MOST_RECENT:
-                self._recent.clear()
-            found = self._recent[given] = self._make(given)
-            return found
-        except TypeError:  # a list is not remembered
-            return self._make(given)
+        given = tuple([values.get(name) for name, _form in self._forms])
+        recent = self._recent
+        if recent and given in recent:
+            return recent[given]
+        return key_of([form(value) for value, (_n, form) in zip(given, self._forms, strict=True)])
 
-    def _make(self, given: Sequence[Any]) -> int | None:
-        parts = [
-            normalise(value) for value, (_name, normalise) in zip(given, self._parts, strict=True)
-        ]
-        return _hashed(parts) if any(parts) else None
+    def remember(self, rows: Sequence[tuple[Mapping[str, Any], int | None]]) -> None:
+        """Know the keys of rows that are about to be written, when they are asked for again; until
+        the next rows are given."""
+        if not all(isinstance(item.type, _COMPARED) for item in self.fields):
+            return
+        names = [name for name, _form in self._forms]
+        self._recent = {tuple([values.get(name) for name in names]): key for values, key in rows}
 
 
 def maker_of(uow: UnitOfWork, spec: EntitySpec) -> KeyMaker:
@@ -105,21 +103,10 @@ def maker_of(uow: UnitOfWork, spec: EntitySpec) -> KeyMaker:
     return kept[1]
 
 
-def _normaliser(item: FieldSpec, exact: bool) -> Callable[[Any], str]:
+def _normal_form(item: FieldSpec, exact: bool) -> str:
     if isinstance(item.type, t.Phone):
-        return digits_key
-    if type(item.type) is t.Text and not exact:
-        return company_key
-    return _plain
-
-
-def _plain(value: Any) -> str:
-    return "" if value is None else str(value).casefold()
-
-
-def _hashed(parts: Iterable[str]) -> int:
-    digest = blake2b("\x1f".join(parts).encode(), digest_size=8).digest()
-    return int.from_bytes(digest, signed=True)
+        return "digits"
+    return "company" if type(item.type) is t.Text and not exact else "exact"
 
 
 def find_records(uow: UnitOfWork, spec: EntitySpec, keys: Iterable[int]) -> dict[int, int]:

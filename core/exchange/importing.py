@@ -73,6 +73,7 @@ class Row:
     problems: list[tuple[str, str]] = field(default_factory=list)
     #: The id that the file gives, then that of the record it is.
     id: int | None = None
+    #: Rows with the same key are one record.
     key: int | None = None
 
 
@@ -110,6 +111,8 @@ class Importer:
         self._tally = tally
         self._spec: EntitySpec | None = None
         self._recipe: Recipe | None = None
+        #: That of the keys which the recipe makes.
+        self._marker: int | None = None
         self._columns: list[tuple[int, str, ColumnCleaner]] = []
         self._headings: dict[str, str] = {}
         self._required: list[str] = []
@@ -121,11 +124,18 @@ class Importer:
         if self._recipe is None:
             plan, rules = self._plan, {place: each.rule for place, _n, each in self._columns}
             places = {name: place for place, name in enumerate(plan.fields) if name}
+            ordered = tuple(rules.get(place) or ColumnRule(place) for place in places.values())
+            numbers = {name: number for number, name in enumerate(places)}
+            key = [(numbers.get(name), form) for name, form in self._keys.maker.parts]
+            is_known = all(n is None or ordered[n].kind != AS_IT_CAME for n, _form in key)
+            has_any = any(number is not None for number, _form in key)
+            self._marker = self._keys.maker.marker
             self._recipe = Recipe(
                 len(plan.header) - len(plan.added),
-                tuple(rules.get(place) or ColumnRule(place) for place in places.values()),
+                ordered,
                 plan.added,
                 {places[name]: full for name, full in plan.names.items() if name in places},
+                tuple(key) if is_known and has_any else (),
             )
         return self._recipe
 
@@ -202,6 +212,7 @@ class Importer:
         if self._tally is not None:
             self._tally.add("written_out", given.written_out)
         rows = _rows(given.lines, columns)
+        self._set_keys(rows, given.keys)
         if "id" in self._plan.fields:
             for row, cell in zip(rows, came[self._plan.fields.index("id")].values, strict=True):
                 row.id = _record_id(cell)
@@ -214,6 +225,16 @@ class Importer:
             if row.problems:
                 row.problems = [(self._headings.get(name, name), why) for name, why in row.problems]
         return rows
+
+    def _set_keys(self, rows: Sequence[Row], keys: Sequence[int | None]) -> None:
+        """``keys`` are those that came with the rows, if any."""
+        maker = self._keys.maker
+        if not keys or self._marker != maker.marker:  # another field tells them apart meanwhile
+            keys = [maker.key(row.values) for row in rows]
+        maker.remember([(row.values, key) for row, key in zip(rows, keys, strict=True)])
+        if self._plan.policy != "create":
+            for row, key in zip(rows, keys, strict=True):
+                row.key = key
 
     def _bind(self, uow: UnitOfWork) -> None:
         """Prepare for the entity as it is now; fields that are gone meanwhile are ignored."""
@@ -243,7 +264,7 @@ class Importer:
     # Duplicates
 
     def _known(self, uow: UnitOfWork, rows: Sequence[Row]) -> dict[int, int]:
-        """Set each row's key, drop ids of records that are not there; the record of each key."""
+        """Drop ids of records that are not there; the record of each key that rows have."""
         spec = uow.entity(self._plan.entity)
         given = sorted({row.id for row in rows if row.id is not None})
         living = _living(uow, spec, given)
@@ -251,8 +272,6 @@ class Importer:
             row.id = row.id if row.id in living else None
         if not self._keys or self._plan.policy == "create":
             return {}
-        for row in rows:
-            row.key = self._keys.key(row.values)
         return self._keys.find(uow, [row.key for row in rows if row.key is not None])
 
     # Writing

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
+from itertools import repeat
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -29,6 +30,7 @@ from core.tabular.cleaning import (
     clean_phone,
     clean_text,
 )
+from core.tabular.keys import NORMAL_FORMS, key_of
 
 __all__ = [
     "AS_IT_CAME",
@@ -97,6 +99,8 @@ class CleanRows:
     columns: list[Column]
     #: Cells in which a short name was written out.
     written_out: int = 0
+    #: The key of each row, where the recipe says of what they are made.
+    keys: list[int | None] = field(default_factory=list)
 
     def as_json(self, recipe: Recipe) -> dict[str, Any]:
         """Plain values, from which `from_json` makes the same again."""
@@ -106,7 +110,8 @@ class CleanRows:
             values = column.values if encode is None else _each(encode, column.values)
             refused = [(i, why.message, why.values) for i, why in column.refused.items()]
             columns.append((values, refused, column.changed, column.blank))
-        return {"lines": self.lines, "columns": columns, "written_out": self.written_out}
+        more = {"written_out": self.written_out, "keys": self.keys}
+        return {"lines": self.lines, "columns": columns, **more}
 
     @classmethod
     def from_json(cls, given: Mapping[str, Any], recipe: Recipe) -> CleanRows:
@@ -119,7 +124,7 @@ class CleanRows:
             why = {index: LazyText(message, **more) for index, message, more in refused}
             values = values if decode is None else _each(decode, values)
             columns.append(Column(values, why, changed, blank))
-        return cls(given["lines"], columns, given["written_out"])
+        return cls(given["lines"], columns, given["written_out"], given["keys"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +137,9 @@ class Recipe:
     added: tuple[str, ...] = ()
     #: What texts stand for, by the place of their column: ``{place: {as written: in full}}``.
     names: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
+    #: What keys of rows are made of: the number of a rule (None: always blank), and a name of
+    #: `core.tabular.keys.NORMAL_FORMS`.
+    key: tuple[tuple[int | None, str], ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Plain values, from which `from_json` makes the same again."""
@@ -141,7 +149,8 @@ class Recipe:
     def from_json(cls, given: Mapping[str, Any]) -> Recipe:
         """The recipe that `as_json` was asked of."""
         rules = tuple(ColumnRule(**rule) for rule in given["rules"])
-        return cls(given["width"], rules, tuple(given["added"]), dict(given["names"]))
+        key = tuple((number, form) for number, form in given["key"])
+        return cls(given["width"], rules, tuple(given["added"]), dict(given["names"]), key)
 
     def adjust(self, rows: Iterable[SheetRow]) -> list[SheetRow]:
         """The rows with the cells that are added and the names written out; changes them."""
@@ -172,9 +181,18 @@ class Recipe:
             for place, one in cleaners:
                 cells = [cells[place] for _line, cells in rows]
                 columns.append(Column(cells) if one is None else clean_cells(cells, one))
-            return CleanRows([line for line, _cells in rows], columns, self.written_out(rows))
+            lines = [line for line, _cells in rows]
+            return CleanRows(lines, columns, self.written_out(rows), self._keys(columns))
 
         return clean
+
+    def _keys(self, columns: Sequence[Column]) -> list[int | None]:
+        forms = []
+        for number, name in self.key:
+            form = NORMAL_FORMS[name]
+            values = repeat(None) if number is None else columns[number].values
+            forms.append(map(form, values))
+        return [key_of(each) for each in zip(*forms)]  # noqa: B905 - blank ones go on for ever
 
 
 def clean_cells(

@@ -15,6 +15,7 @@ from core.i18n import use_locale
 from core.tabular.ahead import ReadAhead, ReadHere
 from core.tabular.columns import ColumnRule, Recipe
 from core.tabular.errors import TableError
+from core.tabular.keys import key_of
 from core.tabular.reader import Layout, open_table
 
 HEADER = ["公司", "电话", "邮箱", "金额", "日期", "时刻", "数量", "有效", "备注", "来源"]
@@ -48,6 +49,7 @@ RECIPE = Recipe(
     + (ColumnRule(len(HEADER), "text"),),
     added=("每一行",),
     names={0: {"短名": "很长的名字有限公司"}},
+    key=((0, "company"), (None, "exact"), (1, "digits")),
 )
 
 
@@ -87,6 +89,7 @@ def test_another_process_makes_the_same_of_a_file(tmp_path: Path, kind: str) -> 
     last = batches[1]
     assert last.columns[0].values == ["很长的名字有限公司", None]
     assert (last.written_out, last.columns[-1].values) == (1, ["每一行", "每一行"])
+    assert last.keys == [key_of(["很长的名字", "", "01088886666"]), None]
     refused = [set(column.refused) for column in batches[0].columns]
     assert refused == [set(), *({1} for _kind in range(7)), set(), set(), set()]
 
