@@ -105,11 +105,11 @@ def told(what: str) -> Iterator[None]:
 
 
 def _empty(here: Any, home: Path, kind: str) -> Any:
-    from benchmarks.run import _database
+    from benchmarks.run import database_url
     from core.boot import boot
     from core.config import Config
 
-    url = f"sqlite:///{home}/dougong.db" if kind == "sqlite" else _database("restored")
+    url = f"sqlite:///{home}/dougong.db" if kind == "sqlite" else database_url("restored")
     chosen = {"DOUGONG_HOME": str(home), "DOUGONG_DATABASE_URL": url, "DOUGONG_REDIS_URL": ""}
     chosen["DOUGONG_SECRET_KEY"] = here.config.secret_key
     kept = {key: text for key, text in os.environ.items() if not key.startswith("DOUGONG_")}

@@ -38,7 +38,7 @@ def main() -> None:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dougong-bench-")))
         big, small = (
-            install(folder / str(rows), rows, "" if options.sqlite else _database(rows))
+            install(folder / str(rows), rows, "" if options.sqlite else database_url(rows))
             for rows in (options.rows, options.rows // 10)
         )
         print(f"filled through the service: {big.rows_per_second:,.0f} rows/s", flush=True)
@@ -70,7 +70,8 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _database(what: object) -> str:
+def database_url(what: object) -> str:
+    """A new database on the server that the environment names."""
     server = os.environ.get("DOUGONG_TEST_POSTGRES_URL")
     if not server:
         sys.exit("run it through tools/with_services.py, or give --sqlite")

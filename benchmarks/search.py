@@ -107,7 +107,7 @@ def main() -> None:
 
 def installation(folder: Path, rows: int, *, sqlite: bool) -> Any:
     """The runtime of an installation with so many leads; made where the folder has none yet."""
-    from benchmarks.run import _database
+    from benchmarks.run import database_url
     from core.boot import boot
     from core.config import Config
 
@@ -115,7 +115,7 @@ def installation(folder: Path, rows: int, *, sqlite: bool) -> Any:
     if noted.exists():
         chosen = json.loads(noted.read_text())
         return boot(Config.from_environment({**os.environ, **chosen}))
-    made = install(folder, 100, "" if sqlite else _database(rows))
+    made = install(folder, 100, "" if sqlite else database_url(rows))
     runtime = boot(Config.from_environment(dict(made.environment)))
     fill(runtime, rows)
     chosen = {key: text for key, text in made.environment.items() if key.startswith("DOUGONG")}

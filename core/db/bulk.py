@@ -22,6 +22,7 @@ from sqlalchemy import (
     Insert,
     Select,
     TableClause,
+    TableValuedAlias,
     any_,
     collate,
     func,
@@ -34,7 +35,14 @@ from sqlalchemy import table as table_
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.exc import DBAPIError
 
-__all__ = ["bulk_insert", "in_code_order", "insert_into", "one_of", "streamed"]
+__all__ = [
+    "bulk_insert",
+    "in_code_order",
+    "insert_into",
+    "numbers_as_rows",
+    "one_of",
+    "streamed",
+]
 
 Columns = Mapping[str, Sequence[Any]]
 
@@ -77,8 +85,16 @@ def one_of(
     """
     if connection.dialect.name == "postgresql":
         return column == any_(literal(list(numbers), ARRAY(BigInteger)))
-    given = func.json_each(orjson.dumps(list(numbers)).decode()).table_valued("value")
-    return column.in_(select(given.c.value))
+    return column.in_(select(numbers_as_rows(connection, numbers).c.value))
+
+
+def numbers_as_rows(connection: Connection, numbers: Iterable[int]) -> TableValuedAlias:
+    """Any number of 64-bit numbers as rows with the column ``value``, sent as one value."""
+    if connection.dialect.name == "postgresql":
+        sent = literal(list(numbers), ARRAY(BigInteger))
+        return func.unnest(sent).table_valued(column_("value", BigInteger)).render_derived()
+    sent = literal(orjson.dumps(list(numbers)).decode())
+    return func.json_each(sent).table_valued(column_("value", BigInteger))
 
 
 def streamed(connection: Connection, statement: Select[Any]) -> CursorResult[Any]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
@@ -10,7 +12,7 @@ from sqlalchemy import select
 from core.entities.changes import Change
 from core.entities.defaults import default_of
 from core.entities.scope import living, may, scope_clause
-from core.entities.values import BadValue, checker
+from core.entities.values import BadValue, checker, column_checker
 from core.errors import Problem
 from core.fields import EntitySpec, FieldSpec
 from core.fields import types as t
@@ -42,26 +44,37 @@ def check_given(
 ) -> tuple[list[dict[str, Any]], list[Problem]]:
     """Checked values by item, and what is wrong with them: names, rights, types, limits."""
     access, is_system = uow.actor.access(spec), uow.actor.is_system
-    rules: dict[str, Any] = {}
-    values: list[dict[str, Any]] = []
+    values: list[dict[str, Any]] = [{} for _item in items]
     problems: list[Problem] = []
-    for index, item in enumerate(items):
-        checked: dict[str, Any] = {}
-        for name, value in item.items():
-            rule = rules.get(name)
-            if rule is None:
-                field = spec.by_name.get(name)
-                refusal = _refusal(field, name, access.field(name), is_system=is_system)
-                rule = rules[name] = refusal or checker(field.type)  # type: ignore[union-attr]
-            if isinstance(rule, Problem):
-                problems.append(Problem(rule.field, rule.code, rule.message, index))
-                continue
-            try:
-                checked[name] = rule(value)
-            except BadValue as error:
-                problems.append(Problem(name, error.code, str(error), index))
-        values.append(checked)
+    for name in dict.fromkeys(chain.from_iterable(items)):
+        field = spec.by_name.get(name)
+        givers = [index for index, item in enumerate(items) if name in item]
+        refusal = _refusal(field, name, access.field(name), is_system=is_system)
+        if refusal is not None:
+            problems += [replace(refusal, item=index) for index in givers]
+            continue
+        assert field is not None
+        given = [items[index][name] for index in givers]
+        try:
+            checked = column_checker(field.type)(given)
+        except BadValue:
+            problems += _check_each(field, givers, given, values)
+            continue
+        for index, value in zip(givers, checked, strict=True):
+            values[index][name] = value
     return values, problems
+
+
+def _check_each(
+    field: FieldSpec, givers: Sequence[int], given: Sequence[Any], values: list[dict[str, Any]]
+) -> Iterator[Problem]:
+    """Put the values of a field that are good into ``values``, and tell what is wrong with others."""
+    check = checker(field.type)
+    for index, value in zip(givers, given, strict=True):
+        try:
+            values[index][field.name] = check(value)
+        except BadValue as error:
+            yield Problem(field.name, error.code, str(error), index)
 
 
 def _refusal(

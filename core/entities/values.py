@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from functools import cache, singledispatch
@@ -17,9 +17,15 @@ from core.fields import types as t
 from core.fields.regions import find_region, region
 from core.i18n import gettext
 from core.richtext import clean_html
-from core.tabular.cleaning import CleaningError, clean_email, clean_phone, is_mobile
+from core.tabular.cleaning import (
+    CleaningError,
+    clean_email,
+    clean_phone,
+    is_mobile,
+    is_plain_email,
+)
 
-__all__ = ["BadValue", "check_value", "checker", "is_text"]
+__all__ = ["BadValue", "check_value", "checker", "column_checker", "is_text"]
 
 #: Control characters that no text needs; NUL is refused by PostgreSQL.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
@@ -61,6 +67,30 @@ def checker(type_: t.FieldType) -> Callable[[Any], Any]:
     return check if plain is None else _unless_plain(check, plain, type_)
 
 
+def column_checker(type_: t.FieldType) -> Callable[[Sequence[Any]], Sequence[Any]]:
+    """`checker` for the values that many records give one field.
+
+    What plainly passes, passes all at once, and what comes again is looked at once. Raises `BadValue`
+    for any of them, without telling which.
+    """
+    check, plain = checker(type_), _PLAIN_TOGETHER.get(type(type_))
+
+    def check_all(values: Sequence[Any]) -> Sequence[Any]:
+        kinds = set(map(type, values))
+        if plain is not None:
+            return values if kinds == {str} and plain(type_, values) else list(map(check, values))
+        if len(kinds) == 1 and kinds <= _COMPARABLE:
+            known = {value: check(value) for value in set(values)}
+            return [known[value] for value in values]
+        return [check(value) for value in values]
+
+    return check_all
+
+
+#: Of one of these types, equal values are the same value to every rule.
+_COMPARABLE = frozenset({str, int, bool, date, Decimal})
+
+
 def _unless_plain(
     check: Callable[[Any], Any], plain: Callable[[Any, str], bool], type_: t.FieldType
 ) -> Callable[[Any], Any]:
@@ -76,6 +106,30 @@ def _is_plain_phone(type_: t.Phone, value: str) -> bool:
     return is_mobile(value)
 
 
+def _are_plain_texts(type_: t.Text | t.LongText, values: Sequence[str]) -> bool:
+    together = "".join(values)
+    return (
+        together.isprintable()
+        and " " not in together
+        and min(map(len, values)) > 0
+        and max(map(len, values)) <= type_.max_length
+    )
+
+
+def _are_plain_phones(type_: t.Phone, values: Sequence[str]) -> bool:
+    return all(map(is_mobile, values))
+
+
+def _are_plain_emails(type_: t.Email, values: Sequence[str]) -> bool:
+    return all(map(is_plain_email, values)) and max(map(len, values)) <= type_.max_length
+
+
+_PLAIN_TOGETHER: dict[type, Callable[[Any, Sequence[str]], bool]] = {
+    t.Text: _are_plain_texts,
+    t.LongText: _are_plain_texts,
+    t.Phone: _are_plain_phones,
+    t.Email: _are_plain_emails,
+}
 _PLAIN: dict[type, Callable[[Any, str], bool]] = {
     t.Text: _is_plain_text,
     t.LongText: _is_plain_text,

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ARRAY, BigInteger, Table, bindparam, column, func, select, update
+from sqlalchemy import ARRAY, BigInteger, Table, bindparam, cast, column, func, select, update
 from sqlalchemy import table as table_
+from sqlalchemy.dialects.postgresql import REGCLASS
 from sqlalchemy.exc import IntegrityError
 
 from core.audit.recorder import record_changes
@@ -201,7 +202,9 @@ def _next_keys(uow: UnitOfWork, table: Table, count: int) -> Sequence[int]:
     On SQLite those that it would give next, as nobody else writes before this transaction ends.
     """
     if not uow.runtime.database.is_sqlite:
-        key = func.nextval(func.pg_get_serial_sequence(table.name, "id"))
+        # As a query of its own the name is looked up once, and not again for each key.
+        sequence = select(cast(func.pg_get_serial_sequence(table.name, "id"), REGCLASS))
+        key = func.nextval(sequence.scalar_subquery())
         numbered = func.generate_series(1, count).table_valued("n")
         taken = select(func.array_agg(key, type_=ARRAY(BigInteger))).select_from(numbered)
         keys: list[int] = uow.execute(taken).scalar_one()

@@ -5,7 +5,7 @@ Both are done to the rows before they are cleaned, as if the file had come so.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,6 @@ from core.errors import Invalid, Problem
 from core.exchange.cleaning import ColumnCleaner
 from core.exchange.importing import ImportPlan
 from core.exchange.mapping import importable_fields
-from core.exchange.refusals import Refusal
 from core.fields import EntitySpec
 from core.i18n import gettext as _
 from core.tabular.cleaning import CleaningError, clean_text
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Additions", "check_additions"]
 
-#: A row as `core.tabular` reads it: its line, and its cells.
-SheetRow = tuple[int, list[Any]]
 _MOST_NAMES = 500
 
 
@@ -47,34 +44,10 @@ class Additions:
         """The plan of the import, with one more column for each value of the whole file."""
         more = [str(spec[name].label) if name in spec else name for name in self.defaults]
         return ImportPlan(
-            spec.name, (*header, *more), (*fields, *self.defaults), policy, tuple(keys)
+            *(spec.name, (*header, *more), (*fields, *self.defaults), policy, tuple(keys)),
+            added=tuple(self.defaults.values()),
+            names={name: pairs for name, pairs in self.names.items() if name in fields},
         )
-
-    def rows(self, rows: Iterable[SheetRow], fields: Sequence[str | None]) -> Iterator[SheetRow]:
-        """The rows with what is added; ``fields`` are those of the file's own columns."""
-        width, more = len(fields), list(self.defaults.values())
-        named = [
-            (place, self.names[name])
-            for place, name in enumerate(fields)
-            if name is not None and name in self.names
-        ]
-        for line, cells in rows:
-            if more:
-                cells = [*cells[:width], *more]
-            for place, full in named:
-                cell = cells[place]
-                if type(cell) is str and (meant := full.get(clean_text(cell) or "")):
-                    cells[place] = meant
-            yield line, cells
-
-    def written_out(self, rows: Iterable[SheetRow], fields: Sequence[str | None]) -> int:
-        """How many cells of (already adjusted) rows hold a name written out."""
-        named = [
-            (place, set(self.names[name].values()))
-            for place, name in enumerate(fields)
-            if name is not None and name in self.names
-        ]
-        return sum(cells[place] in full for _line, cells in rows for place, full in named)
 
 
 def check_additions(
@@ -120,6 +93,6 @@ def _problem(
     cleaner.prepare(uow, [text])
     try:
         cleaner.value(text)
-    except (CleaningError, Refusal) as error:
-        return f"{label}{_(': ')}{error.message}"
+    except CleaningError as error:
+        return f"{label}{_(': ')}{error}"
     return ""

@@ -23,6 +23,10 @@ from core.work.uow import UnitOfWork
 __all__ = ["CellWriter", "cell_writer"]
 
 
+#: As many labels are remembered; a million rows may refer to as many records.
+_MOST_KNOWN = 50_000
+
+
 class CellWriter:
     """Writes the cells of one field."""
 
@@ -46,6 +50,9 @@ class ReferenceWriter(CellWriter):
     def prepare(self, uow: UnitOfWork, page: Page) -> None:
         self._labels = page.labels.get(self._entity, {})
         spec = uow.snapshot.installed_entities[self._entity]
+        if len(self._asked) > _MOST_KNOWN:
+            self._asked.clear()
+            self._shared.clear()
         if unknown := set(self._labels.values()) - self._asked:
             self._shared |= shared_labels(uow, spec, unknown)
             self._asked |= unknown

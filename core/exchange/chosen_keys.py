@@ -6,14 +6,14 @@ with what was written since whenever they are asked for.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 from sqlalchemy import select
 
 from core.entities.scope import scope_clause
 from core.errors import Invalid, Problem
-from core.exchange.duplicates import KeyMaker, find_records, key_fields
+from core.exchange.duplicates import KeyMaker, find_records, key_fields, maker_of
 from core.fields import EntitySpec, FieldSpec
 from core.fields import types as t
 from core.i18n import gettext as _
@@ -33,27 +33,25 @@ _NOT_TELLING = (t.MultiChoice,)
 class KeySource(Protocol):
     """How an import finds the records that its rows are."""
 
+    #: Makes the keys of rows.
+    maker: KeyMaker
+
     def __bool__(self) -> bool: ...
 
-    def key(self, values: Mapping[str, Any]) -> int | None:
-        """The key of a row; None when it is blank."""
-        ...
-
-    def find(self, uow: UnitOfWork, keys: Iterable[int]) -> dict[int, list[int]]:
-        """Living records by key, oldest first."""
+    def find(self, uow: UnitOfWork, keys: Iterable[int]) -> dict[int, int]:
+        """The oldest living record of each key that has any."""
         ...
 
 
 class _DeclaredKeys:
-    def __init__(self, spec: EntitySpec) -> None:
+    def __init__(self, uow: UnitOfWork, spec: EntitySpec) -> None:
         self._spec = spec
-        self._maker = KeyMaker(spec)
-        self.key = self._maker.key
+        self.maker = maker_of(uow, spec)
 
     def __bool__(self) -> bool:
-        return bool(self._maker)
+        return bool(self.maker)
 
-    def find(self, uow: UnitOfWork, keys: Iterable[int]) -> dict[int, list[int]]:
+    def find(self, uow: UnitOfWork, keys: Iterable[int]) -> dict[int, int]:
         return find_records(uow, self._spec, keys)
 
 
@@ -62,10 +60,9 @@ class ChosenKeys:
 
     def __init__(self, spec: EntitySpec, names: Sequence[str]) -> None:
         self._spec = spec
-        self._maker = KeyMaker(spec, tuple(spec[name] for name in names))
+        self.maker = KeyMaker(spec, tuple(spec[name] for name in names))
         self._known: dict[int, int] = {}
         self._last = 0
-        self.key = self._maker.key
         # Somebody's record that the importer may not read counts only where it would be told
         # anyway: as a duplicate by the declared keys, or as a unique value that is taken.
         declared = {item.name for item in key_fields(spec)}
@@ -76,14 +73,14 @@ class ChosenKeys:
     def __bool__(self) -> bool:
         return True
 
-    def find(self, uow: UnitOfWork, keys: Iterable[int]) -> dict[int, list[int]]:
+    def find(self, uow: UnitOfWork, keys: Iterable[int]) -> dict[int, int]:
         """The oldest living record of each key, among those that the actor may know of."""
         self._read_on(uow)
-        return {key: [self._known[key]] for key in keys if key in self._known}
+        return {key: self._known[key] for key in keys if key in self._known}
 
     def _read_on(self, uow: UnitOfWork) -> None:
         """Take in the records made since the last time, be it by this import or by others."""
-        spec, maker, known = self._spec, self._maker, self._known
+        spec, maker, known = self._spec, self.maker, self._known
         columns = [spec.column(item.name).label(item.name) for item in maker.fields]
         statement = select(spec.table.c.id.label("id_"), *columns).order_by(spec.table.c.id)
         if "archived_at" in spec.table.c:
@@ -104,11 +101,11 @@ class ChosenKeys:
                 return
 
 
-def key_source(spec: EntitySpec, names: Sequence[str] = ()) -> KeySource:
+def key_source(uow: UnitOfWork, spec: EntitySpec, names: Sequence[str] = ()) -> KeySource:
     """What tells records apart: the fields ``names``, or those that the entity declares."""
     declared = tuple(item.name for item in key_fields(spec))
     if not names or tuple(names) == declared:
-        return _DeclaredKeys(spec)
+        return _DeclaredKeys(uow, spec)
     return ChosenKeys(spec, names)
 
 

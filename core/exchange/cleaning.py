@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import singledispatch
+from operator import ne
 from typing import Any
 
 from core.exchange.references import ReferenceResolver, resolver_for
@@ -14,17 +15,15 @@ from core.fields import types as t
 from core.fields.regions import find_region, region
 from core.i18n import LOCALES, use_locale
 from core.i18n import lazy_gettext as _l
-from core.tabular.cleaning import (
-    clean_amount,
-    clean_boolean,
-    clean_date,
-    clean_datetime,
-    clean_email,
-    clean_integer,
-    clean_long_text,
-    clean_phone,
-    clean_text,
-    split_list,
+from core.tabular.cleaning import clean_text, split_list
+from core.tabular.columns import (
+    AS_IT_CAME,
+    Column,
+    ColumnRule,
+    changes_value,
+    clean_cells,
+    remembering,
+    unmasked,
 )
 from core.work.uow import UnitOfWork
 
@@ -39,7 +38,6 @@ __all__ = [
 
 Clean = Callable[[Any], Any]
 
-_MEMO_SIZE = 20_000
 _SEPARATED = re.compile(r'"(?:[^"]|"")*"|[^,，;；、|｜\n\r"]+')
 _NEEDS_QUOTES = re.compile(r'[,，;；、|｜\n\r"]|^\s|\s$')
 
@@ -47,110 +45,93 @@ _NEEDS_QUOTES = re.compile(r'[,，;；、|｜\n\r"]|^\s|\s$')
 class ColumnCleaner:
     """Cleans the column of one field; values that come again are remembered.
 
-    ``value(cell)`` is the value of a cell; None for a blank one. It raises `CleaningError` or
-    `Refusal`.
+    ``value(cell)`` is the value of a cell; None for a blank one. It raises `CleaningError`.
+    ``rule`` says how the cells are cleaned by whoever knows neither database nor field.
     """
 
-    def __init__(self, uow: UnitOfWork, item: FieldSpec) -> None:
+    def __init__(self, uow: UnitOfWork, item: FieldSpec, place: int = 0) -> None:
         self.field = item
+        self.rule = ColumnRule(place, _kind(item.type), bool(item.mask), uow.clock.timezone.key)
         self._resolver = resolver_for(uow, item.type)
-        clean = _cleaner(item.type, self._resolver, uow)
-        if _is_repetitive(item.type):
-            clean = _remembering(clean)
-        self.value = _unmasked(clean) if item.mask else clean
+        if self.rule.kind != AS_IT_CAME:
+            self.value = self.rule.cleaner()
+            return
+        clean = _cleaner(item.type, self._resolver)
+        if not isinstance(item.type, (t.MultiChoice, t.Tags, t.References)):
+            clean = remembering(clean)
+        self.value = unmasked(clean) if item.mask else clean
 
     def prepare(self, uow: UnitOfWork, cells: Iterable[Any]) -> None:
         """Look up what references of these cells are called, in one go."""
         if self._resolver is not None:
             self._resolver.prepare(uow, self.field.type, cells)
 
-
-def _is_repetitive(type_: t.FieldType) -> bool:
-    repetitive = (t.ChoiceField, t.Region, t.Date, t.Boolean, t.Reference)
-    return isinstance(type_, repetitive) and not isinstance(type_, t.MultiChoice)
-
-
-def _remembering(clean: Clean) -> Clean:
-    memo: dict[str, Any] = {}
-
-    def value(cell: Any) -> Any:
-        if type(cell) is not str:
-            return clean(cell)
-        try:
-            return memo[cell]
-        except KeyError:
-            if len(memo) >= _MEMO_SIZE:
-                memo.clear()
-            found = memo[cell] = clean(cell)
-            return found
-
-    return value
-
-
-def _unmasked(clean: Clean) -> Clean:
-    def value(cell: Any) -> Any:
-        if type(cell) is str and "****" in cell:
-            raise Refusal("masked", _l("“%(value)s” is masked; write it out", value=cell[:40]))
-        return clean(cell)
-
-    return value
+    def column(self, uow: UnitOfWork, given: Column) -> Column:
+        """The values of cells that are still as they came."""
+        self.prepare(uow, given.values)
+        changes = changes_value if isinstance(self.field.type, t.Tags) else ne
+        return clean_cells(given.values, self.value, changes)
 
 
 @singledispatch
-def _cleaner(type_: t.FieldType, resolver: ReferenceResolver | None, uow: UnitOfWork) -> Clean:
-    """The function that cleans cells of one field type."""
+def _kind(type_: t.FieldType) -> str:
+    """The kind of `core.tabular.columns` by which cells of a field type are cleaned, if any."""
+    return AS_IT_CAME
+
+
+@_kind.register
+def _(type_: t.Text) -> str:
+    return "text"
+
+
+@_kind.register
+def _(type_: t.LongText) -> str:
+    return "long_text"
+
+
+@_kind.register
+def _(type_: t.Email) -> str:
+    return "email"
+
+
+@_kind.register
+def _(type_: t.Phone) -> str:
+    return "mobile" if type_.mobile_only else "phone"
+
+
+@_kind.register
+def _(type_: t.Integer) -> str:
+    return "integer"
+
+
+@_kind.register
+def _(type_: t.Number) -> str:
+    return "amount"
+
+
+@_kind.register
+def _(type_: t.Boolean) -> str:
+    return "boolean"
+
+
+@_kind.register
+def _(type_: t.Date) -> str:
+    return "date"
+
+
+@_kind.register
+def _(type_: t.DateTime) -> str:
+    return "datetime"
+
+
+@singledispatch
+def _cleaner(type_: t.FieldType, resolver: ReferenceResolver | None) -> Clean:
+    """The function that cleans cells of a type that takes more than their text to know."""
     raise TypeError(f"cells are not cleaned to {type(type_).__name__}")
 
 
 @_cleaner.register
-def _(type_: t.Text, resolver: Any, uow: UnitOfWork) -> Clean:
-    return clean_text
-
-
-@_cleaner.register
-def _(type_: t.LongText, resolver: Any, uow: UnitOfWork) -> Clean:
-    return clean_long_text
-
-
-@_cleaner.register
-def _(type_: t.Email, resolver: Any, uow: UnitOfWork) -> Clean:
-    return clean_email
-
-
-@_cleaner.register
-def _(type_: t.Phone, resolver: Any, uow: UnitOfWork) -> Clean:
-    mobile_only = type_.mobile_only
-    return lambda cell: clean_phone(cell, mobile_only=mobile_only)
-
-
-@_cleaner.register
-def _(type_: t.Integer, resolver: Any, uow: UnitOfWork) -> Clean:
-    return clean_integer
-
-
-@_cleaner.register
-def _(type_: t.Number, resolver: Any, uow: UnitOfWork) -> Clean:
-    return clean_amount
-
-
-@_cleaner.register
-def _(type_: t.Boolean, resolver: Any, uow: UnitOfWork) -> Clean:
-    return clean_boolean
-
-
-@_cleaner.register
-def _(type_: t.Date, resolver: Any, uow: UnitOfWork) -> Clean:
-    return clean_date
-
-
-@_cleaner.register
-def _(type_: t.DateTime, resolver: Any, uow: UnitOfWork) -> Clean:
-    zone = uow.clock.timezone
-    return lambda cell: clean_datetime(cell, zone=zone)
-
-
-@_cleaner.register
-def _(type_: t.ChoiceField, resolver: Any, uow: UnitOfWork) -> Clean:
+def _(type_: t.ChoiceField, resolver: Any) -> Clean:
     find = choice_finder(type_)
 
     def clean(cell: Any) -> str | None:
@@ -161,23 +142,23 @@ def _(type_: t.ChoiceField, resolver: Any, uow: UnitOfWork) -> Clean:
 
 
 @_cleaner.register
-def _(type_: t.MultiChoice, resolver: Any, uow: UnitOfWork) -> Clean:
+def _(type_: t.MultiChoice, resolver: Any) -> Clean:
     find = choice_finder(type_)
     return lambda cell: [find(text) for text in split_entries(cell)] or None
 
 
 @_cleaner.register
-def _(type_: t.Tags, resolver: Any, uow: UnitOfWork) -> Clean:
+def _(type_: t.Tags, resolver: Any) -> Clean:
     return lambda cell: split_entries(cell) or None
 
 
 @_cleaner.register
-def _(type_: t.Region, resolver: Any, uow: UnitOfWork) -> Clean:
+def _(type_: t.Region, resolver: Any) -> Clean:
     return clean_region
 
 
 @_cleaner.register
-def _(type_: t.Reference, resolver: ReferenceResolver, uow: UnitOfWork) -> Clean:
+def _(type_: t.Reference, resolver: ReferenceResolver) -> Clean:
     def clean(cell: Any) -> int | None:
         text = clean_text(cell)
         return None if text is None else resolver.find(text)
@@ -186,7 +167,7 @@ def _(type_: t.Reference, resolver: ReferenceResolver, uow: UnitOfWork) -> Clean
 
 
 @_cleaner.register
-def _(type_: t.References, resolver: ReferenceResolver, uow: UnitOfWork) -> Clean:
+def _(type_: t.References, resolver: ReferenceResolver) -> Clean:
     return lambda cell: [resolver.find(text) for text in split_entries(cell)] or None
 
 

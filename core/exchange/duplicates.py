@@ -7,32 +7,36 @@ whatever the size of the table.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import lru_cache
-from hashlib import blake2b
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, select, tuple_
+from sqlalchemy import delete, func, select, tuple_
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-from core.db.bulk import bulk_insert, one_of
+from core.db.bulk import bulk_insert, numbers_as_rows, one_of
 from core.db.locks import take_turns
 from core.entities.changes import Change
 from core.exchange.tables import duplicate_key_table
 from core.fields import EntitySpec, FieldSpec
 from core.fields import types as t
-from core.tabular.cleaning import company_key, digits_key
+from core.tabular.keys import NORMAL_FORMS, hashed, key_of
 
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
-__all__ = ["KeyMaker", "ensure_keys", "find_records", "follow_changes", "key_fields"]
+__all__ = [
+    "KeyMaker",
+    "ensure_keys",
+    "find_records",
+    "follow_changes",
+    "key_fields",
+    "maker_of",
+]
 
 _MARKER = 0
-#: A row's company is asked for twice: when duplicates are looked for, and when it is written.
-_company_key = lru_cache(4_096)(company_key)
+#: Of these, equal values have the same normal form.
+_COMPARED = (t.Text, t.Integer, t.Date, t.Reference, t.Region)
 _IN_CHUNK = 900
 _REBUILD = 5_000
 
@@ -56,69 +60,84 @@ class KeyMaker:
         self.fields = key_fields(spec) if fields is None else fields
         exact = not spec.duplicate_keys
         names = {spec.label_field, *spec.duplicate_keys}
-        self._parts = [
+        #: The name of each field, and the normal form in which its values are compared.
+        self.parts = [
             (
                 item.name,
-                _normaliser(
+                _normal_form(
                     item, exact if fields is None else item.unique or item.name not in names
                 ),
             )
             for item in self.fields
         ]
+        self._forms = [(name, NORMAL_FORMS[form]) for name, form in self.parts]
+        self._recent: dict[tuple[Any, ...], int | None] = {}
         #: Changes with the declaration, so that keys of an earlier one are made anew.
-        self.marker = _hashed([spec.name, *(item.name for item in self.fields), str(exact)])
+        self.marker = hashed([spec.name, *(item.name for item in self.fields), str(exact)])
 
     def __bool__(self) -> bool:
-        return bool(self._parts)
+        return bool(self.parts)
 
     def key(self, values: Mapping[str, Any]) -> int | None:
         """The key of a record or of a row that is to become one."""
-        parts = [normalise(values.get(name)) for name, normalise in self._parts]
-        return _hashed(parts) if any(parts) else None
+        given = tuple([values.get(name) for name, _form in self._forms])
+        recent = self._recent
+        if recent and given in recent:
+            return recent[given]
+        return key_of([form(value) for value, (_n, form) in zip(given, self._forms, strict=True)])
+
+    def remember(self, rows: Sequence[tuple[Mapping[str, Any], int | None]]) -> None:
+        """Know the keys of rows that are about to be written, when they are asked for again; until
+        the next rows are given."""
+        if not all(isinstance(item.type, _COMPARED) for item in self.fields):
+            return
+        names = [name for name, _form in self._forms]
+        self._recent = {tuple([values.get(name) for name in names]): key for values, key in rows}
 
 
-def _normaliser(item: FieldSpec, exact: bool) -> Callable[[Any], str]:
+def maker_of(uow: UnitOfWork, spec: EntitySpec) -> KeyMaker:
+    """The maker of an entity's declared keys, made once for each snapshot."""
+    kept: tuple[EntitySpec, KeyMaker] | None = uow.snapshot.memo.get(("duplicate keys", spec.name))
+    if kept is None or kept[0] is not spec:
+        kept = uow.snapshot.memo["duplicate keys", spec.name] = (spec, KeyMaker(spec))
+    return kept[1]
+
+
+def _normal_form(item: FieldSpec, exact: bool) -> str:
     if isinstance(item.type, t.Phone):
-        return digits_key
-    if type(item.type) is t.Text and not exact:
-        return _company_key
-    return _plain
+        return "digits"
+    return "company" if type(item.type) is t.Text and not exact else "exact"
 
 
-def _plain(value: Any) -> str:
-    return "" if value is None else str(value).casefold()
+def find_records(uow: UnitOfWork, spec: EntitySpec, keys: Iterable[int]) -> dict[int, int]:
+    """The oldest living record of each key that has any, whoever may see it.
 
-
-def _hashed(parts: Iterable[str]) -> int:
-    digest = blake2b("\x1f".join(parts).encode(), digest_size=8).digest()
-    return int.from_bytes(digest, signed=True)
-
-
-def find_records(uow: UnitOfWork, spec: EntitySpec, keys: Iterable[int]) -> dict[int, list[int]]:
-    """The living records of each key, oldest first, whoever may see them."""
-    table, wanted = duplicate_key_table, list(set(keys))
-    found: dict[int, list[int]] = defaultdict(list)
-    if wanted:
-        statement = select(table.c.key, table.c.record_id).where(
+    Each key is looked up by itself: of a condition on a thousand keys PostgreSQL thinks that reading
+    the whole table is cheaper.
+    """
+    table = duplicate_key_table
+    wanted = numbers_as_rows(uow.connection, set(keys))
+    oldest = (
+        select(func.min(table.c.record_id))
+        .where(
             table.c.entity == spec.name,
-            one_of(uow.connection, table.c.key, wanted),
-            table.c.record_id != _MARKER,
+            table.c.key == wanted.c.value,
+            table.c.record_id > _MARKER,
         )
-        for row in uow.execute(statement.order_by(table.c.record_id)):
-            found[row.key].append(row.record_id)
-    return found
+        .scalar_subquery()
+    )
+    rows = uow.execute(select(wanted.c.value, oldest.label("record_id")))
+    return {row.value: row.record_id for row in rows if row.record_id is not None}
 
 
 def follow_changes(changes: Sequence[Change], uow: UnitOfWork) -> None:
     """Keep the keys in step with what was just written; part of its transaction."""
     spec = changes[0].entity
-    maker = uow.snapshot.memo.get(("duplicate keys", spec.name))
-    if maker is None or maker[0] is not spec:
-        maker = uow.snapshot.memo["duplicate keys", spec.name] = (spec, KeyMaker(spec))
-    if maker[1]:
-        _follow(uow, spec.name, maker[1], changes)
+    maker = maker_of(uow, spec)
+    if maker:
+        _follow(uow, spec.name, maker, changes)
         if changes[0].kind == "create":
-            _mark_from_the_start(uow, spec, maker[1], changes)
+            _mark_from_the_start(uow, spec, maker, changes)
 
 
 def _mark_from_the_start(

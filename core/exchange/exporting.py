@@ -14,6 +14,7 @@ from functools import singledispatch
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from core.audit.recorder import record_act
+from core.entities.incoming import forget_readable
 from core.entities.masking import Masked
 from core.entities.query import ListQuery, count, stream, visible
 from core.entities.scope import require
@@ -45,6 +46,8 @@ FORMATS = {
 #: Above this many rows an export is a job.
 DIRECT_LIMIT = 20_000
 _CHUNK = 2_000
+#: After so many chunks the labels that were looked up are forgotten: memory stays flat.
+_PAGES_REMEMBERED = 25
 
 
 @dataclass(frozen=True)
@@ -166,7 +169,9 @@ def _rows(
         archived=request.archived,
     )
     writers: list[tuple[str, CellWriter]] = [(item.name, cell_writer(uow, item)) for item in fields]
-    for page in stream(uow, request.entity, query, chunk=_CHUNK):
+    for number, page in enumerate(stream(uow, request.entity, query, chunk=_CHUNK), 1):
+        if number % _PAGES_REMEMBERED == 0:
+            forget_readable(uow)
         for _name, writer in writers:
             writer.prepare(uow, page)
         for item in page.items:

@@ -22,11 +22,12 @@ from core.exchange.chosen_keys import key_source
 from core.exchange.cleaning import ColumnCleaner
 from core.exchange.mapping import importable_fields
 from core.exchange.pausing import collector_paused
-from core.exchange.refusals import Refusal
+from core.exchange.tally import Tally
 from core.fields import EntitySpec
 from core.fields import types as t
 from core.i18n import gettext as _
 from core.tabular.cleaning import CleaningError, clean_integer, clean_long_text, clean_text
+from core.tabular.columns import AS_IT_CAME, CleanRows, Column, ColumnRule, Recipe
 
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
@@ -48,6 +49,10 @@ class ImportPlan:
     policy: str = "skip"
     #: The fields that tell records apart, where a person chose others than the declared ones.
     keys: tuple[str, ...] = ()
+    #: The cells of the last columns, which are not the file's own but the same for every row.
+    added: tuple[str, ...] = ()
+    #: What texts in a field's column stand for: ``{field: {as written: in full}}``.
+    names: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,7 @@ class Row:
     problems: list[tuple[str, str]] = field(default_factory=list)
     #: The id that the file gives, then that of the record it is.
     id: int | None = None
+    #: Rows with the same key are one record.
     key: int | None = None
 
 
@@ -79,10 +85,6 @@ class Batch:
     updated: int = 0
     duplicates: int = 0
     refused: list[RefusedRow] = field(default_factory=list)
-
-
-#: Is shown the rows of a batch as they came and as they were cleaned, in the same order.
-Watch = Callable[[Sequence[tuple[int, list[Any]]], Sequence[Row]], None]
 
 
 def check_rights(uow: UnitOfWork, spec: EntitySpec, policy: str) -> None:
@@ -99,24 +101,48 @@ def check_rights(uow: UnitOfWork, spec: EntitySpec, policy: str) -> None:
 
 
 class Importer:
-    """Imports batches of rows by one plan; ``watch(rows, cleaned)`` is shown each batch."""
+    """Imports batches of rows by one plan; ``tally`` counts what cleaning does.
 
-    def __init__(self, plan: ImportPlan, watch: Watch | None = None) -> None:
+    The rows come as the importer's recipe makes them, in this process or another.
+    """
+
+    def __init__(self, plan: ImportPlan, tally: Tally | None = None) -> None:
         self._plan = plan
-        self._watch = watch
+        self._tally = tally
         self._spec: EntitySpec | None = None
+        self._recipe: Recipe | None = None
+        #: That of the keys which the recipe makes.
+        self._marker: int | None = None
         self._columns: list[tuple[int, str, ColumnCleaner]] = []
-        self._id_column: int | None = None
         self._headings: dict[str, str] = {}
         self._required: list[str] = []
         self._checkers: dict[str, Callable[[Any], Any]] = {}
 
+    def recipe(self, uow: UnitOfWork) -> Recipe:
+        """What is to be done to the rows of the file before they are given to `batch`."""
+        self._bind(uow)
+        if self._recipe is None:
+            plan, rules = self._plan, {place: each.rule for place, _n, each in self._columns}
+            places = {name: place for place, name in enumerate(plan.fields) if name}
+            ordered = tuple(rules.get(place) or ColumnRule(place) for place in places.values())
+            numbers = {name: number for number, name in enumerate(places)}
+            key = [(numbers.get(name), form) for name, form in self._keys.maker.parts]
+            is_known = all(n is None or ordered[n].kind != AS_IT_CAME for n, _form in key)
+            has_any = any(number is not None for number, _form in key)
+            self._marker = self._keys.maker.marker
+            self._recipe = Recipe(
+                len(plan.header) - len(plan.added),
+                ordered,
+                plan.added,
+                {places[name]: full for name, full in plan.names.items() if name in places},
+                tuple(key) if is_known and has_any else (),
+            )
+        return self._recipe
+
     @collector_paused()
-    def batch(self, uow: UnitOfWork, rows: Sequence[tuple[int, list[Any]]]) -> Batch:
+    def batch(self, uow: UnitOfWork, rows: CleanRows) -> Batch:
         """Write the rows as part of ``uow``."""
         cleaned, done = self.clean(uow, rows), Batch()
-        if self._watch is not None:
-            self._watch(rows, cleaned)
         sound = []
         for row in cleaned:
             if row.problems:
@@ -130,9 +156,7 @@ class Importer:
         done.refused.sort(key=lambda refused: refused.line)
         return done
 
-    def foresee(
-        self, uow: UnitOfWork, rows: Sequence[tuple[int, list[Any]]], seen: set[int]
-    ) -> tuple[list[Row], Batch]:
+    def foresee(self, uow: UnitOfWork, rows: CleanRows, seen: set[int]) -> tuple[list[Row], Batch]:
         """The cleaned rows and what would become of them; writes nothing.
 
         ``seen`` holds the keys of earlier batches, and is added to. What hooks and constraints
@@ -148,7 +172,7 @@ class Importer:
                 sound.append(row)
         known, new = self._known(uow, sound), []
         for row in sound:
-            exists = row.id is not None or (row.key is not None and bool(known.get(row.key)))
+            exists = row.id is not None or row.key in known
             if self._plan.policy != "create" and (exists or row.key in seen):
                 done.updated += self._plan.policy == "update"
                 done.duplicates += self._plan.policy == "skip"
@@ -172,33 +196,45 @@ class Importer:
 
     # Cleaning
 
-    def clean(self, uow: UnitOfWork, rows: Sequence[tuple[int, list[Any]]]) -> list[Row]:
-        """The rows with their cleaned values, and what is wrong with them."""
-        self._bind(uow)
-        for column, _name, cleaner in self._columns:
-            cleaner.prepare(uow, (cells[column] for _line, cells in rows))
-        cleaned = [Row(line, {}) for line, _cells in rows]
-        for column, name, cleaner in self._columns:
-            clean = cleaner.value
-            for row, (_line, cells) in zip(cleaned, rows, strict=True):
-                cell = cells[column]
-                if cell is None:
-                    continue
-                try:
-                    value = clean(cell)
-                except (CleaningError, Refusal) as error:
-                    row.problems.append((name, str(error.message)))
-                else:
-                    if value is not None:
-                        row.values[name] = value
-        if self._id_column is not None:
-            for row, (_line, cells) in zip(cleaned, rows, strict=True):
-                row.id = _record_id(cells[self._id_column])
-        for row in cleaned:
-            self._require(row)
+    def clean(self, uow: UnitOfWork, given: CleanRows) -> list[Row]:
+        """The rows with their values, and what is wrong with them."""
+        recipe = self.recipe(uow)
+        rules = {rule.place: rule for rule in recipe.rules}
+        came = dict(zip(rules, given.columns, strict=True))
+        columns: dict[str, Column] = {}
+        for place, name, cleaner in self._columns:
+            column = came[place]
+            if rules[place].kind == AS_IT_CAME:
+                column = cleaner.column(uow, column)
+            columns[name] = column
+            if self._tally is not None and place < recipe.width:
+                self._tally.count(cleaner.field.type, column)
+        if self._tally is not None:
+            self._tally.add("written_out", given.written_out)
+        rows = _rows(given.lines, columns)
+        self._set_keys(rows, given.keys)
+        if "id" in self._plan.fields:
+            for row, cell in zip(rows, came[self._plan.fields.index("id")].values, strict=True):
+                row.id = _record_id(cell)
+        for name in self._required:
+            column = columns[name]
+            for index, value in enumerate(column.values):
+                if value is None and index not in column.refused:
+                    rows[index].problems.append((name, _("Please fill this in.")))
+        for row in rows:
             if row.problems:
                 row.problems = [(self._headings.get(name, name), why) for name, why in row.problems]
-        return cleaned
+        return rows
+
+    def _set_keys(self, rows: Sequence[Row], keys: Sequence[int | None]) -> None:
+        """``keys`` are those that came with the rows, if any."""
+        maker = self._keys.maker
+        if not keys or self._marker != maker.marker:  # another field tells them apart meanwhile
+            keys = [maker.key(row.values) for row in rows]
+        maker.remember([(row.values, key) for row, key in zip(rows, keys, strict=True)])
+        if self._plan.policy != "create":
+            for row, key in zip(rows, keys, strict=True):
+                row.key = key
 
     def _bind(self, uow: UnitOfWork) -> None:
         """Prepare for the entity as it is now; fields that are gone meanwhile are ignored."""
@@ -206,24 +242,17 @@ class Importer:
         if spec is self._spec:
             return
         self._spec = spec
-        self._keys = key_source(spec, self._plan.keys)
+        self._keys = key_source(uow, spec, self._plan.keys)
         usable = importable_fields(uow, spec)
-        self._columns, self._id_column = [], None
+        self._columns = []
         self._headings = {item.name: str(item.label) for item in spec}
         for column, name in enumerate(self._plan.fields):
-            if name == "id":
-                self._id_column = column
-            elif name in usable:
-                self._columns.append((column, name, ColumnCleaner(uow, usable[name])))
+            if name in usable:
+                self._columns.append((column, name, ColumnCleaner(uow, usable[name], column)))
                 self._headings[name] = self._plan.header[column]
         needed = [cleaner.field for _column, _name, cleaner in self._columns]
         self._required = [each.name for each in needed if each.is_needed]
         self._checkers = {name: checker(c.field.type) for _c, name, c in self._columns}
-
-    def _require(self, row: Row) -> None:
-        for name in self._required:
-            if name not in row.values and all(name != wrong for wrong, _why in row.problems):
-                row.problems.append((name, _("Please fill this in.")))
 
     def _check(self, row: Row) -> None:
         for name, value in row.values.items():
@@ -234,8 +263,8 @@ class Importer:
 
     # Duplicates
 
-    def _known(self, uow: UnitOfWork, rows: Sequence[Row]) -> dict[int, list[int]]:
-        """Set each row's key, drop ids of records that are not there; records by key."""
+    def _known(self, uow: UnitOfWork, rows: Sequence[Row]) -> dict[int, int]:
+        """Drop ids of records that are not there; the record of each key that rows have."""
         spec = uow.entity(self._plan.entity)
         given = sorted({row.id for row in rows if row.id is not None})
         living = _living(uow, spec, given)
@@ -243,8 +272,6 @@ class Importer:
             row.id = row.id if row.id in living else None
         if not self._keys or self._plan.policy == "create":
             return {}
-        for row in rows:
-            row.key = self._keys.key(row.values)
         return self._keys.find(uow, [row.key for row in rows if row.key is not None])
 
     # Writing
@@ -258,8 +285,8 @@ class Importer:
             first: set[int] = set()
             for row in rows:
                 target = None if policy == "create" else row.id
-                if target is None and row.key is not None and (same := known.get(row.key)):
-                    target = same[0]
+                if target is None and row.key is not None:
+                    target = known.get(row.key)
                 if target is None and row.key in first or target in updating:
                     later.append(row)  # decided when the earlier row is written, or refused
                 elif target is None:
@@ -272,7 +299,7 @@ class Importer:
                     done.duplicates += 1
             for row in self._create(uow, creating, done):
                 if row.key is not None and row.id is not None:
-                    known[row.key] = [row.id]
+                    known[row.key] = row.id
             self._update(uow, updating, done)
             rows = later
 
@@ -362,6 +389,24 @@ class Importer:
 _TEXTS = (t.Text, t.LongText)
 
 
+def _rows(lines: Sequence[int], columns: Mapping[str, Column]) -> list[Row]:
+    """The rows of a batch that came by columns."""
+    names = list(columns)
+    across: Iterable[tuple[Any, ...]] = zip(
+        *(each.values for each in columns.values()), strict=True
+    )
+    if not names:
+        across = ((),) * len(lines)
+    rows = [
+        Row(line, {name: v for name, v in zip(names, values, strict=True) if v is not None})
+        for line, values in zip(lines, across, strict=True)
+    ]
+    for name, column in columns.items():
+        for index, why in column.refused.items():
+            rows[index].problems.append((name, str(why)))
+    return rows
+
+
 def _refusal(row: Row) -> RefusedRow:
     headings = dict.fromkeys(heading for heading, _why in row.problems if heading)
     return RefusedRow(row.line, "; ".join(headings), "; ".join(why for _h, why in row.problems))
@@ -387,17 +432,3 @@ def _living(uow: UnitOfWork, spec: EntitySpec, ids: Sequence[int], clause: Any =
             statement = statement.where(clause)
         found.update(uow.execute(statement).scalars())
     return found
-
-
-def batches(
-    rows: Iterable[tuple[int, list[Any]]], size: int
-) -> Iterable[list[tuple[int, list[Any]]]]:
-    """The rows in lists of ``size``."""
-    batch = []
-    for row in rows:
-        batch.append(row)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch

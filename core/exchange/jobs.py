@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import islice
 from pathlib import Path, PurePath
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import Row, delete, select
 
 from core.db.bulk import bulk_insert
 from core.errors import Invalid, Problem, Refused
@@ -18,7 +17,7 @@ from core.exchange.chosen_keys import check_keys
 from core.exchange.duplicates import ensure_keys
 from core.exchange.exporting import ExportRequest, prepare_export, write_export
 from core.exchange.history import COUNTS, undo_of
-from core.exchange.importing import Importer, RefusedRow, batches, check_rights
+from core.exchange.importing import Importer, RefusedRow, check_rights
 from core.exchange.mapping import (
     REPORT_COLUMNS,
     ColumnMapping,
@@ -34,8 +33,10 @@ from core.files.service import local_copy, open_file, store_result
 from core.i18n import gettext as _
 from core.i18n import lazy_gettext as _l
 from core.plugins.contributions import Job
+from core.tabular.ahead import ReadAhead, ReadHere, read_table
+from core.tabular.columns import CleanRows, SheetRow
 from core.tabular.errors import TableError
-from core.tabular.reader import Table, open_table
+from core.tabular.reader import Layout, Table, open_table
 from core.tabular.writer import write_csv, write_xlsx
 from core.work.tables import job_table
 from core.work.uow import UnitOfWork
@@ -52,7 +53,7 @@ __all__ = [
 ]
 
 #: Rows written in one transaction.
-BATCH = 1_000
+BATCH = 2_000
 
 
 @contextmanager
@@ -107,7 +108,7 @@ def start_import(
     names = saved.additions.names if names is None else names
     check_rights(uow, spec, policy)
     with open_upload(uow, file_id, sheet=sheet, encoding=encoding) as table:
-        header, filename = tuple(table.header), _upload_name(uow, file_id)
+        layout, header, filename = table.layout, tuple(table.header), _upload_name(uow, file_id)
     if fields is not None:
         chosen = ColumnMapping(header, _checked_fields(uow, entity, header, fields))
     else:
@@ -130,6 +131,7 @@ def start_import(
         "sheet": sheet,
         "encoding": encoding,
         "filename": filename,
+        "layout": layout.as_json(),
         "keys": list(keys),
         "defaults": dict(added.defaults),
         "names": {name: dict(pairs) for name, pairs in added.names.items()},
@@ -176,6 +178,7 @@ def _import(
     keys: Sequence[str] = (),
     defaults: Mapping[str, str] | None = None,
     names: Mapping[str, Mapping[str, str]] | None = None,
+    layout: Mapping[str, Any] | None = None,
 ) -> None:
     """The handler of ``core.import``. Progress is committed with each batch: what is done is not
     done again by whoever takes the job over."""
@@ -185,21 +188,25 @@ def _import(
         check_rights(uow, spec, policy)
         row, stream = open_file(uow, file)
         job = uow.execute(select(job_table).where(job_table.c.id == context.job_id)).one()
-    tally = Tally(spec, (*fields, *(None for _name in added.defaults)), _cleaned(job.result))
-    importer = Importer(added.plan(spec, header, fields, policy, keys), tally.count)
+        tally = Tally(_cleaned(job.result))
+        importer = Importer(added.plan(spec, header, fields, policy, keys), tally)
+        recipe = importer.recipe(uow)
     counts = {name: (job.result or {}).get(name, 0) for name in COUNTS}
     with local_copy(stream) as path:
-        table = _table(path, row.name, sheet, encoding)
+        known = (
+            Layout.from_json(layout)
+            if layout is not None
+            else _table(path, row.name, sheet, encoding).layout
+        )
+        done = job.done
         try:
-            total = job.total or table.count()
-            _prepare(context, entity, job.done, total)
-            done = job.done
-            for rows in batches(islice(table.rows(), done, None), BATCH):
-                adjusted = list(added.rows(rows, fields))
-                tally.add("written_out", added.written_out(adjusted, fields))
-                done += len(rows)
-                _import_batch(context, importer, adjusted, counts, tally, done)
-            _finish(context, entity, table, row.name, {**counts, "cleaned": tally.counts})
+            with read_table(path, row.name, known) as reading:
+                _prepare(context, entity, done, job.total or reading.count())
+                for rows in reading.batches(recipe, done, BATCH):
+                    done += len(rows.lines)
+                    _import_batch(context, importer, rows, counts, tally, done)
+                result = {**counts, "cleaned": tally.counts}
+                _finish(context, entity, reading, known, row.name, result)
         except TableError as error:
             raise _as_refusal(error) from error
 
@@ -224,7 +231,7 @@ def _transaction(context: JobContext) -> UnitOfWork:
 def _import_batch(
     context: JobContext,
     importer: Importer,
-    rows: Sequence[tuple[int, list[Any]]],
+    rows: CleanRows,
     counts: dict[str, int],
     tally: Tally,
     done: int,
@@ -246,34 +253,46 @@ def _keep_refused(uow: UnitOfWork, job_id: int, refused: Sequence[RefusedRow]) -
 
 
 def _finish(
-    context: JobContext, entity: str, table: Table, filename: str, result: Mapping[str, Any]
+    context: JobContext,
+    entity: str,
+    reading: ReadHere | ReadAhead,
+    layout: Layout,
+    filename: str,
+    result: Mapping[str, Any],
 ) -> None:
     with context.unit_of_work() as uow:  # the report is no part of what an undo takes back
         mine = import_refusal_table.c.job_id == context.job_id
-        refused = {row.line: row for row in uow.execute(select(import_refusal_table).where(mine))}
+        lines = set(uow.execute(select(import_refusal_table.c.line).where(mine)).scalars())
         report = None
-        if refused:
-            report = _report(uow, context.job_id, entity, table, filename, refused)
+        if lines:
+            rows = zip(reading.rows(lines), _refused(uow, context.job_id), strict=True)
+            report = _report(uow, context.job_id, entity, layout, filename, rows)
             uow.execute(delete(import_refusal_table).where(mine))
         context.finish(uow, {**result, "report": report})
+
+
+def _refused(uow: UnitOfWork, job_id: int) -> Iterator[Row[Any]]:
+    """What is wrong with each refused row, in the order of their lines; some at a time."""
+    table, last = import_refusal_table, 0
+    statement = select(table).where(table.c.job_id == job_id).order_by(table.c.line).limit(BATCH)
+    while rows := uow.execute(statement.where(table.c.line > last)).all():
+        yield from rows
+        last = rows[-1].line
 
 
 def _report(
     uow: UnitOfWork,
     job_id: int,
     entity: str,
-    table: Table,
+    layout: Layout,
     filename: str,
-    refused: Mapping[int, Any],
+    refused: Iterable[tuple[SheetRow, Row[Any]]],
 ) -> int:
     """The refused rows as they came, with line, field and reason: to mend and import again."""
-    width = len(table.header)
-    header = [*table.header, *(str(text) for text in REPORT_COLUMNS)]
-    rows = (
-        [*cells[:width], line, refused[line].field, refused[line].reason]
-        for line, cells in table.rows(refused)
-    )
-    is_text = table.format == "csv"
+    width = len(layout.header)
+    header = [*layout.header, *(str(text) for text in REPORT_COLUMNS)]
+    rows = ([*cells[:width], line, why.field, why.reason] for (line, cells), why in refused)
+    is_text = layout.format == "csv"
     name = f"{PurePath(filename).stem}-{_('refused')}{'.csv' if is_text else '.xlsx'}"
     with TemporaryFile() as file:
         (write_csv if is_text else write_xlsx)(file, header, rows)

@@ -29,6 +29,8 @@ __all__ = ["ReferenceResolver", "resolver_for", "shared_labels"]
 
 _NUMBERED = re.compile(r"(.*?)\s*#([0-9]{1,18})", re.DOTALL)
 _IN_CHUNK = 900
+#: As many texts are remembered; a file of a million rows may name as many records.
+_MOST_KNOWN = 50_000
 
 
 class ReferenceResolver:
@@ -48,6 +50,9 @@ class ReferenceResolver:
             texts = {text for cell in set(cells) for text in split_entries(cell)}
         else:
             texts = {text for cell in set(cells) if (text := clean_text(cell))}
+        if len(self._by_text) > _MOST_KNOWN:
+            self._by_text.clear()
+            self._labels.clear()
         if missing := sorted(texts - self._by_text.keys()):
             self._look_up(uow, missing)
 

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from core.i18n import LazyText
+from core.tabular.cleaning import CleaningError
 
 __all__ = ["Refusal"]
 
 
-class Refusal(ValueError):
-    """A cell that is refused; ``message`` says why in the reader's language."""
-
-    def __init__(self, code: str, message: LazyText) -> None:
-        super().__init__(code)
-        self.code = code
-        self.message = message
+class Refusal(CleaningError):
+    """A cell that is refused for what only the database or the declaration of the field knows."""

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from datetime import date, datetime
-from decimal import Decimal
+from collections.abc import Mapping
 from functools import singledispatch
-from typing import Any
 
-from core.fields import EntitySpec
 from core.fields import types as t
 from core.i18n import LazyText
 from core.i18n import lazy_gettext as _l
+from core.tabular.columns import Column
 
-__all__ = ["RULES", "Tally", "changes_value", "rule_of"]
+__all__ = ["RULES", "Tally", "rule_of"]
 
 #: The rules of cleaning, in the order of reports.
 RULES: Mapping[str, LazyText] = {
@@ -29,8 +25,6 @@ RULES: Mapping[str, LazyText] = {
     "blank_email": _l("Rows without an e-mail address"),
     "blank": _l("Other cells left blank"),
 }
-
-_PLAIN_NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
 
 
 @singledispatch
@@ -79,39 +73,11 @@ def _(type_: t.DateTime) -> str:
     return "date"
 
 
-def changes_value(cell: Any, value: Any) -> bool:
-    """True when cleaning made something else of the cell: ``1.2万`` is, ``12000.00`` is not."""
-    if type(cell) is str:
-        if type(value) is str:
-            return cell != value
-        if isinstance(value, date):
-            return cell != str(value)
-        if isinstance(value, (Decimal, int)) and not isinstance(value, bool):
-            return _PLAIN_NUMBER.fullmatch(cell) is None
-        return not (isinstance(value, list) and value == [cell])
-    if isinstance(cell, datetime) and isinstance(value, datetime):
-        return False  # only its zone was added
-    return bool(cell != value)
-
-
 class Tally:
     """Counts cells by rule over the batches of one import; `counts` leaves out what is zero."""
 
-    def __init__(
-        self,
-        spec: EntitySpec,
-        fields: Sequence[str | None],
-        counts: Mapping[str, int] | None = None,
-    ) -> None:
+    def __init__(self, counts: Mapping[str, int] | None = None) -> None:
         self._counts: Counter[str] = Counter(counts or {})
-        self._columns: list[tuple[int, str, str, str, Callable[[Any, Any], bool]]] = []
-        for place, name in enumerate(fields):
-            if name is not None and name in spec:
-                type_ = spec[name].type
-                blank = "blank_email" if isinstance(type_, t.Email) else "blank"
-                coded = isinstance(type_, (t.ChoiceField, t.Region, t.Reference, t.References))
-                changed = _recognised if coded else changes_value
-                self._columns.append((place, name, rule_of(type_), blank, changed))
 
     @property
     def counts(self) -> dict[str, int]:
@@ -122,23 +88,7 @@ class Tally:
         """Count what was done outside the columns."""
         self._counts[rule] += number
 
-    def count(self, rows: Sequence[tuple[int, list[Any]]], cleaned: Sequence[Any]) -> None:
-        """Add a batch: its rows as they came, and what they became, in the same order."""
-        pairs = [(cells, row.values) for (_line, cells), row in zip(rows, cleaned, strict=True)]
-        for place, name, rule, blank, changed in self._columns:
-            changes = blanks = 0
-            for cells, values in pairs:
-                cell = cells[place]
-                if cell is None:
-                    blanks += 1
-                elif (value := values.get(name)) is None:
-                    # A cell that was refused is not blank; the report of refused rows names it.
-                    blanks += type(cell) is str and not cell.strip()
-                elif cell is not value and changed(cell, value):
-                    changes += 1
-            self._counts[rule] += changes
-            self._counts[blank] += blanks
-
-
-def _recognised(cell: Any, value: Any) -> bool:
-    return bool(cell != value)
+    def count(self, type_: t.FieldType, column: Column) -> None:
+        """Add the column of a field of this type."""
+        self._counts[rule_of(type_)] += column.changed
+        self._counts["blank_email" if isinstance(type_, t.Email) else "blank"] += column.blank

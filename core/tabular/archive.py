@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from core.i18n import gettext as _
+from core.i18n import lazy_gettext as _l
 from core.tabular.errors import TableError, TableLimits
 from core.tabular.sheetscan import SheetScan
 
@@ -47,7 +47,7 @@ def check_workbook(path: Path, limits: TableLimits) -> None:
 
 def _damaged() -> TableError:
     return TableError(
-        _("The workbook is damaged or incomplete. Open it in Excel, save it again and retry."),
+        _l("The workbook is damaged or incomplete. Open it in Excel, save it again and retry."),
         "damaged",
     )
 
@@ -72,7 +72,7 @@ def _check_directory_size(file: IO[bytes], limits: TableLimits) -> None:
 
 def _too_many_entries(limits: TableLimits) -> TableError:
     return TableError(
-        _(
+        _l(
             "The workbook holds more than %(count)s inner files. "
             "Copy the rows you need into a new workbook and retry.",
             count=limits.entries,
@@ -87,16 +87,16 @@ def _check_entries(entries: list[zipfile.ZipInfo], limits: TableLimits) -> None:
     names = {entry.filename.lower() for entry in entries}
     if len(names) != len(entries) or any(_is_odd_path(entry.orig_filename) for entry in entries):
         raise TableError(
-            _("The workbook is not packed the way Excel packs it. Save it again in Excel."),
+            _l("The workbook is not packed the way Excel packs it. Save it again in Excel."),
             "bad_package",
         )
     if any(entry.flag_bits & _ENCRYPTED for entry in entries):
         raise TableError(
-            _("The workbook has a password. Save it without a password and retry."), "password"
+            _l("The workbook has a password. Save it without a password and retry."), "password"
         )
     if "xl/workbook.xml" not in names or names & {"xl/workbook.bin", "content.xml"}:
         raise TableError(
-            _("This is not an Excel workbook. Save it as .xlsx or .csv and retry."), "format"
+            _l("This is not an Excel workbook. Save it as .xlsx or .csv and retry."), "format"
         )
     if sum(entry.file_size for entry in entries) > limits.unpacked:
         raise _too_large(limits)
@@ -117,12 +117,12 @@ def _is_odd_path(name: str) -> bool:
 def _check_declared(entry: zipfile.ZipInfo, limits: TableLimits) -> None:
     if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise TableError(
-            _("The workbook is not packed the way Excel packs it. Save it again in Excel."),
+            _l("The workbook is not packed the way Excel packs it. Save it again in Excel."),
             "bad_package",
         )
     if entry.file_size > max(_SMALL, entry.compress_size * limits.ratio):
         raise TableError(
-            _(
+            _l(
                 "The workbook unpacks to far more than its size and is refused as unsafe. "
                 "Delete empty rows and columns, or save it as .csv."
             ),
@@ -132,7 +132,7 @@ def _check_declared(entry: zipfile.ZipInfo, limits: TableLimits) -> None:
 
 def _too_large(limits: TableLimits) -> TableError:
     return TableError(
-        _(
+        _l(
             "The workbook unpacks to more than %(size)s MB. Split it into smaller files.",
             size=limits.unpacked // 1_000_000,
         ),
@@ -174,7 +174,7 @@ def _unpacked(file: IO[bytes], entry: zipfile.ZipInfo) -> Iterator[bytes]:
         total += len(chunk)
         if total > entry.file_size:
             raise TableError(
-                _("The workbook hides its true size and is refused as unsafe."), "lying_size"
+                _l("The workbook hides its true size and is refused as unsafe."), "lying_size"
             )
         checksum = zlib.crc32(chunk, checksum)
         yield chunk

@@ -31,6 +31,7 @@ __all__ = [
     "company_key",
     "digits_key",
     "is_mobile",
+    "is_plain_email",
     "split_list",
 ]
 
@@ -73,7 +74,7 @@ def clean_email(value: Any) -> str | None:
     text = as_text(value)
     if text is None:
         return None
-    if len(text) <= _LONGEST_LOCAL and _PLAIN_EMAIL.fullmatch(text):
+    if is_plain_email(text):
         return text
     text = clean_text(text)
     if text is None:
@@ -95,6 +96,11 @@ def clean_email(value: Any) -> str | None:
     if not sound:
         raise refuse("email", text)
     return f"{local}@{domain.lower()}"
+
+
+def is_plain_email(text: str) -> bool:
+    """True for an address that is written as `clean_email` would write it, as nearly all are."""
+    return len(text) <= _LONGEST_LOCAL and _PLAIN_EMAIL.fullmatch(text) is not None
 
 
 def clean_boolean(value: Any) -> bool | None:

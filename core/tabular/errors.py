@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from core.i18n import LazyText
+
 __all__ = ["TableError", "TableLimits"]
 
 
@@ -14,10 +16,15 @@ class TableError(Exception):
     stable name of the cause for programs.
     """
 
-    def __init__(self, message: str, code: str) -> None:
-        super().__init__(message)
-        self.message = message
+    def __init__(self, text: LazyText, code: str) -> None:
+        super().__init__(text)
+        self.text = text
         self.code = code
+
+    @property
+    def message(self) -> str:
+        """The sentence."""
+        return str(self.text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,18 +6,18 @@ and textfile for what each format is checked for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Container, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePath
 from typing import Any
 
-from core.i18n import gettext as _
+from core.i18n import lazy_gettext as _l
 from core.tabular.errors import TableError, TableLimits
 from core.tabular.formulas import unneutralise
-from core.tabular.textfile import inspect_text, read_records
+from core.tabular.textfile import TextLayout, inspect_text, read_records
 from core.tabular.workbooks import read_xls, read_xlsx, values_of
 
-__all__ = ["FORMATS", "Table", "open_table"]
+__all__ = ["FORMATS", "Layout", "Table", "open_table"]
 
 #: Accepted name endings and the format each stands for.
 FORMATS = {
@@ -38,22 +38,70 @@ _HEADER_WITHIN = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
-    """One sheet: its header, and its rows as often as they are asked for."""
+class Layout:
+    """What a first look at a file has found out, and need not be looked for again."""
 
     #: ``xlsx``, ``xls`` or ``csv``.
     format: str
     #: Of a text file; empty for workbooks.
     encoding: str
     delimiter: str
+    #: The name of the sheet that was asked for; None for the first.
+    sheet: str | None
     sheets: tuple[str, ...]
     #: The first row that is not empty; columns without a name are ``""``.
     header: list[str]
     header_line: int
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values, from which `from_json` makes the same again."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, given: Mapping[str, Any]) -> Layout:
+        """The layout that `as_json` was asked of."""
+        return cls(**{**given, "sheets": tuple(given["sheets"])})
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One sheet: its header, and its rows as often as they are asked for."""
+
+    layout: Layout
     _records: Callable[[], Iterator[tuple[int, list[Any]]]] = field(repr=False)
     #: From a record of the file's parser to its cells.
     _values: Callable[[list[Any]], list[Any]] = field(repr=False)
     _limits: TableLimits = field(repr=False)
+
+    @property
+    def format(self) -> str:
+        """``xlsx``, ``xls`` or ``csv``."""
+        return self.layout.format
+
+    @property
+    def encoding(self) -> str:
+        """Of a text file; empty for workbooks."""
+        return self.layout.encoding
+
+    @property
+    def delimiter(self) -> str:
+        """Of a text file; empty for workbooks."""
+        return self.layout.delimiter
+
+    @property
+    def sheets(self) -> tuple[str, ...]:
+        """The names of a workbook's sheets."""
+        return self.layout.sheets
+
+    @property
+    def header(self) -> list[str]:
+        """The first row that is not empty; columns without a name are ``""``."""
+        return self.layout.header
+
+    @property
+    def header_line(self) -> int:
+        """The line of the header, counted from 1."""
+        return self.layout.header_line
 
     def count(self) -> int:
         """The number of rows, without the cost of their cells. Raises what `rows` raises."""
@@ -81,12 +129,14 @@ class Table:
         for line, record in self._records():
             if line <= self.header_line or (lines is not None and line not in lines):
                 continue
-            if self._is_blank(record):
+            if not any(record) and self._is_blank(record):
                 continue
             count += 1
             if count > limits.rows:
                 raise TableError(
-                    _("The table has more than %(limit)s rows. Split the file.", limit=limits.rows),
+                    _l(
+                        "The table has more than %(limit)s rows. Split the file.", limit=limits.rows
+                    ),
                     "too_many_rows",
                 )
             if len(record) > limits.columns or _has_long_text(record, limits.cell):
@@ -107,42 +157,41 @@ def open_table(
     sheet: str | None = None,
     encoding: str | None = None,
     limits: TableLimits | None = None,
+    layout: Layout | None = None,
 ) -> Table:
     """The table in ``path``, which its sender called ``filename``; without ``sheet``, the first.
 
     ``encoding`` (one of `core.tabular.textfile.ENCODINGS`) overrules the detection for text files.
+    ``layout`` is that of an earlier opening of the very same content, which is not examined again.
     Raises `TableError` for everything that is refused.
     """
     limits = limits or TableLimits()
-    kind = _format(path, filename)
-    layout_encoding = delimiter = ""
+    kind = layout.format if layout else _format(path, filename)
+    text = TextLayout("", "")
     sheets: tuple[str, ...] = ()
+    if layout is not None:
+        text, sheet = TextLayout(layout.encoding, layout.delimiter), layout.sheet
+    elif kind == "csv":
+        text = inspect_text(path, filename, encoding, limits)
     if kind == "csv":
-        layout = inspect_text(path, filename, encoding, limits)
-        layout_encoding, delimiter = layout.encoding, layout.delimiter
 
         def records() -> Iterator[tuple[int, list[Any]]]:
-            return read_records(path, layout)
+            return read_records(path, text)
     else:
-        read = read_xlsx if kind == "xlsx" else read_xls
-        sheets, restart = read(path, sheet, limits)
+        if kind == "xlsx":
+            sheets, restart = read_xlsx(path, sheet, limits, checked=layout is not None)
+        else:
+            sheets, restart = read_xls(path, sheet, limits)
 
         def records() -> Iterator[tuple[int, list[Any]]]:
             return enumerate(restart(), 1)
 
     values = _texts_of if kind == "csv" else values_of
-    header_line, header = _header(((line, values(record)) for line, record in records()), limits)
-    return Table(
-        format=kind,
-        encoding=layout_encoding,
-        delimiter=delimiter,
-        sheets=sheets,
-        header=header,
-        header_line=header_line,
-        _records=records,
-        _values=values,
-        _limits=limits,
-    )
+    if layout is None:
+        named = ((line, values(record)) for line, record in records())
+        line, header = _header(named, limits)
+        layout = Layout(kind, text.encoding, text.delimiter, sheet, sheets, header, line)
+    return Table(layout, _records=records, _values=values, _limits=limits)
 
 
 def _texts_of(record: list[str]) -> list[Any]:
@@ -157,7 +206,7 @@ def _header(records: Iterator[tuple[int, list[Any]]], limits: TableLimits) -> tu
         if any(names):
             _check_record(line, cells, limits)
             return line, names
-    raise TableError(_("The file is empty: there is no header row."), "empty")
+    raise TableError(_l("The file is empty: there is no header row."), "empty")
 
 
 def _header_name(cell: Any) -> str:
@@ -165,6 +214,10 @@ def _header_name(cell: Any) -> str:
 
 
 def _has_long_text(record: list[Any], limit: int) -> bool:
+    try:
+        return len("".join(record)) > limit  # all of them together are seldom so long
+    except TypeError:
+        pass  # not all of them are texts
     for cell in record:  # noqa: SIM110 - for each row of a large file: twice as fast as any()
         if type(cell) is str and len(cell) > limit:
             return True
@@ -174,7 +227,7 @@ def _has_long_text(record: list[Any], limit: int) -> bool:
 def _check_record(line: int, cells: list[Any], limits: TableLimits) -> None:
     if len(cells) > limits.columns:
         raise TableError(
-            _(
+            _l(
                 "Line %(line)s has more than %(limit)s columns. Delete those you do not need.",
                 line=line,
                 limit=limits.columns,
@@ -184,7 +237,7 @@ def _check_record(line: int, cells: list[Any], limits: TableLimits) -> None:
     for cell in cells:
         if type(cell) is str and len(cell) > limits.cell:
             raise TableError(
-                _(
+                _l(
                     "A cell on line %(line)s holds more than %(limit)s characters. "
                     "Shorten it and retry.",
                     line=line,
@@ -200,19 +253,19 @@ def _format(path: Path, filename: str) -> str:
     with path.open("rb") as file:
         start = file.read(4096)
     if not start.strip():
-        raise TableError(_("The file is empty."), "empty")
+        raise TableError(_l("The file is empty."), "empty")
     if suffix not in FORMATS:
         raise TableError(
-            _("Files of this kind are not read. Send .xlsx, .xls, .csv, .tsv or .txt."), "format"
+            _l("Files of this kind are not read. Send .xlsx, .xls, .csv, .tsv or .txt."), "format"
         )
     found = _sniff(start)
     if found == "":
         raise TableError(
-            _("This is not a table but another kind of file. Save it as .xlsx or .csv."), "format"
+            _l("This is not a table but another kind of file. Save it as .xlsx or .csv."), "format"
         )
     if found == "html":
         raise TableError(
-            _("This is a web page under the name of a table. Open it in Excel and save as .xlsx."),
+            _l("This is a web page under the name of a table. Open it in Excel and save as .xlsx."),
             "html",
         )
     if found != FORMATS[suffix]:
@@ -244,18 +297,18 @@ def _is_markup(start: bytes) -> bool:
 
 def _wrong_suffix(found: str, suffix: str) -> TableError:
     if found == "xls" and suffix in (".xlsx", ".xlsm"):
-        message = _(
+        message = _l(
             "The file is named %(suffix)s but is an old .xls workbook or has a password. "
             "Open it in Excel and save it as .xlsx without a password.",
             suffix=suffix,
         )
     elif found == "csv":
-        message = _(
+        message = _l(
             "The file is named %(suffix)s but holds plain text. Name it .csv and retry.",
             suffix=suffix,
         )
     else:
-        message = _(
+        message = _l(
             "The file is named %(suffix)s but is an Excel workbook. Name it .%(format)s and retry.",
             suffix=suffix,
             format=found,

@@ -8,20 +8,20 @@ never underestimates. A sheet it cannot vouch for is read again by a strict XML 
 from __future__ import annotations
 
 import re
+import string
 from collections.abc import Iterable
 from xml.parsers import expat
 
-from core.i18n import gettext as _
+from core.i18n import lazy_gettext as _l
 from core.tabular.errors import TableError, TableLimits
 
 __all__ = ["EntryScan", "SheetScan"]
 
-_CELL = re.compile(
-    rb"<(?:[^\s<>/:]+:)?c(?:\s+r\s*=\s*[\"']([A-Za-z]{1,3})([0-9]{1,7})[\"']|[\s/>])"
-)
+_CELL = re.compile(rb"<(?:[^\s<>/:]+:)?c(?:\s+r\s*=\s*[\"']([A-Za-z]{1,3}[0-9]{1,7})[\"']|[\s/>])")
 _ITEM = re.compile(rb"<(?:[^\s<>/:]+:)?si[\s/>]")
 _DECLARATION = re.compile(rb"<!\s*(?:DOCTYPE|ENTITY)", re.IGNORECASE)
 _REFERENCE = re.compile(r"([A-Za-z]{1,6})([0-9]{1,9})")
+_DIGITS, _LETTERS = string.digits.encode(), string.ascii_letters.encode()
 _XML_SUFFIXES = (".xml", ".rels", ".vml")
 _SHARED_STRINGS = "sharedstrings.xml"
 #: Longest stretch of XML without a tag: 32,767 characters written as entities stay below it.
@@ -78,7 +78,7 @@ def check_extent(rows: int, columns: int, limits: TableLimits) -> None:
     """Raise `TableError` when a rectangle of values is larger than ``limits``."""
     if columns > limits.columns:
         raise TableError(
-            _(
+            _l(
                 "The sheet reaches to column %(columns)s; at most %(limit)s columns are read. "
                 "Delete the columns you do not need and save the file again.",
                 columns=columns,
@@ -89,7 +89,7 @@ def check_extent(rows: int, columns: int, limits: TableLimits) -> None:
     # One more than the rows of data: the header.
     if rows > limits.rows + 1:
         raise TableError(
-            _(
+            _l(
                 "The sheet reaches to row %(rows)s; at most %(limit)s rows are read. "
                 "Delete empty rows below the table, or split the file.",
                 rows=rows,
@@ -99,7 +99,7 @@ def check_extent(rows: int, columns: int, limits: TableLimits) -> None:
         )
     if rows * columns > limits.area:
         raise TableError(
-            _(
+            _l(
                 "The sheet spans %(rows)s rows by %(columns)s columns, which is too much at once. "
                 "Delete stray cells far from the table, or split the file.",
                 rows=rows,
@@ -111,14 +111,14 @@ def check_extent(rows: int, columns: int, limits: TableLimits) -> None:
 
 def _declares_entities() -> TableError:
     return TableError(
-        _("The workbook contains XML declarations that Excel never writes, and is refused."),
+        _l("The workbook contains XML declarations that Excel never writes, and is refused."),
         "xml_declaration",
     )
 
 
 def _text_too_large(limits: TableLimits) -> TableError:
     return TableError(
-        _(
+        _l(
             "The text in the cells adds up to more than %(size)s MB. Split the file.",
             size=limits.text // 1_000_000,
         ),
@@ -128,7 +128,7 @@ def _text_too_large(limits: TableLimits) -> TableError:
 
 def _not_xml() -> TableError:
     return TableError(
-        _("The workbook is damaged or incomplete. Open it in Excel, save it again and retry."),
+        _l("The workbook is damaged or incomplete. Open it in Excel, save it again and retry."),
         "damaged",
     )
 
@@ -178,7 +178,7 @@ class EntryScan:
         self._held += len(piece)
         if self._held > (_LONGEST_PIECE if self._is_xml else _LONGEST_BINARY_PIECE):
             raise TableError(
-                _(
+                _l(
                     "A cell holds more than %(limit)s characters. Shorten it and retry.",
                     limit=self._findings.limits.cell,
                 ),
@@ -201,14 +201,15 @@ class EntryScan:
             self._findings.longest_string = max(longest, at - self._item_at)
         self._item_at = at
 
-    def _count_cells(self, cells: list[tuple[bytes, bytes]]) -> None:
-        if not cells:
+    def _count_cells(self, references: list[bytes]) -> None:
+        if not references:
             return
-        self._cells += len(cells)
-        columns, rows = zip(*cells, strict=True)
+        self._cells += len(references)
+        together = b" ".join(references)
         # A cell without a reference in the usual place leaves an empty name here.
-        self._columns.update(columns)
-        self._rows = max(self._rows, max(map(int, filter(None, set(rows))), default=0))
+        self._columns.update(together.translate(None, _DIGITS).split(b" "))
+        rows = set(together.translate(None, _LETTERS).split())
+        self._rows = max(self._rows, max(map(int, rows), default=0))
 
 
 class _StrictXml:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from core.i18n import gettext as _
+from core.i18n import lazy_gettext as _l
 from core.tabular.errors import TableError, TableLimits
 
 __all__ = ["ENCODINGS", "TextLayout", "inspect_text", "read_records"]
@@ -22,7 +22,7 @@ _DELIMITERS = (",", "\t", ";", "|")
 _CHUNK = 1 << 18
 _SAMPLE_RECORDS = 40
 _SAMPLE_CHARACTERS = 1 << 16
-_GB_SAMPLE = 1 << 20
+_GB_SAMPLE = 1 << 18
 _GB_UNIT = re.compile(
     rb"[\x81-\xfe][\x30-\x39][\x81-\xfe][\x30-\x39]|([\x81-\xfe][\x40-\x7e\x80-\xfe])|[\x00-\x80]+"
 )
@@ -52,7 +52,7 @@ def inspect_text(
     """Decode the whole file strictly once and name its encoding and delimiter."""
     if path.stat().st_size > limits.unpacked:
         raise TableError(
-            _(
+            _l(
                 "The file is larger than %(size)s MB. Split it into smaller files.",
                 size=limits.unpacked // 1_000_000,
             ),
@@ -73,7 +73,7 @@ def read_records(path: Path, layout: TextLayout) -> Iterator[tuple[int, list[str
                 line = reader.line_num + 1
         except csv.Error as error:
             raise TableError(
-                _(
+                _l(
                     "The quotation marks of the record that starts on line %(line)s do not match, "
                     "or a cell in it is far too long. Correct that line and retry.",
                     line=line,
@@ -84,7 +84,7 @@ def read_records(path: Path, layout: TextLayout) -> Iterator[tuple[int, list[str
 
 def _given(encoding: str) -> str:
     if encoding not in ENCODINGS:
-        raise TableError(_("The encoding “%(name)s” is not known.", name=encoding), "encoding")
+        raise TableError(_l("The encoding “%(name)s” is not known.", name=encoding), "encoding")
     return "utf-8-sig" if encoding == "utf-8" else encoding
 
 
@@ -107,13 +107,13 @@ def _detect_encoding(path: Path, limits: TableLimits) -> str:
 
 def _binary() -> TableError:
     return TableError(
-        _("The file contains binary data. Save it as .csv or .xlsx and retry."), "binary"
+        _l("The file contains binary data. Save it as .csv or .xlsx and retry."), "binary"
     )
 
 
 def _undecodable() -> TableError:
     return TableError(
-        _(
+        _l(
             "The encoding of the file cannot be told for certain, or some bytes are damaged. "
             "Save it as “CSV UTF-8” or .xlsx, or choose the encoding yourself."
         ),
@@ -134,7 +134,7 @@ def _decodes(path: Path, encoding: str, limits: TableLimits) -> bool:
             run = run + len(text) if at < 0 else len(text) - at
             if run > longest:
                 raise TableError(
-                    _("A line of the file is far too long. Check its line ends and delimiter."),
+                    _l("A line of the file is far too long. Check its line ends and delimiter."),
                     "line_too_long",
                 )
     except UnicodeDecodeError:

@@ -13,7 +13,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import IO, Any
 
-from core.i18n import gettext as _
+from core.i18n import lazy_gettext as _l
 from core.tabular.archive import check_workbook
 from core.tabular.errors import TableError, TableLimits
 from core.tabular.formulas import unneutralise
@@ -24,12 +24,16 @@ _Rows = Callable[[], Iterator[list[Any]]]
 _XLS_SECONDS = 60
 
 
-def read_xlsx(path: Path, sheet: str | None, limits: TableLimits) -> tuple[tuple[str, ...], _Rows]:
+def read_xlsx(
+    path: Path, sheet: str | None, limits: TableLimits, *, checked: bool = False
+) -> tuple[tuple[str, ...], _Rows]:
     """The names of the worksheets, and a function that starts over with the rows of one.
 
     The first row is row 1 of the sheet, empty rows included; `values_of` gives their cells.
+    ``checked`` says that the very same content went through `check_workbook` before.
     """
-    check_workbook(path, limits)
+    if not checked:
+        check_workbook(path, limits)
     from python_calamine import CalamineError, CalamineWorkbook
 
     with path.open("rb") as file:
@@ -100,11 +104,11 @@ class _Output:
 def _chosen(names: tuple[str, ...], sheet: str | None, limits: TableLimits) -> str:
     if len(names) > limits.sheets:
         raise TableError(
-            _("The workbook has more than %(limit)s worksheets.", limit=limits.sheets),
+            _l("The workbook has more than %(limit)s worksheets.", limit=limits.sheets),
             "too_many_sheets",
         )
     if not names:
-        raise TableError(_("The workbook has no worksheet."), "empty")
+        raise TableError(_l("The workbook has no worksheet."), "empty")
     if sheet is None:
         return names[0]
     if sheet not in names:
@@ -113,12 +117,14 @@ def _chosen(names: tuple[str, ...], sheet: str | None, limits: TableLimits) -> s
 
 
 def _no_such_sheet(sheet: str) -> TableError:
-    return TableError(_("The workbook has no worksheet “%(sheet)s”.", sheet=sheet), "no_such_sheet")
+    return TableError(
+        _l("The workbook has no worksheet “%(sheet)s”.", sheet=sheet), "no_such_sheet"
+    )
 
 
 def _unreadable() -> TableError:
     return TableError(
-        _("The workbook is damaged or incomplete. Open it in Excel, save it again and retry."),
+        _l("The workbook is damaged or incomplete. Open it in Excel, save it again and retry."),
         "damaged",
     )
 
@@ -126,7 +132,7 @@ def _unreadable() -> TableError:
 def _xls_refusal(error: str, sheet: str | None) -> TableError:
     if error == "password":
         return TableError(
-            _("The workbook has a password. Save it without a password and retry."), "password"
+            _l("The workbook has a password. Save it without a password and retry."), "password"
         )
     if error == "no_such_sheet":
         return _no_such_sheet(sheet or "")

@@ -17,7 +17,7 @@ from datetime import date, datetime, time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from core.i18n import gettext as _
+from core.i18n import lazy_gettext as _l
 from core.tabular.errors import TableError
 from core.tabular.formulas import neutralise, neutralise_marked
 
@@ -79,7 +79,7 @@ def write_xlsx(
         for number, row in enumerate(rows, 1):
             if number > _LAST_ROW:
                 raise TableError(
-                    _("A worksheet holds at most %(limit)s rows. Export as CSV.", limit=_LAST_ROW),
+                    _l("A worksheet holds at most %(limit)s rows. Export as CSV.", limit=_LAST_ROW),
                     "too_many_rows",
                 )
             cells.write_row(number, row)

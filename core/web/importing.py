@@ -302,7 +302,7 @@ def _preview_page(
     added: Additions,
 ) -> str:
     plan = added.plan(spec, table.header, chosen.columns, chosen.policy, chosen.keys)
-    found = preview(uow, spec, table, plan, added)
+    found = preview(uow, spec, table, plan)
     accepted = set(chosen.names)
     hints = [
         {

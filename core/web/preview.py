@@ -9,13 +9,13 @@ from typing import Any
 
 from core.entities.labels import reference_ids, resolve_labels
 from core.entities.rendering import Reader, display_text
-from core.exchange.adjusting import Additions
 from core.exchange.full_names import Hint, find_hints
-from core.exchange.importing import Batch, Importer, ImportPlan, batches
-from core.exchange.tally import RULES, Tally, changes_value
+from core.exchange.importing import Batch, Importer, ImportPlan
+from core.exchange.tally import RULES, Tally
 from core.fields import EntitySpec
 from core.fields import types as t
 from core.http.presenting import reader_of
+from core.tabular.columns import changes_value
 from core.tabular.reader import Table
 from core.work.uow import UnitOfWork
 
@@ -47,22 +47,20 @@ class Preview:
     hints: list[Hint] = field(default_factory=list)
 
 
-def preview(
-    uow: UnitOfWork, spec: EntitySpec, table: Table, plan: ImportPlan, added: Additions
-) -> Preview:
+def preview(uow: UnitOfWork, spec: EntitySpec, table: Table, plan: ImportPlan) -> Preview:
     """Clean and compare the first rows of a file by a plan; writes nothing."""
-    own = plan.fields[: len(table.header)]
-    importer, tally = Importer(plan), Tally(spec, own)
+    tally = Tally()
+    importer = Importer(plan, tally)
+    recipe = importer.recipe(uow)
+    clean = recipe.cleaner()
     found, seen = Preview(), set[int]()
     looked: list[tuple[int, list[Any]]] = []
     first: list[tuple[list[Any], list[Any], Any]] = []
     rows = table.rows()
-    for batch in batches(islice(rows, COUNTED), _BATCH):
+    while batch := list(islice(rows, min(_BATCH, COUNTED - found.counted))):
         written = [(line, list(cells)) for line, cells in batch]
-        adjusted = list(added.rows(batch, own))
-        cleaned, foreseen = importer.foresee(uow, adjusted, seen)
-        tally.count(adjusted, cleaned)
-        tally.add("written_out", added.written_out(adjusted, own))
+        adjusted = recipe.adjust(batch)
+        cleaned, foreseen = importer.foresee(uow, clean(adjusted), seen)
         found.counted += len(batch)
         _add(found.total, foreseen)
         looked += written
@@ -75,6 +73,7 @@ def preview(
     counts = tally.counts
     found.blank_emails = counts.pop("blank_email", 0)
     found.cleaned = [(str(RULES[rule]), number) for rule, number in counts.items()]
+    own = plan.fields[: len(table.header)]
     found.hints = find_hints(uow, spec, table.header, own, looked)
     places = [place for place, name in enumerate(plan.fields) if name]
     found.headings = [plan.header[place] for place in places]

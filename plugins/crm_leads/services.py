@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
@@ -217,9 +217,10 @@ def prepare(changes: Sequence[Change], uow: UnitOfWork) -> None:
     """Derived values of leads: the pool of those without an owner, the day of entry, conversion."""
     if changes[0].entity.name != "lead":
         return
+    days: dict[datetime, date] = {}
     for change in changes:
         if change.kind == "create":
-            _prepare_new(change, uow)
+            _prepare_new(change, uow, days)
         if change.after["owner"] is None and change.changed("owner"):
             change.set("department", None)
         if change.after["owner"] is None and change.after["pool"] is None:
@@ -232,13 +233,16 @@ def prepare(changes: Sequence[Change], uow: UnitOfWork) -> None:
                 change.set("lost_reason", None)
 
 
-def _prepare_new(change: Change, uow: UnitOfWork) -> None:
+def _prepare_new(change: Change, uow: UnitOfWork, days: dict[datetime, date]) -> None:
+    """``days`` keeps the day of each moment: all records of a call are made at the same."""
     if change.after["pool"] is not None and "owner" not in change.given:
         change.set("owner", None)  # who names a pool means the pool, not the one who types
         change.set("department", None)
     if change.after["entered_on"] is None:
-        entered = change.after["created_at"].astimezone(uow.clock.timezone)
-        change.set("entered_on", entered.date())
+        moment = change.after["created_at"]
+        if moment not in days:
+            days[moment] = moment.astimezone(uow.clock.timezone).date()
+        change.set("entered_on", days[moment])
 
 
 def record_transfers(changes: Sequence[Change], uow: UnitOfWork) -> None:

@@ -45,7 +45,8 @@ def test_what_two_imports_bring_at_once_is_made_once(
             if threading.current_thread().name == "second":
                 assert about_to_write.wait(20)
             with unit_of_work(admin_id) as uow:
-                done.append(Importer(plan).batch(uow, ROWS))
+                importer = Importer(plan)
+                done.append(importer.batch(uow, importer.recipe(uow).cleaner()(ROWS)))
                 if not uow.runtime.database.is_sqlite:
                     limits.append(uow.execute(text("SHOW lock_timeout")).scalar_one())
         except BaseException as error:

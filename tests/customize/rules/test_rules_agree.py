@@ -118,8 +118,9 @@ def ways(
         importer = Importer(ImportPlan("order", names, names, "create"))
         cells = [None if record[name] is None else str(record[name]) for name in names]
         with unit_of_work(admin_id) as uow:
-            _rows, thought = importer.foresee(uow, [(1, list(cells))], set())
-            done = importer.batch(uow, [(1, list(cells))])
+            clean = importer.recipe(uow).cleaner()
+            _rows, thought = importer.foresee(uow, clean([(1, cells)]), set())
+            done = importer.batch(uow, clean([(1, cells)]))
         assert bool(thought.refused) == bool(done.refused)
         return {name for row in done.refused for name in row.field.split("; ") if name}
 
