@@ -30,10 +30,10 @@ def count_values(connection: Connection) -> None:
 
 
 def in_no_order(column: ColumnElement[Any]) -> ColumnElement[Any]:
-    """The same value on SQLite, with no index for its order.
+    """The same value or condition on SQLite, with no index for it.
 
     SQLite would read a whole table through an index on a group's column, a jump for each row, to
-    save half of a sort.
+    save half of a sort; and takes all that somebody owns for fewer than sixty records by number.
     """
     return UnaryExpression(column, operator=custom_op("+"), type_=column.type)
 

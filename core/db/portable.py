@@ -32,7 +32,8 @@ from core.db.types import BigId, ExactDecimal, Json, PlainText, UtcDateTime
 
 __all__ = ["ColumnShape", "load_rows", "read_lines", "shape_of"]
 
-_BATCH = 2_000
+#: Lines are handed on when they have this many bytes: a row may be a word or a hundred kilobytes.
+_PORTION = 1 << 20
 Row = list[Any]
 
 
@@ -98,7 +99,7 @@ _KINDS: tuple[tuple[type[Any], str], ...] = (
 def read_lines(
     connection: Connection, table: str, columns: Sequence[ColumnShape], order: Sequence[str]
 ) -> Iterator[tuple[int, bytes]]:
-    """The rows in the order of the columns ``order``, as (how many, their lines) a batch."""
+    """The rows in the order of the columns ``order``, as (how many, their lines), about 1 MB each."""
     sqlite = connection.dialect.name == "sqlite"
     quote = connection.dialect.identifier_preparer.quote
     read = _read_on_sqlite if sqlite else _read_on_postgresql
@@ -110,10 +111,16 @@ def read_lines(
     )
     statement = f"SELECT {chosen} FROM {quote(table)}" + (f" ORDER BY {sorting}" if sorting else "")
     nested = [place for place, column in enumerate(columns) if column.kind == "json"]
-    batches = _fetch_sqlite if sqlite else _fetch_postgresql
-    for rows in batches(connection, statement, columns):
-        lines = [orjson.dumps(_nest(row, nested), option=_SORTED) for row in rows]
-        yield len(lines), b"".join(lines)
+    rows = _fetch_sqlite if sqlite else _fetch_postgresql
+    lines: list[bytes] = []
+    size = 0
+    for row in rows(connection, statement, columns):
+        lines.append(orjson.dumps(_nest(row, nested), option=_SORTED))
+        size += len(lines[-1])
+        if size >= _PORTION:
+            yield len(lines), b"".join(lines)
+            lines, size = [], 0
+    yield len(lines), b"".join(lines)
 
 
 _SORTED = orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE
@@ -160,27 +167,18 @@ _WIRES = {"integer": "int8", "boolean": "int4", "text": "text", "json": "text"}
 
 def _fetch_sqlite(
     connection: Connection, statement: str, _columns: Sequence[ColumnShape]
-) -> Iterator[Sequence[Sequence[Any]]]:
+) -> Iterator[Sequence[Any]]:
     driver: Any = connection.connection.driver_connection
-    cursor = driver.execute(statement)
-    while rows := cursor.fetchmany(_BATCH):
-        yield rows
+    yield from driver.execute(statement)
 
 
 def _fetch_postgresql(
     connection: Connection, statement: str, columns: Sequence[ColumnShape]
-) -> Iterator[Sequence[Sequence[Any]]]:
+) -> Iterator[Sequence[Any]]:
     driver: Any = connection.connection.driver_connection
     with driver.cursor() as cursor, cursor.copy(f"COPY ({statement}) TO STDOUT") as copy:
         copy.set_types([_WIRES.get(column.kind, "text") for column in columns])
-        rows: list[Any] = []
-        for row in copy.rows():
-            rows.append(row)
-            if len(rows) == _BATCH:
-                yield rows
-                rows = []
-        if rows:
-            yield rows
+        yield from copy.rows()
 
 
 def load_rows(

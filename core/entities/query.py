@@ -24,6 +24,7 @@ from sqlalchemy import (
 )
 
 from core.db.bulk import one_of
+from core.db.planning import in_no_order
 from core.db.types import as_read
 from core.entities.conditions import parse_condition
 from core.entities.conditions_sql import condition_sql, like_pattern, matches
@@ -291,6 +292,8 @@ def _living(uow: UnitOfWork, spec: EntitySpec, archived: bool | None) -> list[Co
 def conditions(uow: UnitOfWork, spec: EntitySpec, query: ListQuery) -> list[ColumnElement[bool]]:
     """The WHERE of a query: living records, the reader's scope, the filter and the search."""
     scope = scope_clause(uow, spec, "read")
+    if scope is not None and query.ids is not None and uow.runtime.database.is_sqlite:
+        scope = in_no_order(scope)  # named records are found by their numbers, not by their owners
     return [*([] if scope is None else [scope]), *_asked(uow, spec, query)]
 
 
@@ -321,7 +324,7 @@ def _first_of_each_alternative(
     SQLite reads an OR of conditions through an index for each, but then sorts all that it found;
     each alternative by itself is read in order, and only as far as the page goes.
     """
-    if not uow.runtime.database.is_sqlite:
+    if not uow.runtime.database.is_sqlite or query.ids is not None:
         return None
     alternatives = scope_alternatives(uow, spec, "read")
     if alternatives is None:

@@ -151,9 +151,42 @@ def among_few(
 
 
 def _newest_on_sqlite(connection: Connection, entity: int, needs: Needs, limit: int) -> set[int]:
+    if any(way.endswith("*") for ways in needs for way in ways):
+        found = _read_on_sqlite(connection, entity, needs, limit)
+        if found is not None:
+            return found
     asked = _needed(entity, needs, _quoted, " AND ", " OR ")
-    rows = connection.execute(_IN_FTS, {"asked": asked, "most": limit}).scalars()
-    return {row & _RECORD for row in rows}
+    rows = connection.execute(_IN_FTS, {"asked": asked, "most": limit})
+    return {row.rowid & _RECORD for row in rows}
+
+
+def _read_on_sqlite(
+    connection: Connection, entity: int, needs: Needs, limit: int
+) -> set[int] | None:
+    """What has beginnings of tokens, by reading the newest records that have the whole ones.
+
+    SQLite puts all records together that have a token with a beginning, before it gives the first;
+    of common ones those are very many. None when they are rare, so that it is soon done.
+    """
+    whole = [ways for ways in needs if not any(way.endswith("*") for way in ways)]
+    if whole:
+        asked = _needed(entity, whole, _quoted, " AND ", " OR ")
+        rows = connection.execute(_IN_FTS, {"asked": asked, "most": _WINDOW})
+    else:
+        here = {"first": _row(entity, 0), "last": _row(entity + 1, 0) - 1, "most": _WINDOW}
+        rows = connection.execute(_NEWEST_ROWS, here)
+    prefix = _prefix(entity)
+    parts = [[f" {prefix}{way} ".removesuffix("* ") for way in ways] for ways in needs]
+    found = set[int]()
+    for number, row in enumerate(rows, 1):
+        if number > 2 * _SAMPLE and len(found) < 2 * _COMMON:
+            return None
+        tokens = f" {row.tokens} "
+        if all(any(part in tokens for part in ways) for ways in parts):
+            found.add(row.rowid & _RECORD)
+            if len(found) == limit:
+                break
+    return found
 
 
 def _newest_on_postgresql(
@@ -249,9 +282,14 @@ def _lexeme(way: str) -> str:
 # the answer. On PostgreSQL one question for each entity, in one statement.
 
 _IN_FTS = text(
-    "SELECT rowid FROM core_search_index WHERE core_search_index MATCH :asked"
+    "SELECT rowid, tokens FROM core_search_index WHERE core_search_index MATCH :asked"
     " ORDER BY rowid DESC LIMIT :most"
-).columns(rowid=BigInteger)
+)
+
+_NEWEST_ROWS = text(
+    "SELECT rowid, tokens FROM core_search_index WHERE rowid BETWEEN :first AND :last"
+    " ORDER BY rowid DESC LIMIT :most"
+)
 
 _QUESTIONS = (
     bindparam("entities", type_=ARRAY(BigInteger)),
