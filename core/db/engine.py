@@ -130,7 +130,7 @@ def _begin_sqlite(connection: Connection) -> None:
                 return
             time.sleep(SQLITE_LOOK)
     finally:
-        driver.execute(f"PRAGMA busy_timeout = {patience}")
+        driver.execute("PRAGMA busy_timeout = 30000")  # as `_prepare_sqlite` does
 
 
 def _is_taken(driver: Any) -> bool:

@@ -8,6 +8,7 @@ import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
 
@@ -97,13 +98,13 @@ def test_a_field_made_while_others_read_and_write_is_seen_by_all(site, token):
         running = [pool.submit(write_and_read, number) for number in range(6)]
         try:
             time.sleep(1)
-            status, body = Client(port, token).ask(
-                "POST", "schema/entities/department/fields", field
-            )
+            with closing(Client(port, token)) as client:
+                status, body = client.ask("POST", "schema/entities/department/fields", field)
             assert status == 201, body
             seconds = last_unaware()
             values = {"name": "n", "x_grade": "甲"}
-            status, made = Client(port, token).ask("POST", "records/department", values)
+            with closing(Client(port, token)) as client:  # the first was idle for too long
+                status, made = client.ask("POST", "records/department", values)
             assert (status, made.get("x_grade")) == (201, "甲")
         finally:
             stop.set()
