@@ -46,7 +46,7 @@ def record_changes(uow: UnitOfWork, changes: Sequence[Change]) -> None:
         differences = _differences(change)
         if differences or change.kind != "update":
             # As JSON at once: nested lists of thousands would keep the garbage collector busy.
-            made = orjson.Fragment(orjson.dumps(differences))
+            made = orjson.Fragment(orjson.dumps(differences, default=_plain))
             told.append((change.id, made, _maker(change) if is_story else who))
     _insert(uow, changes[0].entity.name, changes[0].kind, told)
 
@@ -89,17 +89,18 @@ def _insert(
 
 
 def _differences(change: Change) -> dict[str, list[Any]]:
+    """``{field: [old, new]}``, with days, moments and decimals as they are."""
     before, after, names = change.before, change.after, change.entity.audited_names
     found: dict[str, list[Any]]
     if not before:  # a creation, of which an import makes thousands
         found = {
-            name: [None, new if type(new) is str else _plain(new)]
+            name: [None, new]
             for name, new in zip(names, _values(names)(after), strict=True)
             if new is not None
         }
     else:
         found = {
-            name: [_plain(old), _plain(new)]
+            name: [old, new]
             for name in names
             if (old := before.get(name)) != (new := after.get(name))
         }
