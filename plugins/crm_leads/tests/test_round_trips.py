@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import event
 
 from core.entities import query, service
+from core.entities.aggregate import aggregate
 from core.entities.labels import resolve_labels
 from core.errors import NotFound
 
@@ -77,6 +78,32 @@ def test_what_is_read_takes_the_epoch_and_a_statement_or_two(asked, path, option
     """Names of people and pools are kept; an exact count is one statement more."""
     statements, begun = asked("GET", path, **options)
     assert (len(statements), begun) == (expected, 1), statements
+
+
+@pytest.mark.databases("sqlite")  # which tells its plan whatever the number of rows
+def test_counts_and_sums_are_answered_by_an_index_alone(runtime, unit_of_work, make_leads):
+    make_leads(3)
+    plans = []
+
+    def explain(connection, _cursor, statement, parameters, *_more):
+        if statement.startswith("SELECT") and "count(*)" in statement:
+            asked = connection.connection.cursor().execute(
+                f"EXPLAIN QUERY PLAN {statement}", parameters
+            )
+            plans.append(" ".join(row[3] for row in asked))
+
+    event.listen(runtime.database.engine, "before_cursor_execute", explain)
+    try:
+        with unit_of_work(write=False) as uow:
+            assert query.count(uow, "lead", query.ListQuery(filter=json.loads(FILTER))) == 3
+            sums = ["count", "sum:expected_amount"]
+            aggregate(uow, "lead", ["status", "owner"], sums, query.ListQuery())
+    finally:
+        event.remove(runtime.database.engine, "before_cursor_execute", explain)
+    counted, summed = plans
+    assert "COVERING INDEX ix_crm_leads_lead_status_created_at_id_company" in counted
+    assert "COVERING INDEX ix_crm_leads_lead_status_owner_id_expected_amount" in summed
+    assert "GROUP BY" not in summed  # for which it would sort all rows
 
 
 def test_a_body_of_unknown_length_is_read_like_another(app, bearer, admin_id):
