@@ -52,4 +52,4 @@ def _begin_again(number: int) -> None:
     close_reading()
     for _name, upload in request.files.items(multi=True):
         upload.stream.seek(0)
-    time.sleep(random.uniform(0, PAUSE) * 2 ** (number - 1))  # noqa: S311 - no secret
+    time.sleep(random.SystemRandom().uniform(0, PAUSE) * 2 ** (number - 1))
