@@ -80,12 +80,12 @@ def unit_of_work(*, write: bool | None = None) -> Iterator[UnitOfWork]:
         before: UnitOfWork | None = None if safe else g.pop("reading", None)
         with UnitOfWork(runtime(), actor(), origin=origin(), write=True, after=before) as uow:
             yield uow
+        g.has_written = True
         return
     reading: UnitOfWork | None = g.get("reading")
     if reading is None:
         with UnitOfWork(runtime(), actor(), origin=origin(), write=False) as uow:
             yield uow
-        g.has_written = g.get("has_written") or writing
         return
     try:
         yield reading

@@ -18,6 +18,9 @@ import pytest
 from sqlalchemy import event, func, make_url, select
 
 from core.audit.definitions import audit_entry
+from core.entities import service
+from core.http.requests import signed_in
+from core.http.requests import unit_of_work as unit_of_work_of_request
 from core.work.tables import event_table
 
 PATH = "/api/v1/records/department"
@@ -167,6 +170,24 @@ def test_what_loses_again_and_again_is_a_503_in_the_end(runtime, api, state):
     assert len(done) == 5
     assert (answer.status_code, answer.headers.get("Retry-After")) == (503, "2")
     assert state() == before
+
+
+@pytest.mark.databases("postgresql")
+def test_what_has_committed_a_part_is_not_done_again(runtime, app, api, state, monkeypatch):
+    """B3: a view with two transactions, of which the second loses, leaves what the first wrote once."""
+    before = state()
+
+    @signed_in
+    def in_two_parts(entity):
+        with unit_of_work_of_request() as uow:
+            service.create(uow, entity, [{"name": "first part"}])
+        with unit_of_work_of_request() as uow:
+            LOST["serialization failure"](runtime, uow.connection)
+
+    monkeypatch.setitem(app.view_functions, "api.create_record", in_two_parts)
+    answer = api(body={})
+    assert (answer.status_code, answer.headers.get("Retry-After")) == (503, "2")
+    assert state()[0] == before[0] + Counter(["first part"])
 
 
 @pytest.mark.databases("postgresql")
