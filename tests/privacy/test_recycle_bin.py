@@ -6,8 +6,10 @@ import io
 from datetime import timedelta
 
 import pytest
+from click.testing import CliRunner
 from sqlalchemy import func, select
 
+from core.cli.main import dougong
 from core.customize.ruling import set_rules
 from core.db.base import metadata
 from core.entities import purging, query, service
@@ -140,6 +142,30 @@ def test_the_setting_empties_the_bins_in_time(
     with unit_of_work(admin_id) as uow:
         put_settings(uow, "core_bin", {"keep_days": 30})
     assert run() == {later}
+
+
+@pytest.mark.databases("sqlite")
+def test_the_command_empties_a_bin(make, bin_, kept, runtime, monkeypatch):
+    """What is old enough, of the records that are named; it asks first."""
+    config = runtime.config
+    monkeypatch.setenv("DOUGONG_HOME", str(config.home))
+    monkeypatch.setenv("DOUGONG_DATABASE_URL", str(config.database_url))
+    monkeypatch.setenv("DOUGONG_SECRET_KEY", config.secret_key)
+    monkeypatch.setenv("DOUGONG_PLUGINS_PATH", ":".join(map(str, config.plugin_folders)))
+    gone, alive = make({}, {})
+    bin_([gone])
+
+    def run(*arguments, text=""):
+        done = CliRunner().invoke(dougong, ["purge", *arguments], input=text)
+        return done.exit_code, done.stdout
+
+    assert run("--older-than", "0", text="n\n")[0] != 0
+    assert run("--older-than", "0", "--entity", "user", "--yes")[0] != 0
+    assert run("--older-than", "1", "--yes", "--json") == (0, '{"purged": 0}\n')
+    assert kept()[0] == {gone, alive}
+    named = ("--entity", "specimen", "--yes", "--json")
+    assert run("--older-than", "0", *named) == (0, '{"purged": 1}\n')
+    assert kept()[0] == {alive}
 
 
 def test_who_may(make, bin_, kept, unit_of_work, admin_id, make_person, client, bearer, sign_in):
