@@ -75,14 +75,13 @@ def drill(here: Any, folder: Path, kind: str) -> None:
         who = {"email": "bench@example.com", "password": "a roof of brackets"}
         assert browser.post("/sign-in", data=who).status_code == 302
         assert "有限公司" in browser.get("/r/lead").get_data(as_text=True)
-    problems = [each for each in restored.findings if each.state == "problem"]
-    assert not problems, problems
+    assert not _problems(restored.findings), restored.findings
     with told("doctor"):
         examine(there)
     with told("doctor, in full"):
         findings = examine(there, full=True)
     print("  " + "; ".join(f"{e.check}: {e.detail}" for e in findings if e.state != "ok"))
-    assert not [each for each in findings if each.state == "problem"]
+    assert not _problems(findings), findings
     write_backup(there, folder / "again")
     before, after = (verify_backup(folder / name) for name in ("of-all", "again"))
     changed = [name for name in before.tables if before.tables[name] != after.tables.get(name)]
@@ -93,6 +92,15 @@ def drill(here: Any, folder: Path, kind: str) -> None:
         changed
     )
     assert before.files == after.files
+
+
+def _problems(findings: Any) -> list[Any]:
+    """What is wrong, but for work that waits: no worker runs here."""
+    return [
+        each
+        for each in findings
+        if each.state == "problem" and each.check not in ("jobs", "outbox")
+    ]
 
 
 @contextmanager
