@@ -75,24 +75,31 @@ def drill(here: Any, folder: Path, kind: str) -> None:
         who = {"email": "bench@example.com", "password": "a roof of brackets"}
         assert browser.post("/sign-in", data=who).status_code == 302
         assert "有限公司" in browser.get("/r/lead").get_data(as_text=True)
-    problems = [each for each in restored.findings if each.state == "problem"]
-    assert not problems, problems
+    assert not _problems(restored.findings), restored.findings
     with told("doctor"):
         examine(there)
     with told("doctor, in full"):
         findings = examine(there, full=True)
     print("  " + "; ".join(f"{e.check}: {e.detail}" for e in findings if e.state != "ok"))
-    assert not [each for each in findings if each.state == "problem"]
+    assert not _problems(findings), findings
     write_backup(there, folder / "again")
     before, after = (verify_backup(folder / name) for name in ("of-all", "again"))
     changed = [name for name in before.tables if before.tables[name] != after.tables.get(name)]
     print(f"digests of {len(before.tables) - len(changed)} tables equal; others: {changed}")
     print(f"files equal: {before.files == after.files}")
     # What the restore and the sign-in add is all that may differ.
-    assert set(changed) <= {"core_audit_entry", "core_session", "core_sign_in", "core_device"}, (
-        changed
-    )
+    added_to = {"core_audit_entry", "core_event", "core_session", "core_sign_in"}
+    assert set(changed) <= added_to, changed
     assert before.files == after.files
+
+
+def _problems(findings: Any) -> list[Any]:
+    """What is wrong, but for work that waits: no worker runs here."""
+    return [
+        each
+        for each in findings
+        if each.state == "problem" and each.check not in ("jobs", "outbox")
+    ]
 
 
 @contextmanager

@@ -42,7 +42,7 @@ _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _RECORD_BITS = 40
 _RECORD = (1 << _RECORD_BITS) - 1
 #: On PostgreSQL the age of a record is one of its tokens: so many numbers share one.
-_AGE, _AGE_BITS = "a", 13
+_AGE, _AGE_BITS, _MOST_AGES = "a", 13, 64
 #: There, what this many of the newest records have is common, and looked for among more of them.
 _COMMON, _SAMPLE, _WINDOW = 15, 500, 5_000
 #: The hits that are hoped for among records of some age, those that are enough, and the fewest that
@@ -143,7 +143,7 @@ def among_few(
     if connection.dialect.name == "sqlite":
         return _newest_on_sqlite(connection, entity, needs, limit)
     last, within = ages
-    if within is not None:
+    if within is not None and within >> _AGE_BITS < _MOST_AGES:
         needs = [*needs, _ages(last, within)]
     with through_indexes(connection):
         rows = _ask(connection, _IN_GIN, [(entity, needs, limit)])
