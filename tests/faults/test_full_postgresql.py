@@ -55,7 +55,9 @@ def test_a_full_disk_refuses_writes_and_recovers(
         if answer.status_code == 201:
             made[answer.json["id"]] = name
         else:
-            assert (answer.status_code, answer.headers.get("Retry-After")) == (503, "2"), answer.text
+            assert (answer.status_code, answer.headers.get("Retry-After")) == (503, "2"), (
+                answer.text
+            )
         return answer.status_code
 
     assert [write(number) for number in range(5)] == [201] * 5
