@@ -23,6 +23,7 @@ def listed(folder):
     return path
 
 
+@pytest.mark.databases("sqlite", later=("postgresql",))
 @pytest.mark.parametrize(
     ("fault", "kept"),
     [
