@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, text
-from sqlalchemy.sql.elements import UnaryExpression
+from sqlalchemy.sql.elements import Grouping, UnaryExpression
 from sqlalchemy.sql.operators import custom_op
 
 __all__ = ["count_values", "in_no_order", "share_the_work", "through_indexes"]
@@ -28,7 +28,7 @@ def in_no_order(column: ColumnElement[Any]) -> ColumnElement[Any]:
     SQLite would read a whole table through an index on a group's column, a jump for each row, to
     save half of a sort; and takes all that somebody owns for fewer than sixty records by number.
     """
-    return UnaryExpression(column, operator=custom_op("+"), type_=column.type)
+    return UnaryExpression(Grouping(column), operator=custom_op("+"), type_=column.type)
 
 
 def share_the_work(connection: Connection) -> None:
