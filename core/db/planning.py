@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import ClauseElement, Column, ColumnElement, Connection, Table, text
-from sqlalchemy.sql.elements import UnaryExpression
+from sqlalchemy.sql.elements import Grouping, UnaryExpression
 from sqlalchemy.sql.operators import custom_op
 from sqlalchemy.sql.visitors import iterate
 
@@ -35,7 +35,7 @@ def in_no_order(column: ColumnElement[Any]) -> ColumnElement[Any]:
     SQLite would read a whole table through an index on a group's column, a jump for each row, to
     save half of a sort; and takes all that somebody owns for fewer than sixty records by number.
     """
-    return UnaryExpression(column, operator=custom_op("+"), type_=column.type)
+    return UnaryExpression(Grouping(column), operator=custom_op("+"), type_=column.type)
 
 
 def lies_in_an_index(
