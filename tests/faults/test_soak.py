@@ -46,6 +46,7 @@ class Client(threading.Thread):
     def run(self) -> None:
         for step in itertools.count():
             if self.stopping.is_set():
+                self.connection.close()
                 return
             name = f"client {self.number} step {step}"
             key = self._ask("POST", PATH, {"name": name})["id"]

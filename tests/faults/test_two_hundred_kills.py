@@ -1,4 +1,4 @@
-"""Servers and workers are killed, or replaced, again and again, while four clients write."""
+"""SIGKILL of servers and workers, again and again, while four clients write and do not give up."""
 
 from __future__ import annotations
 
@@ -20,8 +20,6 @@ from core.ops.doctor import examine
 #: Both databases together; how often each of the two is told by the environment of a shorter run.
 KILLS = int(os.environ.get("DOUGONG_TEST_KILLS", "200")) // 2
 CLIENTS = 4
-#: How often all processes are asked to leave and others take their place.
-RESTARTS = 20
 
 
 class Writer(threading.Thread):
@@ -94,13 +92,6 @@ class Killer:
             return
         self.kills[victim] += 1
 
-    def replace(self) -> None:
-        """All leave in their own time, as they do for a new version, and others come."""
-        for process in (self.server, self.worker):
-            process.terminate()
-        assert [self.server.wait(40), self.worker.wait(40)] == [0, 0], self.site.logs()
-        self.server, self.worker = self._serve(), self.site.start("worker")
-
     @staticmethod
     def _end(process) -> None:
         process.kill()
@@ -149,8 +140,8 @@ def _go_on(site, writers) -> None:
     site.wait_until(lambda: sum(len(writer.made) for writer in writers) > before, 60, "an answer")
 
 
-def _check(site, writers) -> Counter:
-    """B1, J1: what was answered is there once, each effect too; doctor is content. The answers."""
+def _check(site, writers) -> None:
+    """B1, J1: what was answered is there once, each effect too; doctor is content."""
     for writer in writers:
         writer.stopping.set()
     for writer in writers:
@@ -169,7 +160,6 @@ def _check(site, writers) -> Counter:
     assert [each for each in examine(site.runtime) if each.state == "problem"] == []
     answers = sum((writer.answers for writer in writers), Counter())
     print(f"{len(made)} written; {dict(answers)}; drained {drained:.1f} s")
-    return answers
 
 
 @pytest.mark.long
@@ -181,13 +171,3 @@ def test_nothing_that_was_answered_is_lost_and_each_effect_happens_once(site, ki
         killer.strike(chance)
     print(dict(killer.kills))
     _check(site, writers)
-
-
-@pytest.mark.long
-def test_a_new_version_is_taken_in_under_load(site, killer, writers):
-    """J10: SIGTERM to all, twenty times: whatever was begun is answered, and with success."""
-    for _ in range(RESTARTS):
-        _go_on(site, writers)
-        killer.replace()
-    answers = _check(site, writers)
-    assert set(answers) <= {201, "not there"}

@@ -7,6 +7,7 @@ import time
 import pytest
 from sqlalchemy import select
 
+from core.work.presence import find_workers
 from core.work.tables import job_table, schedule_table
 
 
@@ -46,24 +47,30 @@ def test_the_clock_moves_while_jobs_run_and_schedules_wait(site, run_jobs):
     run_jobs()
     for _ in range(2):
         site.start("worker")
+
+    def workers():
+        with site.unit_of_work(write=False) as uow:
+            return len(find_workers(uow))
+
+    site.wait_until(lambda: workers() == 2, 90, "both workers")
     with site.unit_of_work() as uow:
-        keys = [uow.enqueue("ledger.linger", {"steps": 40}) for _ in range(2)]
+        keys = [uow.enqueue("ledger.linger", {"steps": 80})]  # the other worker has time for clocks
 
     def states():
         found = select(job_table.c.state).where(job_table.c.id.in_(keys))
         with site.runtime.read_connection() as connection:
             return list(connection.execute(found).scalars())
 
-    site.wait_until(lambda: states() == ["running"] * 2, 30, "both to be taken")
+    site.wait_until(lambda: states() == ["running"], 30, "it to be taken")
     for ticks, step in ((1, "+61m"), (2, "+1d"), (2, "-1d"), (2, "-61m")):
         site.move_clock(step)
         time.sleep(5 if step[0] == "-" else 0)
         site.wait_until(
-            lambda ticks=ticks: site.effects()[("tick", 0)] == ticks, 15, f"the tick after {step}"
+            lambda ticks=ticks: site.effects()[("tick", 0)] == ticks, 30, f"the tick after {step}"
         )
-    site.wait_until(lambda: states() == ["done"] * 2, 60, "both to end")
+    site.wait_until(lambda: states() == ["done"], 120, "it to end")
     site.wait_until(site.is_idle, what="the rest")
     with site.runtime.read_connection() as connection:
         tries = select(job_table.c.attempts).where(job_table.c.id.in_(keys))
-        assert list(connection.execute(tries).scalars()) == [1, 1]
+        assert list(connection.execute(tries).scalars()) == [1]
     assert site.effects() == {("tick", 0): 2, **{("lingering", key): 1 for key in keys}}
