@@ -6,6 +6,7 @@ lines here that the chain no longer bears out.
 
 from __future__ import annotations
 
+import fcntl
 import os
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from core.config import Config
 
 __all__ = ["Anchor", "anchors_file", "append_anchor", "read_anchors"]
+
+#: Bytes; no line is longer, as a reason has at most 300 characters.
+_LONGEST = 8_192
 
 
 @dataclass(frozen=True)
@@ -40,18 +44,31 @@ def anchors_file(config: Config) -> Path:
 
 
 def append_anchor(config: Config, seal: int, hash_: str, at: datetime, *, reason: str = "") -> None:
-    """Add a line, on the disk when this returns."""
+    """Add a line, on the disk when this returns.
+
+    None is added where another process was quicker with a later seal: the lines stay in order.
+    """
     moment = at.isoformat()
     line = {
         **{"seal": seal, "hash": hash_, "at": moment, "reason": reason},
         "signature": sign(config, "anchor", seal, hash_, moment, reason),
     }
-    descriptor = os.open(anchors_file(config), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    descriptor = os.open(anchors_file(config), os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
     try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if not reason and _last_seal(config, descriptor) > seal:
+            return
         os.write(descriptor, orjson.dumps(line) + b"\n")
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _last_seal(config: Config, descriptor: int) -> int:
+    """The seal that the last line is about; 0 where there is none."""
+    size = os.fstat(descriptor).st_size
+    lines = os.pread(descriptor, _LONGEST, max(0, size - _LONGEST)).splitlines()
+    return _read(config, lines[-1]).seal if lines else 0
 
 
 def read_anchors(config: Config) -> list[Anchor]:

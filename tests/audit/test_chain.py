@@ -441,3 +441,15 @@ def test_a_million_entries_are_verified_in_a_minute(runtime, unit_of_work, monke
     assert report.holds
     assert report.entries >= 1_000_000
     assert took <= 60
+
+
+def test_a_sealer_that_was_overtaken_leaves_the_anchors_in_order(runtime):
+    """L2: two sealers commit one after the other and note it the other way round: no false alarm."""
+    config, now = runtime.config, runtime.clock.now()
+    append_anchor(config, 8, "b" * 64, now + timedelta(milliseconds=7))
+    append_anchor(config, 7, "a" * 64, now)
+    append_anchor(config, 9, "c" * 64, now + timedelta(seconds=1))
+    assert [anchor.seal for anchor in read_anchors(config)] == [8, 9]
+    append_anchor(config, 3, "d" * 64, now + timedelta(seconds=2), reason="an older backup")
+    append_anchor(config, 4, "e" * 64, now + timedelta(seconds=3))
+    assert [anchor.seal for anchor in read_anchors(config)] == [8, 9, 3, 4]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -31,6 +32,8 @@ class Shell:
 
     def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
         out, err, status = io.StringIO(), io.StringIO(), 0
+        root = logging.getLogger()
+        level, handlers = root.level, list(root.handlers)
         with (
             mock.patch.dict(os.environ, self.environment(**environment), clear=True),
             mock.patch.object(sys, "argv", ["dougong", *arguments]),
@@ -41,6 +44,9 @@ class Shell:
                 main()
             except SystemExit as end:
                 status = end.code
+            finally:
+                root.setLevel(level)
+                root.handlers = handlers
         return subprocess.CompletedProcess(arguments, status, out.getvalue(), err.getvalue())
 
     def good(self, *arguments: str, **environment: str) -> str:
