@@ -7,6 +7,9 @@ from datetime import timedelta
 
 import pytest
 
+# Doors are the same before either database.
+pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
+
 #: The only routes that answer somebody who is not signed in.
 PUBLIC = {
     "system.favicon",

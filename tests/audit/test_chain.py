@@ -163,6 +163,7 @@ def _detected(runtime, attack, times, seed):
     return found
 
 
+@pytest.mark.databases("sqlite", later=("postgresql",))
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_attacks_are_detected(chain, attack, database_kind):
     """L2: 30 random places each on SQLite, 8 on PostgreSQL; the 7,000 are in the long tier."""

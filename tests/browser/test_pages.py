@@ -119,6 +119,8 @@ def test_every_page_is_sound_fits_and_speaks(app, open_page, served, told, unit_
     reached = {each.removeprefix(served) for each in found.opened}
     assert set(addresses) <= reached
     assert ("/admin/roles" in reached) is (who == "administrator")
+    if who != "administrator":
+        return  # their pages in English are among the administrator's
     with unit_of_work() as uow:
         service.update(uow, "user", {find_user(uow, email): {"locale": "en"}})
     for path in _one_of_each(app, reached):

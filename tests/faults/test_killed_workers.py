@@ -8,6 +8,9 @@ from datetime import timedelta
 
 import pytest
 
+# Workers on PostgreSQL are killed too, at any moment, in the long tier: test_two_hundred_kills.
+pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
+
 POINTS = (
     "outbox.after_claim",
     "outbox.before_send",

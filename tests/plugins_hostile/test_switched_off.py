@@ -22,6 +22,8 @@ from core.settings.service import put_settings
 from core.work.jobs import claim_job, run_job
 from core.work.tables import job_table
 
+pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
+
 LIMIT = 3
 
 
