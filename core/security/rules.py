@@ -296,16 +296,16 @@ def _turns(change: Change) -> bool:
 
 def _place(uow: UnitOfWork, change: Change) -> None:
     """Give a new department its path."""
-    table, parent = Department.__table__, change.after.get("parent")
+    table, parent = change.entity.table, change.after.get("parent")
     above = select(table.c.path).where(table.c.id == parent)
     path = _not_too_long(f"{uow.execute(above).scalar_one() if parent else '/'}{change.id}/")
-    uow.execute(update(table).where(table.c.id == change.id).values(path=path))  # type: ignore[arg-type]
+    uow.execute(update(table).where(table.c.id == change.id).values(path=path))
     change.after["path"] = path
 
 
 def _renew_paths(uow: UnitOfWork, changes: Sequence[Change]) -> None:
     """Work out all paths from who lies below whom: several departments may have moved at once."""
-    table = Department.__table__
+    table = changes[0].entity.table
     rows = uow.execute(select(table.c.id, table.c.parent_id, table.c.path)).all()
     above = {row.id: row.parent_id for row in rows}
     paths: dict[int | None, str] = {None: "/"}
@@ -317,7 +317,7 @@ def _renew_paths(uow: UnitOfWork, changes: Sequence[Change]) -> None:
 
     moved = [{"key": row.id, "new": path(row.id)} for row in rows if path(row.id) != row.path]
     if moved:  # none, when a path that was wrong had been that of the new place
-        renew = update(table).where(table.c.id == bindparam("key"))  # type: ignore[arg-type]
+        renew = update(table).where(table.c.id == bindparam("key"))
         uow.execute(renew.values(path=bindparam("new")), moved)
     for change in changes:
         change.after["path"] = paths[change.id]
