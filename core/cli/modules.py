@@ -122,10 +122,9 @@ def new(name: str, folder: Path) -> None:
 @click.argument("message")
 def revision(name: str, message: str) -> None:
     """Write the migration from the tables as they are to the models as they are."""
-    from core.db.migrate import write_revision
+    from core.db.migrate import CORE_MIGRATIONS, write_revision
     from core.errors import NotFound
     from core.i18n import gettext as _
-    from core.ops.lifecycle import CORE_MIGRATIONS
 
     with open_runtime() as runtime:
         if name == "core":

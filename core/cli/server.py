@@ -6,6 +6,7 @@ a process forks from is the same for each, and ``kill -HUP`` takes in new and ch
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import sys
@@ -77,7 +78,9 @@ class Server(BaseApplication):  # type: ignore[misc]
         from core.logging import configure_logging
 
         configure_logging(self._config.log_level, sys.stderr)
-        return create_app()
+        application = create_app()
+        gc.freeze()  # all this stays: the collector need not look through it again
+        return application
 
     def _start_porter(self, worker: Any) -> None:
         from core.work.rq import open_doorbell, porter

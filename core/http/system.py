@@ -9,7 +9,7 @@ from flask import Blueprint, Response, current_app, redirect, request, send_file
 from prometheus_client import CONTENT_TYPE_LATEST
 from sqlalchemy import text
 
-from core.db.migrate import newest_revision
+from core.db.migrate import CORE_MIGRATIONS, head_revision
 from core.errors import NotFound
 from core.http.requests import public, requires, runtime
 from core.i18n import gettext as _
@@ -53,8 +53,8 @@ def _schema() -> str:
                 found = connection.execute(text("SELECT version_num FROM core_alembic")).scalar()
         except Exception as error:  # likewise
             return type(error).__name__
-        if found != newest_revision():
-            return f"at {found}, the code is at {newest_revision()}"
+        if found != (newest := head_revision(CORE_MIGRATIONS)):
+            return f"at {found}, the code is at {newest}"
         current_app.extensions["dougong.schema"] = found
     return "ok"
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from sqlalchemy import insert, select
 
 from core.audit.recorder import STORY
-from core.db.migrate import migrating, upgrade
+from core.db.migrate import CORE_MIGRATIONS, migrating, upgrade
 from core.entities import service
 from core.errors import Refused
 from core.i18n import gettext as _
-from core.ops.lifecycle import CORE_MIGRATIONS, apply_roles, enable
+from core.ops.lifecycle import apply_roles, enable
 from core.runtime import epoch_table
 from core.security.actor import SYSTEM
 from core.security.credentials import set_password

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, delete, insert, select, update
 
 from core.audit.recorder import record_act
-from core.db.migrate import current_revision, head_revision, revisions, upgrade
+from core.db.migrate import CORE_MIGRATIONS, current_revision, head_revision, numbers, upgrade
 from core.entities import service
 from core.entities.query import ListQuery, stream
 from core.entities.recompute import refill_module
@@ -40,7 +40,6 @@ __all__ = [
 ]
 
 log = logging.getLogger("dougong.plugins")
-CORE_MIGRATIONS = Path(__file__).parent.parent / "db" / "migrations" / "versions"
 
 
 def enable(uow: UnitOfWork, name: str) -> list[str]:
@@ -202,7 +201,7 @@ def ahead(connection: Connection, known: Iterable[Manifest]) -> list[str]:
         owner
         for owner, versions in _histories(known).items()
         if (current := current_revision(connection, owner)) is not None
-        and current not in [revision for revision, _text in revisions(owner, versions)]
+        and current not in numbers(versions)
     ]
 
 
@@ -216,7 +215,7 @@ def behind(connection: Connection, enabled: Iterable[Manifest]) -> list[str]:
     return [
         owner
         for owner, versions in _histories(enabled).items()
-        if current_revision(connection, owner) != head_revision(owner, versions)
+        if current_revision(connection, owner) != head_revision(versions)
     ]
 
 

@@ -28,7 +28,7 @@ from core.backup.writing import (
 from core.boot import is_initialised
 from core.config import key_file
 from core.db.base import metadata
-from core.db.migrate import revisions, upgrade
+from core.db.migrate import CORE_MIGRATIONS, numbers, upgrade
 from core.db.numbers import set_next_ids
 from core.db.planning import count_values
 from core.db.portable import load_rows
@@ -46,7 +46,6 @@ from core.errors import Refused
 from core.faults import fault
 from core.i18n import gettext as _
 from core.ops.doctor import Finding, examine
-from core.ops.lifecycle import CORE_MIGRATIONS
 from core.ops.readiness import unfinished_mark
 from core.ops.replacing import fresh_database
 from core.ops.rotation import write_keys
@@ -130,8 +129,7 @@ def _versions(runtime: Runtime, manifest: BackupManifest) -> dict[str, Path]:
         if name != "core" and plugin is None:
             raise Refused(_("The backup needs the module %(name)s; install it first.", name=name))
         versions = CORE_MIGRATIONS if plugin is None else plugin.folder / "migrations"
-        known = {revision for revision, _text in revisions(name, versions)}
-        if owner.revision is not None and owner.revision not in known:
+        if owner.revision is not None and owner.revision not in numbers(versions):
             raise Refused(
                 _(
                     "The backup was made by a newer version of %(name)s (%(version)s).",

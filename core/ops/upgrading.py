@@ -14,13 +14,13 @@ from core import __version__
 from core.backup.scheduled import OVERDUE_AFTER
 from core.backup.tables import backup_table
 from core.backup.writing import write_backup
-from core.db.migrate import current_revision, revisions
+from core.db.migrate import CORE_MIGRATIONS, current_revision, revisions
 from core.entities.recompute import refill_module
 from core.errors import Refused
 from core.i18n import gettext as _
 from core.ops.doctor import Finding
 from core.ops.install import CLI, prepare_database
-from core.ops.lifecycle import CORE_MIGRATIONS, behind, migrate_all
+from core.ops.lifecycle import behind, migrate_all
 from core.plugins.state import plugin_table
 from core.security.actor import SYSTEM
 from core.work.uow import UnitOfWork

@@ -10,10 +10,10 @@ import pytest
 
 from core.boot import boot
 from core.config import Config
-from core.db.migrate import differences
+from core.db.migrate import CORE_MIGRATIONS, differences, upgrade
 from core.faults import FAULT_POINTS
 from core.http.requests import route_policy
-from core.ops.lifecycle import CORE_MIGRATIONS, enable
+from core.ops.lifecycle import enable
 from core.testing import public_api
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -58,6 +58,18 @@ def test_a_missing_column_would_be_noticed(unit_of_work):
     with unit_of_work() as uow:
         uow.connection.exec_driver_sql("ALTER TABLE core_user DROP COLUMN title")
         assert "title" in differences(uow.connection, "core", CORE_MIGRATIONS)
+
+
+def test_a_history_numbered_otherwise_than_its_files_is_refused(tmp_path, unit_of_work):
+    """What is pending is told by the names of the files: they must tell the truth."""
+    for name, revision in (("0001_one", "0001"), ("0002_two", "ab12")):
+        text = f'"""{name}"""\nrevision = "{revision}"\ndown_revision = None\n'
+        text = text.replace("None", '"0001"') if name == "0002_two" else text
+        text += "def upgrade(): raise AssertionError\n"
+        (tmp_path / f"{name}.py").write_text(text, encoding="utf-8")
+    refused = pytest.raises(RuntimeError, match="0001, 0002 by their files, and 0001, ab12 by")
+    with unit_of_work() as uow, refused:
+        upgrade(uow.connection, "numbered", tmp_path)
 
 
 def fault_calls() -> set[str]:
