@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 
+
+@pytest.mark.databases("sqlite", later=("postgresql",))
 def test_a_verb_answers_its_result_and_the_record(api):
     note = api.made("note", title="砖", amount="5")
     answer = api.post(f"/records/note/{note['id']}/actions/close", {"reason": "fertig"})
@@ -19,6 +22,7 @@ def test_the_record_is_null_when_it_is_out_of_reach_afterwards(caller, make_pers
     assert (answer.status_code, answer.json["record"]) == (200, None)
 
 
+@pytest.mark.databases("sqlite", later=("postgresql",))
 def test_what_is_wrong_with_a_verb(api, caller, make_person):
     note = api.made("note", title="砖")
     path = f"/records/note/{note['id']}/actions"

@@ -133,6 +133,7 @@ def test_archived_records_keep_giving_and_getting_values(shop, read, change, uni
     assert read("order", shop["order"], "level", "heading") == ("铂", "F0001 甲公司")
 
 
+@pytest.mark.databases("sqlite", later=("postgresql",))
 @pytest.mark.parametrize("seed", range(3))
 def test_random_changes_leave_what_a_fresh_computation_gives(
     seed, unit_of_work, make_person, run_jobs, monkeypatch, compared

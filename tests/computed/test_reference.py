@@ -56,6 +56,7 @@ def publish(unit_of_work, admin_id):
     return make
 
 
+@pytest.mark.databases("sqlite", later=("postgresql",))
 @pytest.mark.parametrize(
     ("expression", "result", "expected"),
     [

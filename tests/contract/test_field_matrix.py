@@ -115,6 +115,7 @@ def test_storage(kind, case):
         assert value not in (None, []), "written and read back"
 
 
+@pytest.mark.databases("sqlite", later=("postgresql",))
 def test_checks_accept_what_was_stored(kind, case):
     field, value, _row, _uow = case
     if value is not None and kind != "lines":
@@ -122,6 +123,7 @@ def test_checks_accept_what_was_stored(kind, case):
     assert check_value(field.type, None) in (None, False)
 
 
+@pytest.mark.databases("sqlite", later=("postgresql",))
 def test_masks_give_nothing_away(kind, case):
     field, value, _row, _uow = case
     shown = mask_value(value, "")
@@ -154,6 +156,7 @@ def test_conditions_mean_the_same_in_sql_and_python(kind, case, rows):
     assert condition_predicate(with_all)(row) is False
 
 
+@pytest.mark.databases("sqlite", later=("postgresql",))
 def test_json_is_what_its_schema_says(kind, case):
     field, value, _row, _uow = case
     assert schema.write_schema(field) is not None
@@ -171,6 +174,7 @@ def _without_references(found):
     return [_without_references(item) for item in found] if isinstance(found, list) else found
 
 
+@pytest.mark.databases("sqlite", later=("postgresql",))
 def test_forms_show_a_value_and_read_it_back(kind, case, runtime):
     field, value, _row, uow = case
     if not field.is_writable or kind == "lines":
@@ -184,6 +188,7 @@ def test_forms_show_a_value_and_read_it_back(kind, case, runtime):
         assert check_value(field.type, from_input(field.type, texts, context)) == value
 
 
+@pytest.mark.databases("sqlite", later=("postgresql",))
 def test_cells_are_safe_html(kind, case, runtime):
     field, value, row, _uow = case
     reader = Reader(runtime.clock.timezone)
@@ -193,6 +198,7 @@ def test_cells_are_safe_html(kind, case, runtime):
     assert display_text(field.type, None, reader) == ""
 
 
+@pytest.mark.databases("sqlite", later=("postgresql",))
 def test_filters_offer_what_conditions_know(kind, case):
     field, _value, _row, _uow = case
     offered = [name for name, _label in operators_offered(field.type)]

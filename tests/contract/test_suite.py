@@ -28,6 +28,7 @@ def test_every_route_names_a_permission(app, runtime):
         assert policy in known or policy.startswith("core."), f"{rule.endpoint}: {policy}"
 
 
+@pytest.mark.databases("sqlite", later=("postgresql",))
 def test_templates_compile_in_every_theme(app):
     renderer, themes = app.extensions["dougong.renderer"], app.extensions["dougong.themes"]
     folders = [ROOT / "core/templates", *(ROOT / "plugins").glob("*/templates")]

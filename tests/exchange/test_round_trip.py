@@ -51,6 +51,7 @@ def comparable(rows):
     ]
 
 
+@pytest.mark.databases("sqlite", later=("postgresql",))
 @pytest.mark.parametrize("kind", ["csv", "xlsx"])
 @ONCE
 @given(rows=ROWS)

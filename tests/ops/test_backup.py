@@ -162,6 +162,7 @@ def test_a_backup_is_of_one_moment_while_others_write(runtime, unit_of_work, gro
         assert connection.execute(specimens).scalar_one() == _entries(connection) == 1
 
 
+@pytest.mark.databases("sqlite", later=("postgresql",))
 def test_files_come_back_with_their_content_and_pages_are_served(full, grounds, tmp_path):
     """Q1: who signs in there reads every list, record and file, under a passphrase too."""
     write_backup(full, tmp_path / "a", passphrase="a long passphrase")

@@ -57,6 +57,7 @@ def test_a_migration_that_fails_is_kept_as_the_reason(installed, writer):
     assert f"{name} failed in migrations: ValueError: broken on purpose" in error
 
 
+@pytest.mark.databases("sqlite", later=("postgresql",))
 @pytest.mark.parametrize("turn", ["enabled", "disabled"])
 def test_a_hook_that_fails_is_kept_too_and_the_one_at_fault_is_named(installed, writer, turn):
     bad = writer.write_plugin(installed.folder, {"plugin.py": HOOK.replace("{turn}", turn)})

@@ -26,6 +26,7 @@ def _as_operation(monkeypatch):
     monkeypatch.setitem(OPERATIONS, explain_one.__name__, explain_one)
 
 
+@pytest.mark.databases("sqlite", later=("postgresql",))
 def test_explanations_agree_with_the_oracle(runtime, app):
     """S-222: yes exactly when the row and the field are reached; the reasons add up to it."""
     findings = run(runtime, app, 11, 150, only=NAMES)

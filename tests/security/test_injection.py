@@ -215,6 +215,7 @@ NAMES = [
 ]  # fmt: skip
 
 
+@pytest.mark.databases("sqlite", later=("postgresql",))
 @pytest.mark.parametrize("name", NAMES, ids=range(len(NAMES)))
 def test_names_of_fields_are_of_one_plain_form(runtime, unit_of_work, admin_id, name):
     """I3: nothing else ever becomes an identifier."""

@@ -321,6 +321,7 @@ REFUSED: list[tuple[Any, str]] = [
 ]  # fmt: skip
 
 
+@pytest.mark.databases("sqlite", later=("postgresql",))
 @pytest.mark.parametrize(("source", "place"), REFUSED, ids=range(len(REFUSED)))
 def test_every_refusal_names_its_place(unit_of_work, source, place):
     with unit_of_work(write=False) as uow, pytest.raises(Invalid) as refused:

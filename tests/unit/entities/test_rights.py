@@ -71,6 +71,7 @@ def test_who_manages_everything_does_not_manage_rights(unit_of_work, person):
         assert refused.value.problems[0].code == "readonly"
 
 
+@pytest.mark.databases("sqlite", later=("postgresql",))
 @pytest.mark.parametrize(
     "values",
     [
