@@ -45,7 +45,7 @@ test-long: $(VENV)/installed-dev
 # they run the same code thousands of times.
 coverage: $(VENV)/installed-dev
 	rm -f .coverage .coverage.*
-	-$(SERVICES) $(BIN)/python -m pytest -n 2 --dist loadgroup -m "not long and not browser" -qq \
+	-$(SERVICES) $(BIN)/python -m pytest -n 3 --dist loadgroup -m "not long and not browser" -qq \
 	  $(addprefix --ignore=tests/security/,test_oracle.py test_guards.py test_guessing_game.py) \
 	  --cov=core --cov-branch --cov-report=json:.coverage.json
 	$(BIN)/python tools/coverage_floor.py .coverage.json
