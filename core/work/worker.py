@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from core.plugins.failures import switch_off_failing
 from core.search.indexing import follow_records
 from core.security.actor import SYSTEM
-from core.work.deliver import relay
+from core.work.deliver import BATCH, relay
 from core.work.endings import recall_after_setback, release_jobs
 from core.work.jobs import Shift, run_next
 from core.work.leases import LOOK, Watch
@@ -24,7 +24,7 @@ from core.work.uow import Origin, UnitOfWork
 if TYPE_CHECKING:
     from core.runtime import Runtime
 
-__all__ = ["EmbeddedWorker", "run_until_idle"]
+__all__ = ["EmbeddedWorker", "run_until_idle", "work_round"]
 
 log = logging.getLogger("dougong.worker")
 #: How long a sleeping worker waits before it looks again by itself (seconds).
@@ -99,7 +99,9 @@ class EmbeddedWorker:
             woken, self._woken = self._woken, False
             try:
                 if not self._hand_over(woken):
-                    run_until_idle(self._runtime, shift)
+                    start_due(self._runtime)
+                    while work_round(self._runtime, shift):
+                        pass
             except DBAPIError as error:  # it may be away for a while; the thread must not be
                 log.warning("the worker could not reach its work: %s", error.orig)
             except Exception:
@@ -148,21 +150,34 @@ class EmbeddedWorker:
             log.info("the worker left without a word: %s", error)
 
 
-def run_until_idle(runtime: Runtime, shift: Shift | None = None) -> int:
-    """Relay, schedule and run until nothing is due; returns how many jobs ran."""
-    shift, ran = shift or Shift(), 0
+def work_round(runtime: Runtime, shift: Shift) -> bool:
+    """Relay a batch, index it and run jobs; True when there is more than one round can do.
+
+    What people write meanwhile is no reason for another round at once: they wake the worker, which
+    rests first, so that the round after is for a dozen commits and not for each.
+    """
+    relayed, worked = _one_round(runtime, shift)
+    return not shift.stopping.is_set() and (relayed >= BATCH or worked >= IN_A_ROW)
+
+
+def run_until_idle(runtime: Runtime) -> int:
+    """Schedule, relay and run until nothing is due; returns how many jobs ran."""
     start_due(runtime)
-    while not shift.stopping.is_set():
-        relayed = relay(runtime)
-        follow_records(runtime)
-        worked = 0
-        while worked < IN_A_ROW and not shift.stopping.is_set():
-            found = run_next(runtime, shift)
-            switch_off_failing(runtime)
-            if not found:
-                break
-            worked += found
+    shift, ran, relayed, worked = Shift(), 0, 1, 0
+    while relayed or worked:
+        relayed, worked = _one_round(runtime, shift)
         ran += worked
-        if not relayed and not worked:
-            break
     return ran
+
+
+def _one_round(runtime: Runtime, shift: Shift) -> tuple[int, int]:
+    """(events relayed, jobs run)."""
+    relayed, worked = relay(runtime), 0
+    follow_records(runtime)
+    while worked < IN_A_ROW and not shift.stopping.is_set():
+        found = run_next(runtime, shift)
+        switch_off_failing(runtime)
+        if not found:
+            break
+        worked += found
+    return relayed, worked

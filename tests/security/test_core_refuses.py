@@ -25,9 +25,9 @@ from core.entities import service
 from core.errors import Forbidden, Invalid
 from core.security import reset
 from core.security.actor import SYSTEM
-from core.security.credentials import set_password
+from core.security.credentials import change_is_due, set_password
 from core.security.locks import forget_locks, locks_of
-from core.security.throttle import claim_try, forget_old_tries, give_back
+from core.security.throttle import claim_code, claim_try, forget_old_tries, give_back
 from core.security.tokens import create_token
 
 AWAY = "203.0.113.1"
@@ -193,3 +193,20 @@ def test_a_code_and_then_a_new_password(app, runtime, person, sign_in, unit_of_w
     third = "a third calm horse stands"
     assert send_step(half, password=third, repeated_password=third).status_code == 302
     assert half.get(ME).status_code == 200
+
+
+def test_a_code_is_locked_after_too_many_tries(runtime, unit_of_work, person):
+    put(unit_of_work, lock_failures=2, lock_minutes=0)
+    tries = []
+    for _try in range(3):
+        with unit_of_work() as uow:
+            tries.append(claim_code(uow, person, AWAY))
+        runtime.clock.move(timedelta(minutes=2))
+    assert [each.is_locked for each in tries] == [False, False, True]
+    assert tries[2].wait > 0
+
+
+def test_who_has_no_password_has_none_to_change(unit_of_work, make_person):
+    stranger = make_person("Signed in by somebody else", password=None)
+    with unit_of_work() as uow:
+        assert change_is_due(uow, stranger) is False
