@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import median
 
 from benchmarks.client import Times
 
@@ -35,6 +36,17 @@ TARGETS: dict[str, tuple[float | None, float]] = {
     "W2 newest 50: all rows ÷ a tenth": (None, 1.5),
     "W3 one record: all rows ÷ a tenth": (None, 1.5),
 }
+#: What the same floor took where the peers were measured (milliseconds; of a start seconds). Machines
+#: drift and differ, so what is to be reached is also told as a multiple of the floor of the same run.
+FLOORS = {
+    "W1 create one": 0.66,
+    "W2 list, filter, exact count": 8.5,
+    "W2 list, filter, no count": 4.7,
+    "W2 newest 50, no count": 0.5,
+    "W3 one record": 0.53,
+    "W5 count and sum by two": 23,
+    "W7 start to first read (s)": 0.22,
+}
 
 
 @dataclass
@@ -49,8 +61,10 @@ def table(results: Mapping[str, Result], *, rows: int, database: str) -> str:
     """The table in Markdown, with what it was measured on above."""
     where = f"{os.cpu_count()} cores, Python {platform.python_version()}, {database}"
     now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    slower = _slower(results)
+    speed = f" The floor takes {median(slower.values()):.1f} times as long here." if slower else ""
     lines = [
-        f"{rows:,} leads, {where}, commit {_commit()}, {now}.",
+        f"{rows:,} leads, {where}, commit {_commit()}, {now}.{speed}",
         "",
         "| workload | ours p50 (p95) | floor | × floor | best peer | to reach | |",
         "|---|---|---|---|---|---|---|",
@@ -58,7 +72,7 @@ def table(results: Mapping[str, Result], *, rows: int, database: str) -> str:
     for label, result in results.items():
         peer, goal = TARGETS.get(label, (None, None))
         cells = [label, _shown(result.ours), _shown(result.floor), _ratio(result)]
-        cells += [_shown(peer), _shown(goal), _verdict(label, result, goal)]
+        cells += [_shown(peer), _shown(goal), _verdict(label, result, goal, slower)]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
@@ -103,11 +117,27 @@ def _ratio(result: Result) -> str:
     return f"{result.ours.p50 / result.floor.p50:.1f}"
 
 
-def _verdict(label: str, result: Result, goal: float | None) -> str:
+def _slower(results: Mapping[str, Result]) -> dict[str, float]:
+    """How many times as long as where the peers were measured the floor takes here, by workload."""
+    floors = {label: result.floor for label, result in results.items() if label in FLOORS}
+    return {
+        label: _middle(floor) / FLOORS[label]
+        for label, floor in floors.items()
+        if floor is not None
+    }
+
+
+def _verdict(label: str, result: Result, goal: float | None, slower: Mapping[str, float]) -> str:
+    """Whether the goal is reached as it stands, else on a machine as fast as that of the peers."""
     if goal is None:
         return ""
-    value = _middle(result.ours)
-    return "reached" if (value >= goal if "/s)" in label else value <= goal) else "not yet"
+    value, usual = _middle(result.ours), median(slower.values()) if slower else 1.0
+    if "/s)" in label:
+        reached, as_there = value >= goal, value * usual >= goal
+    else:
+        factor = slower.get(label, usual if label.endswith("(s)") else 1.0)
+        reached, as_there = value <= goal, value / factor <= goal
+    return "reached" if reached else "by the floor" if as_there else "not yet"
 
 
 def _commit() -> str:
