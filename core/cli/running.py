@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+from typing import Any
 
 import click
 
@@ -20,6 +22,7 @@ def serve(host: str, port: int, workers: int | None) -> None:
 
     With DOUGONG_REDIS_URL the background work goes to `dougong worker`, as long as one runs.
     """
+    _end_when_told()
     from core.cli.server import serve as run
 
     run(host, port, workers)
@@ -28,6 +31,7 @@ def serve(host: str, port: int, workers: int | None) -> None:
 @click.command()
 def worker() -> None:
     """Relay events, start schedules and run jobs until told to stop."""
+    _end_when_told()
     from core.cli.installation import open_runtime
     from core.logging import configure_logging
     from core.ops.readiness import require_ready
@@ -37,3 +41,12 @@ def worker() -> None:
         require_ready(runtime.config)
         configure_logging(runtime.config.log_level, sys.stderr)
         run_worker(runtime)
+
+
+def _end_when_told() -> None:
+    """Who is told to end before it has begun does so, and nothing went wrong."""
+
+    def leave(*_signal: Any) -> None:
+        sys.exit(0)
+
+    signal.signal(signal.SIGTERM, leave)

@@ -2,66 +2,19 @@
 
 from __future__ import annotations
 
-import http.client
-import json
 import os
 import random
 import signal
-import threading
 import time
 from collections import Counter
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
-
-from core.ops.doctor import examine
+from writing import Writer, settle
 
 #: Both databases together; how often each of the two is told by the environment of a shorter run.
 KILLS = int(os.environ.get("DOUGONG_TEST_KILLS", "200")) // 2
 CLIENTS = 4
-
-
-class Writer(threading.Thread):
-    """Makes one department after the other; each is sent again, with its key, until it is answered."""
-
-    def __init__(self, number: int, port: int, token: str) -> None:
-        super().__init__(daemon=True)
-        self.number, self.port = number, port
-        self.headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-        self.stopping = threading.Event()
-        self.made: dict[str, int] = {}
-        self.answers: Counter[int | str] = Counter()
-
-    def run(self) -> None:
-        step = 0
-        while not self.stopping.is_set():
-            name = f"client {self.number} step {step}"
-            self.made[name] = self._write(name)
-            step += 1
-            time.sleep(0.05)
-
-    def _write(self, name: str) -> int:
-        deadline = time.monotonic() + 120
-        while time.monotonic() < deadline:
-            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
-            try:
-                headers = self.headers | {"Idempotency-Key": name}
-                body = json.dumps({"name": name})
-                connection.request("POST", "/api/v1/records/department", body, headers)
-                answer = connection.getresponse()
-                told = answer.read()
-                self.answers[answer.status] += 1
-                if answer.status == 201:
-                    return int(json.loads(told)["id"])
-            except ConnectionRefusedError:
-                self.answers["not there"] += 1
-            except (OSError, http.client.HTTPException):
-                self.answers["cut"] += 1
-            finally:
-                connection.close()
-            time.sleep(0.2)
-        raise AssertionError(f"{name} was never answered")
 
 
 class Killer:
@@ -140,28 +93,6 @@ def _go_on(site, writers) -> None:
     site.wait_until(lambda: sum(len(writer.made) for writer in writers) > before, 60, "an answer")
 
 
-def _check(site, writers) -> None:
-    """B1, J1: what was answered is there once, each effect too; doctor is content."""
-    for writer in writers:
-        writer.stopping.set()
-    for writer in writers:
-        writer.join(150)
-    assert not any(writer.is_alive() for writer in writers), site.logs()
-    made = {name: key for writer in writers for name, key in writer.made.items()}
-    begun = time.monotonic()
-    wanted = site.expected(list(made.values()))
-    site.wait_until(lambda: wanted <= site.effects() and site.is_idle(), 180, "the last effects")
-    drained = time.monotonic() - begun
-    with site.unit_of_work(write=False) as uow:
-        table = uow.entity("department").table
-        rows = uow.execute(select(table.c.name, table.c.id).where(table.c.name.in_(made))).all()
-    assert sorted((row.name, row.id) for row in rows) == sorted(made.items())
-    assert site.effects() == wanted
-    assert [each for each in examine(site.runtime) if each.state == "problem"] == []
-    answers = sum((writer.answers for writer in writers), Counter())
-    print(f"{len(made)} written; {dict(answers)}; drained {drained:.1f} s")
-
-
 @pytest.mark.long
 def test_nothing_that_was_answered_is_lost_and_each_effect_happens_once(site, killer, writers):
     chance = random.Random(KILLS)
@@ -170,4 +101,4 @@ def test_nothing_that_was_answered_is_lost_and_each_effect_happens_once(site, ki
         _go_on(site, writers)
         killer.strike(chance)
     print(dict(killer.kills))
-    _check(site, writers)
+    settle(site, writers)
