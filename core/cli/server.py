@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from gunicorn.app.base import BaseApplication
 
+from core.cli.patience import PatientWorker
 from core.config import Config
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class Server(BaseApplication):  # type: ignore[misc]
             "bind": address,
             "workers": workers,
             "threads": config.threads,
-            "worker_class": "gthread",
+            "worker_class": PatientWorker,
             "timeout": 120,
             "graceful_timeout": GRACE,
             "keepalive": 5,

@@ -1,15 +1,13 @@
-"""R3: fat and odd requests, fifty at once: refused, not kept, and others are served meanwhile.
-
-Who sends a letter at a time holds a thread of ours: such are held off by the proxy (deploy/Caddyfile).
-"""
+"""R3: fat, odd and slow requests at once: refused, not kept, and others are served meanwhile."""
 
 from __future__ import annotations
 
 import http.client
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -139,3 +137,35 @@ def test_fifty_abusive_requests_at_once(site):
         assert max(each for _status, each in seen) - before < GROWTH
         assert _health(port) == 200
     assert "Traceback" not in site.logs()
+
+
+HEAD = b"POST /sign-in HTTP/1.1\r\nHost: x\r\n"
+
+
+@pytest.mark.long
+@pytest.mark.databases("sqlite")
+@pytest.mark.parametrize(
+    "begun", [b"GET /sign-in HTTP/1.1\r\nX: ", HEAD + b"Content-Length: 99\r\n\r\n"]
+)
+def test_who_sends_a_letter_at_a_time_is_let_go(site, begun):
+    """R3: in its headers or in its body; four of them hold both threads for no longer than that."""
+    with site.serving(1, DOUGONG_THREADS="2") as port, ExitStack() as lines:
+        assert _health(port) == 200
+        slow = [socket.create_connection(("127.0.0.1", port), timeout=60) for _ in range(4)]
+        for line in slow:
+            lines.callback(line.close)
+            line.sendall(begun)
+        gone = 0
+        while gone < len(slow):
+            time.sleep(0.5)
+            gone = sum(_is_closed(line) for line in slow)
+        assert _health(port) == 200
+
+
+def _is_closed(line: socket.socket) -> bool:
+    """Send one more letter, unless nobody listens any more."""
+    try:
+        line.sendall(b"x")
+    except OSError:
+        return True
+    return False
