@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import socket
 import time
 from typing import Any
 
@@ -19,7 +18,7 @@ GRACE, RATE = 10.0, 1_000
 class PacedSocket:
     """A socket whose sender is waited for within limits; only the time spent in waiting counts."""
 
-    def __init__(self, line: socket.socket) -> None:
+    def __init__(self, line: Any) -> None:
         self._line = line
         self.begin_request()
 
@@ -33,7 +32,7 @@ class PacedSocket:
         begun = time.monotonic()
         try:
             self._line.settimeout(max(left, 0.001))
-            found = self._line.recv(size, *flags)
+            found: bytes = self._line.recv(size, *flags)
         except TimeoutError:
             raise ConnectionResetError(errno.ECONNRESET, "the sender is too slow") from None
         finally:
