@@ -13,6 +13,7 @@ from core.backup.scheduled import BACKUP, BACKUPS, BACKUPS_MADE, CHECK_BACKUP
 from core.customize.indexes import BUILD_INDEX
 from core.entities.changes import Change
 from core.entities.drafts import CLEAN_DRAFTS, DRAFTS_CLEANED
+from core.entities.list_views import SHARE
 from core.entities.purging import BIN, BINS_EMPTIED, EMPTY_BINS
 from core.entities.recompute_job import RECOMPUTE
 from core.errors import Problem
@@ -62,7 +63,10 @@ def register_entities() -> Iterable[EntityDef]:
 
 @hookimpl
 def register_permissions() -> Iterable[Permission]:
-    return [Permission("core.see_metrics", _l("Read the measurements of the server"))]
+    return [
+        Permission("core.see_metrics", _l("Read the measurements of the server")),
+        Permission(SHARE, _l("Make views of lists for everybody")),
+    ]
 
 
 @hookimpl

@@ -118,6 +118,8 @@ def _actions(uow: UnitOfWork) -> list[tuple[str, str]]:
         "new_recovery_codes": _("New recovery codes"),
         "sign_out": _("Signed out"),
         "sign_out_everywhere": _("Signed out everywhere"),
+        "save_view": _("View for everybody kept"),
+        "delete_view": _("View for everybody deleted"),
         "set_password": _("Password set"),
         "create_token": _("API token made"),
         "revoke_token": _("API token revoked"),

@@ -16,7 +16,7 @@ from core.settings.preferences import get_preference, put_preference
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
-__all__ = ["choose_columns", "column_kind", "columns_offered", "list_columns"]
+__all__ = ["choose_columns", "column_kind", "columns_offered", "list_columns", "order_columns"]
 
 log = logging.getLogger("dougong.web")
 
@@ -67,10 +67,15 @@ def columns_offered(uow: UnitOfWork, spec: EntitySpec) -> tuple[FieldSpec, ...]:
     )
 
 
-def list_columns(uow: UnitOfWork, spec: EntitySpec) -> tuple[FieldSpec, ...]:
-    """The columns of this reader's list, the one that names the record first."""
+def list_columns(
+    uow: UnitOfWork, spec: EntitySpec, wanted: Sequence[str] = ()
+) -> tuple[FieldSpec, ...]:
+    """The columns of this reader's list, the one that names the record first.
+
+    ``wanted`` are those of a view, which come before what the reader has chosen for all lists.
+    """
     offered = {item.name: item for item in columns_offered(uow, spec)}
-    chosen = get_preference(uow, _key(spec))
+    chosen = [name for name in wanted if name] or get_preference(uow, _key(spec))
     names = chosen if isinstance(chosen, list) else _adjusted(uow, spec)
     shown = [offered[name] for name in names if name in offered]
     if not any(item.name == spec.label_field for item in shown) and spec.label_field in offered:
@@ -81,11 +86,16 @@ def list_columns(uow: UnitOfWork, spec: EntitySpec) -> tuple[FieldSpec, ...]:
 
 def choose_columns(uow: UnitOfWork, spec: EntitySpec, names: Iterable[str]) -> None:
     """Remember a person's columns, in the order of the fields; none go back to the declared ones."""
+    put_preference(uow, _key(spec), order_columns(uow, spec, names) or None)
+
+
+def order_columns(uow: UnitOfWork, spec: EntitySpec, names: Iterable[str]) -> list[str]:
+    """Those of ``names`` that this reader may have, the declared ones first."""
     wanted = set(names)
     kept = [item.name for item in columns_offered(uow, spec) if item.name in wanted]
     declared = [name for name in spec.list_columns if name in kept]
     ordered = declared + [name for name in kept if name not in declared]
-    put_preference(uow, _key(spec), ordered[:MAX_COLUMNS] or None)
+    return ordered[:MAX_COLUMNS]
 
 
 def _key(spec: EntitySpec) -> str:

@@ -112,7 +112,8 @@ def export_records(entity: str) -> Any:
         spec = uow.entity(entity)
         wanted = _wanted(uow, spec, "xlsx", None)
         total = prepare_export(uow, wanted)
-        shown = [str(item.label) for item in list_columns(uow, spec)]
+        columns = read_state(address_pairs()).columns  # of a view
+        shown = [str(item.label) for item in list_columns(uow, spec, columns)]
         every = [str(item.label) for item in exportable_fields(uow, spec)]
     return render(
         "core/exchange/export.html",
@@ -121,6 +122,7 @@ def export_records(entity: str) -> Any:
         filter_text=json.dumps(wanted.filter, ensure_ascii=False) if wanted.filter else "",
         total=total,
         is_long=total > DIRECT_LIMIT,
+        view_columns=",".join(columns),
         shown=shown,
         every=every,
         format_number=format_number,
@@ -140,7 +142,8 @@ def export_run(entity: str) -> Any:
     with unit_of_work(write=True) as uow:
         spec = uow.entity(entity)
         every = request.form.get("columns") == "all"
-        names = None if every else [item.name for item in list_columns(uow, spec)]
+        columns = request.form.get("view_columns", "").split(",")
+        names = None if every else [item.name for item in list_columns(uow, spec, columns)]
         wanted = _wanted(uow, spec, request.form["format"], names)
         if prepare_export(uow, wanted) > DIRECT_LIMIT:
             job_id = start_export(uow, wanted)

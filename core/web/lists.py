@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 from flask import redirect, request, url_for
 
@@ -22,12 +22,13 @@ from core.entities.filters import (
 )
 from core.entities.inputs import from_input
 from core.entities.labels import resolve_labels
+from core.entities.list_views import SHARE, ListView, first_view, views_of
 from core.entities.offers import bulk_actions
 from core.entities.paging import is_sortable
 from core.entities.purging import is_purgeable
 from core.entities.query import COUNT_CAP, ListQuery
 from core.entities.scope import may, may_use, require
-from core.entities.tables import choose_columns, columns_offered, list_columns
+from core.entities.tables import choose_columns, columns_offered, list_columns, order_columns
 from core.entities.values import BadValue
 from core.errors import Invalid
 from core.fields import EntitySpec, FieldSpec
@@ -41,7 +42,7 @@ from core.i18n.formats import format_number
 from core.web import blueprint
 from core.work.uow import UnitOfWork
 
-__all__ = ["ListState", "own_page", "read_state"]
+__all__ = ["ListState", "own_page", "read_state", "view_url"]
 
 PAGE_SIZE = 50
 #: Cursors of earlier pages that the address carries, for "previous".
@@ -62,17 +63,27 @@ class ListState:
     after: str = ""
     trail: tuple[str, ...] = ()
     filtering: bool = False
+    #: The columns of a view; without any, those that the reader has chosen.
+    columns: tuple[str, ...] = ()
+    #: The number of the view that was opened, or ``all`` for none of them.
+    view: str = ""
 
     def pairs(self) -> list[tuple[str, str]]:
         """The state as names and values, without the place in the pages."""
         pairs = [pair for row in self.rows for pair in row_pairs(row)]
         pairs += [("filter_mode", self.mode)] if self.rows and self.mode != "all" else []
-        named = (("filter", self.condition), ("search", self.search), ("sort", self.sort))
+        named = (
+            ("filter", self.condition),
+            ("search", self.search),
+            ("sort", self.sort),
+            ("columns", ",".join(self.columns)),
+        )
         return pairs + [(name, value) for name, value in named if value]
 
     def url(self, base: str) -> str:
         """The address of the list in this state."""
-        pairs = self.pairs()
+        pairs = [("view", self.view)] if self.view else []
+        pairs += self.pairs()
         pairs += [("after", self.after)] if self.after else []
         pairs += [("prev", "~".join(self.trail))] if self.trail else []
         pairs += [("filtering", "1")] if self.filtering else []
@@ -100,6 +111,8 @@ def read_state(pairs: Iterable[tuple[str, str]]) -> ListState:
         after=first.get("after", "")[:2_000],
         trail=tuple(trail[-MAX_TRAIL:]),
         filtering="filtering" in first,
+        columns=tuple(name for name in first.get("columns", "")[:2_000].split(",") if name),
+        view=first.get("view", "")[:20],
     )
 
 
@@ -108,16 +121,19 @@ def read_state(pairs: Iterable[tuple[str, str]]) -> ListState:
 def list_records(entity: str) -> Any:
     """The list. What cannot be understood in its address is told, and shows no rows."""
     with unit_of_work() as uow:
-        return _list(uow, uow.entity(entity), read_state(address_pairs()))
+        spec, pairs = uow.entity(entity), address_pairs()
+        require(uow, spec, "read")
+        if not pairs and (view := first_view(uow, spec)):
+            return redirect(view_url(spec, view))
+        return _list(uow, spec, read_state(pairs))
 
 
 def _list(uow: UnitOfWork, spec: EntitySpec, state: ListState) -> Any:
-    require(uow, spec, "read")
     base = url_for("web.list_records", entity=spec.name)
     state = _resolve_typed(uow, spec, state)
     if any(not row.is_complete(spec.by_name.get(row.field)) for row in state.rows):
         state = replace(state, filtering=True)  # a condition is being made
-    shown = list_columns(uow, spec)
+    shown = list_columns(uow, spec, state.columns)
     usable = filter_fields(uow, spec)
     refusal = ""
     page = query.Page(spec, shown, [])
@@ -138,17 +154,18 @@ def _list(uow: UnitOfWork, spec: EntitySpec, state: ListState) -> Any:
         "previous_url": _previous(state, base),
         "next_url": _next(state, base, page.next),
         "chips": _chips(uow, spec, state, base, usable),
-        "clear_url": replace(state, rows=(), condition="", search="", after="", trail=()).url(base),
+        "clear_url": ListState(view=state.view and "all", sort=state.sort).url(base),
         "refusal": refusal,
         "filter_rows": [filter_row_of(uow, usable, row) for row in state.rows],
         "empty_row": filter_row_of(uow, usable, FilterRow()),
         "filter_url": replace(state, filtering=not state.filtering).url(base),
-        "kept": [pair for pair in state.pairs() if pair[0] in ("search", "sort", "filter")],
-        "search_kept": [pair for pair in state.pairs() if pair[0] != "search"],
+        "kept": _kept(state, "search", "sort", "filter", "columns"),
+        "search_kept": _kept(state, *{name for name, _value in state.pairs()} - {"search"}),
         "is_searchable": any(may_use(uow, spec, item) for item in spec.searchable),
         "chooser": _chooser(uow, spec, shown),
         "uow": uow,
         "own_url": state.url(base),
+        **_views(uow, spec, state),
         **_rights(uow, spec, state),
     }
     return render("core/records/list.html", **context), 422 if refusal else 200
@@ -311,6 +328,33 @@ def _rights(uow: UnitOfWork, spec: EntitySpec, state: ListState) -> dict[str, An
     }
 
 
+def _kept(state: ListState, *names: str) -> list[tuple[str, str]]:
+    """What a form of the list sends along, so that only that changes which it is about."""
+    view = [("view", state.view)] if state.view else []
+    return view + [pair for pair in state.pairs() if pair[0] in names]
+
+
+def view_url(spec: EntitySpec, view: ListView) -> str:
+    """The address of the list as the view keeps it."""
+    base = url_for("web.list_records", entity=spec.name)
+    return f"{base}?view={view.id}" + (f"&{view.query}" if view.query else "")
+
+
+def _views(uow: UnitOfWork, spec: EntitySpec, state: ListState) -> dict[str, Any]:
+    """The views to choose from, the one that is open, and whether the list is what it keeps."""
+    views = views_of(uow, spec)
+    now = urlencode(state.pairs())
+    opened = next((view for view in views if str(view.id) == state.view), None)
+    opened = opened or next((view for view in views if view.query == now and now), None)
+    return {
+        "views": [(view, view_url(spec, view)) for view in views],
+        "opened": opened,
+        "is_changed": now != (opened.query if opened else ""),
+        "view_query": now,
+        "may_share_views": uow.actor.has_permission(SHARE),
+    }
+
+
 @blueprint.get("/r/<entity>/filter-row")
 @signed_in
 def filter_row(entity: str) -> Any:
@@ -330,8 +374,14 @@ def save_columns(entity: str) -> Any:
     with unit_of_work() as uow:
         spec = uow.entity(entity)
         require(uow, spec, "read")
-        choose_columns(uow, spec, request.form.getlist("columns"))
-    return redirect(own_page(request.form.get("back"), spec))
+        back, names = own_page(request.form.get("back"), spec), request.form.getlist("columns")
+        base, _mark, query_text = back.partition("?")
+        state = read_state(parse_qsl(query_text, keep_blank_values=True))
+        if state.columns:  # those of a view: the address says them
+            state = replace(state, columns=tuple(order_columns(uow, spec, names)))
+            return redirect(state.url(base))
+        choose_columns(uow, spec, names)
+    return redirect(back)
 
 
 def own_page(target: str | None, spec: EntitySpec) -> str:

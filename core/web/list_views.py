@@ -1,0 +1,97 @@
+"""Saving the state of a list under a name, and what can be done with a saved view."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+from flask import redirect, request, url_for
+
+from core.entities.list_views import (
+    choose_first,
+    delete_view,
+    get_view,
+    save_view,
+    update_view,
+)
+from core.entities.scope import require
+from core.errors import Invalid
+from core.http.presenting import tell
+from core.http.requests import signed_in, unit_of_work
+from core.i18n import gettext as _
+from core.web import blueprint
+from core.web.lists import own_page, read_state, view_url
+
+
+def _query_sent() -> str:
+    """The state that the form tells of, in the form that all states are kept in."""
+    pairs = parse_qsl(request.values.get("query", ""), keep_blank_values=True)
+    return urlencode(read_state(pairs).pairs())
+
+
+@blueprint.post("/r/<entity>/views", endpoint="save_view")
+@signed_in
+def save(entity: str) -> Any:
+    """Keep what the list shows under a name; what is wrong with the name is told on the list."""
+    with unit_of_work(write=True) as uow:
+        spec = uow.entity(entity)
+        require(uow, spec, "read")
+        title, shared = request.values.get("title", ""), "shared" in request.values
+        try:
+            key = save_view(uow, spec, title, _query_sent(), shared=shared)
+        except Invalid as error:
+            return _back_with(error, spec)
+        url = view_url(spec, get_view(uow, spec, key))
+    tell(_("The view “%(title)s” is kept.", title=" ".join(title.split())))
+    return redirect(url, 303)
+
+
+@blueprint.post("/r/<entity>/views/<int:key>", endpoint="change_view")
+@signed_in
+def change(entity: str, key: int) -> Any:
+    """Save over it, call it otherwise, share it or keep it to oneself, or begin with it."""
+    what = request.form.get("what", "")
+    with unit_of_work(write=True) as uow:
+        spec = uow.entity(entity)
+        require(uow, spec, "read")
+        view = get_view(uow, spec, key)
+        try:
+            match what:
+                case "save":
+                    update_view(uow, spec, key, query=_query_sent())
+                case "rename":
+                    update_view(uow, spec, key, title=request.form.get("title", ""))
+                case "share" | "unshare":
+                    update_view(uow, spec, key, shared=what == "share")
+                case "first_for_all":
+                    update_view(uow, spec, key, is_first=True)
+                case "first":
+                    choose_first(uow, spec, None if view.is_first else view)
+                case _:
+                    raise Invalid(_("There is nothing to do."))
+        except Invalid as error:
+            return _back_with(error, spec)
+        if what in ("save", "rename", "share", "unshare"):
+            return redirect(view_url(spec, get_view(uow, spec, key)), 303)
+    tell(_("The list begins with another view now."))
+    return redirect(own_page(request.form.get("back"), spec), 303)
+
+
+@blueprint.post("/r/<entity>/views/<int:key>/delete", endpoint="delete_view")
+@signed_in
+def delete(entity: str, key: int) -> Any:
+    """Take it away; the message brings it back."""
+    with unit_of_work(write=True) as uow:
+        spec = uow.entity(entity)
+        require(uow, spec, "read")
+        gone = delete_view(uow, spec, key)
+    again: dict[str, Any] = {"title": gone.title, "query": gone.query}
+    again |= {"shared": "1"} if gone.is_shared else {}
+    undo = url_for("web.save_view", entity=entity, **again)
+    tell(_("The view “%(title)s” is deleted.", title=gone.title), undo_url=undo)
+    return redirect(url_for("web.list_records", entity=entity, view="all"), 303)
+
+
+def _back_with(error: Invalid, spec: Any) -> Any:
+    tell(error.message, "bad")
+    return redirect(own_page(request.values.get("back"), spec), 303)
