@@ -64,6 +64,7 @@ def page_context() -> Mapping[str, Any]:
         "behind": _behind_name(),
         "locale": current_locale(),
         "color_scheme": scheme if scheme in COLOR_SCHEMES else "system",
+        "single_keys": request.cookies.get("single_keys") != "off",
         "navigation": [] if who.is_anonymous else navigation(),
         "messages": _flashed(),
     }

@@ -13,10 +13,13 @@ from core.http.rendering import macros, render
 from core.http.requests import signed_in, unit_of_work
 from core.search.finding import MAX_CHARACTERS, MAX_HITS, Hit, search
 from core.web import blueprint
+from core.web.commands import find_commands
 from core.work.uow import UnitOfWork
 
 #: Of each entity on the page, and while somebody types.
 GROUP, OFFERED = 10, 4
+#: Pages and beginnings that are offered before anything is typed.
+COMMANDS = 12
 
 
 @blueprint.get("/search", endpoint="search")
@@ -42,8 +45,9 @@ def suggest_all() -> str:
     with unit_of_work() as uow:
         hits = search(uow, words, limit=4 * OFFERED, each=OFFERED)
         groups = _groups(uow, hits, words, OFFERED)
-        all_url = _address(q=words) if words else ""
-        return str(macros().search_offers(groups, words, all_url))
+        commands = find_commands(uow, words, OFFERED if words else COMMANDS)
+        all_url = _address(q=words) if groups else ""
+        return str(macros().search_offers(groups, commands, words, all_url))
 
 
 def _words() -> str:

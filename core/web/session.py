@@ -100,6 +100,16 @@ def set_color_scheme() -> Any:
     return response
 
 
+@blueprint.post("/keyboard")
+@public
+def set_single_keys() -> Any:
+    """Whether keys without Ctrl do something: who speaks to the machine may want that they do not."""
+    response = redirect(_back())
+    wanted = "off" if request.form.get("single_keys") == "off" else "on"
+    response.set_cookie("single_keys", wanted, max_age=YEAR, samesite="Lax", path="/")
+    return response
+
+
 def _back() -> str:
     """Where the reader came from, when that is one of our own pages."""
     parts = urlsplit(request.headers.get("Referer", ""))

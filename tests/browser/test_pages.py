@@ -185,6 +185,38 @@ def test_the_keyboard_reaches_what_the_mouse_does(open_page, told):
     assert unseen == []
 
 
+def test_keys_lead_to_pages_records_and_help(open_page, told):
+    """D10: what the help says of the keys is what they do; who switches them off is left alone."""
+    email, password, _lead = told["salesperson"]
+    tab = open_page(email=email, password=password)
+    tab.goto("/r/lead")
+    tab.keyboard.press("Control+k")
+    tab.locator("#search-offers [role=option]").first.wait_for()
+    tab.keyboard.type("grsz")  # nothing of that name
+    tab.keyboard.press("Escape")
+    tab.keyboard.press("Escape")
+    tab.keyboard.press("?")
+    assert tab.locator("#keys").get_attribute("open") is not None
+    tab.keyboard.press("Escape")
+    tab.locator("#keys:not([open])").wait_for(state="attached")
+    tab.keyboard.press("j")
+    tab.keyboard.press("j")
+    second = tab.locator("a.record-link").nth(1)
+    assert second.evaluate("(link) => link === document.activeElement")
+    for key, address in (("f", "**filtering=1"), ("]", "**after=**"), ("n", "**/r/lead/new")):
+        tab.goto("/r/lead")
+        tab.keyboard.press(key)
+        tab.wait_for_url(address)
+    tab.goto("/r/lead")
+    tab.keyboard.press("?")
+    tab.locator("#keys [name=single_keys]").click()
+    tab.wait_for_load_state()
+    tab.keyboard.press("?")
+    assert tab.locator("#keys").get_attribute("open") is None
+    tab.keyboard.press("Control+k")
+    assert tab.evaluate("document.activeElement.name") == "q"
+
+
 #: [whether the focus shows, what it is called, the element].
 _FOCUS = """() => {
     const e = document.activeElement, style = getComputedStyle(e);

@@ -31,12 +31,36 @@
     });
   });
   on("keydown", (event) => {
-    const typing = event.target.closest?.("input, textarea, select, [contenteditable]");
-    if (event.key === "/" && !typing && !event.ctrlKey && !event.metaKey && !event.altKey) {
-      event.preventDefault();
-      $("[data-search]")?.focus();
-    }
     if (event.key === "Escape") escape(event.target);
+    else if (event.key.toLowerCase() === "k" && (event.ctrlKey || event.metaKey)) beginSearch(event);
+    else if (event.key.length === 1 && isFree(event)) singleKey(event);
+  });
+  /* A single key acts only where it writes nothing, and not for who has switched that off. */
+  function isFree(event) {
+    const busy = event.target.closest?.("input, textarea, select, [contenteditable], dialog");
+    return !busy && !event.ctrlKey && !event.metaKey && !event.altKey && !document.body.hasAttribute("data-no-keys");
+  }
+  function singleKey(event) {
+    if (event.key === "/") beginSearch(event);
+    else if (event.key === "?") $("#keys")?.showModal();
+    else if (event.key === "j" || event.key === "k") walk(event.key === "j" ? 1 : -1);
+    else $(`[data-key="${CSS.escape(event.key)}"]`)?.click();
+  }
+  function beginSearch(event) {
+    const box = $("[data-search]");
+    if (!box) return;
+    event.preventDefault();
+    box.focus();
+    box.select();
+  }
+  /* To the next record of the list, or the one before. */
+  function walk(step) {
+    const links = $$("a.record-link");
+    const at = links.indexOf(document.activeElement);
+    links[at < 0 ? 0 : Math.min(Math.max(at + step, 0), links.length - 1)]?.focus();
+  }
+  on("focusin", (event) => {
+    if (event.target.matches("[data-search]")) event.target.dispatchEvent(new Event("dougong:offer"));
   });
   function escape(from) {
     const menu = from.closest?.("details[data-menu][open]") || $("details[data-menu][open]");

@@ -1,0 +1,81 @@
+"""Pages to go to and things to begin, found by a few letters in the box that searches everything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from flask import url_for
+
+from core.entities.scope import may
+from core.http.navigation import navigation
+from core.i18n import gettext as _
+from core.search.tokens import normal, runs, spoken
+
+if TYPE_CHECKING:
+    from core.work.uow import UnitOfWork
+
+__all__ = ["Command", "find_commands"]
+
+
+@dataclass(frozen=True)
+class Command:
+    """Something to open."""
+
+    label: str
+    url: str
+    icon: str
+
+
+def find_commands(uow: UnitOfWork, words: str, limit: int) -> list[Command]:
+    """What fits the words, in any order, by their letters, pinyin or its initials; the best first.
+
+    Without words: what can be begun, then the pages of the navigation.
+    """
+    asked = normal(words).split()
+    ranked = [
+        (rank, place, command)
+        for place, command in enumerate(_all(uow))
+        if (rank := _rank(command.label, asked)) is not None
+    ]
+    return [command for _rank_, _place, command in sorted(ranked, key=lambda each: each[:2])][
+        :limit
+    ]
+
+
+def _all(uow: UnitOfWork) -> Iterator[Command]:
+    """Everything that this reader may open: none leads to a refusal."""
+    specs = [
+        spec
+        for spec in uow.snapshot.entities.values()
+        if spec.navigable and spec.parent_field is None and may(uow, spec, "read")
+    ]
+    specs.sort(key=lambda spec: spec.plugin == "core")
+    for spec in specs:
+        if spec.creatable and may(uow, spec, "create"):
+            label = _("New: %(entity)s", entity=str(spec.label))
+            yield Command(label, url_for("web.new_record", entity=spec.name), "plus")
+    for group in navigation():
+        for item in group["items"]:
+            yield Command(item["label"], item["url"], item["icon"])
+    for spec in specs:
+        if spec.importable and may(uow, spec, "import") and may(uow, spec, "create"):
+            label = _("Import: %(entity)s", entity=str(spec.label_plural))
+            yield Command(label, url_for("web.import_start", entity=spec.name), "upload")
+    yield Command(_("Your profile"), url_for("web.profile"), "user")
+    yield Command(_("Your jobs"), url_for("web.jobs"), "activity")
+
+
+def _rank(label: str, asked: list[str]) -> int | None:
+    """0 where the label begins so, more where it only has it somewhere; None where it has not."""
+    text = normal(label)
+    if not all(_has(text, word) for word in asked):
+        return None
+    return 0 if not asked or text.startswith(asked[0]) else 1
+
+
+def _has(text: str, word: str) -> bool:
+    return word in text or any(
+        spoken(run).has(word) for kind, run in runs(text) if kind == "han" and word.isascii()
+    )
