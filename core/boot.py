@@ -47,6 +47,7 @@ REGISTER_HOOKS = (
     "register_subscribers",
     "register_jobs",
     "register_schedules",
+    "register_notifications",
     "register_timeline",
     "register_commands",
     "register_demo",

@@ -25,8 +25,17 @@ from core.files.cleaning import CLEAN_UPLOADS, UPLOADS_CLEANED
 from core.files.definitions import file
 from core.files.service import attach_written, check_written
 from core.i18n import lazy_gettext as _l
+from core.notifications.following import ASSIGNED, SHARED, follow
+from core.notifications.service import CLEAN, CLEANED
 from core.plugins import hookimpl
-from core.plugins.contributions import Job, Permission, RoleTemplate, Schedule, SettingsGroup
+from core.plugins.contributions import (
+    Job,
+    NotificationKind,
+    Permission,
+    RoleTemplate,
+    Schedule,
+    SettingsGroup,
+)
 from core.reference import definitions as reference
 from core.reference import rules as reference_rules
 from core.runtime import bump_access
@@ -89,6 +98,11 @@ def register_events() -> Iterable[type[Event]]:
 
 
 @hookimpl
+def register_notifications() -> Iterable[NotificationKind]:
+    return [ASSIGNED, SHARED]
+
+
+@hookimpl
 def register_jobs() -> Iterable[Job]:
     return [
         *(DELIVER, IMPORT, EXPORT, CLEAN_UPLOADS, CLEAN_DRAFTS, CLEAN_SIGN_INS, UNDO, RECOMPUTE),
@@ -96,6 +110,7 @@ def register_jobs() -> Iterable[Job]:
         *(SEAL_AUDIT, SEND_HEAD, BUILD_INDEX),
         EMPTY_BINS,
         CLEAN_JOBS,
+        CLEAN,
         BACKUP,
         CHECK_BACKUP,
         FILL,
@@ -112,6 +127,7 @@ def register_schedules() -> Iterable[Schedule]:
         AUDIT_SEALED,
         HEAD_SENT,
         JOBS_CLEANED,
+        CLEANED,
         BACKUPS_MADE,
     ]
 
@@ -139,3 +155,4 @@ def after_changes(changes: Sequence[Change], uow: UnitOfWork) -> None:
     attach_written(changes, uow)
     follow_changes(changes, uow)
     reference_rules.follow(changes, uow)
+    follow(changes, uow)

@@ -64,10 +64,22 @@ def page_context() -> Mapping[str, Any]:
         "behind": _behind_name(),
         "locale": current_locale(),
         "color_scheme": scheme if scheme in COLOR_SCHEMES else "system",
+        "unread": _unread(),
         "single_keys": request.cookies.get("single_keys") != "off",
         "navigation": [] if who.is_anonymous else navigation(),
         "messages": _flashed(),
     }
+
+
+def _unread() -> str:
+    """How many notifications wait for the reader, as the bell shows it; empty for none."""
+    from core.notifications.service import MOST_COUNTED, count_unread
+
+    if actor().user_id is None:
+        return ""
+    with unit_of_work(write=False) as uow:
+        count = count_unread(uow)
+    return f"{MOST_COUNTED}+" if count > MOST_COUNTED else str(count or "")
 
 
 def _behind_name() -> str:

@@ -22,6 +22,7 @@ ITEMS = {
     "register_subscribers": "core.plugins.contributions:Subscriber",
     "register_jobs": "core.plugins.contributions:Job",
     "register_schedules": "core.plugins.contributions:Schedule",
+    "register_notifications": "core.plugins.contributions:NotificationKind",
     "register_timeline": "core.plugins.contributions:TimelineSource",
     "register_commands": "click:Command",
     "register_demo": "core.plugins.contributions:DemoStep",

@@ -96,6 +96,7 @@ _CHECKS: dict[str, Callable[[str, Any, set[str], Contributions], None]] = {
     "register_subscribers": _subscriber,
     "register_schedules": _schedule,
     "register_blueprints": _blueprint,
+    "register_notifications": _prefixed,
     "register_timeline": _once_in_plugin,
     "register_demo": _once_in_plugin,
     "register_commands": _once_in_plugin,

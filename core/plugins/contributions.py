@@ -19,6 +19,7 @@ __all__ = [
     "EntityExtension",
     "Job",
     "NavItem",
+    "NotificationKind",
     "Permission",
     "RoleTemplate",
     "Schedule",
@@ -131,6 +132,20 @@ class Schedule:
     every: timedelta | None = None
     daily_at: str | None = None
     arguments: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class NotificationKind:
+    """Something that people are told of, which each of them can switch off.
+
+    ``text`` may name ``%(who)s`` brought it about and ``%(record)s``: what that is called is read
+    when the notification is, with the rights of its reader.
+    """
+
+    name: str
+    label: Label
+    text: Label
+    icon: str = "bell"
 
 
 @dataclass(frozen=True)

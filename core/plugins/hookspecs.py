@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         EntityExtension,
         Job,
         NavItem,
+        NotificationKind,
         Permission,
         RoleTemplate,
         Schedule,
@@ -177,6 +178,18 @@ def register_schedules() -> Iterable[Schedule]:  # type: ignore[empty-body]
     Return: `Schedule` objects that name a registered job.
     Errors: an unknown job holds the plugin back.
     Example: ``return [Schedule("nightly", "crm_leads.recount", daily_at="02:00")]``
+    Since: 0.1
+    """
+
+
+@hookspec
+def register_notifications() -> Iterable[NotificationKind]:  # type: ignore[empty-body]
+    """Declare what people are told of by the bell; `core.notifications.service.notify` tells them.
+
+    When: once at boot; those of a plugin that is off are not shown.
+    Return: `NotificationKind` objects named like the plugin.
+    Errors: a name without the plugin's prefix, or one taken twice, holds the plugin back.
+    Example: ``return [NotificationKind("crm_leads.returned", _l("A lead goes back"), _l("%(record)s went back to its pool."))]``
     Since: 0.1
     """
 

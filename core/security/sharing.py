@@ -22,6 +22,7 @@ from core.entities.scope import living, roles_clause
 from core.entities.writing import load
 from core.errors import Forbidden, Invalid, NotFound, Problem
 from core.i18n import gettext as _
+from core.notifications.following import tell_shared
 from core.runtime import bump_access
 from core.security.models import share_table
 from core.security.shared import is_shareable
@@ -89,6 +90,8 @@ def share(
     _record(
         uow, "share", entity, record_id, Share(key, user, department, level, None, uow.now(), until)
     )
+    if user is not None:
+        tell_shared(uow, user, entity, record_id)
     return key
 
 

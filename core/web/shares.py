@@ -11,6 +11,7 @@ from flask import redirect, request, url_for
 from core.entities import query
 from core.entities.form_reading import read_fields
 from core.entities.labels import resolve_labels
+from core.entities.values import check_value
 from core.errors import Forbidden, Invalid
 from core.fields import Choice, ChoiceField, Date, FieldSpec, Reference
 from core.http.presenting import draw_controls, input_context, reader_of, tell
@@ -40,9 +41,11 @@ def share_record(entity: str, record_id: int) -> Any:
     """Share it with one more person or department."""
     try:
         with unit_of_work() as uow:
-            values, problems = read_fields(input_context(uow), _fields(LEVELS), request.form)
+            fields = _fields(LEVELS)
+            values, problems = read_fields(input_context(uow), fields, request.form)
             if problems:
                 raise Invalid(_("Please correct what is marked."), problems)
+            values = {each.name: check_value(each.type, values.get(each.name)) for each in fields}
             share(
                 uow,
                 entity,
