@@ -101,7 +101,7 @@ def set_color_scheme() -> Any:
 
 
 @blueprint.post("/keyboard")
-@public
+@signed_in
 def set_single_keys() -> Any:
     """Whether keys without Ctrl do something: who speaks to the machine may want that they do not."""
     response = redirect(_back())

@@ -186,6 +186,23 @@ def test_hook_register_schedules(runtime, run_jobs, behaving):
     assert seen == ["clock"]
 
 
+def test_hook_register_notifications(runtime, unit_of_work, admin_id, make, make_person):
+    from core.notifications.service import kinds, latest, notify
+
+    key, reader = make("石头"), make_person("Reader")
+    with unit_of_work(admin_id) as uow:
+        notify(uow, "dummy_plugin.weighed", [reader], entity="specimen", record_ids=[key])
+    with unit_of_work(reader, write=False) as uow:
+        assert "dummy_plugin.weighed" in kinds(uow)
+        (told,) = latest(uow, 10)
+    assert (told.kind, told.is_read) == ("dummy_plugin.weighed", False)
+    assert "weighed" in told.text
+    with unit_of_work() as uow:
+        disable(uow, "dummy_plugin")
+    with unit_of_work(reader, write=False) as uow:
+        assert latest(uow, 10) == [], "a module that is off tells nothing"
+
+
 def test_hook_register_timeline(client, bearer, admin_id, make, runtime, behaving):
     from core.plugins.contributions import TimelineItem
 

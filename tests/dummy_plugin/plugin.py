@@ -2,7 +2,7 @@
 
 from core.i18n import lazy_gettext as _l
 from core.plugins import hookimpl
-from core.plugins.contributions import NavItem, SlotFill
+from core.plugins.contributions import NavItem, NotificationKind, SlotFill
 from dummy_plugin import (
     commands,
     definitions,
@@ -81,6 +81,12 @@ def register_jobs():
 @hookimpl
 def register_schedules():
     return subscribers.SCHEDULES
+
+
+@hookimpl
+def register_notifications():
+    text = _l("%(who)s weighed %(record)s.")
+    return [NotificationKind("dummy_plugin.weighed", _l("Something was weighed"), text)]
 
 
 @hookimpl

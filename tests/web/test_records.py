@@ -219,6 +219,8 @@ def test_the_number_of_statements_does_not_grow_with_the_rows(
         statements(browser, path)
         for path in ("/", "/r/order", "/search?q=Order", f"/r/site/{site}", f"/r/order/{order}")
     ]
+    # On PostgreSQL a search looks once more where its first candidates are not all that there are.
+    assert many.pop(2) - few.pop("/search?q=Order") in (0, 1)
     assert many == list(few.values())
     assert max(many) < 30, many
 
