@@ -161,6 +161,8 @@ def _context(page: str, scheme: str, locale: str, ui: Any) -> dict[str, Any]:
         "current_user": SimpleNamespace(name="王晓雯", email="xiaowen@example.com"),
         "locale": locale,
         "color_scheme": scheme,
+        "single_keys": True,
+        "unread": "",
         "navigation": _navigation({"detail": "客户"}.get(page, "线索")),
         "messages": [("good", "已保存 3 条线索")] if page == "components" else [],
         "columns": _columns(),

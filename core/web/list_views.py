@@ -21,6 +21,7 @@ from core.http.requests import signed_in, unit_of_work
 from core.i18n import gettext as _
 from core.web import blueprint
 from core.web.lists import own_page, read_state, view_url
+from core.web.profile import require_own_session
 
 
 def _query_sent() -> str:
@@ -33,6 +34,7 @@ def _query_sent() -> str:
 @signed_in
 def save(entity: str) -> Any:
     """Keep what the list shows under a name; what is wrong with the name is told on the list."""
+    require_own_session()
     with unit_of_work(write=True) as uow:
         spec = uow.entity(entity)
         require(uow, spec, "read")
@@ -50,6 +52,7 @@ def save(entity: str) -> Any:
 @signed_in
 def change(entity: str, key: int) -> Any:
     """Save over it, call it otherwise, share it or keep it to oneself, or begin with it."""
+    require_own_session()
     what = request.form.get("what", "")
     with unit_of_work(write=True) as uow:
         spec = uow.entity(entity)
@@ -81,6 +84,7 @@ def change(entity: str, key: int) -> Any:
 @signed_in
 def delete(entity: str, key: int) -> Any:
     """Take it away; the message brings it back."""
+    require_own_session()
     with unit_of_work(write=True) as uow:
         spec = uow.entity(entity)
         require(uow, spec, "read")

@@ -26,6 +26,7 @@ from core.notifications.service import (
     unwanted_kinds,
 )
 from core.web import blueprint
+from core.web.profile import require_own_session
 
 PAGE = 50
 MORNING = time(9)
@@ -71,6 +72,7 @@ def _place(text: str) -> tuple[datetime, int] | None:
 @signed_in
 def open_notification(key: int) -> Any:
     """To what it is about; it has been read by that."""
+    require_own_session()
     with unit_of_work() as uow:
         entity, record_id = mark_read(uow, key)
         known = entity is not None and entity in uow.snapshot.entities
@@ -85,6 +87,7 @@ def open_notification(key: int) -> Any:
 @signed_in
 def put_off_notification(key: int) -> Any:
     """Not now: again in an hour, tomorrow, or on Monday."""
+    require_own_session()
     with unit_of_work() as uow:
         until = _until(request.form.get("until", ""), uow.runtime.clock)
         put_off(uow, key, until)
@@ -110,6 +113,7 @@ def _until(choice: str, clock: Clock) -> datetime:
 @signed_in
 def read_notifications() -> Any:
     """All are read."""
+    require_own_session()
     with unit_of_work() as uow:
         read_all(uow)
     return redirect(url_for("web.notifications"), 303)
@@ -119,6 +123,7 @@ def read_notifications() -> Any:
 @signed_in
 def choose_notifications() -> Any:
     """What one is told of from now on."""
+    require_own_session()
     with unit_of_work() as uow:
         choose_kinds(uow, request.form.getlist("kinds"))
     tell(_("Your choice is kept."))

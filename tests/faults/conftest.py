@@ -24,6 +24,7 @@ from core.testing.installation import Template
 from core.work.tables import event_table, job_table
 
 HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))  # the module beside the tests
 ROOT = HERE.parents[1]
 DOUGONG = [sys.executable, "-c", "from core.cli import main; main()"]
 

@@ -31,6 +31,7 @@
     });
   });
   on("keydown", (event) => {
+    if (event.defaultPrevented) return;  // the editor has keys of its own
     if (event.key === "Escape") escape(event.target);
     else if (event.key.toLowerCase() === "k" && (event.ctrlKey || event.metaKey)) beginSearch(event);
     else if (event.key.length === 1 && isFree(event)) singleKey(event);
