@@ -22,7 +22,7 @@ CHECKS = [
 ]
 #: Two entities that have every type, line and verb between them, and what is not about records.
 PATHS = r"^/api/v1/(records/(note|role)(/|$)|schema|jobs|imports/|me$|settings)"
-EXAMPLES = 6
+EXAMPLES = 4
 
 #: What is allowed does not depend on the database.
 pytestmark = pytest.mark.databases("sqlite")

@@ -6,6 +6,7 @@ from __future__ import annotations
 from decimal import Decimal
 from functools import cache
 from importlib import import_module
+from inspect import signature
 
 import jsonschema
 import orjson
@@ -76,20 +77,35 @@ def field_names():
     return found | {"text": "name"}
 
 
-@pytest.fixture(params=KINDS)
-def kind(request):
-    return request.param
-
-
 @pytest.fixture
-def case(kind, rows, runtime, unit_of_work, admin_id):
-    """(field, value, the full row, the unit of work)"""
+def cases(rows, runtime, unit_of_work, admin_id):
+    """``{kind: (field, value, the full row, the unit of work)}``"""
     with unit_of_work(admin_id, write=False) as uow:
         spec = uow.entity("specimen")
-        field = spec[field_names()[kind]]
         record = query.get(uow, "specimen", rows[0])
         uow.memo["labels of the test"] = record.labels
-        yield field, record.values.get(field.name), record.values, uow
+        fields = {kind: spec[field_names()[kind]] for kind in KINDS}
+        yield {
+            kind: (field, record.values.get(field.name), record.values, uow)
+            for kind, field in fields.items()
+        }
+
+
+def of_each_kind(check):
+    """A test that makes the check for each kind of field, and names the first that fails."""
+    others = [name for name in signature(check).parameters if name not in ("kind", "case")]
+
+    def test(cases, request):
+        more = {name: request.getfixturevalue(name) for name in others}
+        for kind, case in cases.items():
+            try:
+                check(kind, case, **more)
+            except Exception as error:
+                error.add_note(f"kind of field: {kind}")
+                raise
+
+    test.__name__, test.__doc__ = check.__name__, check.__doc__
+    return test
 
 
 @pytest.mark.parametrize("path", DISPATCH_TABLES)
@@ -103,6 +119,7 @@ def test_the_dummy_has_a_field_of_every_kind(runtime):
     assert set(field_names()) >= set(KINDS)
 
 
+@of_each_kind
 def test_storage(kind, case):
     field, value, _row, _uow = case
     assert is_detached(field.type) is (kind in DETACHED)
@@ -116,6 +133,7 @@ def test_storage(kind, case):
 
 
 @pytest.mark.databases("sqlite", later=("postgresql",))
+@of_each_kind
 def test_checks_accept_what_was_stored(kind, case):
     field, value, _row, _uow = case
     if value is not None and kind != "lines":
@@ -124,6 +142,7 @@ def test_checks_accept_what_was_stored(kind, case):
 
 
 @pytest.mark.databases("sqlite", later=("postgresql",))
+@of_each_kind
 def test_masks_give_nothing_away(kind, case):
     field, value, _row, _uow = case
     shown = mask_value(value, "")
@@ -133,6 +152,7 @@ def test_masks_give_nothing_away(kind, case):
         assert schema.to_json(field.type, shown) == "****"
 
 
+@of_each_kind
 def test_conditions_mean_the_same_in_sql_and_python(kind, case, rows):
     field, value, row, uow = case
     spec = uow.entity("specimen")
@@ -157,6 +177,7 @@ def test_conditions_mean_the_same_in_sql_and_python(kind, case, rows):
 
 
 @pytest.mark.databases("sqlite", later=("postgresql",))
+@of_each_kind
 def test_json_is_what_its_schema_says(kind, case):
     field, value, _row, _uow = case
     assert schema.write_schema(field) is not None
@@ -175,6 +196,7 @@ def _without_references(found):
 
 
 @pytest.mark.databases("sqlite", later=("postgresql",))
+@of_each_kind
 def test_forms_show_a_value_and_read_it_back(kind, case, runtime):
     field, value, _row, uow = case
     if not field.is_writable or kind == "lines":
@@ -189,6 +211,7 @@ def test_forms_show_a_value_and_read_it_back(kind, case, runtime):
 
 
 @pytest.mark.databases("sqlite", later=("postgresql",))
+@of_each_kind
 def test_cells_are_safe_html(kind, case, runtime):
     field, value, row, _uow = case
     reader = Reader(runtime.clock.timezone)
@@ -199,6 +222,7 @@ def test_cells_are_safe_html(kind, case, runtime):
 
 
 @pytest.mark.databases("sqlite", later=("postgresql",))
+@of_each_kind
 def test_filters_offer_what_conditions_know(kind, case):
     field, _value, _row, _uow = case
     offered = [name for name, _label in operators_offered(field.type)]
@@ -207,6 +231,7 @@ def test_filters_offer_what_conditions_know(kind, case):
     assert all(value_control(field.type, op) is not None for op in offered)
 
 
+@of_each_kind
 def test_exports_come_back_through_the_import(kind, case):
     """The cell that is written is one that the cleaning of imports reads as the same value."""
     from core.exchange.cells import cell_writer

@@ -18,6 +18,7 @@ def _period(site):
         ).one_or_none()
 
 
+@pytest.mark.databases("sqlite", later=("postgresql",))
 def test_a_period_starts_once(site, run_jobs):
     """F4: both have read that it is due before either of them takes it."""
     run_jobs()
@@ -32,6 +33,7 @@ def test_a_period_starts_once(site, run_jobs):
     assert _period(site).last_at is not None
 
 
+@pytest.mark.databases("sqlite", later=("postgresql",))
 def test_missed_periods_count_as_one(site, run_jobs):
     run_jobs()
     site.move_clock("+1d")

@@ -12,7 +12,7 @@ from core.entities import service
 from core.errors import Refused
 
 #: Rounds of `make test`, and of the long tier.
-ROUNDS, FULL = 100, 1000
+ROUNDS, FULL = 40, 1000
 
 
 def claim_together(unit_of_work, attempts):

@@ -223,7 +223,7 @@ def test_sql_and_python_agree_on_every_row(unit_of_work, admin_id, database_kind
         def descends(entity: str, top: int, key: int) -> bool:
             return entity == "department" and paths[key].startswith(paths.get(top, "?"))
 
-        @settings(max_examples=600, deadline=None, database=None, derandomize=True)
+        @settings(max_examples=300, deadline=None, database=None, derandomize=True)
         @given(_trees(_leaves(uow, rows)))
         def check(source: Any) -> None:
             node = parse_condition(source, spec, uow)

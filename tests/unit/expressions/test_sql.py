@@ -282,7 +282,7 @@ _BRANCHES: dict[Kind, list[tuple[str, tuple[Kind, ...]]]] = {
 
 
 @settings(
-    max_examples=int(os.environ.get("DOUGONG_TEST_EXAMPLES", "250")),
+    max_examples=int(os.environ.get("DOUGONG_TEST_EXAMPLES", "150")),
     derandomize=True,
     deadline=None,
     database=None,
