@@ -19,6 +19,9 @@ from core.plugins.manager import HookFailed
 from core.settings.service import get_setting, put_settings
 from core.work.tables import job_table
 
+#: The long tier asks PostgreSQL as well: what is told does not depend on the database.
+pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
+
 PARTS = [{"title": "壳", "amount": "2.50"}, {"title": "核", "amount": "3"}]
 
 

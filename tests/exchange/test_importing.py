@@ -17,6 +17,9 @@ from core.exchange.tables import duplicate_key_table
 from core.faults import planned_fault
 from core.work import jobs
 
+#: The long tier asks PostgreSQL as well: what is told does not depend on the database.
+pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
+
 
 def table(tmp_path, *lines, name="list.csv"):
     path = tmp_path / name

@@ -19,6 +19,9 @@ from core.faults import planned_fault
 from core.files.service import local_copy, open_file
 from core.tabular.reader import open_table
 
+#: The long tier asks PostgreSQL as well: what is told does not depend on the database.
+pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
+
 STAMPS = {"version", "updated_at", "updated_by"}
 
 

@@ -30,6 +30,9 @@ from core.privacy.personal import contact_keys, is_personal
 from core.privacy.tombstones import pending_tombstones, tombstones_file
 from core.work.tables import job_table
 
+#: The long tier asks PostgreSQL as well: what is told does not depend on the database.
+pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
+
 MOBILE, MAIL = "13911112222", "canary.person@example.com"
 OTHER, OTHER_MAIL = "13733334444", "somebody.else@example.com"
 CANARIES = (MOBILE, MAIL)

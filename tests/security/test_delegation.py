@@ -13,6 +13,9 @@ from core.entities.query import ListQuery
 from core.errors import Forbidden, Invalid
 from core.security.directory import load_actor
 
+#: The long tier asks PostgreSQL as well: what is told does not depend on the database.
+pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
+
 OWN = dict.fromkeys(("read", "create", "update", "delete", "export", "approve"), "own")
 
 

@@ -22,6 +22,9 @@ from core.security.directory import load_actor
 from core.security.sharing import share, shares_of, unshare
 from core.work.uow import Origin, UnitOfWork
 
+#: The long tier asks PostgreSQL as well: what is told does not depend on the database.
+pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
+
 OWN = dict.fromkeys(("read", "create", "update", "delete", "export", "approve"), "own")
 
 

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from datetime import timedelta
 
+import pytest
+
 from core.entities import query
 from core.entities.query import ListQuery
 from core.fields.regions import is_under
 from core.ops.install import run_demo
 from plugins.crm_leads.demo import DEMO_PASSWORD, LEADS, PEOPLE
 from plugins.crm_leads.models import SOURCES, STATUSES
+
+#: The long tier asks PostgreSQL as well: what is told does not depend on the database.
+pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
 
 
 def everything(unit_of_work, entity):

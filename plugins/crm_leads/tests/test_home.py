@@ -12,6 +12,9 @@ from sqlalchemy import event
 from core.entities import query
 from core.testing.installation import PASSWORD
 
+#: The long tier asks PostgreSQL as well: what is told does not depend on the database.
+pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
+
 
 @pytest.fixture
 def home_of(sign_in, unit_of_work):

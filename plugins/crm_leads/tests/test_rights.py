@@ -8,6 +8,9 @@ from core.entities import aggregate, query, service
 from core.entities.query import ListQuery
 from core.errors import Forbidden, Invalid, NotFound
 
+#: The long tier asks PostgreSQL as well: what is told does not depend on the database.
+pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
+
 
 @pytest.fixture
 def leads(make_leads, team):

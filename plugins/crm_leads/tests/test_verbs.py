@@ -11,6 +11,9 @@ from core.entities.query import ListQuery
 from core.errors import Forbidden, Invalid, NotFound, Refused
 from core.settings.service import put_settings
 
+#: The long tier asks PostgreSQL as well: what is told does not depend on the database.
+pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
+
 
 def transfers(unit_of_work, lead, person=None):
     with unit_of_work(person, write=False) as uow:

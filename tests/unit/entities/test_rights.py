@@ -18,6 +18,9 @@ from core.security.directory import load_actor
 from core.security.tokens import actor_of_token, create_token, revoke_token
 from core.work.uow import Origin, UnitOfWork
 
+#: The long tier asks PostgreSQL as well: what is told does not depend on the database.
+pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
+
 ALL = {a: "all" for a in ("read", "create", "update", "delete", "export")}
 
 

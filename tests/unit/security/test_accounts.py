@@ -27,6 +27,9 @@ from core.security.tokens import (
 )
 from core.work.uow import Origin, UnitOfWork
 
+#: The long tier asks PostgreSQL as well: what is told does not depend on the database.
+pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
+
 PASSWORD = "a very calm horse stands"
 EMAIL = "person1@example.com"
 PLACE = "198.51.100.7"
