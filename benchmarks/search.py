@@ -128,8 +128,7 @@ def fill(runtime: Any, rows: int) -> None:
     from sqlalchemy import select
 
     from core.db.bulk import bulk_insert
-    from core.search.indexing import fill as fill_index
-    from core.search.indexing import follow_records
+    from core.search.indexing import rebuild
     from core.security.actor import SYSTEM
     from core.work.uow import Origin, UnitOfWork
 
@@ -153,12 +152,8 @@ def fill(runtime: Any, rows: int) -> None:
         with UnitOfWork(runtime, SYSTEM, origin=Origin("cli")) as uow:
             bulk_insert(uow.connection, table, names, batch)
     print(f"{rows:,} leads in {time.perf_counter() - begin:.0f} s", flush=True)
-    begin, more, done = time.perf_counter(), True, 0
-    follow_records(runtime)
-    while more:
-        with UnitOfWork(runtime, SYSTEM, origin=Origin("cli")) as uow:
-            found, more = fill_index(uow, "lead")
-            done += found
+    begin = time.perf_counter()
+    ((_name, done),) = rebuild(runtime, ["lead"])
     print(f"indexed {done / (time.perf_counter() - begin):,.0f} rows/s", flush=True)
     engine = runtime.database.engine.execution_options(isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
