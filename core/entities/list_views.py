@@ -40,7 +40,6 @@ __all__ = [
     "ListView",
     "choose_first",
     "delete_view",
-    "first_view",
     "get_view",
     "list_view_table",
     "save_view",
@@ -101,11 +100,6 @@ def get_view(uow: UnitOfWork, spec: EntitySpec, key: int) -> ListView:
     if found is None:
         raise NotFound(_("There is no such view."))
     return found
-
-
-def first_view(uow: UnitOfWork, spec: EntitySpec) -> ListView | None:
-    """The view that the list begins with."""
-    return next((view for view in views_of(uow, spec) if view.is_first), None)
 
 
 def choose_first(uow: UnitOfWork, spec: EntitySpec, view: ListView | None) -> None:

@@ -40,6 +40,8 @@ __all__ = [
 
 #: More records of one act than so many are one notification with their number.
 SINGLY = 3
+#: What one person does with many records within this time is told as one.
+TOGETHER = timedelta(hours=1)
 #: Unread ones are counted up to here.
 MOST_COUNTED = 99
 #: How long what was read is kept.
@@ -85,9 +87,11 @@ def notify(
     if not told:
         return
     told -= _unwilling(uow, kind, told)
-    single = len(record_ids) <= SINGLY
-    abouts: list[tuple[int | None, int]] = [(key, 1) for key in record_ids] if single else []
-    abouts = abouts or [(None, max(1, len(record_ids)))]
+    if len(record_ids) > SINGLY:
+        told -= _add_to_unread(uow, kind, told, entity, len(record_ids))
+        abouts: list[tuple[int | None, int]] = [(None, len(record_ids))]
+    else:
+        abouts = [(key, 1) for key in record_ids] or [(None, 1)]
     now = uow.now()
     common = {"kind": kind, "actor_id": uow.actor.user_id, "entity": entity}
     rows = [
@@ -97,6 +101,20 @@ def notify(
     ]
     if rows:
         uow.execute(insert(notification_table), rows)
+
+
+def _add_to_unread(
+    uow: UnitOfWork, kind: str, people: set[int], entity: str | None, count: int
+) -> set[int]:
+    """Those whose unread one of the last hour has this number added: an import is one, not hundreds."""
+    c, now = notification_table.c, uow.now()
+    same = [
+        *(c.user_id.in_(people), c.kind == kind, c.read_at.is_(None), c.record_id.is_(None)),
+        *(c.entity == entity, c.actor_id == uow.actor.user_id, c.at > now - TOGETHER),
+    ]
+    more = update(notification_table).where(*same)
+    more = more.values(count=c.count + count, at=now, due_at=now).returning(c.user_id)
+    return set(uow.execute(more).scalars())
 
 
 def count_unread(uow: UnitOfWork) -> int:

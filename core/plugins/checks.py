@@ -50,6 +50,14 @@ def _event(owner: str, item: Any, seen: set[str], found: Contributions) -> None:
         raise TypeError(f"event {item.name} does not survive JSON")
 
 
+def _notification(owner: str, item: Any, seen: set[str], found: Contributions) -> None:
+    _prefixed(owner, item, seen, found)
+    try:
+        str(item.text) % {"who": "", "record": ""}
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{item.name}: the text names something else: {error}") from None
+
+
 _PLAIN: dict[Any, Any] = {int: 1, str: "a", bool: True, float: 0.5}
 
 
@@ -96,7 +104,7 @@ _CHECKS: dict[str, Callable[[str, Any, set[str], Contributions], None]] = {
     "register_subscribers": _subscriber,
     "register_schedules": _schedule,
     "register_blueprints": _blueprint,
-    "register_notifications": _prefixed,
+    "register_notifications": _notification,
     "register_timeline": _once_in_plugin,
     "register_demo": _once_in_plugin,
     "register_commands": _once_in_plugin,

@@ -22,7 +22,7 @@ from core.entities.filters import (
 )
 from core.entities.inputs import from_input
 from core.entities.labels import resolve_labels
-from core.entities.list_views import SHARE, ListView, first_view, views_of
+from core.entities.list_views import SHARE, ListView, views_of
 from core.entities.offers import bulk_actions
 from core.entities.paging import is_sortable
 from core.entities.purging import is_purgeable
@@ -123,12 +123,14 @@ def list_records(entity: str) -> Any:
     with unit_of_work() as uow:
         spec, pairs = uow.entity(entity), address_pairs()
         require(uow, spec, "read")
-        if not pairs and (view := first_view(uow, spec)):
-            return redirect(view_url(spec, view))
-        return _list(uow, spec, read_state(pairs))
+        views = views_of(uow, spec)
+        first = next((view for view in views if view.is_first), None)
+        if not pairs and first is not None:
+            return redirect(view_url(spec, first))
+        return _list(uow, spec, read_state(pairs), views)
 
 
-def _list(uow: UnitOfWork, spec: EntitySpec, state: ListState) -> Any:
+def _list(uow: UnitOfWork, spec: EntitySpec, state: ListState, views: Sequence[ListView]) -> Any:
     base = url_for("web.list_records", entity=spec.name)
     state = _resolve_typed(uow, spec, state)
     if any(not row.is_complete(spec.by_name.get(row.field)) for row in state.rows):
@@ -165,7 +167,7 @@ def _list(uow: UnitOfWork, spec: EntitySpec, state: ListState) -> Any:
         "chooser": _chooser(uow, spec, shown),
         "uow": uow,
         "own_url": state.url(base),
-        **_views(uow, spec, state),
+        **_views(uow, spec, state, views),
         **_rights(uow, spec, state),
     }
     return render("core/records/list.html", **context), 422 if refusal else 200
@@ -340,9 +342,10 @@ def view_url(spec: EntitySpec, view: ListView) -> str:
     return f"{base}?view={view.id}" + (f"&{view.query}" if view.query else "")
 
 
-def _views(uow: UnitOfWork, spec: EntitySpec, state: ListState) -> dict[str, Any]:
+def _views(
+    uow: UnitOfWork, spec: EntitySpec, state: ListState, views: Sequence[ListView]
+) -> dict[str, Any]:
     """The views to choose from, the one that is open, and whether the list is what it keeps."""
-    views = views_of(uow, spec)
     now = urlencode(state.pairs())
     opened = next((view for view in views if str(view.id) == state.view), None)
     opened = opened or next((view for view in views if view.query == now and now), None)

@@ -73,6 +73,19 @@ def test_many_at_once_are_one_with_their_number(give, sign_in_as):
     assert "filter_field=owner" in post(worker, f"/notifications/{number}").headers["Location"]
 
 
+def test_what_comes_in_batches_is_one_too(give, sign_in_as, runtime):
+    for _batch in range(3):
+        give(20)
+    worker = sign_in_as("worker")
+    ((number, text, _unread),) = told(worker)
+    assert "60 条Orders" in text
+    post(worker, f"/notifications/{number}")
+    give(20)
+    runtime.clock.move(timedelta(hours=2))
+    give(20)
+    assert [unread for _n, _t, unread in told(sign_in_as("worker"))] == [True, True, False]
+
+
 def test_nobody_is_told_of_what_they_did_themselves_or_the_system(
     give, people, unit_of_work, sign_in_as
 ):

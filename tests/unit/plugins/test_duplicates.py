@@ -92,6 +92,21 @@ CASES = {
         "already",
     ),
     "a right of the core": ("register_permissions", "[Permission('core.x', 'X')]", "begin with"),
+    "a notification of the core": (
+        "register_notifications",
+        "[NotificationKind('core.assigned', 'X', 'Y')]",
+        "must begin with",
+    ),
+    "a notification that names nothing": (
+        "register_notifications",
+        "[NotificationKind('{name}.x', 'X', '%(whom)s is told')]",
+        "the text names something else",
+    ),
+    "a notification with a stray sign": (
+        "register_notifications",
+        "[NotificationKind('{name}.x', 'X', '100 % of it')]",
+        "the text names something else",
+    ),
     "a schedule without a job": (
         "register_schedules",
         "[Schedule('a', '{name}.none', every=timedelta(1))]",
