@@ -184,7 +184,7 @@ def register_schedules() -> Iterable[Schedule]:  # type: ignore[empty-body]
 
 @hookspec
 def register_notifications() -> Iterable[NotificationKind]:  # type: ignore[empty-body]
-    """Declare what people are told of by the bell; `core.notifications.service.notify` tells them.
+    """Declare what people are told of by the bell; `core.notifications.notify` tells them.
 
     When: once at boot; those of a plugin that is off are not shown.
     Return: `NotificationKind` objects named like the plugin.

@@ -190,7 +190,8 @@ def test_hook_register_schedules(runtime, run_jobs, behaving):
 
 
 def test_hook_register_notifications(runtime, unit_of_work, admin_id, make, make_person):
-    from core.notifications.service import kinds, latest, notify
+    from core.notifications import notify
+    from core.notifications.service import kinds, latest
 
     key, reader = make("石头"), make_person("Reader")
     with unit_of_work(admin_id) as uow:
