@@ -61,7 +61,9 @@
     links[at < 0 ? 0 : Math.min(Math.max(at + step, 0), links.length - 1)]?.focus();
   }
   on("focusin", (event) => {
-    if (event.target.matches("[data-search]")) event.target.dispatchEvent(new Event("dougong:offer"));
+    if (!event.target.matches("[data-search]")) return;
+    window.htmx?.process(event.target);  // whoever is quick comes before htmx has looked at the page
+    event.target.dispatchEvent(new Event("dougong:offer"));
   });
   function escape(from) {
     const menu = from.closest?.("details[data-menu][open]") || $("details[data-menu][open]");
