@@ -27,6 +27,7 @@ from sqlalchemy import (
 from core.audit.recorder import record_act
 from core.db.base import metadata
 from core.db.types import BigId, PlainText, UtcDateTime
+from core.entities.scope import require
 from core.errors import Forbidden, Invalid, NotFound, Problem
 from core.i18n import gettext as _
 from core.settings.preferences import get_preference, put_preference
@@ -86,7 +87,8 @@ class ListView:
 
 
 def views_of(uow: UnitOfWork, spec: EntitySpec) -> list[ListView]:
-    """The reader's own and the shared ones, by title."""
+    """The reader's own and the shared ones, by title; `Forbidden` for who may read no such record."""
+    require(uow, spec, "read")
     c = list_view_table.c
     wanted = select(list_view_table).where(c.entity == spec.name, _visible(uow))
     rows = uow.execute(wanted.order_by(c.shared, c.title, c.id).limit(2 * MOST)).all()
@@ -96,10 +98,7 @@ def views_of(uow: UnitOfWork, spec: EntitySpec) -> list[ListView]:
 
 def get_view(uow: UnitOfWork, spec: EntitySpec, key: int) -> ListView:
     """One of them; `NotFound` for what is somebody else's as for what does not exist."""
-    found = next((view for view in views_of(uow, spec) if view.id == key), None)
-    if found is None:
-        raise NotFound(_("There is no such view."))
-    return found
+    return _find(views_of(uow, spec), key)
 
 
 def choose_first(uow: UnitOfWork, spec: EntitySpec, view: ListView | None) -> None:
@@ -126,11 +125,12 @@ def save_view(
 
 def update_view(uow: UnitOfWork, spec: EntitySpec, key: int, **values: Any) -> None:
     """Change ``title``, ``query``, ``shared`` or ``is_first`` (for everybody) of a view."""
-    view = _changeable(uow, spec, key)
+    views = views_of(uow, spec)
+    view = _changeable(views, key)
     shared = bool(values.get("shared", view.is_shared))
     if shared or view.is_shared:
         _require_share(uow)
-    same = [v for v in views_of(uow, spec) if v.is_shared is shared and v.id != key]
+    same = [each for each in views if each.is_shared is shared and each.id != key]
     changed: dict[str, Any] = {"shared": shared, "updated_at": uow.now()}
     changed["title"] = _title(values.get("title", view.title), same)
     if "query" in values:
@@ -146,7 +146,7 @@ def update_view(uow: UnitOfWork, spec: EntitySpec, key: int, **values: Any) -> N
 
 def delete_view(uow: UnitOfWork, spec: EntitySpec, key: int) -> ListView:
     """Take a view away; what it was, so that it can be saved again."""
-    view = _changeable(uow, spec, key)
+    view = _changeable(views_of(uow, spec), key)
     if view.is_shared:
         _require_share(uow)
     uow.execute(delete(list_view_table).where(list_view_table.c.id == key))
@@ -177,8 +177,15 @@ def _key(spec: EntitySpec) -> str:
     return f"view:{spec.name}"
 
 
-def _changeable(uow: UnitOfWork, spec: EntitySpec, key: int) -> ListView:
-    view = get_view(uow, spec, key)
+def _find(views: Sequence[ListView], key: int) -> ListView:
+    found = next((view for view in views if view.id == key), None)
+    if found is None:
+        raise NotFound(_("There is no such view."))
+    return found
+
+
+def _changeable(views: Sequence[ListView], key: int) -> ListView:
+    view = _find(views, key)
     if not view.is_changeable:
         raise Forbidden(_("This view is for everybody; you may not change it."))
     return view

@@ -178,7 +178,8 @@ def _unwilling(uow: UnitOfWork, kind: str, people: set[int]) -> set[int]:
 
 def _due(uow: UnitOfWork) -> tuple[Any, ...]:
     c = notification_table.c
-    return (c.user_id == uow.actor.user_id, c.due_at <= uow.now())
+    # Those of modules that are off are neither shown nor counted.
+    return (c.user_id == uow.actor.user_id, c.kind.in_(kinds(uow)), c.due_at <= uow.now())
 
 
 def _own(uow: UnitOfWork, key: int) -> Row[Any]:
@@ -216,7 +217,6 @@ def _shown(uow: UnitOfWork, rows: Sequence[Row[Any]]) -> list[Notification]:
             row.read_at is not None,
         )
         for row in rows
-        if row.kind in known
     ]
 
 

@@ -14,7 +14,6 @@ from core.entities.list_views import (
     save_view,
     update_view,
 )
-from core.entities.scope import require
 from core.errors import Invalid
 from core.http.presenting import tell
 from core.http.requests import signed_in, unit_of_work
@@ -37,7 +36,6 @@ def save(entity: str) -> Any:
     require_own_session()
     with unit_of_work(write=True) as uow:
         spec = uow.entity(entity)
-        require(uow, spec, "read")
         title, shared = request.values.get("title", ""), "shared" in request.values
         try:
             key = save_view(uow, spec, title, _query_sent(), shared=shared)
@@ -56,19 +54,18 @@ def change(entity: str, key: int) -> Any:
     what = request.form.get("what", "")
     with unit_of_work(write=True) as uow:
         spec = uow.entity(entity)
-        require(uow, spec, "read")
-        view = get_view(uow, spec, key)
         try:
             match what:
                 case "save":
                     update_view(uow, spec, key, query=_query_sent())
                 case "rename":
-                    update_view(uow, spec, key, title=request.form.get("title", ""))
+                    update_view(uow, spec, key, title=request.form.get("name", ""))
                 case "share" | "unshare":
                     update_view(uow, spec, key, shared=what == "share")
                 case "first_for_all":
                     update_view(uow, spec, key, is_first=True)
                 case "first":
+                    view = get_view(uow, spec, key)
                     choose_first(uow, spec, None if view.is_first else view)
                 case _:
                     raise Invalid(_("There is nothing to do."))
@@ -87,7 +84,6 @@ def delete(entity: str, key: int) -> Any:
     require_own_session()
     with unit_of_work(write=True) as uow:
         spec = uow.entity(entity)
-        require(uow, spec, "read")
         gone = delete_view(uow, spec, key)
     again: dict[str, Any] = {"title": gone.title, "query": gone.query}
     again |= {"shared": "1"} if gone.is_shared else {}

@@ -191,7 +191,7 @@ def test_hook_register_schedules(runtime, run_jobs, behaving):
 
 def test_hook_register_notifications(runtime, unit_of_work, admin_id, make, make_person):
     from core.notifications import notify
-    from core.notifications.service import kinds, latest
+    from core.notifications.service import count_unread, kinds, latest
 
     key, reader = make("石头"), make_person("Reader")
     with unit_of_work(admin_id) as uow:
@@ -204,7 +204,7 @@ def test_hook_register_notifications(runtime, unit_of_work, admin_id, make, make
     with unit_of_work() as uow:
         disable(uow, "dummy_plugin")
     with unit_of_work(reader, write=False) as uow:
-        assert latest(uow, 10) == [], "a module that is off tells nothing"
+        assert (latest(uow, 10), count_unread(uow)) == ([], 0), "a module that is off tells nothing"
 
 
 def test_hook_register_timeline(client, bearer, admin_id, make, runtime, behaving):

@@ -99,7 +99,7 @@ def test_ones_own_are_nobody_elses(browser, sign_in_as, orders):
     key = number(save(browser))
     other = sign_in_as("foreman")
     assert tabs(other.get("/r/order")) == []
-    for where, data in ((f"{key}", {"what": "rename", "title": "x"}), (f"{key}/delete", {})):
+    for where, data in ((f"{key}", {"what": "rename", "name": "x"}), (f"{key}/delete", {})):
         missing = post(other, f"/r/order/views/{10**6}{where.removeprefix(str(key))}", data)
         refused = post(other, f"/r/order/views/{where}", data)
         assert refused.status_code == missing.status_code == 404
@@ -115,7 +115,7 @@ def test_for_everybody_by_those_who_may(browser, sign_in_as, orders, unit_of_wor
     assert titles(page) == ["C", "A"]
     assert "保存更改" not in text_of(other.get(address.replace("open", "done")))
     for where in ("", "/delete"):
-        data = {"what": "rename", "title": "x"}
+        data = {"what": "rename", "name": "x"}
         answer = post(other, f"/r/order/views/{number(address)}{where}", data)
         assert answer.status_code == 403
     post(browser, f"/r/order/views/{number(address)}", {"what": "first_for_all"})
@@ -178,3 +178,23 @@ def test_an_export_has_the_columns_of_the_view(browser, orders):
     lines = answer.get_data().decode("utf-8-sig").splitlines()
     assert lines[0].split(",")[1:] == ["Title", "Amount"]
     assert len(lines) == 3
+
+
+def test_a_view_is_renamed(browser, orders):
+    address = save(browser)
+    post(browser, f"/r/order/views/{number(address)}", {"what": "rename", "name": "Still open"})
+    page = browser.get(address)
+    assert tabs(page) == ["全部", "Still open"]
+    ids = re.findall(r' id="([^"]+)"', text_of(page))
+    assert len(ids) == len(set(ids))
+
+
+def test_who_may_not_read_the_records_has_no_views_of_them(
+    browser, make_person, sign_in, unit_of_work
+):
+    from core.entities.list_views import save_view
+    from core.errors import Forbidden
+
+    stranger = make_person("Stranger", roles=())
+    with unit_of_work(stranger) as uow, pytest.raises(Forbidden):
+        save_view(uow, uow.snapshot.entities["order"], "Mine", "")
