@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask import request, url_for
 
@@ -13,7 +13,11 @@ from core.i18n import current_locale
 from core.i18n import gettext as _
 from core.i18n import lazy_gettext as _l
 
-__all__ = ["navigation"]
+if TYPE_CHECKING:
+    from core.fields import EntitySpec
+    from core.work.uow import UnitOfWork
+
+__all__ = ["entities_shown", "navigation"]
 
 #: (endpoint, icon, label) of the administrators' pages.
 ADMIN_PAGES = (
@@ -27,15 +31,21 @@ ADMIN_PAGES = (
 )
 
 
+def entities_shown(uow: UnitOfWork) -> list[EntitySpec]:
+    """The entities with lists of their own that the reader may see, the company's business first."""
+    found = [
+        spec
+        for spec in uow.snapshot.entities.values()
+        if spec.navigable and spec.parent_field is None and may(uow, spec, "read")
+    ]
+    return sorted(found, key=lambda spec: spec.plugin == "core")
+
+
 def navigation() -> list[dict[str, Any]]:
     """Groups ``{"title", "items": [{"label", "url", "icon", "active"}]}`` of what the reader may use."""
     groups = [{"title": "", "items": [_item(_("Home"), url_for("web.home"), "home")]}]
     with unit_of_work(write=False) as uow:
-        specs = [
-            spec
-            for spec in uow.snapshot.entities.values()
-            if spec.navigable and spec.parent_field is None and may(uow, spec, "read")
-        ]
+        specs = entities_shown(uow)
         entries = [
             (spec.plugin, 50, _item(str(spec.label_plural), _list_url(spec.name), spec.icon))
             for spec in specs

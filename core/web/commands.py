@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from flask import url_for
 
 from core.entities.scope import may
-from core.http.navigation import navigation
+from core.http.navigation import entities_shown, navigation
 from core.i18n import gettext as _
 from core.search.tokens import normal, runs, spoken
 
@@ -46,12 +46,7 @@ def find_commands(uow: UnitOfWork, words: str, limit: int) -> list[Command]:
 
 def _all(uow: UnitOfWork) -> Iterator[Command]:
     """Everything that this reader may open: none leads to a refusal."""
-    specs = [
-        spec
-        for spec in uow.snapshot.entities.values()
-        if spec.navigable and spec.parent_field is None and may(uow, spec, "read")
-    ]
-    specs.sort(key=lambda spec: spec.plugin == "core")
+    specs = entities_shown(uow)
     for spec in specs:
         if spec.creatable and may(uow, spec, "create"):
             label = _("New: %(entity)s", entity=str(spec.label))

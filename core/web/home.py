@@ -16,6 +16,7 @@ from core.entities.tables import list_columns
 from core.fields import EntitySpec
 from core.fields.types import ChoiceField
 from core.http.addresses import list_url
+from core.http.navigation import entities_shown
 from core.http.presenting import data_columns, data_rows, page_url
 from core.http.rendering import render
 from core.http.requests import actor, signed_in, unit_of_work
@@ -36,12 +37,7 @@ _MINE = {"field": "owner", "op": "eq", "value": {"var": "me"}}
 def home() -> Any:
     """What one works on: the newest of one's own records, and what modules add."""
     with unit_of_work() as uow:
-        specs = [
-            spec
-            for spec in uow.snapshot.entities.values()
-            if spec.navigable and spec.parent_field is None and may(uow, spec, "read")
-        ]
-        specs.sort(key=lambda spec: spec.plugin == "core")  # business before reference data
+        specs = entities_shown(uow)
         business = [spec for spec in specs if spec.plugin != "core"]
         cards = [card for spec in specs if spec.owned and (card := _own_records(uow, spec))]
         if not cards:
