@@ -194,12 +194,10 @@ def depends_on_values(uow: UnitOfWork, spec: EntitySpec, action: str) -> bool:
     return any(not isinstance(scope, str) or scope not in SCOPES for scope in scopes)
 
 
-def living(
-    uow: UnitOfWork, spec: EntitySpec, table: FromClause | None = None
-) -> list[ColumnElement[bool]]:
+def living(uow: UnitOfWork, spec: EntitySpec) -> list[ColumnElement[bool]]:
     """Rows that are not in the recycle bin; lines go into it and out of it with their parent."""
-    if table is not None or spec.parent_field is not None:
-        return [~gone for gone in _gone(uow, spec, spec.table if table is None else table)]
+    if spec.parent_field is not None:
+        return [~gone for gone in _gone(uow, spec, spec.table)]
     kept: dict[str, list[ColumnElement[bool]]] = uow.snapshot.memo.setdefault("living", {})
     if spec.name not in kept:
         kept[spec.name] = [~gone for gone in _gone(uow, spec, spec.table)]
