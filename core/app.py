@@ -33,6 +33,7 @@ SLOTS = (
     "entity.list.above",
     "entity.detail.above",
     "entity.detail.aside",
+    "home.actions",
     "home.main",
     "profile.main",
 )

@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from core.entities.changes import Change
 from core.entities.defaults import default_of
+from core.entities.related import check_related
 from core.entities.scope import living, may, scope_clause
 from core.entities.values import BadValue, checker, column_checker
 from core.errors import Problem
@@ -174,7 +175,7 @@ def check_references(uow: UnitOfWork, changes: Sequence[Change]) -> list[Problem
             if not ids <= known:
                 message = _("There is no such record, or you may not see it.")
                 problems.append(change.problem(field.name, "reference", message))
-    return problems
+    return problems + check_related(uow, changes)
 
 
 def check_options_in_use(changes: Sequence[Change]) -> list[Problem]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import ColumnElement, FromClause, select
 
 from core.entities.masking import mask_value
+from core.entities.related import related_ids
 from core.entities.scope import scope_clause
 from core.fields import EntitySpec
 from core.fields import types as t
@@ -34,13 +35,17 @@ def reference_ids(
 ) -> dict[str, set[int]]:
     """The ids that the reference fields ``names`` of ``rows`` hold, by entity."""
     found: dict[str, set[int]] = {}
+    names = list(names)
     fields = [spec[name] for name in names if name in spec]
     targets = [
         (field.name, "file" if isinstance(field.type, t.File) else field.type.entity)
         for field in fields
         if isinstance(field.type, (t.Reference, t.References, t.File))
     ]
-    rows = list(rows) if targets else ()
+    about = spec.related is not None and spec.related.name in names
+    rows = list(rows) if targets or about else ()
+    if about:
+        found = related_ids(spec, rows)
     for name, entity in targets:
         values = [row.get(name) for row in rows]
         ids = {value for value in values if isinstance(value, int)}

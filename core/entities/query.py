@@ -6,7 +6,7 @@ and what is masked is masked already, so no page, export or API further up can l
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -67,6 +67,8 @@ __all__ = [
 MAX_LIMIT = 500
 #: Above this many rows ``count="estimate"`` stops counting.
 COUNT_CAP = 10_000
+#: What every row tells.
+_ALWAYS = ("id", "version")
 #: Choices of columns that are kept ready, in each process.
 MAX_KEPT = 300
 
@@ -254,11 +256,10 @@ def _order(uow: UnitOfWork, spec: EntitySpec, query: ListQuery) -> tuple[SortKey
 def _columns(
     uow: UnitOfWork, spec: EntitySpec, fields: Sequence[FieldSpec], keys: Sequence[SortKey]
 ) -> Select[Any]:
-    names = {item.name for item in fields if item.is_stored} | ({"id"} & set(spec.by_name))
+    names = {item.name for item in fields if item.is_stored}
     if spec.redact is not None:
         names.update(item.name for item in spec.stored)  # it looks at the whole row
-    if "version" in spec:
-        names.add("version")
+    names.update(_helpers(spec, names))
     extra = [key.expression.label(key.alias) for key in keys if key.alias not in names]
     # Naming thirty columns takes as long as finding the row: what is asked for often is kept.
     kept: dict[Any, Select[Any]] = uow.snapshot.memo.setdefault("columns", {})
@@ -269,6 +270,15 @@ def _columns(
         if len(kept) < MAX_KEPT:
             kept[asked] = found
     return found.add_columns(*extra) if extra else found
+
+
+def _helpers(spec: EntitySpec, names: Collection[str]) -> list[str]:
+    """What is read beside the fields that are asked for, as those are not understood without it."""
+    found = [name for name in _ALWAYS if name in spec]
+    if spec.related is not None and spec.related.name in names:
+        assert isinstance(spec.related.type, t.Related)
+        found.append(spec.related.type.entity_field)
+    return [name for name in found if name not in names]
 
 
 def _literal(limit: int) -> ColumnElement[int]:
@@ -390,7 +400,11 @@ def _shown(
 ) -> list[dict[str, Any]]:
     access: EntityAccess | None = None if uow.actor.is_system else uow.actor.access(spec)
     names = [item.name for item in fields if item.is_stored]
-    names += [name for name in ("id", "version") if name in spec and name not in names]
+    names += [
+        name
+        for name in _helpers(spec, names)
+        if access is None or name in _ALWAYS or access.can_see(spec[name])
+    ]
     masked = [
         item
         for item in fields

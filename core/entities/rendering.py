@@ -111,6 +111,11 @@ def _(type_: t.Integer, value: int, reader: Reader, row: Mapping[str, Any]) -> s
 
 
 @_text.register
+def _(type_: t.Related, value: int, reader: Reader, row: Mapping[str, Any]) -> str:
+    return _label(str(row.get(type_.entity_field)), value, reader)
+
+
+@_text.register
 def _(type_: t.Number, value: Decimal, reader: Reader, row: Mapping[str, Any]) -> str:
     shortest = value.normalize()
     exponent = shortest.as_tuple().exponent
@@ -286,6 +291,11 @@ def _(type_: t.Tags, value: list[str], reader: Reader, row: Mapping[str, Any]) -
 @_html.register
 def _(type_: t.Reference, value: int, reader: Reader, row: Mapping[str, Any]) -> str:
     return _record_link(type_.entity, value, reader)
+
+
+@_html.register
+def _(type_: t.Related, value: int, reader: Reader, row: Mapping[str, Any]) -> str:
+    return _record_link(str(row.get(type_.entity_field)), value, reader)
 
 
 @_html.register

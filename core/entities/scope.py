@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, FromClause, and_, exists, false, or_, select
 
+from core.entities.related import is_about, related_clause
 from core.entities.scope_sql import narrowing, scope_conditions
 from core.errors import Forbidden
 from core.fields import EntitySpec, FieldSpec
@@ -161,7 +162,10 @@ def _reached(
         if not by_roles_only:
             beyond = (find(uow, spec, action, table) for find in (shared_clause, deputy_clause))
             reached += [clause for clause in beyond if clause is not None]
-    return reached, narrowing(uow, spec, action, table)
+    narrowed = narrowing(uow, spec, action, table)
+    if (related := related_clause(uow, spec, table)) is not None:
+        narrowed = [*narrowed, related]
+    return reached, narrowed
 
 
 def plainly_within(
@@ -173,6 +177,9 @@ def plainly_within(
     """
     actor = uow.actor
     access = actor.access(spec)
+    rows = list(rows)
+    if is_about(spec, rows):
+        return False
     if uow.runtime.plugins.has("scope_query", uow.snapshot.enabled) or spec.parent_field:
         return False
     if access.is_unlimited(action):
@@ -188,7 +195,11 @@ def depends_on_values(uow: UnitOfWork, spec: EntitySpec, action: str) -> bool:
     """True when any field may decide whether a row is reached, not only owner and department."""
     if uow.actor.is_system or spec.parent_field is not None:
         return False
-    if spec.scope is not None or uow.runtime.plugins.has("scope_query", uow.snapshot.enabled):
+    if (
+        spec.scope is not None
+        or spec.related is not None
+        or uow.runtime.plugins.has("scope_query", uow.snapshot.enabled)
+    ):
         return True
     scopes = uow.actor.access(spec).scopes.get(action, ())
     return any(not isinstance(scope, str) or scope not in SCOPES for scope in scopes)

@@ -39,6 +39,11 @@ def _(type_: t.Integer) -> str:
 
 
 @column_kind.register
+def _(type_: t.Related) -> str:
+    return "text"
+
+
+@column_kind.register
 def _(type_: t.Number) -> str:
     return "number"
 

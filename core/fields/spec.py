@@ -8,7 +8,16 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from core.fields.rules import FieldRules
-from core.fields.types import Boolean, ChoiceField, Computed, FieldType, Label, Lines, References
+from core.fields.types import (
+    Boolean,
+    ChoiceField,
+    Computed,
+    FieldType,
+    Label,
+    Lines,
+    References,
+    Related,
+)
 
 if TYPE_CHECKING:
     from sqlalchemy import Column, Table
@@ -222,6 +231,11 @@ class EntitySpec:
     def detached(self) -> tuple[FieldSpec, ...]:
         """The fields that live in other tables: child lines and links."""
         return tuple(spec for spec in self if isinstance(spec.type, (Lines, References)))
+
+    @cached_property
+    def related(self) -> FieldSpec | None:
+        """The field that points to a record of any entity, if there is one."""
+        return next((spec for spec in self.stored if isinstance(spec.type, Related)), None)
 
     @cached_property
     def actions_by_name(self) -> dict[str, ActionSpec]:

@@ -30,6 +30,7 @@ __all__ = [
     "Reference",
     "References",
     "Region",
+    "Related",
     "RichText",
     "Secret",
     "Tags",
@@ -199,6 +200,18 @@ class References(FieldType):
     """The ids of any number of records of another entity, kept in a link table."""
 
     entity: str = ""
+
+
+@dataclass(frozen=True)
+class Related(Integer):
+    """The id of a record of any entity; which entity it is, the text field ``entity_field`` names.
+
+    A record that holds one is reached only by who may read that other record too, and it is given
+    only records that its writer may read. See `core.entities.related`.
+    """
+
+    minimum: int = 1
+    entity_field: str = ""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ one record. Who administers asks about anybody; everybody else about themselves,
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -35,7 +34,6 @@ from core.security.reasons import (
 
 if TYPE_CHECKING:
     from core.fields import ActionSpec, EntitySpec, FieldSpec
-    from core.security.actor import Actor
     from core.work.uow import UnitOfWork
 
 __all__ = ["Explanation", "Reason", "explain"]
@@ -80,7 +78,7 @@ def explain(
         return _closed(_("%(name)s may not sign in.", name=name))
     if entity not in uow.snapshot.entities:
         return _closed(_("The module that %(entity)s belong to is off.", entity=spec.label_plural))
-    with _acting_as(uow, actor):
+    with uow.seen_by(actor):
         verb = _verb(uow, spec, action)
         reasons = tuple(_reasons(uow, spec, record_id, described, action, verb))
         allowed = _verdict(uow, spec, record_id, described, action, verb)
@@ -101,15 +99,6 @@ def _check_asker(uow: UnitOfWork, spec: EntitySpec, person: int, record_id: int 
 
 def _exists(uow: UnitOfWork, spec: EntitySpec, record_id: int) -> bool:
     return is_key(record_id) and test_row(uow, spec, record_id)
-
-
-@contextmanager
-def _acting_as(uow: UnitOfWork, actor: Actor) -> Iterator[None]:
-    asker, uow.actor = uow.actor, actor
-    try:
-        yield
-    finally:
-        uow.actor = asker
 
 
 def _reasons(

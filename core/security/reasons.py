@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import ColumnElement, false, or_, select
 
 from core.entities.labels import resolve_labels
+from core.entities.related import related_clause
 from core.entities.scope import (
     action_label,
     is_refused,
@@ -117,6 +118,9 @@ def reach_reasons(
         for clause in narrowing(uow, spec, action, spec.table):
             held = test_row(uow, spec, record_id, clause)
             yield Reason(held, _("A module lets this record through."))
+        if (related := related_clause(uow, spec, spec.table)) is not None:
+            held = test_row(uow, spec, record_id, related)
+            yield Reason(held, _("The person may read the record that this one is about."))
 
 
 def _through_parent(uow: UnitOfWork, spec: EntitySpec, record_id: int, action: str) -> Reason:

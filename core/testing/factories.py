@@ -21,7 +21,8 @@ __all__ = ["make_record", "record_values", "sample_value"]
 def sample_value(type_: t.FieldType, number: int = 1) -> Any:
     """A value that the type accepts, another one for each ``number``; None where there is none.
 
-    References, files and what the system sets have none: `record_values` fills references in.
+    References, files and what the system sets have none: `record_values` fills references in, but
+    for those to records of any entity.
     """
     return None
 
@@ -59,6 +60,11 @@ def _(type_: t.Url, number: int = 1) -> Any:
 @sample_value.register
 def _(type_: t.Integer, number: int = 1) -> Any:
     return min(max(number, type_.minimum), type_.maximum)
+
+
+@sample_value.register
+def _(type_: t.Related, number: int = 1) -> Any:
+    return None
 
 
 @sample_value.register
@@ -116,7 +122,10 @@ def record_values(
     lines get one line.
     """
     values: dict[str, Any] = {}
+    related = spec.related.type.entity_field if spec.related else ""  # type: ignore[attr-defined]
     for field in spec:
+        if field.name == related:
+            continue  # it would be half of a name
         if not field.is_writable or field.name in values or not (field.required or full):
             continue
         value = _field_value(uow, spec, field, number)

@@ -28,6 +28,7 @@ PUBLIC_MODULES = (
     "core.entities.labels",
     "core.entities.paging",
     "core.entities.query",
+    "core.entities.related",
     "core.entities.rendering",
     "core.entities.sequences",
     "core.entities.service",

@@ -168,6 +168,15 @@ class UnitOfWork:
         finally:
             self.actor = actor
 
+    @contextmanager
+    def seen_by(self, reader: Actor) -> Iterator[Self]:
+        """Within the block, what is read is what that person may read."""
+        actor, self.actor = self.actor, reader
+        try:
+            yield self
+        finally:
+            self.actor = actor
+
     # Access
 
     @property

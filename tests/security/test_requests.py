@@ -44,7 +44,11 @@ def digest(unit_of_work: Any, *, without: tuple[str, ...] = ()) -> str:
 def _rules(app: Any, *, writing: bool) -> list[tuple[str, str]]:
     """(method, path) of every route, with values that exist filled in."""
     found = []
+    owners, enabled = app.extensions["dougong.owners"], app.extensions["dougong"].snapshot.enabled
     for rule in app.url_map.iter_rules():
+        owner = owners.get(rule.endpoint.partition(".")[0])
+        if owner is not None and owner not in enabled:
+            continue  # there is no such page, whoever asks and however
         values = {name: _value(rule, name) for name in rule.arguments}
         with app.test_request_context():
             built = app.url_map.bind("localhost").build(rule.endpoint, values, method=None)
