@@ -1,0 +1,339 @@
+"""The tables of follow-ups, their templates and answers, tasks, and reminders to come."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Column, ForeignKey, Index, Table, text
+from sqlalchemy.orm import Mapped, declared_attr
+
+from core.db.base import metadata
+from core.db.types import BigId, UtcDateTime
+from core.fields import (
+    Boolean,
+    Choice,
+    ChoiceField,
+    Date,
+    DateTime,
+    Entity,
+    Integer,
+    Lines,
+    LongText,
+    Number,
+    Owned,
+    Reference,
+    Related,
+    Tags,
+    Text,
+    detached,
+    field,
+)
+from core.fields.declare import entity_indexes
+from core.i18n import lazy_gettext as _l
+
+__all__ = [
+    "KINDS",
+    "PRIORITIES",
+    "RECURRENCES",
+    "REMINDERS",
+    "FollowUp",
+    "FollowUpAnswer",
+    "FollowUpPrompt",
+    "FollowUpTemplate",
+    "Task",
+    "reminder_table",
+]
+
+KINDS = (
+    Choice("call", _l("Call"), "info"),
+    Choice("visit", _l("Visit"), "good"),
+    Choice("wechat", _l("WeChat"), "info"),
+    Choice("email", _l("E-mail"), "neutral"),
+    Choice("meeting", _l("Meeting"), "warn"),
+)
+
+PRIORITIES = (
+    Choice("low", _l("Low"), "neutral"),
+    Choice("normal", _l("Normal"), "neutral"),
+    Choice("high", _l("High"), "warn"),
+    Choice("urgent", _l("Urgent"), "bad"),
+)
+
+STATUSES = (
+    Choice("open", _l("Open"), "info"),
+    Choice("done", _l("Done"), "good"),
+    Choice("cancelled", _l("Cancelled"), "neutral"),
+)
+
+REMINDERS = (
+    Choice("none", _l("No reminder")),
+    Choice("on_time", _l("When it is due")),
+    Choice("10_minutes", _l("10 minutes before")),
+    Choice("30_minutes", _l("30 minutes before")),
+    Choice("1_hour", _l("1 hour before")),
+    Choice("1_day", _l("1 day before")),
+)
+
+RECURRENCES = (
+    Choice("daily", _l("Daily")),
+    Choice("weekly", _l("Weekly")),
+    Choice("monthly", _l("Monthly")),
+    Choice("yearly", _l("Yearly")),
+)
+
+
+def _partial(name: str, column: str, *more: str) -> Index:
+    where = text(f"{column} IS NOT NULL")
+    return Index(name, column, *more, sqlite_where=where, postgresql_where=where)
+
+
+class FollowUpTemplate(Entity):
+    """What a company asks of every visit or call (跟进模板)."""
+
+    __tablename__ = "activities_follow_up_template"
+
+    name: Mapped[str | None] = field(
+        Text(80), label=_l("Name"), required=True, unique=True, searchable=True
+    )
+    kind: Mapped[str | None] = field(
+        ChoiceField(KINDS), label=_l("Kind of follow-up"), required=True, default="visit"
+    )
+    is_active: Mapped[bool | None] = field(Boolean(), label=_l("Active"), default=True)
+    is_obligatory: Mapped[bool | None] = field(
+        Boolean(),
+        label=_l("Obligatory"),
+        help=_l("Follow-ups of this kind are not taken without it."),
+        default=False,
+    )
+    prompts = detached(Lines("follow_up_prompt", parent="template"), label=_l("Prompts"))
+
+
+class FollowUpPrompt(Entity):
+    """One thing that a template asks for."""
+
+    __tablename__ = "activities_follow_up_prompt"
+
+    template: Mapped[int | None] = field(
+        Reference("follow_up_template", on_delete="cascade"),
+        label=_l("Template"),
+        required=True,
+        table="activities_follow_up_template",
+        column="template_id",
+    )
+    label: Mapped[str | None] = field(Text(120), label=_l("Prompt"), required=True)
+    kind: Mapped[str | None] = field(
+        ChoiceField(
+            (
+                Choice("text", _l("Text")),
+                Choice("choice", _l("One of several")),
+                Choice("number", _l("Number")),
+                Choice("date", _l("Day")),
+            )
+        ),
+        label=_l("Answered by"),
+        required=True,
+        default="text",
+    )
+    options: Mapped[Any] = field(Tags(), label=_l("To choose from"))
+    is_required: Mapped[bool | None] = field(Boolean(), label=_l("Must be answered"), default=True)
+
+
+class FollowUp(Entity, Owned):
+    """One talk with somebody: a call, a visit, a message, a meeting (跟进记录)."""
+
+    __tablename__ = "activities_follow_up"
+
+    related_entity: Mapped[str | None] = field(Text(63), label=_l("Kind of record"))
+    related_id: Mapped[int | None] = field(
+        Related(entity_field="related_entity"), label=_l("Regarding")
+    )
+    kind: Mapped[str | None] = field(
+        ChoiceField(KINDS), label=_l("Kind"), required=True, default="call"
+    )
+    content: Mapped[str | None] = field(
+        LongText(10_000),
+        label=_l("What was said and done"),
+        required=True,
+        personal=True,
+        searchable=True,
+    )
+    subject: Mapped[str | None] = field(
+        Text(80), label=_l("In short"), readonly=True, personal=True
+    )
+    happened_at: Mapped[datetime | None] = field(
+        DateTime(), label=_l("When"), help=_l("Empty: now.")
+    )
+    next_follow_at: Mapped[datetime | None] = field(DateTime(), label=_l("Next follow-up"))
+    next_step: Mapped[str | None] = field(Text(200), label=_l("Next step"))
+    no_next: Mapped[bool | None] = field(Boolean(), label=_l("No further follow-up"), default=False)
+    template: Mapped[int | None] = field(
+        Reference("follow_up_template"),
+        label=_l("Template"),
+        table="activities_follow_up_template",
+        column="template_id",
+        index=False,
+    )
+    answers = detached(Lines("follow_up_answer", parent="follow_up"), label=_l("Answers"))
+    review: Mapped[str | None] = field(
+        ChoiceField(
+            (Choice("passed", _l("Passed"), "good"), Choice("failed", _l("Failed"), "bad"))
+        ),
+        label=_l("Spot check"),
+        readonly=True,
+    )
+    review_note: Mapped[str | None] = field(Text(300), label=_l("Found"), readonly=True)
+    reviewed_by: Mapped[int | None] = field(
+        Reference("user"),
+        label=_l("Checked by"),
+        readonly=True,
+        table="core_user",
+        column="reviewed_by_id",
+        index=False,
+    )
+    reviewed_at: Mapped[datetime | None] = field(DateTime(), label=_l("Checked at"), readonly=True)
+
+    # For: a record's timeline; a person's month and calendar; the list, newest first, alone and
+    # within departments; what is planned.
+    @declared_attr.directive
+    def __table_args__(cls) -> tuple[Any, ...]:
+        name = f"ix_{cls.__tablename__}"
+        *indexes, options = entity_indexes(cls.__tablename__, owned=True)
+        return (
+            *indexes,
+            Index(f"{name}_about", "related_entity", "related_id", "happened_at"),
+            Index(f"{name}_owner_id_happened_at_kind", "owner_id", "happened_at", "kind"),
+            Index(f"{name}_department_id_happened_at", "department_id", "happened_at"),
+            Index(f"{name}_happened_at_id", "happened_at", "id"),
+            Index(f"{name}_kind_happened_at", "kind", "happened_at"),
+            _partial(f"{name}_next_follow_at", "next_follow_at"),
+            _partial(f"{name}_template_id", "template_id"),
+            options,
+        )
+
+
+class FollowUpAnswer(Entity):
+    """What was answered to one prompt, as text and, for sums and periods, as what it is."""
+
+    __tablename__ = "activities_follow_up_answer"
+
+    follow_up: Mapped[int | None] = field(
+        Reference("follow_up", on_delete="cascade"),
+        label=_l("Follow-up"),
+        required=True,
+        table="activities_follow_up",
+        column="follow_up_id",
+    )
+    prompt: Mapped[int | None] = field(
+        Reference("follow_up_prompt"),
+        label=_l("Prompt"),
+        required=True,
+        table="activities_follow_up_prompt",
+        column="prompt_id",
+    )
+    answer: Mapped[str | None] = field(
+        Text(2_000), label=_l("Answer"), required=True, personal=True
+    )
+    number: Mapped[Decimal | None] = field(Number(18, 4), label=_l("As a number"), readonly=True)
+    day: Mapped[date | None] = field(Date(), label=_l("As a day"), readonly=True)
+
+
+class Task(Entity, Owned):
+    """Something that somebody is to do (任务). Its owner is always its assignee."""
+
+    __tablename__ = "activities_task"
+
+    title: Mapped[str | None] = field(Text(200), label=_l("Task"), required=True, searchable=True)
+    description: Mapped[str | None] = field(LongText(10_000), label=_l("Description"))
+    related_entity: Mapped[str | None] = field(Text(63), label=_l("Kind of record"))
+    related_id: Mapped[int | None] = field(
+        Related(entity_field="related_entity"), label=_l("Regarding")
+    )
+    due_at: Mapped[datetime | None] = field(DateTime(), label=_l("Due"))
+    assignee: Mapped[int | None] = field(
+        Reference("user"),
+        label=_l("Assignee"),
+        help=_l("Empty: yourself."),
+        table="core_user",
+        column="assignee_id",
+        index=False,
+    )
+    priority: Mapped[str | None] = field(
+        ChoiceField(PRIORITIES), label=_l("Priority"), required=True, default="normal"
+    )
+    status: Mapped[str | None] = field(
+        ChoiceField(STATUSES), label=_l("Status"), required=True, default="open"
+    )
+    reminder: Mapped[str | None] = field(
+        ChoiceField(REMINDERS), label=_l("Reminder"), help=_l("Empty: as in the settings.")
+    )
+    recurrence: Mapped[str | None] = field(
+        ChoiceField(RECURRENCES),
+        label=_l("Repeats"),
+        help=_l("Once it is done, the next one is made."),
+    )
+    every: Mapped[int | None] = field(
+        Integer(minimum=1, maximum=99),
+        label=_l("Every"),
+        help=_l("2: every other day, week, month or year."),
+        default=1,
+    )
+    repeat_until: Mapped[date | None] = field(Date(), label=_l("Repeats until"))
+    #: When the first of a series was due: the 31st stays the 31st behind a shorter month.
+    recurs_from: Mapped[datetime | None] = field(
+        DateTime(), label=_l("Repeats from"), readonly=True
+    )
+    previous: Mapped[int | None] = field(
+        Reference("task", on_delete="clear"),
+        label=_l("The one before"),
+        readonly=True,
+        table="activities_task",
+        column="previous_id",
+        index=False,
+    )
+    follow_up: Mapped[int | None] = field(
+        Reference("follow_up", on_delete="clear"),
+        label=_l("Planned by"),
+        readonly=True,
+        table="activities_follow_up",
+        column="follow_up_id",
+        index=False,
+    )
+    completed_at: Mapped[datetime | None] = field(
+        DateTime(), label=_l("Completed at"), readonly=True
+    )
+
+    # For: one's day; the list by date; a record's open tasks; a person's month; the two references.
+    @declared_attr.directive
+    def __table_args__(cls) -> tuple[Any, ...]:
+        name = f"ix_{cls.__tablename__}"
+        *indexes, options = entity_indexes(cls.__tablename__, owned=True)
+        return (
+            *indexes,
+            Index(f"{name}_assignee_id_status_due_at", "assignee_id", "status", "due_at"),
+            Index(f"{name}_assignee_id_due_at", "assignee_id", "due_at"),
+            Index(f"{name}_status_due_at_id", "status", "due_at", "id"),
+            Index(f"{name}_due_at_id", "due_at", "id"),
+            Index(f"{name}_about", "related_entity", "related_id", "status"),
+            Index(f"{name}_created_by_status", "created_by", "status"),
+            _partial(f"{name}_previous_id", "previous_id"),
+            _partial(f"{name}_follow_up_id", "follow_up_id", "status"),
+            _partial(f"{name}_completed_at", "completed_at"),
+            options,
+        )
+
+
+#: Reminders still to be given: a row goes away with the notification, in one transaction.
+reminder_table = Table(
+    "activities_reminder",
+    metadata,
+    Column(
+        "task_id",
+        BigId,
+        ForeignKey("activities_task.id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    Column("at", UtcDateTime, nullable=False, index=True),
+)

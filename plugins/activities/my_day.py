@@ -1,0 +1,329 @@
+"""One's day for the first page: what is late, due, new and waiting, and the month's numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from flask import url_for
+
+from core.entities import query
+from core.entities.aggregate import aggregate
+from core.entities.query import ListQuery, page
+from core.errors import Forbidden, Invalid
+from core.http.addresses import list_url, record_url
+from core.http.rendering import macros
+from core.i18n import gettext as _
+from core.i18n.formats import format_datetime, format_number
+from core.settings.service import get_setting
+from plugins.activities.about import about_pairs, dated, name_about
+from plugins.activities.models import KINDS
+
+if TYPE_CHECKING:
+    from core.fields import EntitySpec
+    from core.work.uow import UnitOfWork
+
+__all__ = ["my_day", "quick_actions"]
+
+ROWS = 6
+#: Records that keep their own date are looked at up to here.
+RECORDS = 20
+NEW_DAYS = 7
+#: A condition of the list's filter: (field, operator, value…).
+Row = tuple[str, ...]
+_MINE: tuple[Row, ...] = (("assignee", "is_me"), ("status", "in", "open"))
+_FROM_OTHERS: Row = ("created_by", "is_not_me")
+_FIELDS = ("title", "due_at", "priority", "related_id", "follow_up")
+_NEEDED = ("title", "due_at", "priority", "assignee", "status", "created_at", "created_by")
+
+
+class Panel(NamedTuple):
+    """One short list of tasks; ``until`` is the last day of records' own dates that belong to it."""
+
+    title: str
+    rows: tuple[Row, ...]
+    sort: str
+    none: str = ""
+    since: date | None = None
+    until: date | None = None
+
+
+def quick_actions(uow: UnitOfWork, **context: Any) -> str:
+    """The slot ``home.actions``: what one most likely writes down."""
+    if not uow.actor.access(uow.entity("follow_up")).may("create"):
+        return ""
+    html: str = macros("activities/home.html").quick_actions()
+    return html
+
+
+def my_day(uow: UnitOfWork, **context: Any) -> str:
+    """The slot ``home.main``. The number of statements does not depend on how many tasks there are."""
+    access = uow.actor.access(uow.entity("task"))
+    if not access.may("create") or not access.may("read"):
+        return ""  # who has nothing to do here is asked for nothing
+    if not all(access.can_use(uow.entity("task")[name]) for name in _NEEDED):
+        return ""
+    try:
+        records = _due_records(uow)
+        panels = [_panel(uow, panel, records) for panel in _panels(uow.clock.today())]
+        figures = _figures(uow)
+    except (Forbidden, Invalid):
+        return ""  # a field is hidden that the day is made of
+    shown = [panel for panel in panels if panel["items"] or panel["none"]]
+    calendar = None
+    if uow.actor.has_permission("activities.see_pages"):
+        calendar = url_for("activities.calendar")
+    template = macros("activities/home.html")
+    html: str = template.my_day(shown, _("Your month"), figures, calendar)
+    return html
+
+
+def _panels(today: date) -> list[Panel]:
+    yesterday, edge = today - timedelta(days=1), today - timedelta(days=NEW_DAYS)
+    return [
+        Panel(
+            _("Overdue"),
+            (*_MINE, ("due_at", "le", yesterday.isoformat())),
+            "due_at",
+            until=yesterday,
+        ),
+        Panel(
+            _("Due today"),
+            (*_MINE, ("due_at", "within", "today")),
+            "due_at",
+            none=_("Nothing is due today."),
+            since=today,
+            until=today,
+        ),
+        Panel(
+            _("Newly assigned"),
+            (*_MINE, _FROM_OTHERS, ("created_at", "within", f"last_{NEW_DAYS}_days")),
+            "-created_at",
+        ),
+        Panel(
+            _("Waiting for you"),
+            (*_MINE, _FROM_OTHERS, ("created_at", "le", edge.isoformat())),
+            "due_at",
+        ),
+    ]
+
+
+def _panel(uow: UnitOfWork, panel: Panel, records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    access = uow.actor.access(uow.entity("task"))
+    asked = ListQuery(
+        fields=tuple(name for name in _FIELDS if access.can_see(uow.entity("task")[name])),
+        filter=condition(panel.rows),
+        sort=panel.sort,
+        limit=ROWS,
+        count="estimate",
+    )
+    found = page(uow, "task", asked)
+    names = {(each.entity, each.id): each for each in name_about(uow, about_pairs(found.items))}
+    items = [_task(uow, row, names) for row in found.items]
+    own = [_record(uow, row) for row in records if _belongs(row, panel)]
+    if own:
+        items = sorted([*items, *own], key=lambda item: item["at"])
+    return {
+        "title": panel.title,
+        "none": panel.none,
+        "total": format_number((found.total or 0) + len(own)),
+        "items": items[:ROWS],
+        "urls": [
+            (_("Show all"), list_url("task", *panel.rows, sort=panel.sort)),
+            *_record_urls(uow, own, panel),
+        ],
+    }
+
+
+def _belongs(row: Mapping[str, Any], panel: Panel) -> bool:
+    if panel.until is None or row["day"] > panel.until:
+        return False
+    return panel.since is None or row["day"] >= panel.since
+
+
+def _task(uow: UnitOfWork, row: Mapping[str, Any], names: Mapping[Any, Any]) -> dict[str, Any]:
+    due, zone = row["due_at"], uow.clock.timezone
+    about = names.get((row.get("related_entity"), row.get("related_id")))
+    is_plan = row.get("follow_up") is not None and about is not None
+    return {
+        "at": due or uow.now() + timedelta(days=3_650),
+        "key": row["id"],
+        "label": about.label if is_plan else row["title"],
+        "url": about.url if is_plan else record_url("task", row["id"]),
+        "about": [row["title"]] if is_plan else [about.label] if about else [],
+        "when": format_datetime(due, zone) if due else "",
+        "is_late": due is not None and due < uow.now(),
+        "is_urgent": row["priority"] in ("high", "urgent"),
+        "follow_url": _follow_url(about.text) if about else "",
+    }
+
+
+def _record(uow: UnitOfWork, row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "at": row["at"],
+        "key": None,
+        "label": row["label"],
+        "url": record_url(row["entity"], row["id"]),
+        "about": [_("%(entity)s to follow up", entity=row["entity_label"])],
+        "when": format_datetime(row["at"], uow.clock.timezone),
+        "is_late": row["at"] < uow.now(),
+        "is_urgent": False,
+        "follow_url": _follow_url(f"{row['entity']}:{row['id']}"),
+    }
+
+
+def _follow_url(about: str) -> str:
+    return url_for("activities.new_follow_up", about=about, back="home")
+
+
+# Records that keep the date of their next follow-up themselves.
+
+
+def _due_records(uow: UnitOfWork) -> list[dict[str, Any]]:
+    """One's own records that are due by today, but for those that one has a task about already."""
+    found = []
+    today = uow.clock.today().isoformat()
+    for spec in dated(uow):
+        asked = ListQuery(
+            fields=_names(uow, spec),
+            filter=condition((("owner", "is_me"), ("next_follow_at", "le", today))),
+            sort="next_follow_at",
+            limit=RECORDS,
+        )
+        rows = page(uow, spec.name, asked).items
+        planned = _planned(uow, spec, [row["id"] for row in rows])
+        found += [_due(uow, spec, row) for row in rows if row["id"] not in planned]
+    return found
+
+
+def _names(uow: UnitOfWork, spec: EntitySpec) -> tuple[str, ...]:
+    """What is read of a record that is due: its name, where the reader may see it, and the date."""
+    access = uow.actor.access(spec)
+    names = (spec.label_field, "next_follow_at")
+    return tuple(name for name in names if access.can_see(spec[name]))
+
+
+def _due(uow: UnitOfWork, spec: EntitySpec, row: Mapping[str, Any]) -> dict[str, Any]:
+    at = row["next_follow_at"]
+    return {
+        "entity": spec.name,
+        "entity_label": str(spec.label),
+        "id": row["id"],
+        "label": str(row.get(spec.label_field) or f"#{row['id']}"),
+        "at": at,
+        "day": at.astimezone(uow.clock.timezone).date(),
+    }
+
+
+def _planned(uow: UnitOfWork, spec: EntitySpec, ids: Sequence[int]) -> set[int]:
+    """Those of the records that the reader has an open task about."""
+    if not ids:
+        return set()
+    about = [
+        *(_one(row) for row in _MINE),
+        {"field": "related_entity", "op": "eq", "value": spec.name},
+        {"field": "related_id", "op": "in", "value": list(ids)},
+    ]
+    asked = ListQuery(fields=("related_id",), filter={"all": about}, limit=500)
+    return {row["related_id"] for row in page(uow, "task", asked).items}
+
+
+def _record_urls(
+    uow: UnitOfWork, own: Sequence[Mapping[str, Any]], panel: Panel
+) -> list[tuple[str, str]]:
+    """The lists of the entities that some of the rows are records of."""
+    urls = []
+    for spec in dated(uow) if own and panel.until else ():
+        span: Row = ("next_follow_at", "le", panel.until.isoformat()) if panel.until else ()
+        if panel.since is not None:
+            span = ("next_follow_at", "within", "today")
+        address = list_url(spec.name, ("owner", "is_me"), span, sort="next_follow_at")
+        urls.append((str(spec.label_plural), address))
+    return urls
+
+
+def condition(rows: Sequence[Row]) -> dict[str, Any]:
+    """Rows of a list's filter as the condition that they stand for."""
+    return {"all": [_one(row) for row in rows]}
+
+
+def _one(row: Row) -> dict[str, Any]:
+    field, op, *values = row
+    if op in ("is_me", "is_not_me"):
+        return {"field": field, "op": "eq" if op == "is_me" else "ne", "value": {"var": "me"}}
+    if not values:
+        return {"field": field, "op": op}
+    return {"field": field, "op": op, "value": values if op == "in" else values[0]}
+
+
+# The month
+
+
+def _figures(uow: UnitOfWork) -> list[dict[str, str]]:
+    """Follow-ups and done tasks of this month, and how much of the week's quota there is."""
+    spec = uow.entity("follow_up")
+    access = uow.actor.access(spec)
+    found: list[dict[str, str]] = []
+    usable = all(access.can_use(spec[name]) for name in ("owner", "kind", "happened_at"))
+    if access.may("read") and usable:
+        found += _by_kind(uow) + _quota(uow)
+    done: tuple[Row, ...] = (
+        ("assignee", "is_me"),
+        ("status", "in", "done"),
+        ("completed_at", "within", "this_month"),
+    )
+    count = query.count(uow, "task", ListQuery(filter=condition(done)))
+    address = list_url("task", *done, sort="-completed_at")
+    found.append(
+        {"label": _("Tasks done"), "count": format_number(count), "note": "", "url": address}
+    )
+    return found
+
+
+def _by_kind(uow: UnitOfWork) -> list[dict[str, str]]:
+    rows: tuple[Row, ...] = (("owner", "is_me"), ("happened_at", "within", "this_month"))
+    counts = {
+        row["kind"]["id"]: row["count"]
+        for row in aggregate(
+            uow, "follow_up", ["kind"], ["count"], ListQuery(filter=condition(rows))
+        )
+    }
+    found = [
+        {
+            "label": _("Follow-ups"),
+            "count": format_number(sum(counts.values())),
+            "note": "",
+            "url": list_url("follow_up", *rows, sort="-happened_at"),
+        }
+    ]
+    for choice in KINDS:
+        if choice.value in ("visit", "call") or counts.get(choice.value):
+            of_kind: Row = ("kind", "in", choice.value)
+            found.append(
+                {
+                    "label": str(choice.label),
+                    "count": format_number(counts.get(choice.value, 0)),
+                    "note": "",
+                    "url": list_url("follow_up", *rows, of_kind, sort="-happened_at"),
+                }
+            )
+    return found
+
+
+def _quota(uow: UnitOfWork) -> list[dict[str, str]]:
+    """S-055: so many of so many this week."""
+    wanted = get_setting(uow, "activities", "weekly_quota")
+    if not wanted:
+        return []
+    rows: tuple[Row, ...] = (("owner", "is_me"), ("happened_at", "within", "this_week"))
+    count = query.count(uow, "follow_up", ListQuery(filter=condition(rows)))
+    missing = max(0, wanted - count)
+    return [
+        {
+            "label": _("This week's quota"),
+            "count": f"{format_number(count)}/{format_number(wanted)}",
+            "note": _("%(n)s to go", n=format_number(missing)) if missing else _("Reached"),
+            "url": list_url("follow_up", *rows, sort="-happened_at"),
+        }
+    ]

@@ -1,0 +1,104 @@
+"""Templates and their prompts as checks and forms need them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select
+
+if TYPE_CHECKING:
+    from core.work.uow import UnitOfWork
+
+__all__ = ["Prompt", "Template", "prompts_of", "templates_of"]
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """One thing that a template asks for; ``kind`` is ``text choice number date``."""
+
+    id: int
+    template: int
+    label: str
+    kind: str
+    options: tuple[str, ...]
+    is_required: bool
+
+    @property
+    def choices(self) -> list[tuple[str, str]]:
+        """The options as inputs take them."""
+        return [(option, option) for option in self.options]
+
+
+@dataclass(frozen=True)
+class Template:
+    """A template with its prompts in their order."""
+
+    id: int
+    name: str
+    kind: str
+    is_active: bool
+    is_obligatory: bool
+    prompts: tuple[Prompt, ...] = ()
+
+    def is_asked_of(self, kind: str | None) -> bool:
+        """True when no follow-up of this kind is taken without a template such as this."""
+        return self.is_active and self.is_obligatory and self.kind == kind
+
+
+def templates_of(uow: UnitOfWork) -> dict[int, Template]:
+    """All templates by id, those in the recycle bin left out; two statements, kept for the transaction.
+
+    They are the company's own words, which everybody who writes follow-ups is asked.
+    """
+    found: dict[int, Template] | None = uow.memo.get("follow-up templates")
+    if found is None:
+        table = uow.entity("follow_up_template").table
+        rows = uow.execute(
+            select(table).where(table.c.archived_at.is_(None)).order_by(table.c.name, table.c.id)
+        ).all()
+        prompts = _read(uow, template_ids=[row.id for row in rows]) if rows else {}
+        found = {
+            row.id: Template(
+                row.id,
+                row.name or "",
+                row.kind or "",
+                bool(row.is_active),
+                bool(row.is_obligatory),
+                tuple(each for each in prompts.values() if each.template == row.id),
+            )
+            for row in rows
+        }
+        uow.memo["follow-up templates"] = found
+    return found
+
+
+def prompts_of(uow: UnitOfWork, ids: Iterable[int | None]) -> dict[int, Prompt]:
+    """Prompts by id, retired ones too: they are still answered where they were."""
+    wanted = sorted({key for key in ids if key is not None})
+    return _read(uow, ids=wanted) if wanted else {}
+
+
+def _read(
+    uow: UnitOfWork, *, ids: list[int] | None = None, template_ids: list[int] | None = None
+) -> dict[int, Prompt]:
+    table = uow.entity("follow_up_prompt").table
+    statement = select(table).order_by(table.c.template_id, table.c.id)
+    if ids is not None:
+        statement = statement.where(table.c.id.in_(ids[:900]))
+    else:
+        living = table.c.archived_at.is_(None)
+        statement = statement.where(living, table.c.template_id.in_((template_ids or [])[:900]))
+    return {row.id: _prompt(row) for row in uow.execute(statement)}
+
+
+def _prompt(row: Any) -> Prompt:
+    return Prompt(
+        row.id,
+        row.template_id,
+        row.label or "",
+        row.kind or "text",
+        tuple(row.options or ()),
+        bool(row.is_required),
+    )

@@ -1,0 +1,178 @@
+"""Follow-ups and done tasks in the timelines of the records that they are about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from core.entities import query
+from core.entities.query import ListQuery
+from core.entities.related import relatable
+from core.errors import Forbidden
+from core.fields import Reference
+from core.i18n import gettext as _
+from core.i18n.formats import format_datetime
+from core.plugins.contributions import TimelineItem, TimelineSource
+from plugins.activities.models import KINDS
+
+if TYPE_CHECKING:
+    from core.fields import EntitySpec
+    from core.work.uow import UnitOfWork
+
+__all__ = ["SOURCES"]
+
+#: Of records that belong to the one of the timeline, such as the contracts of a customer, so many
+#: of the newest are looked at.
+_BELONGING = 200
+_FOLLOW_UP = (
+    "kind",
+    "content",
+    "owner",
+    "happened_at",
+    "next_follow_at",
+    "next_step",
+    "related_id",
+)
+_TASK = ("title", "owner", "completed_at")
+
+
+def _follow_ups(
+    uow: UnitOfWork, spec: EntitySpec, record_id: int, before: datetime | None, limit: int
+) -> Sequence[TimelineItem]:
+    """Of the record, and of those that name it under its own entity's name (S-048): a visit for an
+    opportunity stands in the customer's timeline too. Nothing that the reader may not read."""
+    if not _is_told(uow, spec, "follow_up", _FOLLOW_UP):
+        return []
+    about = [_about(spec.name, [record_id]), *_of_belonging(uow, spec, record_id)]
+    parts: list[Any] = [{"any": about}]
+    if before is not None:
+        parts.append({"field": "happened_at", "op": "lt", "value": before.isoformat()})
+    asked = ListQuery(fields=_FOLLOW_UP, filter={"all": parts}, sort="-happened_at", limit=limit)
+    found = query.page(uow, "follow_up", asked)
+    answers = _answers(uow, [row["id"] for row in found.items])
+    return [
+        _item(uow, row, found.labels, answers.get(row["id"], []), spec, record_id)
+        for row in found.items
+    ]
+
+
+def _done_tasks(
+    uow: UnitOfWork, spec: EntitySpec, record_id: int, before: datetime | None, limit: int
+) -> Sequence[TimelineItem]:
+    """Tasks about the record when they were done; those to be done stand beside the timeline."""
+    needed = (*_TASK, "status", "related_id", "related_entity")
+    if not _is_told(uow, spec, "task", needed):
+        return []
+    parts: list[Any] = [
+        _about(spec.name, [record_id]),
+        {"field": "status", "op": "eq", "value": "done"},
+        {"field": "completed_at", "op": "is_set"},
+    ]
+    if before is not None:
+        parts.append({"field": "completed_at", "op": "lt", "value": before.isoformat()})
+    asked = ListQuery(fields=_TASK, filter={"all": parts}, sort="-completed_at", limit=limit)
+    return [
+        TimelineItem(row["completed_at"], "task", _("completed a task"), row["owner"], row["title"])
+        for row in query.page(uow, "task", asked).items
+    ]
+
+
+SOURCES = (
+    TimelineSource("follow_ups", _follow_ups),
+    TimelineSource("tasks", _done_tasks),
+)
+
+
+def _is_told(uow: UnitOfWork, spec: EntitySpec, entity: str, names: Sequence[str]) -> bool:
+    """True for a record that others can be about, and a reader who may see the fields."""
+    told = uow.entity(entity)
+    access = uow.actor.access(told)
+    return (
+        any(each.name == spec.name for each in relatable(uow))
+        and access.may("read")
+        and all(access.can_use(told[name]) for name in names)
+    )
+
+
+def _about(entity: str, ids: Sequence[int]) -> dict[str, Any]:
+    return {
+        "all": [
+            {"field": "related_entity", "op": "eq", "value": entity},
+            {"field": "related_id", "op": "in", "value": list(ids)},
+        ]
+    }
+
+
+def _of_belonging(uow: UnitOfWork, spec: EntitySpec, record_id: int) -> list[dict[str, Any]]:
+    """Conditions for the records of other entities that belong to this one."""
+    found = []
+    for other in relatable(uow):
+        item = other.by_name.get(spec.name)
+        if item is None or not isinstance(item.type, Reference) or item.type.entity != spec.name:
+            continue
+        if not uow.actor.access(other).can_use(item):
+            continue
+        asked = ListQuery(filter={"field": item.name, "op": "eq", "value": record_id}, sort="-id")
+        try:
+            ids = query.select_ids(uow, other.name, asked, action="read", limit=_BELONGING)
+        except Forbidden:
+            continue
+        if ids:
+            found.append(_about(other.name, ids))
+    return found
+
+
+def _answers(uow: UnitOfWork, ids: Sequence[int]) -> dict[int, list[str]]:
+    """What was answered to the prompts of templates, by follow-up: one statement."""
+    answer = uow.entity("follow_up_answer")
+    access = uow.actor.access(answer)
+    names = ("follow_up", "prompt", "answer")
+    if not ids or not all(access.can_use(answer[name]) for name in names):
+        return {}
+    asked = ListQuery(
+        fields=names,
+        filter={"field": "follow_up", "op": "in", "value": list(ids)[:1000]},
+        sort="id",
+        limit=500,
+    )
+    found: dict[int, list[str]] = {}
+    try:
+        page = query.page(uow, "follow_up_answer", asked)
+    except Forbidden:
+        return {}
+    prompts = page.labels.get("follow_up_prompt", {})
+    for row in page.items:
+        text = _(
+            "%(prompt)s: %(answer)s", prompt=prompts.get(row["prompt"], "…"), answer=row["answer"]
+        )
+        found.setdefault(row["follow_up"], []).append(text)
+    return found
+
+
+def _item(
+    uow: UnitOfWork,
+    row: Mapping[str, Any],
+    labels: Mapping[str, Mapping[int, str]],
+    answers: Sequence[str],
+    spec: EntitySpec,
+    record_id: int,
+) -> TimelineItem:
+    titles = {choice.value: str(choice.label) for choice in KINDS}
+    title = titles.get(row["kind"], row["kind"])
+    if (row["related_entity"], row["related_id"]) != (spec.name, record_id):
+        label = labels.get(row["related_entity"], {}).get(row["related_id"], "")
+        title = _("%(kind)s, %(record)s", kind=title, record=label)
+    lines = [row["content"] or "", *answers]
+    following = row["next_follow_at"]
+    if following is not None:
+        when = format_datetime(following, uow.clock.timezone)
+        step = row["next_step"]
+        lines.append(
+            _("Next on %(when)s: %(step)s", when=when, step=step)
+            if step
+            else _("Next on %(when)s", when=when)
+        )
+    data = {"id": row["id"], "entity": "follow_up"}
+    body = "\n".join(lines)
+    return TimelineItem(row["happened_at"], row["kind"], title, row["owner"], body, data)

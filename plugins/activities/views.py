@@ -1,0 +1,320 @@
+"""Pages that the generic ones do not give: the short forms, the calendar, the numbers, spot checks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from flask import Blueprint, flash, redirect, request, url_for
+from werkzeug.datastructures import MultiDict
+
+from core.entities import query, service
+from core.entities.query import ListQuery
+from core.errors import Forbidden, Invalid, Problem, Refused
+from core.http.addresses import record_url
+from core.http.rendering import macros, render
+from core.http.requests import requires, signed_in, unit_of_work
+from core.i18n import gettext as _
+from core.settings.service import get_setting
+from plugins.activities import calendar, spot_checks, statistics
+from plugins.activities.about import (
+    about_pairs,
+    find_about,
+    name_about,
+    suggest,
+)
+from plugins.activities.forms import (
+    choices,
+    fitting_templates,
+    moment_text,
+    next_choices,
+    read_follow_up,
+    read_task,
+    template_for,
+)
+from plugins.activities.models import KINDS, PRIORITIES, RECURRENCES, REMINDERS
+
+if TYPE_CHECKING:
+    from core.work.uow import UnitOfWork
+
+__all__ = ["blueprint"]
+
+blueprint = Blueprint("activities", __name__, url_prefix="/activities")
+
+_RECENT = 5
+_LOOKED_AT = 20
+
+
+def _back(back: str, created: str = "") -> str:
+    """Where the reader came from: one of our own places, never an address that was sent."""
+    place, _colon, about = back.partition(":")
+    if place == "record" and about:
+        entity, _colon, key = about.partition(":")
+        if entity.replace("_", "").isalnum() and key.isdecimal() and len(key) < 18:
+            return record_url(entity, int(key))
+    if place == "calendar":
+        return url_for("activities.calendar")
+    return created if place == "list" and created else url_for("web.home")
+
+
+def _marks(problems: Sequence[Problem], answers: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """The first message for each input of a form; answers are named by their prompts."""
+    found: dict[str, str] = {}
+    for problem in problems:
+        name = problem.field
+        if name == "answers" and "prompt" in problem.data:
+            name = f"answer.{problem.data['prompt']}"
+        elif name.startswith("answers."):
+            place = name.split(".")[1]
+            if place.isdecimal() and int(place) < len(answers):
+                name = f"answer.{answers[int(place)].get('prompt')}"
+        elif name in ("related_id", "related_entity"):
+            name = "about"
+        found.setdefault(name, problem.message)
+    return found
+
+
+# Follow-ups
+
+
+@blueprint.get("/follow-up")
+@signed_in
+def new_follow_up() -> Any:
+    """The form, for the record that the address names or for one still to be chosen."""
+    with unit_of_work() as uow:
+        return _follow_up_page(uow, request.args)
+
+
+@blueprint.post("/follow-up")
+@signed_in
+def create_follow_up() -> Any:
+    """Write the follow-up; its next date becomes a task."""
+    values: dict[str, Any] = {}
+    try:
+        with unit_of_work() as uow:
+            values = read_follow_up(uow, request.form)
+            (key,) = service.create(uow, "follow_up", [values])
+            about = f"{values.get('related_entity')}:{values.get('related_id')}"
+    except (Invalid, Refused) as error:
+        marks = _marks(error.problems, values.get("answers") or ())
+        with unit_of_work(write=False) as uow:
+            return _follow_up_page(uow, request.form, marks, error.message), error.status
+    flash(_("Saved."), "good")
+    back = request.form.get("back", "")
+    if back == "record":
+        back = f"record:{about}"
+    return redirect(_back(back, record_url("follow_up", key)), 303)
+
+
+def _follow_up_page(
+    uow: UnitOfWork,
+    sent: Mapping[str, str],
+    marks: Mapping[str, str] | None = None,
+    message: str = "",
+) -> str:
+    _require_create(uow, "follow_up")
+    kind = sent.get("kind", "") or "call"
+    about = find_about(uow, sent.get("about") or sent.get("recent"))
+    given = marks is not None
+    return render(
+        "activities/follow_up.html",
+        about=about,
+        recent=[] if about else _recent(uow),
+        typed=sent.get("about__label", ""),
+        kinds=choices(KINDS),
+        kind=kind,
+        prompts_html=_prompts_html(uow, kind, sent, marks or {}),
+        happened_at=sent.get("happened_at", "") if given else moment_text(uow, uow.now()),
+        content=sent.get("content", ""),
+        following=next_choices(),
+        chosen=sent.get("next", ""),
+        must_plan=get_setting(uow, "activities", "require_next"),
+        next_follow_at=sent.get("next_follow_at", ""),
+        next_step=sent.get("next_step", ""),
+        back=sent.get("back", "home"),
+        cancel_url=_back(_cancelled(sent, about), url_for("web.list_records", entity="follow_up")),
+        errors=_summary(uow, "follow_up", marks or {}),
+        marks=marks or {},
+        message=message if given and not marks else "",
+    )
+
+
+def _cancelled(sent: Mapping[str, str], about: Any) -> str:
+    back = sent.get("back", "")
+    return f"record:{about.text}" if back == "record" and about else back
+
+
+def _require_create(uow: UnitOfWork, entity: str) -> None:
+    if not uow.actor.access(uow.entity(entity)).may("create"):
+        raise Forbidden(_("You do not have the right to do this."))
+
+
+def _recent(uow: UnitOfWork) -> list[Any]:
+    """The records that the reader followed up last, to be chosen at one tap."""
+    mine = {"field": "owner", "op": "eq", "value": {"var": "me"}}
+    asked = ListQuery(fields=("related_id",), filter=mine, sort="-happened_at", limit=_LOOKED_AT)
+    try:
+        rows = query.page(uow, "follow_up", asked).items
+    except (Forbidden, Invalid):
+        return []
+    return name_about(uow, about_pairs(rows)[:_RECENT])
+
+
+def _summary(uow: UnitOfWork, entity: str, marks: Mapping[str, str]) -> list[tuple[str, str, str]]:
+    spec = uow.entity(entity)
+    labels = {"about": _("Regarding"), "": str(spec.label)}
+    return [
+        (
+            name,
+            labels.get(name) or (str(spec[name].label) if name in spec else _("Answer")),
+            text,
+        )
+        for name, text in marks.items()
+    ]
+
+
+@blueprint.get("/prompts")
+@signed_in
+def prompts() -> str:
+    """What the template for a kind of follow-up asks; the form fetches it when the kind changes."""
+    with unit_of_work() as uow:
+        _require_create(uow, "follow_up")
+        return _prompts_html(uow, request.args.get("kind", ""), request.args, {})
+
+
+def _prompts_html(
+    uow: UnitOfWork, kind: str, sent: Mapping[str, str], marks: Mapping[str, str]
+) -> str:
+    template = template_for(uow, kind, sent.get("template", ""))
+    fitting = fitting_templates(uow, kind)
+    html: str = macros("activities/prompts.html").prompts(
+        [(str(each.id), each.name) for each in fitting],
+        template,
+        any(each.is_obligatory for each in fitting),
+        {f"answer.{each.id}": sent.get(f"answer.{each.id}", "") for each in template.prompts}
+        if template
+        else {},
+        marks,
+    )
+    return html
+
+
+@blueprint.get("/suggest")
+@signed_in
+def suggest_records() -> str:
+    """Records of all entities that fit the words, for the picker of the forms."""
+    with unit_of_work() as uow:
+        words = request.args.get("q", "").strip()[:200]
+        return str(macros().suggestions(suggest(uow, words)))
+
+
+# Tasks
+
+
+@blueprint.get("/task")
+@signed_in
+def new_task() -> Any:
+    """The form of a task, for the record that the address names, for another, or for none."""
+    with unit_of_work() as uow:
+        return _task_page(uow, request.args)
+
+
+@blueprint.post("/task")
+@signed_in
+def create_task() -> Any:
+    """Make the task."""
+    try:
+        with unit_of_work() as uow:
+            values = read_task(uow, request.form)
+            (key,) = service.create(uow, "task", [values])
+            about = f"{values.get('related_entity')}:{values.get('related_id')}"
+    except (Invalid, Refused) as error:
+        marks = _marks(error.problems, ())
+        with unit_of_work(write=False) as uow:
+            return _task_page(uow, request.form, marks, error.message), error.status
+    flash(_("Saved."), "good")
+    back = request.form.get("back", "")
+    if back == "record":
+        back = f"record:{about}"
+    return redirect(_back(back, record_url("task", key)), 303)
+
+
+def _task_page(
+    uow: UnitOfWork,
+    sent: Mapping[str, str],
+    marks: Mapping[str, str] | None = None,
+    message: str = "",
+) -> str:
+    _require_create(uow, "task")
+    about = find_about(uow, sent.get("about"))
+    given = marks is not None
+    person = sent.get("assignee", "") if given else str(uow.actor.user_id or "")
+    return render(
+        "activities/task.html",
+        about=about,
+        typed=sent.get("about__label", ""),
+        values=sent if given else MultiDict({"due_at": sent.get("due_at", ""), "every": "1"}),
+        assignee=person,
+        assignee_label=sent.get("assignee__label", "") if given else uow.actor.name,
+        priorities=choices(PRIORITIES),
+        reminders=choices(REMINDERS),
+        recurrences=choices(RECURRENCES),
+        back=sent.get("back", "home"),
+        cancel_url=_back(_cancelled(sent, about), url_for("web.list_records", entity="task")),
+        errors=_summary(uow, "task", marks or {}),
+        marks=marks or {},
+        message=message if given and not marks else "",
+    )
+
+
+@blueprint.post("/task/<int:task_id>/complete")
+@signed_in
+def complete_task(task_id: int) -> Any:
+    """Done, at one tap, and back to where one was."""
+    try:
+        with unit_of_work() as uow:
+            service.act(uow, "task", "complete", [task_id])
+    except Refused as error:
+        flash(error.message, "bad")
+    else:
+        flash(_("Done."), "good")
+    return redirect(_back(request.form.get("back", "")), 303)
+
+
+# Looking at many
+
+
+@blueprint.get("/calendar", endpoint="calendar")
+@requires("activities.see_pages")
+def show_calendar() -> Any:
+    """Tasks, follow-ups and planned dates of a month or a week."""
+    with unit_of_work() as uow:
+        return render("activities/calendar.html", **calendar.page_of(uow, request.args))
+
+
+@blueprint.get("/statistics", endpoint="statistics")
+@requires("activities.see_pages")
+def show_statistics() -> Any:
+    """How many visits, calls and so on each person had in a period."""
+    with unit_of_work() as uow:
+        return render("activities/statistics.html", **statistics.page_of(uow, request.args))
+
+
+@blueprint.get("/spot-check", endpoint="spot_check")
+@requires("activities.see_pages")
+def show_spot_check() -> Any:
+    """Some follow-ups at random, to be looked at."""
+    with unit_of_work() as uow:
+        return render("activities/spot_check.html", **spot_checks.page_of(uow, request.args))
+
+
+@blueprint.post("/spot-check/<int:follow_up_id>")
+@signed_in
+def check_follow_up(follow_up_id: int) -> Any:
+    """Pass or fail one of them, and go on with others."""
+    found = {"result": request.form.get("result"), "note": request.form.get("note", "")}
+    with unit_of_work() as uow:
+        service.act(uow, "follow_up", "review", [follow_up_id], found)
+    flash(_("Saved."), "good")
+    period = request.form.get("period", "")[:20]
+    return redirect(url_for("activities.spot_check", period=period), 303)
