@@ -61,7 +61,7 @@ def before_changes(changes: Sequence[Change], uow: UnitOfWork) -> None:
 
 @hookimpl
 def after_changes(changes: Sequence[Change], uow: UnitOfWork) -> None:
-    return services.record_transfers(changes, uow)
+    return services.settle(changes, uow)
 
 
 @hookimpl

@@ -14,6 +14,7 @@ from core.entities.labels import resolve_labels
 from core.errors import Invalid, Problem, Refused
 from core.i18n import gettext as _
 from core.settings.service import get_setting
+from plugins.crm_leads import follow_ups
 from plugins.crm_leads.events import (
     LeadConverted,
     LeadsAssigned,
@@ -37,6 +38,7 @@ __all__ = [
     "prepare",
     "record_transfers",
     "release",
+    "settle",
     "why_not_claim",
     "why_not_release",
     "why_not_work",
@@ -231,6 +233,8 @@ def prepare(changes: Sequence[Change], uow: UnitOfWork) -> None:
                 change.set("converted_at", uow.now())
             if status != "lost":
                 change.set("lost_reason", None)
+            if change.kind == "update" and status not in OPEN:
+                change.set("next_follow_at", None)  # nobody is to follow it up any more
 
 
 def _prepare_new(change: Change, uow: UnitOfWork, days: dict[datetime, date]) -> None:
@@ -243,6 +247,13 @@ def _prepare_new(change: Change, uow: UnitOfWork, days: dict[datetime, date]) ->
         if moment not in days:
             days[moment] = moment.astimezone(uow.clock.timezone).date()
         change.set("entered_on", days[moment])
+
+
+def settle(changes: Sequence[Change], uow: UnitOfWork) -> None:
+    """What follows from changes of leads, and from follow-ups of them."""
+    if changes[0].entity.name == follow_ups.ENTITY:
+        follow_ups.follow(changes, uow)
+    record_transfers(changes, uow)
 
 
 def record_transfers(changes: Sequence[Change], uow: UnitOfWork) -> None:

@@ -71,14 +71,20 @@ def _cards(uow: UnitOfWork, leads: bool) -> list[Card]:
     """What this person looks after; ``leads`` is true for who distributes the work of others."""
     today = uow.clock.today().isoformat()
     due = (_OPEN, ("next_follow_at", "le", today))
-    found = [
-        Card(
-            _("Follow-ups due"),
-            (_MINE, *due),
-            "next_follow_at",
-            "next_follow_at",
-            is_work=not leads,
-        ),
+    found = (
+        []
+        if _has_day(uow)
+        else [
+            Card(
+                _("Follow-ups due"),
+                (_MINE, *due),
+                "next_follow_at",
+                "next_follow_at",
+                is_work=not leads,
+            )
+        ]
+    )
+    found += [
         Card(
             _("Yours, not yet contacted"),
             (_MINE, ("status", "in", "new"), ("last_followed_at", "is_empty")),
@@ -101,6 +107,15 @@ def _cards(uow: UnitOfWork, leads: bool) -> list[Card]:
         rows: tuple[Row, ...] = (("owner", "is_empty"), _OPEN)
         found.append(Card(_("In the pools, for you to claim"), rows, "-created_at", "created_at"))
     return found
+
+
+def _has_day(uow: UnitOfWork) -> bool:
+    """True where the module of activities tells what is due, leads among it."""
+    task = uow.snapshot.entities.get("task")
+    if task is None or task.plugin != "activities":
+        return False
+    access = uow.actor.access(task)
+    return access.may("read") and access.may("create")
 
 
 def _usable(uow: UnitOfWork, spec: EntitySpec, card: Card) -> bool:
