@@ -52,6 +52,7 @@ _MARKS = {
     "visit": ("map-pin", "info"),
     "meeting": ("users", "info"),
     "approval": ("clipboard-check", "info"),
+    "task": ("circle-check", "good"),
 }
 
 

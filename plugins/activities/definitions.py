@@ -27,7 +27,7 @@ from plugins.activities.policies import MADE, READABLE
 __all__ = ["ENTITIES", "form_edits"]
 
 _RESULT = ChoiceField(
-    (Choice("passed", _l("Passed"), "good"), Choice("failed", _l("Failed"), "bad"))
+    (Choice("passed", _l("Passed"), "good"), Choice("failed", _l("Not passed"), "bad"))
 )
 
 follow_up = EntityDef(
@@ -39,7 +39,7 @@ follow_up = EntityDef(
     icon="message-circle",
     list_columns=("subject", "kind", "related_id", "owner", "happened_at", "next_follow_at"),
     sections=(
-        Section(_l("What happened"), ("kind", "happened_at", "content", "template", "answers")),
+        Section(_l("What was said"), ("kind", "happened_at", "content", "template", "answers")),
         Section(_l("What is next"), ("next_follow_at", "next_step", "no_next")),
         Section(
             _l("Whose it is"),
@@ -67,8 +67,8 @@ follow_up = EntityDef(
 follow_up_answer = EntityDef(
     name="follow_up_answer",
     model=FollowUpAnswer,
-    label=_l("Answer"),
-    label_plural=_l("Answers"),
+    label=_l("Answer to a prompt"),
+    label_plural=_l("Answers to prompts"),
     label_field="answer",
     icon="list",
     list_columns=("prompt", "answer"),

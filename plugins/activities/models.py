@@ -50,7 +50,7 @@ KINDS = (
     Choice("call", _l("Call"), "info"),
     Choice("visit", _l("Visit"), "good"),
     Choice("wechat", _l("WeChat"), "info"),
-    Choice("email", _l("E-mail"), "neutral"),
+    Choice("email", _l("Mail"), "neutral"),
     Choice("meeting", _l("Meeting"), "warn"),
 )
 
@@ -62,7 +62,7 @@ PRIORITIES = (
 )
 
 STATUSES = (
-    Choice("open", _l("Open"), "info"),
+    Choice("open", _l("To do"), "info"),
     Choice("done", _l("Done"), "good"),
     Choice("cancelled", _l("Cancelled"), "neutral"),
 )
@@ -163,7 +163,7 @@ class FollowUp(Entity, Owned):
         Text(80), label=_l("In short"), readonly=True, personal=True
     )
     happened_at: Mapped[datetime | None] = field(
-        DateTime(), label=_l("When"), help=_l("Empty: now.")
+        DateTime(), label=_l("When it was"), help=_l("Empty: now.")
     )
     next_follow_at: Mapped[datetime | None] = field(DateTime(), label=_l("Next follow-up"))
     next_step: Mapped[str | None] = field(Text(200), label=_l("Next step"))
@@ -178,7 +178,7 @@ class FollowUp(Entity, Owned):
     answers = detached(Lines("follow_up_answer", parent="follow_up"), label=_l("Answers"))
     review: Mapped[str | None] = field(
         ChoiceField(
-            (Choice("passed", _l("Passed"), "good"), Choice("failed", _l("Failed"), "bad"))
+            (Choice("passed", _l("Passed"), "good"), Choice("failed", _l("Not passed"), "bad"))
         ),
         label=_l("Spot check"),
         readonly=True,
@@ -233,7 +233,7 @@ class FollowUpAnswer(Entity):
         column="prompt_id",
     )
     answer: Mapped[str | None] = field(
-        Text(2_000), label=_l("Answer"), required=True, personal=True
+        Text(2_000), label=_l("What was answered"), required=True, personal=True
     )
     number: Mapped[Decimal | None] = field(Number(18, 4), label=_l("As a number"), readonly=True)
     day: Mapped[date | None] = field(Date(), label=_l("As a day"), readonly=True)

@@ -92,7 +92,7 @@ def _panels(today: date) -> list[Panel]:
             _("Due today"),
             (*_MINE, ("due_at", "within", "today")),
             "due_at",
-            none=_("Nothing is due today."),
+            none=_("Nothing more is due today."),
             since=today,
             until=today,
         ),

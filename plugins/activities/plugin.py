@@ -48,7 +48,7 @@ def register_entities() -> Iterable[EntityDef]:
 @hookimpl
 def register_permissions() -> Iterable[Permission]:
     return [
-        Permission("activities.see_pages", _l("See the calendar and the numbers of follow-ups"))
+        Permission("activities.see_pages", _l("See the agenda and the numbers of follow-ups"))
     ]
 
 
@@ -66,7 +66,7 @@ def register_blueprints() -> Iterable[Blueprint]:
 def register_navigation() -> Iterable[NavItem]:
     may = "activities.see_pages"
     return [
-        NavItem(_l("Calendar"), "activities.calendar", "calendar", order=40, permission=may),
+        NavItem(_l("Agenda"), "activities.calendar", "calendar", order=40, permission=may),
         NavItem(_l("Numbers"), "activities.statistics", "chart-bar", order=60, permission=may),
     ]
 

@@ -166,7 +166,7 @@ def _summary(uow: UnitOfWork, entity: str, marks: Mapping[str, str]) -> list[tup
     return [
         (
             name,
-            labels.get(name) or (str(spec[name].label) if name in spec else _("Answer")),
+            labels.get(name) or (str(spec[name].label) if name in spec else _("What was answered")),
             text,
         )
         for name, text in marks.items()

@@ -8,8 +8,10 @@ import pytest
 
 from core.entities import service
 from core.errors import Forbidden, Invalid, NotFound, Refused
+from core.faults import InjectedFault, planned_fault
 from core.notifications.service import latest
 from core.work.schedule import start_due
+from plugins.activities import reminders
 
 
 @pytest.fixture
@@ -138,16 +140,20 @@ def test_what_is_done_moved_or_given_away_is_not_reminded_of_wrongly(
 
 
 def test_a_reminder_interrupted_by_the_end_of_its_process_is_given_by_the_next(
-    give, told, tick, team, runtime
+    give, told, tick, team, runtime, unit_of_work
 ):
     """It goes away with the notification in one transaction, or stays with it undone."""
-    from core.faults import planned_fault
-
     tick()
     give(team.fu, due_at=runtime.clock.now() + timedelta(minutes=5), reminder="on_time")
     runtime.clock.offset += timedelta(minutes=6)
-    with planned_fault("jobs.before_finish:raise"):
-        tick()
+    with (
+        pytest.raises(InjectedFault),
+        planned_fault("uow.before_commit:raise"),
+        unit_of_work() as uow,
+    ):
+        assert reminders._tell(uow, reminders._take(uow)) == 1
+    assert told(team.fu) == []
+    tick()
     tick(10)
     assert [kind for kind, _text in told(team.fu)] == ["activities.due"]
 

@@ -1,0 +1,1 @@
+"""Places, and remarks about a record of any entity."""
