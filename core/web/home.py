@@ -37,7 +37,9 @@ _MINE = {"field": "owner", "op": "eq", "value": {"var": "me"}}
 def home() -> Any:
     """What one works on: the newest of one's own records, and what modules add."""
     with unit_of_work() as uow:
-        specs = entities_shown(uow)
+        shown = entities_shown(uow)
+        # What is about other records is told with them, and by the module that keeps it.
+        specs = [spec for spec in shown if spec.related is None]
         business = [spec for spec in specs if spec.plugin != "core"]
         cards = [card for spec in specs if spec.owned and (card := _own_records(uow, spec))]
         if not cards:
@@ -50,7 +52,7 @@ def home() -> Any:
             "starts": [
                 _start(spec) for spec in specs if spec.creatable and may(uow, spec, "create")
             ],
-            "has_entities": bool(specs),
+            "has_entities": bool(shown),
             "apps_url": page_url("admin.apps") if actor().is_admin else None,
             "backups_url": page_url("admin.backups") if _is_unsafe(uow) else None,
             "uow": uow,

@@ -86,6 +86,7 @@ follow_up_template = EntityDef(
     list_columns=("name", "kind", "is_obligatory", "is_active"),
     default_sort="name",
     duplicate_keys=("name",),
+    navigable=False,
 )
 
 follow_up_prompt = EntityDef(

@@ -47,9 +47,7 @@ def register_entities() -> Iterable[EntityDef]:
 
 @hookimpl
 def register_permissions() -> Iterable[Permission]:
-    return [
-        Permission("activities.see_pages", _l("See the agenda and the numbers of follow-ups"))
-    ]
+    return [Permission("activities.see_pages", _l("See the agenda and the numbers of follow-ups"))]
 
 
 @hookimpl

@@ -56,6 +56,7 @@ def page_of(uow: UnitOfWork, sent: Mapping[str, str]) -> dict[str, Any]:
         "totals": _totals(counts, rows, quota),
         "export_url": _export_url(rows) if access.may("export") else "",
         "may_review": access.may("review"),
+        "templates_url": _templates_url(uow),
     }
 
 
@@ -63,6 +64,12 @@ def _export_url(rows: tuple[tuple[str, ...], ...]) -> str:
     """The export of the list of all that was counted."""
     address = list_url("follow_up", *rows, sort="-happened_at")
     return f"{url_for('web.export_records', entity='follow_up')}?{address.partition('?')[2]}"
+
+
+def _templates_url(uow: UnitOfWork) -> str:
+    """The templates, for who makes them: everybody else meets them in the form."""
+    spec = uow.entity("follow_up_template")
+    return list_url(spec.name) if uow.actor.access(spec).may("create") else ""
 
 
 Counts = dict[int | None, dict[str, int]]
