@@ -45,6 +45,7 @@ class EntityDef:
     custom: bool = False
     redact: Callable[[Any, dict[str, Any]], dict[str, Any]] | None = None
     scope: Callable[[Any, str, Any], Any] | None = None
+    new_page: str = ""
 
 
 _SYSTEM: dict[str, tuple[t.FieldType, t.Label]] = {

@@ -176,6 +176,8 @@ class EntitySpec:
     redact: Callable[[Any, dict[str, Any]], dict[str, Any]] | None = None
     #: Decides alone which rows an actor reaches, in place of the roles: ``scope(uow, action, table)``.
     scope: Callable[[Any, str, Any], Any] | None = None
+    #: The endpoint of the plugin's own page on which a new record is made, in place of the generic form.
+    new_page: str = ""
 
     def __repr__(self) -> str:
         return f"<entity {self.name}>"

@@ -7,8 +7,9 @@ from urllib.parse import urlencode
 from flask import url_for
 
 from core.entities.filters import FilterRow, row_pairs
+from core.fields import EntitySpec
 
-__all__ = ["list_url", "record_url"]
+__all__ = ["list_url", "new_record_url", "record_url"]
 
 
 def list_url(entity: str, *rows: tuple[str, ...], sort: str = "") -> str:
@@ -25,6 +26,13 @@ def list_url(entity: str, *rows: tuple[str, ...], sort: str = "") -> str:
     pairs += [("sort", sort)] if sort else []
     base = url_for("web.list_records", entity=entity)
     return f"{base}?{urlencode(pairs)}" if pairs else base
+
+
+def new_record_url(spec: EntitySpec) -> str:
+    """The page on which a new record is made: the entity's own, or the generic form."""
+    if spec.new_page:
+        return url_for(spec.new_page)
+    return url_for("web.new_record", entity=spec.name)
 
 
 def record_url(entity: str, record_id: int) -> str:

@@ -297,7 +297,9 @@ class PluginConformance:
                 renderer.environment(theme.name).get_template(path.relative_to(folder).as_posix())
 
     def test_navigation_leads_somewhere(self, app: Any, runtime: Runtime) -> None:
-        """Endpoints exist, and permissions are registered ones."""
+        """Endpoints exist, those of new records too, and permissions are registered ones."""
+        own_pages = {spec.new_page for spec in self._specs(runtime)} - {""}
+        assert own_pages <= set(app.view_functions)
         rights = {item.item.name for item in runtime.installed("register_permissions")}
         for item in self._items(runtime, "register_navigation"):
             assert item.endpoint in app.view_functions

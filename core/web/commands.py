@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from flask import url_for
 
 from core.entities.scope import may
+from core.http.addresses import new_record_url
 from core.http.navigation import entities_shown, navigation
 from core.i18n import gettext as _
 from core.search.tokens import normal, runs, spoken
@@ -50,7 +51,7 @@ def _all(uow: UnitOfWork) -> Iterator[Command]:
     for spec in specs:
         if spec.creatable and may(uow, spec, "create"):
             label = _("New: %(entity)s", entity=str(spec.label))
-            yield Command(label, url_for("web.new_record", entity=spec.name), "plus")
+            yield Command(label, new_record_url(spec), "plus")
     for group in navigation():
         for item in group["items"]:
             yield Command(item["label"], item["url"], item["icon"])

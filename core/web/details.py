@@ -215,7 +215,7 @@ def _related(uow: UnitOfWork, spec: EntitySpec, record_id: int, title: str) -> l
         state = urlencode(
             [("filter_field", item.name), ("filter_op", "eq"), ("filter_value", record_id)]
         )
-        can_create = other.creatable and may(uow, other, "create")
+        can_create = other.creatable and item.is_writable and may(uow, other, "create")
         if not page.items and not can_create:
             continue
         new_url = url_for("web.new_record", entity=other.name)

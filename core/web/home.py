@@ -15,7 +15,7 @@ from core.entities.scope import may, may_use
 from core.entities.tables import list_columns
 from core.fields import EntitySpec
 from core.fields.types import ChoiceField
-from core.http.addresses import list_url
+from core.http.addresses import list_url, new_record_url
 from core.http.navigation import entities_shown
 from core.http.presenting import data_columns, data_rows, page_url
 from core.http.rendering import render
@@ -66,7 +66,7 @@ def _is_unsafe(uow: UnitOfWork) -> bool:
 
 
 def _start(spec: EntitySpec) -> tuple[str, str, str]:
-    return str(spec.label), url_for("web.new_record", entity=spec.name), spec.icon
+    return str(spec.label), new_record_url(spec), spec.icon
 
 
 def _numbers(uow: UnitOfWork, spec: EntitySpec) -> list[dict[str, Any]]:

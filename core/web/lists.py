@@ -33,6 +33,7 @@ from core.entities.values import BadValue
 from core.errors import Invalid
 from core.fields import EntitySpec, FieldSpec
 from core.fields import types as t
+from core.http.addresses import new_record_url
 from core.http.filter_rows import address_pairs, filter_row_of, referred
 from core.http.presenting import data_columns, data_rows, input_context, page_url, reader_of
 from core.http.rendering import render
@@ -318,6 +319,7 @@ def _rights(uow: UnitOfWork, spec: EntitySpec, state: ListState) -> dict[str, An
     is_admin = uow.actor.is_admin and uow.actor.token_scopes is None
     return {
         "can_create": spec.creatable and may(uow, spec, "create"),
+        "new_url": new_record_url(spec),
         "can_update": can_update,
         "can_delete": can_delete,
         "verbs": verbs,

@@ -65,7 +65,7 @@ def page_of(uow: UnitOfWork, sent: Mapping[str, str]) -> dict[str, Any]:
         ],
         "previous_url": address(view, step[0]),
         "next_url": address(view, step[1]),
-        "today_url": address(view, today),
+        "today_url": f"{address(view, today)}#today",
         "day": day.isoformat(),
         "people": [(str(key), name) for key, name in people] if len(people) > 1 else [],
         "who": str(who),
@@ -189,12 +189,15 @@ def _task(uow: UnitOfWork, row: Mapping[str, Any], names: Mapping[Any, str]) -> 
     at = _local(uow, row["due_at"])
     about = names.get((row.get("related_entity"), row.get("related_id")), "")
     is_open = row["status"] == "open"
+    text = row.get("title") or f"#{row['id']}"
+    if about and row.get("follow_up"):
+        text, about = about, text  # a planned follow-up goes by the name of its record
     return {
         "at": at,
         "time": f"{at:%H:%M}",
         "icon": "checkbox" if is_open else "circle-check",
         "kind": _("Task"),
-        "text": row.get("title") or f"#{row['id']}",
+        "text": text,
         "about": about,
         "url": record_url("task", row["id"]),
         "tone": "bad" if is_open and row["due_at"] < uow.now() else "info" if is_open else "done",

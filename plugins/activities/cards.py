@@ -6,8 +6,6 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from flask import url_for
-
 from core.entities import query
 from core.entities.query import ListQuery, Record
 from core.entities.related import relatable
@@ -87,14 +85,28 @@ def _open_tasks(uow: UnitOfWork, entity: str, record_id: int) -> list[dict[str, 
 
 
 def over_record(uow: UnitOfWork, entity: EntitySpec, record: Record, **context: Any) -> str:
-    """The slot ``entity.detail.above``: a task that is late says so."""
+    """The slot ``entity.detail.above``: a task that is late says so; where what stands beside a
+    record comes at its end, the way to the form stands here."""
     if entity.name != "task":
-        return ""
+        return _ways_in(uow, entity, record)
     due, status = record.values.get("due_at"), record.values.get("status")
     if status != "open" or due is None or due >= uow.now():
         return ""
     when = format_datetime(due, uow.clock.timezone)
     html: str = macros().notice(_("This was due on %(when)s.", when=when), "bad", _("Overdue"))
+    return html
+
+
+def _ways_in(uow: UnitOfWork, entity: EntitySpec, record: Record) -> str:
+    if record.values.get("archived_at") is not None:
+        return ""
+    if not any(each.name == entity.name for each in relatable(uow)):
+        return ""
+    html: str = macros("activities/record.html").ways_in(
+        about=f"{entity.name}:{record.values['id']}",
+        writes=uow.actor.access(uow.entity("follow_up")).may("create"),
+        plans=uow.actor.access(uow.entity("task")).may("create"),
+    )
     return html
 
 
@@ -125,8 +137,5 @@ def over_list(uow: UnitOfWork, entity: EntitySpec, **context: Any) -> str:
         ]
     else:
         return ""
-    writes = uow.actor.access(entity).may("create")
-    pages = {"task": "activities.new_task", "follow_up": "activities.new_follow_up"}
-    new_url = url_for(pages[entity.name], back="list") if writes else ""
-    html: str = macros("activities/record.html").ways(ways, entity.name, new_url)
+    html: str = macros("activities/record.html").ways(ways)
     return html

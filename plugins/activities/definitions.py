@@ -62,6 +62,7 @@ follow_up = EntityDef(
     ),
     scopes=(READABLE,),
     default_sort="-happened_at",
+    new_page="activities.new_follow_up",
 )
 
 follow_up_answer = EntityDef(
@@ -137,6 +138,7 @@ task = EntityDef(
     ),
     scopes=(MADE, READABLE),
     default_sort="due_at",
+    new_page="activities.new_task",
 )
 
 ENTITIES = (follow_up, follow_up_answer, follow_up_template, follow_up_prompt, task)

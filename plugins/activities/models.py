@@ -150,7 +150,7 @@ class FollowUp(Entity, Owned):
         Related(entity_field="related_entity"), label=_l("Regarding")
     )
     kind: Mapped[str | None] = field(
-        ChoiceField(KINDS), label=_l("Kind"), required=True, default="call"
+        ChoiceField(KINDS), label=_l("Kind of follow-up"), required=True, default="call"
     )
     content: Mapped[str | None] = field(
         LongText(10_000),
@@ -277,7 +277,6 @@ class Task(Entity, Owned):
         Integer(minimum=1, maximum=99),
         label=_l("Every"),
         help=_l("2: every other day, week, month or year."),
-        default=1,
     )
     repeat_until: Mapped[date | None] = field(Date(), label=_l("Repeats until"))
     #: When the first of a series was due: the 31st stays the 31st behind a shorter month.

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["my_day", "quick_actions"]
 
 ROWS = 6
-#: Records that keep their own date are looked at up to here.
-RECORDS = 20
+#: Records that keep their own date are counted up to here.
+RECORDS = 99
 NEW_DAYS = 7
 #: A condition of the list's filter: (field, operator, value…).
 Row = tuple[str, ...]
@@ -39,14 +39,15 @@ _NEEDED = ("title", "due_at", "priority", "assignee", "status", "created_at", "c
 
 
 class Panel(NamedTuple):
-    """One short list of tasks; ``until`` is the last day of records' own dates that belong to it."""
+    """One short list of tasks, and of records whose own date lies in ``span``."""
 
     title: str
     rows: tuple[Row, ...]
     sort: str
     none: str = ""
-    since: date | None = None
-    until: date | None = None
+    span: Row = ()
+    #: All of it is late, which need not be said of each.
+    is_late: bool = False
 
 
 def quick_actions(uow: UnitOfWork, **context: Any) -> str:
@@ -65,8 +66,7 @@ def my_day(uow: UnitOfWork, **context: Any) -> str:
     if not all(access.can_use(uow.entity("task")[name]) for name in _NEEDED):
         return ""
     try:
-        records = _due_records(uow)
-        panels = [_panel(uow, panel, records) for panel in _panels(uow.clock.today())]
+        panels = [_panel(uow, panel) for panel in _panels(uow.clock.today())]
         figures = _figures(uow)
     except (Forbidden, Invalid):
         return ""  # a field is hidden that the day is made of
@@ -86,15 +86,15 @@ def _panels(today: date) -> list[Panel]:
             _("Overdue"),
             (*_MINE, ("due_at", "le", yesterday.isoformat())),
             "due_at",
-            until=yesterday,
+            span=("next_follow_at", "le", yesterday.isoformat()),
+            is_late=True,
         ),
         Panel(
             _("Due today"),
             (*_MINE, ("due_at", "within", "today")),
             "due_at",
             none=_("Nothing more is due today."),
-            since=today,
-            until=today,
+            span=("next_follow_at", "within", "today"),
         ),
         Panel(
             _("Newly assigned"),
@@ -109,7 +109,7 @@ def _panels(today: date) -> list[Panel]:
     ]
 
 
-def _panel(uow: UnitOfWork, panel: Panel, records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _panel(uow: UnitOfWork, panel: Panel) -> dict[str, Any]:
     access = uow.actor.access(uow.entity("task"))
     asked = ListQuery(
         fields=tuple(name for name in _FIELDS if access.can_see(uow.entity("task")[name])),
@@ -121,25 +121,21 @@ def _panel(uow: UnitOfWork, panel: Panel, records: Sequence[Mapping[str, Any]]) 
     found = page(uow, "task", asked)
     names = {(each.entity, each.id): each for each in name_about(uow, about_pairs(found.items))}
     items = [_task(uow, row, names) for row in found.items]
-    own = [_record(uow, row) for row in records if _belongs(row, panel)]
+    own = _due_records(uow, panel.span) if panel.span else []
     if own:
-        items = sorted([*items, *own], key=lambda item: item["at"])
+        items = sorted([*items, *(_record(uow, row) for row in own)], key=lambda item: item["at"])
+    total = format_number((found.total or 0) + len(own))
     return {
         "title": panel.title,
         "none": panel.none,
-        "total": format_number((found.total or 0) + len(own)),
+        "total": f"{total}+" if len(own) >= RECORDS else total,
+        "is_late": panel.is_late,
         "items": items[:ROWS],
         "urls": [
             (_("Show all"), list_url("task", *panel.rows, sort=panel.sort)),
-            *_record_urls(uow, own, panel),
+            *_record_urls(uow, {row["entity"] for row in own}, panel.span),
         ],
     }
-
-
-def _belongs(row: Mapping[str, Any], panel: Panel) -> bool:
-    if panel.until is None or row["day"] > panel.until:
-        return False
-    return panel.since is None or row["day"] >= panel.since
 
 
 def _task(uow: UnitOfWork, row: Mapping[str, Any], names: Mapping[Any, Any]) -> dict[str, Any]:
@@ -180,20 +176,19 @@ def _follow_url(about: str) -> str:
 # Records that keep the date of their next follow-up themselves.
 
 
-def _due_records(uow: UnitOfWork) -> list[dict[str, Any]]:
-    """One's own records that are due by today, but for those that one has a task about already."""
+def _due_records(uow: UnitOfWork, span: Row) -> list[dict[str, Any]]:
+    """One's own records whose date lies in the span, but for those that one has a task about."""
     found = []
-    today = uow.clock.today().isoformat()
     for spec in dated(uow):
         asked = ListQuery(
             fields=_names(uow, spec),
-            filter=condition((("owner", "is_me"), ("next_follow_at", "le", today))),
+            filter=condition((("owner", "is_me"), span)),
             sort="next_follow_at",
             limit=RECORDS,
         )
         rows = page(uow, spec.name, asked).items
         planned = _planned(uow, spec, [row["id"] for row in rows])
-        found += [_due(uow, spec, row) for row in rows if row["id"] not in planned]
+        found += [_due(spec, row) for row in rows if row["id"] not in planned]
     return found
 
 
@@ -204,15 +199,13 @@ def _names(uow: UnitOfWork, spec: EntitySpec) -> tuple[str, ...]:
     return tuple(name for name in names if access.can_see(spec[name]))
 
 
-def _due(uow: UnitOfWork, spec: EntitySpec, row: Mapping[str, Any]) -> dict[str, Any]:
-    at = row["next_follow_at"]
+def _due(spec: EntitySpec, row: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "entity": spec.name,
         "entity_label": str(spec.label),
         "id": row["id"],
         "label": str(row.get(spec.label_field) or f"#{row['id']}"),
-        "at": at,
-        "day": at.astimezone(uow.clock.timezone).date(),
+        "at": row["next_follow_at"],
     }
 
 
@@ -225,22 +218,20 @@ def _planned(uow: UnitOfWork, spec: EntitySpec, ids: Sequence[int]) -> set[int]:
         {"field": "related_entity", "op": "eq", "value": spec.name},
         {"field": "related_id", "op": "in", "value": list(ids)},
     ]
-    asked = ListQuery(fields=("related_id",), filter={"all": about}, limit=500)
+    asked = ListQuery(fields=("related_id",), filter={"all": about}, sort="id", limit=500)
     return {row["related_id"] for row in page(uow, "task", asked).items}
 
 
-def _record_urls(
-    uow: UnitOfWork, own: Sequence[Mapping[str, Any]], panel: Panel
-) -> list[tuple[str, str]]:
+def _record_urls(uow: UnitOfWork, entities: set[str], span: Row) -> list[tuple[str, str]]:
     """The lists of the entities that some of the rows are records of."""
-    urls = []
-    for spec in dated(uow) if own and panel.until else ():
-        span: Row = ("next_follow_at", "le", panel.until.isoformat()) if panel.until else ()
-        if panel.since is not None:
-            span = ("next_follow_at", "within", "today")
-        address = list_url(spec.name, ("owner", "is_me"), span, sort="next_follow_at")
-        urls.append((str(spec.label_plural), address))
-    return urls
+    return [
+        (
+            str(spec.label_plural),
+            list_url(spec.name, ("owner", "is_me"), span, sort="next_follow_at"),
+        )
+        for spec in dated(uow)
+        if spec.name in entities
+    ]
 
 
 def condition(rows: Sequence[Row]) -> dict[str, Any]:

@@ -97,6 +97,7 @@ def _task(change: Change) -> dict[str, Any]:
         "related_entity": after["related_entity"],
         "related_id": after["related_id"],
         "follow_up": change.id,
+        "created_by": after["created_by"],
     }
 
 

@@ -43,7 +43,7 @@ def page_of(uow: UnitOfWork, sent: Mapping[str, str]) -> dict[str, Any]:
     )
     # Which ones are looked at is no secret, only not for the ones who wrote them to foresee.
     drawn = random.SystemRandom().sample(ids, min(SAMPLE, len(ids)))
-    names = ("kind", "content", "owner", "happened_at", "related_id")
+    names = ("owner", "kind", "related_id", "happened_at", "content")
     access = uow.actor.access(spec)
     fields = tuple(name for name in names if access.can_see(spec[name]))
     found = query.page(uow, "follow_up", ListQuery(fields=fields, ids=tuple(drawn), limit=SAMPLE))
@@ -58,7 +58,9 @@ def page_of(uow: UnitOfWork, sent: Mapping[str, str]) -> dict[str, Any]:
                 "facts": [
                     (str(spec[name].label), display_html(spec[name].type, row[name], reader, row))
                     for name in fields
+                    if name != "content"
                 ],
+                "content": row.get("content", ""),
             }
             for row in found.items
         ],

@@ -131,7 +131,7 @@ def _follow_up_page(
         must_plan=get_setting(uow, "activities", "require_next"),
         next_follow_at=sent.get("next_follow_at", ""),
         next_step=sent.get("next_step", ""),
-        back=sent.get("back", "home"),
+        back=sent.get("back", "list"),
         cancel_url=_back(_cancelled(sent, about), url_for("web.list_records", entity="follow_up")),
         errors=_summary(uow, "follow_up", marks or {}),
         marks=marks or {},
@@ -140,7 +140,7 @@ def _follow_up_page(
 
 
 def _cancelled(sent: Mapping[str, str], about: Any) -> str:
-    back = sent.get("back", "")
+    back = sent.get("back", "list")
     return f"record:{about.text}" if back == "record" and about else back
 
 
@@ -259,7 +259,7 @@ def _task_page(
         priorities=choices(PRIORITIES),
         reminders=choices(REMINDERS),
         recurrences=choices(RECURRENCES),
-        back=sent.get("back", "home"),
+        back=sent.get("back", "list"),
         cancel_url=_back(_cancelled(sent, about), url_for("web.list_records", entity="task")),
         errors=_summary(uow, "task", marks or {}),
         marks=marks or {},
