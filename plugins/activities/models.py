@@ -6,7 +6,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Column, ForeignKey, Index, Table, text
+from sqlalchemy import Column, ForeignKey, Index, Table, TextClause, text
 from sqlalchemy.orm import Mapped, declared_attr
 
 from core.db.base import metadata
@@ -84,9 +84,8 @@ RECURRENCES = (
 )
 
 
-def _partial(name: str, column: str, *more: str) -> Index:
-    where = text(f"{column} IS NOT NULL")
-    return Index(name, column, *more, sqlite_where=where, postgresql_where=where)
+def _partial(name: str, where: TextClause, *columns: str) -> Index:
+    return Index(name, *columns, sqlite_where=where, postgresql_where=where)
 
 
 class FollowUpTemplate(Entity):
@@ -207,8 +206,10 @@ class FollowUp(Entity, Owned):
             Index(f"{name}_department_id_happened_at", "department_id", "happened_at"),
             Index(f"{name}_happened_at_id", "happened_at", "id"),
             Index(f"{name}_kind_happened_at", "kind", "happened_at"),
-            _partial(f"{name}_next_follow_at", "next_follow_at"),
-            _partial(f"{name}_template_id", "template_id"),
+            _partial(
+                f"{name}_next_follow_at", text("next_follow_at IS NOT NULL"), "next_follow_at"
+            ),
+            _partial(f"{name}_template_id", text("template_id IS NOT NULL"), "template_id"),
             options,
         )
 
@@ -316,9 +317,11 @@ class Task(Entity, Owned):
             Index(f"{name}_due_at_id", "due_at", "id"),
             Index(f"{name}_about", "related_entity", "related_id", "status"),
             Index(f"{name}_created_by_status", "created_by", "status"),
-            _partial(f"{name}_previous_id", "previous_id"),
-            _partial(f"{name}_follow_up_id", "follow_up_id", "status"),
-            _partial(f"{name}_completed_at", "completed_at"),
+            _partial(f"{name}_previous_id", text("previous_id IS NOT NULL"), "previous_id"),
+            _partial(
+                f"{name}_follow_up_id", text("follow_up_id IS NOT NULL"), "follow_up_id", "status"
+            ),
+            _partial(f"{name}_completed_at", text("completed_at IS NOT NULL"), "completed_at"),
             options,
         )
 
