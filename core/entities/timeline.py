@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, and_, or_, select
@@ -31,6 +31,8 @@ __all__ = ["MAX_ENTRIES", "FieldChange", "TimelineEntry", "timeline"]
 
 log = logging.getLogger("dougong.plugins")
 MAX_ENTRIES = 200
+#: What one transaction writes has about the same moment.
+_TOGETHER = timedelta(seconds=5)
 #: Entries of one instant stay on one page; so many more are looked at for that.
 _TIES = 50
 
@@ -90,6 +92,7 @@ def timeline(
         source = contribution.item
         if source.entity in (None, spec.name):
             items = _ask(uow, contribution.owner, source, spec, record_id, before, limit)
+            found = _without_followers(found, source.follows, items)
             found += [_from_plugin(item) for item in items if before is None or item.at < before]
     found.sort(key=lambda entry: entry.at, reverse=True)
     return _named(uow, _cut(found, limit))
@@ -224,6 +227,22 @@ def _ask(
         log.exception("plugin %s failed in timeline source %s", owner, source.name)
         return []
     return found
+
+
+def _without_followers(
+    entries: list[TimelineEntry], follows: Sequence[str], items: Sequence[TimelineItem]
+) -> list[TimelineEntry]:
+    """The entries without those that only tell what followed from one of the items."""
+    if not follows or not items:
+        return entries
+    noted = [item.noted_at or item.at for item in items]
+    return [
+        entry
+        for entry in entries
+        if entry.kind != "update"
+        or not {change.field.name for change in entry.changes} <= set(follows)
+        or not any(abs(entry.at - moment) <= _TOGETHER for moment in noted)
+    ]
 
 
 def _from_plugin(item: TimelineItem) -> TimelineEntry:

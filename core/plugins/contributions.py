@@ -158,6 +158,8 @@ class TimelineItem:
     actor: int | None = None
     body: str = ""
     data: Mapping[str, Any] = field(default_factory=dict)
+    #: When it was written down, where that is not when it was.
+    noted_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -170,6 +172,9 @@ class TimelineSource:
     name: str
     fetch: Callable[[UnitOfWork, EntitySpec, int, datetime | None, int], Sequence[TimelineItem]]
     entity: str | None = None
+    #: Fields of the record that follow from its items: that they changed as one of those was written
+    #: down is not told again.
+    follows: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

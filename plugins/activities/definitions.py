@@ -72,7 +72,7 @@ follow_up_answer = EntityDef(
     label_plural=_l("Answers to prompts"),
     label_field="answer",
     icon="list",
-    list_columns=("prompt", "answer"),
+    list_columns=("answer", "prompt", "follow_up"),
     parent_field="follow_up",
     navigable=False,
 )

@@ -11,6 +11,7 @@ from core.entities import query, service
 from core.entities.query import ListQuery
 from core.settings.service import put_settings
 from plugins.activities.about import dated
+from plugins.activities.prompts import Prompt, templates_of
 
 if TYPE_CHECKING:
     from core.fields import EntitySpec
@@ -78,14 +79,15 @@ _VISIT = {
 def tell(uow: UnitOfWork) -> list[str]:
     """Six weeks of follow-ups by the owners of records, their next steps, and some tasks."""
     put_settings(uow, "activities", {"weekly_quota": 20})
-    service.create(uow, "follow_up_template", [_VISIT])
+    (template,) = service.create(uow, "follow_up_template", [_VISIT])
+    prompts = templates_of(uow)[template].prompts
     # What was said is invented; nothing secret hangs on it.
     rng = random.Random(_SEED)  # noqa: S311
     people: set[int] = set()
     for spec in dated(uow):
         records = _records(uow, spec)
         people |= {row["owner"] for row in records}
-        rows = sorted(_follow_ups(rng, uow, spec, records), key=lambda row: row["happened_at"])
+        rows = sorted(_follow_ups(rng, spec, records, prompts), key=lambda row: row["happened_at"])
         for start in range(0, len(rows), _BATCH):
             service.create(uow, "follow_up", rows[start : start + _BATCH])
     if people:
@@ -94,33 +96,35 @@ def tell(uow: UnitOfWork) -> list[str]:
 
 
 def _records(uow: UnitOfWork, spec: EntitySpec) -> list[dict[str, Any]]:
+    """Those that were followed up last, and are to be again."""
+    if "last_followed_at" not in spec:
+        return []
+    told = ("owner", "last_followed_at", "next_follow_at")
     wanted = ListQuery(
-        fields=("owner", "created_at", "next_follow_at"),
-        filter={
-            "all": [
-                {"field": "owner", "op": "is_set"},
-                {"field": "next_follow_at", "op": "is_set"},
-            ]
-        },
-        sort="-created_at",
+        fields=(*told, "created_at"),
+        filter={"all": [{"field": name, "op": "is_set"} for name in told]},
+        sort="-last_followed_at",
         limit=RECORDS,
     )
     return query.page(uow, spec.name, wanted).items
 
 
 def _follow_ups(
-    rng: random.Random, uow: UnitOfWork, spec: EntitySpec, records: Sequence[dict[str, Any]]
+    rng: random.Random,
+    spec: EntitySpec,
+    records: Sequence[dict[str, Any]],
+    prompts: Sequence[Prompt],
 ) -> Iterator[dict[str, Any]]:
-    now = uow.now()
+    """The last one is the one that the record knows of, so that nothing of it need be changed."""
     for record in records:
-        oldest = max(record["created_at"], now - timedelta(days=_DAYS))
-        moments = sorted(
-            moment
-            for _number in range(rng.choice((0, 1, 1, 2, 3)))
-            if (moment := _working_hour(rng, oldest + (now - oldest) * rng.random())) < now
-            and moment >= record["created_at"]
+        last = record["last_followed_at"]
+        oldest = max(record["created_at"], last - timedelta(days=_DAYS))
+        earlier = (
+            _working_hour(rng, oldest + (last - oldest) * rng.random())
+            for _number in range(rng.choice((0, 0, 1, 1, 2)))
         )
-        for place, moment in enumerate(moments):
+        moments = sorted(each for each in earlier if oldest <= each < last)
+        for moment in (*moments, last):
             kind = rng.choices(tuple(_SAID), (40, 25, 15, 10, 10))[0]
             row: dict[str, Any] = {
                 "related_entity": spec.name,
@@ -132,12 +136,30 @@ def _follow_ups(
                 "created_at": moment,
                 "created_by": record["owner"],
             }
-            if place == len(moments) - 1 and record["next_follow_at"] > moment:
-                row |= {
-                    "next_follow_at": record["next_follow_at"],
-                    "next_step": rng.choice(_STEPS),
-                }
+            if kind == "visit":
+                row["template"] = prompts[0].template
+                row["answers"] = _answers(rng, prompts, moment)
+            if moment == last and record["next_follow_at"] > last:
+                row["next_follow_at"] = record["next_follow_at"]
+                row["next_step"] = rng.choice(_STEPS)
             yield row
+
+
+def _answers(
+    rng: random.Random, prompts: Sequence[Prompt], moment: datetime
+) -> list[dict[str, Any]]:
+    decided = moment.date() + timedelta(days=rng.randint(10, 90))
+    said = (
+        rng.choice(("设备部王部长", "生产经理", "总经理和采购", "车间主任")),
+        rng.choice(("高", "中", "中", "低")),
+        str(rng.choice((1, 1, 2, 3))),
+        decided.isoformat() if rng.random() < 0.6 else "",
+    )
+    return [
+        {"prompt": prompt.id, "answer": answer}
+        for prompt, answer in zip(prompts, said, strict=True)
+        if answer
+    ]
 
 
 def _tasks(rng: random.Random, uow: UnitOfWork, people: Sequence[int]) -> Iterator[dict[str, Any]]:

@@ -22,7 +22,7 @@ def valid_period(name: str) -> str:
 def period_tabs(
     endpoint: str, current: str, sent: Mapping[str, str]
 ) -> list[tuple[str, str, bool, None]]:
-    """Tabs: (label, address, is current, no count), with the department that is chosen."""
+    """Tabs: (label, address, is current, no count), with the department or template that is chosen."""
     labels = {
         "this_week": _("This week"),
         "last_week": _("Last week"),
@@ -31,7 +31,7 @@ def period_tabs(
         "this_quarter": _("This quarter"),
         "this_year": _("This year"),
     }
-    kept = {"department": sent["department"]} if sent.get("department") else {}
+    kept = {name: sent[name] for name in ("department", "template") if sent.get(name)}
     return [
         (labels[name], url_for(endpoint, period=name, **kept), name == current, None)
         for name in PERIODS

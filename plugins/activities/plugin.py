@@ -17,6 +17,7 @@ from plugins.activities import (
     reminders,
     services,
     settings,
+    subscribers,
     timeline,
     views,
 )
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
         RoleTemplate,
         Schedule,
         SettingsGroup,
+        Subscriber,
         TimelineSource,
     )
     from core.security.actor import Actor
@@ -83,6 +85,11 @@ def register_slots() -> Iterable[SlotFill]:
 @hookimpl
 def register_settings() -> Iterable[SettingsGroup]:
     return [settings.ACTIVITIES]
+
+
+@hookimpl
+def register_subscribers() -> Iterable[Subscriber]:
+    return subscribers.SUBSCRIBERS
 
 
 @hookimpl

@@ -16,6 +16,7 @@ from plugins.activities.planning import plan
 from plugins.activities.prompts import prompts_of
 from plugins.activities.recurring import recur
 from plugins.activities.reminders import keep_reminders
+from plugins.activities.subscribers import go_along
 
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
@@ -154,7 +155,8 @@ _PREPARED: dict[str, Callable[[Sequence[Change], UnitOfWork], None]] = {
 
 
 def settle(changes: Sequence[Change], uow: UnitOfWork) -> None:
-    """Plans, reminders and what repeats."""
+    """Plans, reminders, what repeats, and what goes along with a record."""
+    go_along(changes, uow)
     rule = _SETTLED.get(changes[0].entity.name)
     if rule is not None:
         rule(changes, uow)

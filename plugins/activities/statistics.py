@@ -19,6 +19,7 @@ from core.settings.service import get_setting
 from plugins.activities.models import KINDS
 from plugins.activities.people import people_in_reach
 from plugins.activities.periods import DEFAULT, period_tabs, valid_period
+from plugins.activities.prompts import templates_of
 
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
@@ -57,6 +58,7 @@ def page_of(uow: UnitOfWork, sent: Mapping[str, str]) -> dict[str, Any]:
         "export_url": _export_url(rows) if access.may("export") else "",
         "may_review": access.may("review"),
         "templates_url": _templates_url(uow),
+        "has_templates": bool(templates_of(uow)),
     }
 
 

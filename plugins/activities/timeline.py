@@ -48,7 +48,9 @@ def _follow_ups(
     parts: list[Any] = [{"any": about}]
     if before is not None:
         parts.append({"field": "happened_at", "op": "lt", "value": before.isoformat()})
-    asked = ListQuery(fields=_FOLLOW_UP, filter={"all": parts}, sort="-happened_at", limit=limit)
+    seen = uow.actor.access(uow.entity("follow_up")).visible
+    fields = (*_FOLLOW_UP, *(item.name for item in seen if item.name == "created_at"))
+    asked = ListQuery(fields=fields, filter={"all": parts}, sort="-happened_at", limit=limit)
     found = query.page(uow, "follow_up", asked)
     answers = _answers(uow, [row["id"] for row in found.items])
     return [
@@ -79,7 +81,7 @@ def _done_tasks(
 
 
 SOURCES = (
-    TimelineSource("follow_ups", _follow_ups),
+    TimelineSource("follow_ups", _follow_ups, follows=("last_followed_at", "next_follow_at")),
     TimelineSource("tasks", _done_tasks),
 )
 
@@ -175,4 +177,6 @@ def _item(
         )
     data = {"id": row["id"], "entity": "follow_up"}
     body = "\n".join(lines)
-    return TimelineItem(row["happened_at"], row["kind"], title, row["owner"], body, data)
+    return TimelineItem(
+        row["happened_at"], row["kind"], title, row["owner"], body, data, row.get("created_at")
+    )

@@ -16,7 +16,7 @@ from core.http.rendering import macros, render
 from core.http.requests import requires, signed_in, unit_of_work
 from core.i18n import gettext as _
 from core.settings.service import get_setting
-from plugins.activities import calendar, spot_checks, statistics
+from plugins.activities import answers, calendar, spot_checks, statistics
 from plugins.activities.about import (
     about_pairs,
     find_about,
@@ -298,6 +298,14 @@ def show_statistics() -> Any:
     """How many visits, calls and so on each person had in a period."""
     with unit_of_work() as uow:
         return render("activities/statistics.html", **statistics.page_of(uow, request.args))
+
+
+@blueprint.get("/answers", endpoint="answers")
+@requires("activities.see_pages")
+def show_answers() -> Any:
+    """What was answered to a template, one column a prompt."""
+    with unit_of_work() as uow:
+        return render("activities/answers.html", **answers.page_of(uow, request.args))
 
 
 @blueprint.get("/spot-check", endpoint="spot_check")

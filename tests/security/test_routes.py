@@ -118,6 +118,7 @@ _WRITES = (
 )
 #: Routes of the suite's own plugins, which are off in these tests, and need not be there at all.
 OF_PLUGINS = {
+    "activities.answers": _ASKS,
     "activities.calendar": _ASKS,
     "activities.check_follow_up": _WRITES,
     "activities.complete_task": _WRITES,

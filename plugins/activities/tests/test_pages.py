@@ -124,7 +124,8 @@ def test_nothing_foreign_is_offered_named_or_taken(browser_of, team, make_lead, 
 
 def test_who_writes_none_gets_no_form(browser_of, team):
     browser = browser_of(team.viewer)
-    for path in ("follow-up", "task", "prompts", "calendar", "statistics", "spot-check"):
+    pages = ("follow-up", "task", "prompts", "calendar", "statistics", "spot-check", "answers")
+    for path in pages:
         page(browser, f"/activities/{path}", 403)
     assert post(browser, "/activities/follow-up", content="x").status_code == 403
     assert "/activities/" not in page(browser, "/")
@@ -153,7 +154,15 @@ def test_a_template_asks_in_the_form(browser_of, team, lead, unit_of_work, admin
     assert post(browser, "/activities/follow-up", **sent, **given).status_code == 303
     assert [row["answer"] for row in find("follow_up_answer")] == ["王经理", "高"]
     record = page(browser, f"/r/lead/{lead}")
-    assert "意向：高" in record or "意向: 高" in record
+    assert "意向：高" in record
+    table = page(browser, "/activities/answers")
+    assert re.findall(r'data-label="(见到了谁|意向)">([^<]*)<', table) == [
+        ("见到了谁", "王经理"),
+        ("意向", "高"),
+    ]
+    export = re.search(r'href="(/r/follow_up_answer/export\?[^"]+)"', table)[1]
+    assert browser.get(export).status_code == 200
+    assert "王经理" not in page(browser_of(team.ning), "/activities/answers")
 
 
 def test_beside_a_record_one_writes_and_plans(browser_of, team, lead, give, find):

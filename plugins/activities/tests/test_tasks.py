@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from core.entities import service
+from core.entities.purging import purge
 from core.errors import Forbidden, Invalid, NotFound, Refused
 from core.faults import InjectedFault, planned_fault
 from core.notifications.service import latest
@@ -214,8 +215,43 @@ def test_cancelled_or_about_a_deleted_record_it_ends_too(
     key = give(team.fu, lead, due_at=due, recurrence="weekly")
     with unit_of_work() as uow:
         service.delete(uow, "lead", [lead])
+        service.restore(uow, "task", [key])
     act(team.fu, "task", "complete", key)
     assert [task["status"] for task in find("task")] == ["cancelled", "done"]
+
+
+def test_open_tasks_go_and_come_with_their_record(
+    give, act, find, team, runtime, make_lead, unit_of_work, write
+):
+    """What is done, what was deleted before, and what was written stay as they are."""
+    lead = make_lead(team.fu)
+    opened, done, deleted = (give(team.fu, lead) for _number in range(3))
+    act(team.fu, "task", "complete", done)
+    write(team.fu, lead)
+    with unit_of_work(team.fu) as uow:
+        service.delete(uow, "task", [deleted])
+    runtime.clock.offset += timedelta(hours=1)
+    with unit_of_work(team.fu) as uow:
+        service.delete(uow, "lead", [lead])
+    assert [task["id"] for task in find("task")] == [done]
+    assert len(find("follow_up")) == 1
+    runtime.clock.offset += timedelta(days=1)
+    with unit_of_work(team.fu) as uow:
+        service.restore(uow, "lead", [lead])
+    assert [task["id"] for task in find("task")] == [opened, done]
+
+
+def test_what_was_said_of_a_record_that_is_gone_for_good_goes_too(
+    give, find, team, runtime, make_lead, unit_of_work, write, admin_id, run_jobs
+):
+    lead = make_lead(team.fu)
+    give(team.fu, lead)
+    write(team.fu, lead)
+    with unit_of_work(admin_id) as uow:
+        service.delete(uow, "lead", [lead])
+        assert purge(uow, "lead", [lead]) == [lead]
+    run_jobs()
+    assert find("follow_up") == find("task") == []
 
 
 @pytest.mark.parametrize("values", [{"recurrence": "daily"}, {"repeat_until": "2020-01-01"}])
