@@ -17,7 +17,7 @@ from core.http.addresses import record_url
 from core.i18n import gettext as _
 from core.i18n.formats import format_number
 from plugins.activities.periods import DEFAULT, period_tabs, valid_period
-from plugins.activities.prompts import Prompt, Template, templates_of
+from plugins.activities.prompts import Prompt, Template, answers_of, templates_of
 
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
@@ -27,7 +27,6 @@ __all__ = ["page_of"]
 #: The latest of a period; all of them are in the export.
 _SHOWN = 200
 _ABOUT = ("happened_at", "owner", "related_id")
-Answers = dict[int, dict[int, Mapping[str, Any]]]
 
 
 def page_of(uow: UnitOfWork, sent: Mapping[str, str]) -> dict[str, Any]:
@@ -59,7 +58,7 @@ def page_of(uow: UnitOfWork, sent: Mapping[str, str]) -> dict[str, Any]:
     }
     asked = ListQuery(fields=fields, filter=condition, sort="-happened_at", limit=_SHOWN)
     found = query.page(uow, "follow_up", asked)
-    answers = _answers(uow, [row["id"] for row in found.items])
+    answers = answers_of(uow, [row["id"] for row in found.items])
     reader = Reader(uow.clock.timezone, labels=found.labels, address=record_url, in_cell=True)
     context["columns"] = [
         *({"label": str(told[name].label), "kind": "text"} for name in fields),
@@ -94,23 +93,6 @@ def _kind(prompt: Prompt) -> str:
     return {"number": "number", "date": "date"}.get(prompt.kind, "text")
 
 
-def _answers(uow: UnitOfWork, ids: Sequence[int]) -> Answers:
-    """By follow-up and prompt."""
-    spec = uow.entity("follow_up_answer")
-    names = ("follow_up", "prompt", "answer", "number")
-    access = uow.actor.access(spec)
-    if not ids or not all(access.can_use(spec[name]) for name in names):
-        return {}
-    asked = ListQuery(
-        fields=names, filter={"field": "follow_up", "op": "in", "value": list(ids)}, sort="id"
-    )
-    found: Answers = {}
-    for part in query.stream(uow, "follow_up_answer", asked, action="read"):
-        for row in part.items:
-            found.setdefault(row["follow_up"], {})[row["prompt"]] = row
-    return found
-
-
 def _facts(spec: Any, fields: Sequence[str], row: Mapping[str, Any], reader: Reader) -> list[Any]:
     if not fields:
         return []
@@ -125,7 +107,9 @@ def _said(prompts: Sequence[Prompt], answers: Mapping[int, Mapping[str, Any]]) -
     return [str(answers[prompt.id]["answer"]) if prompt.id in answers else "" for prompt in prompts]
 
 
-def _totals(before: int, prompts: Sequence[Prompt], answers: Answers) -> list[str] | None:
+def _totals(
+    before: int, prompts: Sequence[Prompt], answers: Mapping[int, Mapping[int, Mapping[str, Any]]]
+) -> list[str] | None:
     """Sums of what is answered by numbers; None where nothing is."""
     if not any(prompt.kind == "number" for prompt in prompts):
         return None

@@ -94,7 +94,9 @@ def _person(text: str, people: Sequence[tuple[int, str]], me: int) -> int:
 
 def _title(view: str, day: date, weeks: Sequence[Sequence[date]]) -> str:
     if view == "month":
-        return _("%(year)s-%(month)s", year=day.year, month=f"{day.month:02d}")
+        number, _space, name = format_date(day.replace(day=1)).partition(" ")
+        # Where a day is written in words, those behind its number are the month.
+        return name or _("%(year)s-%(month)s", year=day.year, month=number[5:7])
     return _(
         "%(first)s to %(last)s", first=format_date(weeks[0][0]), last=format_date(weeks[0][-1])
     )
@@ -135,8 +137,8 @@ def _cell(
 def _entries(uow: UnitOfWork, who: int, first: date, last: date) -> dict[date, list[Entry]]:
     """What lies on which day, as far as the reader may see it; a fixed number of statements."""
     found: dict[date, list[Entry]] = defaultdict(list)
-    tasks = _rows(uow, "task", "assignee", "due_at", who, first, last)
-    follow_ups = _rows(uow, "follow_up", "owner", "happened_at", who, first, last)
+    tasks = _rows(uow, "task", "due_at", who, first, last)
+    follow_ups = _rows(uow, "follow_up", "happened_at", who, first, last)
     names = {
         (each.entity, each.id): each.label
         for each in name_about(uow, about_pairs([*tasks, *follow_ups]))
@@ -157,7 +159,7 @@ _FIELDS = {
 
 
 def _rows(
-    uow: UnitOfWork, entity: str, person: str, moment: str, who: int, first: date, last: date
+    uow: UnitOfWork, entity: str, moment: str, who: int, first: date, last: date
 ) -> list[dict[str, Any]]:
     spec = uow.entity(entity)
     access = uow.actor.access(spec)
@@ -168,7 +170,7 @@ def _rows(
         fields=tuple(name for name in _FIELDS[entity] if access.can_see(spec[name])),
         filter={
             "all": [
-                {"field": person, "op": "eq", "value": who},
+                {"field": "owner", "op": "eq", "value": who},
                 {"field": moment, "op": "between", "value": [first.isoformat(), last.isoformat()]},
             ]
         },

@@ -304,24 +304,26 @@ class Task(Entity, Owned):
         DateTime(), label=_l("Completed at"), readonly=True
     )
 
-    # For: one's day; the list by date; a record's open tasks; a person's month; the two references.
+    # For: one's day, and what one has done this month; the list by date, alone and within each of the
+    # scopes that a role may grant; all that is open, by date; a record's open tasks; the two references.
     @declared_attr.directive
     def __table_args__(cls) -> tuple[Any, ...]:
         name = f"ix_{cls.__tablename__}"
         *indexes, options = entity_indexes(cls.__tablename__, owned=True)
+        done = text("completed_at IS NOT NULL")
         return (
             *indexes,
             Index(f"{name}_assignee_id_status_due_at", "assignee_id", "status", "due_at"),
-            Index(f"{name}_assignee_id_due_at", "assignee_id", "due_at"),
-            Index(f"{name}_status_due_at_id", "status", "due_at", "id"),
+            _partial(f"{name}_assignee_id_completed_at", done, "assignee_id", "completed_at"),
             Index(f"{name}_due_at_id", "due_at", "id"),
+            Index(f"{name}_owner_id_due_at_id", "owner_id", "due_at", "id"),
+            Index(f"{name}_created_by_due_at_id", "created_by", "due_at", "id"),
+            Index(f"{name}_status_due_at_id", "status", "due_at", "id"),
             Index(f"{name}_about", "related_entity", "related_id", "status"),
-            Index(f"{name}_created_by_status", "created_by", "status"),
             _partial(f"{name}_previous_id", text("previous_id IS NOT NULL"), "previous_id"),
             _partial(
                 f"{name}_follow_up_id", text("follow_up_id IS NOT NULL"), "follow_up_id", "status"
             ),
-            _partial(f"{name}_completed_at", text("completed_at IS NOT NULL"), "completed_at"),
             options,
         )
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
+from core.entities import query
+from core.entities.query import ListQuery
+
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
-__all__ = ["Prompt", "Template", "prompts_of", "templates_of"]
+__all__ = ["Prompt", "Template", "answers_of", "prompts_of", "templates_of"]
 
 
 @dataclass(frozen=True)
@@ -102,3 +105,26 @@ def _prompt(row: Any) -> Prompt:
         tuple(row.options or ()),
         bool(row.is_required),
     )
+
+
+def answers_of(uow: UnitOfWork, ids: Sequence[int]) -> dict[int, dict[int, dict[str, Any]]]:
+    """The answers in follow-ups that the reader has just been given, by these and by prompt.
+
+    Lines are as open as what they belong to, which need not be asked again for each of them: only
+    whether the reader may see lines at all, and these fields of theirs.
+    """
+    told, spec = uow.entity("follow_up"), uow.entity("follow_up_answer")
+    access = uow.actor.access(spec)
+    names = ("follow_up", "prompt", "answer", "number")
+    is_open = uow.actor.access(told).can_see(told["answers"]) and access.may("read")
+    if not ids or not is_open or not all(access.can_use(spec[name]) for name in names):
+        return {}
+    asked = ListQuery(
+        fields=names, filter={"field": "follow_up", "op": "in", "value": list(ids)}, sort="id"
+    )
+    found: dict[int, dict[int, dict[str, Any]]] = {}
+    with uow.elevated():
+        for page in query.stream(uow, spec.name, asked, action="read"):
+            for row in page.items:
+                found.setdefault(row["follow_up"], {})[row["prompt"]] = row
+    return found

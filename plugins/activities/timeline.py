@@ -15,6 +15,7 @@ from core.i18n import gettext as _
 from core.i18n.formats import format_datetime
 from core.plugins.contributions import TimelineItem, TimelineSource
 from plugins.activities.models import KINDS
+from plugins.activities.prompts import answers_of, prompts_of
 
 if TYPE_CHECKING:
     from core.fields import EntitySpec
@@ -126,30 +127,17 @@ def _of_belonging(uow: UnitOfWork, spec: EntitySpec, record_id: int) -> list[dic
 
 
 def _answers(uow: UnitOfWork, ids: Sequence[int]) -> dict[int, list[str]]:
-    """What was answered to the prompts of templates, by follow-up: one statement."""
-    answer = uow.entity("follow_up_answer")
-    access = uow.actor.access(answer)
-    names = ("follow_up", "prompt", "answer")
-    if not ids or not all(access.can_use(answer[name]) for name in names):
-        return {}
-    asked = ListQuery(
-        fields=names,
-        filter={"field": "follow_up", "op": "in", "value": list(ids)[:1000]},
-        sort="id",
-        limit=500,
-    )
-    found: dict[int, list[str]] = {}
-    try:
-        page = query.page(uow, "follow_up_answer", asked)
-    except Forbidden:
-        return {}
-    prompts = page.labels.get("follow_up_prompt", {})
-    for row in page.items:
-        text = _(
-            "%(prompt)s: %(answer)s", prompt=prompts.get(row["prompt"], "…"), answer=row["answer"]
-        )
-        found.setdefault(row["follow_up"], []).append(text)
-    return found
+    """What was answered to the prompts of templates, by follow-up: two statements."""
+    given = answers_of(uow, ids)
+    prompts = prompts_of(uow, {key for answers in given.values() for key in answers})
+    return {
+        follow_up: [
+            _("%(prompt)s: %(answer)s", prompt=prompts[key].label, answer=row["answer"])
+            for key, row in answers.items()
+            if key in prompts
+        ]
+        for follow_up, answers in given.items()
+    }
 
 
 def _item(

@@ -275,7 +275,11 @@ def upgrade() -> None:
             "ix_activities_task_about", ["related_entity", "related_id", "status"], unique=False
         )
         batch_op.create_index(
-            "ix_activities_task_assignee_id_due_at", ["assignee_id", "due_at"], unique=False
+            "ix_activities_task_assignee_id_completed_at",
+            ["assignee_id", "completed_at"],
+            unique=False,
+            sqlite_where=sa.text("completed_at IS NOT NULL"),
+            postgresql_where=sa.text("completed_at IS NOT NULL"),
         )
         batch_op.create_index(
             "ix_activities_task_assignee_id_status_due_at",
@@ -283,17 +287,10 @@ def upgrade() -> None:
             unique=False,
         )
         batch_op.create_index(
-            "ix_activities_task_completed_at",
-            ["completed_at"],
-            unique=False,
-            sqlite_where=sa.text("completed_at IS NOT NULL"),
-            postgresql_where=sa.text("completed_at IS NOT NULL"),
-        )
-        batch_op.create_index(
             "ix_activities_task_created_at_id", ["created_at", "id"], unique=False
         )
         batch_op.create_index(
-            "ix_activities_task_created_by_status", ["created_by", "status"], unique=False
+            "ix_activities_task_created_by_due_at_id", ["created_by", "due_at", "id"], unique=False
         )
         batch_op.create_index(
             "ix_activities_task_department_id_created_at_id",
@@ -312,6 +309,9 @@ def upgrade() -> None:
             "ix_activities_task_owner_id_created_at_id",
             ["owner_id", "created_at", "id"],
             unique=False,
+        )
+        batch_op.create_index(
+            "ix_activities_task_owner_id_due_at_id", ["owner_id", "due_at", "id"], unique=False
         )
         batch_op.create_index(
             "ix_activities_task_previous_id",
@@ -355,6 +355,7 @@ def downgrade() -> None:
             sqlite_where=sa.text("previous_id IS NOT NULL"),
             postgresql_where=sa.text("previous_id IS NOT NULL"),
         )
+        batch_op.drop_index("ix_activities_task_owner_id_due_at_id")
         batch_op.drop_index("ix_activities_task_owner_id_created_at_id")
         batch_op.drop_index(
             "ix_activities_task_follow_up_id",
@@ -363,15 +364,14 @@ def downgrade() -> None:
         )
         batch_op.drop_index("ix_activities_task_due_at_id")
         batch_op.drop_index("ix_activities_task_department_id_created_at_id")
-        batch_op.drop_index("ix_activities_task_created_by_status")
+        batch_op.drop_index("ix_activities_task_created_by_due_at_id")
         batch_op.drop_index("ix_activities_task_created_at_id")
+        batch_op.drop_index("ix_activities_task_assignee_id_status_due_at")
         batch_op.drop_index(
-            "ix_activities_task_completed_at",
+            "ix_activities_task_assignee_id_completed_at",
             sqlite_where=sa.text("completed_at IS NOT NULL"),
             postgresql_where=sa.text("completed_at IS NOT NULL"),
         )
-        batch_op.drop_index("ix_activities_task_assignee_id_status_due_at")
-        batch_op.drop_index("ix_activities_task_assignee_id_due_at")
         batch_op.drop_index("ix_activities_task_about")
 
     op.drop_table("activities_task")
