@@ -117,9 +117,28 @@
   function closeAll(table) {
     $$(".cell-form", table).forEach((form) => showRow(form.closest("tr")));
   }
+  /* Two clicks write into a cell; one opens the record, once it is clear that no second follows. */
+  const CLICKS = 220;
+  let opening = 0;
+  const writable = (target) => {
+    const cell = target.closest("[data-edit] tbody td");
+    const isOwn = target.closest("a, button, input, select, label, textarea");
+    return cell && !isOwn && headOf(cell).matches("[data-editable]") ? cell : null;
+  };
+  on("click", (event) => {
+    const cell = writable(event.target);
+    if (!cell) return;
+    event.stopPropagation();  // before records.js, which opens it at once
+    clearTimeout(opening);
+    if (event.detail > 1 || event.ctrlKey || event.metaKey || event.shiftKey || String(getSelection())) return;
+    opening = setTimeout(() => $("a.record-link", cell.closest("tr"))?.click(), CLICKS);
+  }, true);
   on("dblclick", (event) => {
-    const cell = event.target.closest("[data-edit] tbody td");
-    if (cell && !event.target.closest("a, button, input, select")) { getSelection().empty(); write(cell); }
+    const cell = writable(event.target);
+    if (!cell) return;
+    clearTimeout(opening);
+    getSelection().empty();
+    write(cell);
   });
   on("keydown", (event) => {
     const form = event.target.closest?.(".cell-form");
