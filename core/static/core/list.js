@@ -65,11 +65,17 @@
   function setWidth(head, width) {
     colOf(head).width = Math.min(Math.max(Math.round(width), 48), 800);
     setTotal(head.closest("table"));
+    tellWidth(head);
   }
   function keep(table) {
     const body = new URLSearchParams(columns(table).map((head) => [head.dataset.column, colOf(head).width]));
     fetch(table.dataset.widths, { method: "POST", body, headers: { "X-CSRF-Token": token() } });
   }
+  function tellWidth(head) {
+    const handle = $("[data-resize]", head);
+    handle?.setAttribute("aria-valuenow", Math.round(head.getBoundingClientRect().width));
+  }
+  on("DOMContentLoaded", () => $$("th[data-column]").forEach(tellWidth));
   let drawn = null;
   on("pointerdown", (event) => {
     const handle = event.target.closest("[data-resize]");
