@@ -22,7 +22,8 @@ __all__ = ["column_totals", "has_total", "total_text"]
 
 def has_total(uow: UnitOfWork, spec: EntitySpec, item: FieldSpec) -> bool:
     """True for a number that this reader may add up."""
-    is_number = isinstance(item.value_type, (t.Number, t.Integer))
+    type_ = item.value_type
+    is_number = isinstance(type_, (t.Number, t.Integer)) and not isinstance(type_, t.Related)
     return is_number and item.is_stored and may_use(uow, spec, item)
 
 

@@ -109,6 +109,10 @@ def test_a_list_shows_it_as_a_link(sign_in, make, place):
     make(None, "remark", text="x", of_entity="place", of_id=place)
     text = sign_in().get("/r/remark").get_data(as_text=True)
     assert f'<a href="/r/place/{place}">' in text
+    heading = text[text.index("<thead") : text.index("</thead")]
+    assert heading.count("data-editable") == 0, "nor is it written into a cell"
+    totals = sign_in().get("/r/remark/totals").get_data(as_text=True)
+    assert str(place) not in totals, "nor is it added up"
 
 
 def test_the_explanation_names_the_reason(unit_of_work, admin_id, people, remark):
