@@ -38,6 +38,7 @@ def follow(changes: Sequence[Change], uow: UnitOfWork) -> None:
                     about.append(change)
     if not by_lead:
         return
+    _lock(uow, sorted(by_lead))
     newest = _newest(uow, changes[0], sorted(by_lead))
     values = {
         lead["id"]: new
@@ -46,6 +47,14 @@ def follow(changes: Sequence[Change], uow: UnitOfWork) -> None:
     }
     if values:
         service.update(uow, "lead", values)
+
+
+def _lock(uow: UnitOfWork, ids: Sequence[int]) -> None:
+    """Of two people who follow up one lead at once, the second sees what the first has written."""
+    lead = uow.entity("lead").table
+    for start in range(0, len(ids), 900):
+        chunk = lead.c.id.in_(ids[start : start + 900])
+        uow.execute(select(lead.c.id).where(chunk).order_by(lead.c.id).with_for_update())
 
 
 def _leads(uow: UnitOfWork, ids: Sequence[int]) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from core.entities import service
+from core.entities.timeline import timeline
 from core.errors import Invalid
 from plugins.activities.policies import substance
 
@@ -187,6 +188,28 @@ def test_a_converted_lead_asks_for_nothing_more(write, read, act, lead, team, ru
     write(team.fu, lead, content="回访：设备运行正常。")
     values = read("lead", lead)
     assert (values["status"], values["next_follow_at"]) == ("converted", None)
+
+
+def test_the_timeline_tells_a_follow_up_once(write, change, lead, team, unit_of_work, runtime):
+    """Not also that the lead's dates have changed by it; what somebody changes by hand is told."""
+
+    def told():
+        with unit_of_work(team.fu, write=False) as uow:
+            entries = timeline(uow, "lead", lead)
+        return [
+            (entry.kind, {each.field.name for each in entry.changes})
+            for entry in entries
+            if entry.kind != "create"
+        ]
+
+    write(team.fu, lead)  # the first makes a new lead one that is followed up, which is news
+    assert [kind for kind, _names in told()] == ["update", "call"]
+    runtime.clock.offset += timedelta(hours=1)
+    write(team.fu, lead, kind="visit", next_follow_at=runtime.clock.now() + timedelta(days=1))
+    assert [kind for kind, _names in told()] == ["visit", "update", "call"]
+    runtime.clock.offset += timedelta(hours=1)
+    change(team.fu, "lead", lead, next_follow_at=runtime.clock.now() + timedelta(days=9))
+    assert told()[0] == ("update", {"next_follow_at"})
 
 
 # Templates
