@@ -151,7 +151,7 @@ def test_a_row_of_the_filter_keeps_what_was_changed_in_it(browser):
 
 def totals(answer):
     cells = re.findall(r"<td[^>]*>(.*?)</td>", text_of(answer), re.S)
-    return [text.strip() for text in cells]
+    return [re.sub(r"<[^>]+>", "", text).strip() for text in cells]
 
 
 def test_number_columns_are_added_up_over_all_that_is_found(browser, make_orders):
