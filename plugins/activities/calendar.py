@@ -47,7 +47,7 @@ def page_of(uow: UnitOfWork, sent: Mapping[str, str]) -> dict[str, Any]:
     who = _person(sent.get("who", ""), people, uow.actor.user_id or 0)
     weeks: Sequence[Sequence[date]] = month_weeks(day) if view == "month" else (week_of(day),)
     entries = _entries(uow, who, weeks[0][0], weeks[-1][-1])
-    kept = {"who": who} if who != uow.actor.user_id else {}
+    kept: dict[str, Any] = {"who": who} if who != uow.actor.user_id else {}
 
     def address(view: str, day: date) -> str:
         return url_for("activities.calendar", view=view, day=day.isoformat(), **kept)

@@ -66,22 +66,31 @@ def _open_tasks(uow: UnitOfWork, entity: str, record_id: int) -> list[dict[str, 
     asked = ListQuery(fields=fields, filter={"all": about}, sort="due_at", limit=_OPEN_TASKS)
     try:
         found = query.page(uow, "task", asked)
+        mine = _completable(uow, [row["id"] for row in found.items])
     except (Forbidden, Invalid):
         return []
     people = found.labels.get("user", {})
     return [
         {
-            "key": row["id"],
+            "key": row["id"] if row["id"] in mine else None,
             "label": row["title"],
             "url": record_url("task", row["id"]),
             "about": [people[row["assignee"]]] if row.get("assignee") in people else [],
             "when": format_datetime(row["due_at"], uow.clock.timezone) if row["due_at"] else "",
             "is_late": row["due_at"] is not None and row["due_at"] < uow.now(),
-            "is_urgent": False,
+            "priority": "",
             "follow_url": "",
         }
         for row in found.items
     ]
+
+
+def _completable(uow: UnitOfWork, ids: list[int]) -> set[int]:
+    """Those of the tasks that the reader may complete."""
+    if not ids or not uow.actor.access(uow.entity("task")).may("complete"):
+        return set()
+    asked = ListQuery(ids=tuple(ids))
+    return set(query.select_ids(uow, "task", asked, action="complete", limit=len(ids)))
 
 
 def over_record(uow: UnitOfWork, entity: EntitySpec, record: Record, **context: Any) -> str:

@@ -18,7 +18,7 @@ from core.i18n import gettext as _
 from core.i18n.formats import format_datetime, format_number
 from core.settings.service import get_setting
 from plugins.activities.about import about_pairs, dated, name_about
-from plugins.activities.models import KINDS
+from plugins.activities.models import KINDS, PRIORITIES
 
 if TYPE_CHECKING:
     from core.fields import EntitySpec
@@ -35,6 +35,10 @@ Row = tuple[str, ...]
 _MINE: tuple[Row, ...] = (("assignee", "is_me"), ("status", "in", "open"))
 _FROM_OTHERS: Row = ("created_by", "is_not_me")
 _FIELDS = ("title", "due_at", "priority", "related_id", "follow_up")
+#: Those that are said beside a task.
+_PRESSING = {
+    choice.value: choice.label for choice in PRIORITIES if choice.value in ("high", "urgent")
+}
 _NEEDED = ("title", "due_at", "priority", "assignee", "status", "created_at", "created_by")
 
 
@@ -141,18 +145,22 @@ def _panel(uow: UnitOfWork, panel: Panel) -> dict[str, Any]:
 def _task(uow: UnitOfWork, row: Mapping[str, Any], names: Mapping[Any, Any]) -> dict[str, Any]:
     due, zone = row["due_at"], uow.clock.timezone
     about = names.get((row.get("related_entity"), row.get("related_id")))
-    is_plan = row.get("follow_up") is not None and about is not None
-    return {
+    shown: dict[str, Any] = {
         "at": due or uow.now() + timedelta(days=3_650),
         "key": row["id"],
-        "label": about.label if is_plan else row["title"],
-        "url": about.url if is_plan else record_url("task", row["id"]),
-        "about": [row["title"]] if is_plan else [about.label] if about else [],
+        "label": row["title"],
+        "url": record_url("task", row["id"]),
+        "about": [],
         "when": format_datetime(due, zone) if due else "",
         "is_late": due is not None and due < uow.now(),
-        "is_urgent": row["priority"] in ("high", "urgent"),
-        "follow_url": _follow_url(about.text) if about else "",
+        "priority": _PRESSING.get(row["priority"], ""),
+        "follow_url": "",
     }
+    if about is not None:
+        shown |= {"about": [about.label], "follow_url": _follow_url(about.text)}
+        if row.get("follow_up") is not None:  # a plan goes by the name of its record
+            shown |= {"label": about.label, "url": about.url, "about": [row["title"]]}
+    return shown
 
 
 def _record(uow: UnitOfWork, row: Mapping[str, Any]) -> dict[str, Any]:
@@ -164,7 +172,7 @@ def _record(uow: UnitOfWork, row: Mapping[str, Any]) -> dict[str, Any]:
         "about": [_("%(entity)s to follow up", entity=row["entity_label"])],
         "when": format_datetime(row["at"], uow.clock.timezone),
         "is_late": row["at"] < uow.now(),
-        "is_urgent": False,
+        "priority": "",
         "follow_url": _follow_url(f"{row['entity']}:{row['id']}"),
     }
 

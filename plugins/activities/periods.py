@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from flask import url_for
 
@@ -31,7 +32,9 @@ def period_tabs(
         "this_quarter": _("This quarter"),
         "this_year": _("This year"),
     }
-    kept = {name: sent[name] for name in ("department", "template") if sent.get(name)}
+    kept: dict[str, Any] = {
+        name: sent[name] for name in ("department", "template") if sent.get(name)
+    }
     return [
         (labels[name], url_for(endpoint, period=name, **kept), name == current, None)
         for name in PERIODS

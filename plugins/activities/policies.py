@@ -198,8 +198,9 @@ def _validate_answers(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Pr
         if change.kind in ("create", "update"):
             yield from _check_answer(change, prompt, templates.get(change.after["follow_up"]))
             continue
-        is_asked = prompt is not None and prompt.is_required and change.kind == "delete"
-        if is_asked and not uow.actor.is_system:
+        if prompt is None or change.kind != "delete" or uow.actor.is_system:
+            continue
+        if prompt.is_required:
             message = _("“%(prompt)s” must be answered.", prompt=prompt.label)
             yield change.problem("answer", "required", message)
 

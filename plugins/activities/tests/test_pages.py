@@ -186,6 +186,15 @@ def test_beside_a_record_one_writes_and_plans(browser_of, team, lead, give, find
     assert find("follow_up")[0]["kind"] == "wechat"
 
 
+def test_what_a_colleague_is_to_do_is_seen_and_not_completed(browser_of, team, lead, give):
+    """By the manager's own task about the lead, which its owner reads."""
+    key = give(team.manager, lead, title="与总经理会面")
+    text = page(browser_of(team.fu), f"/r/lead/{lead}")
+    assert "与总经理会面" in text
+    assert f"/activities/task/{key}/complete" not in text
+    assert f"/activities/task/{key}/complete" in page(browser_of(team.manager), f"/r/lead/{lead}")
+
+
 def test_a_task_is_made_and_done_at_one_tap(browser_of, team, lead, find):
     browser = browser_of(team.fu)
     answer = post(
