@@ -21,6 +21,7 @@ from core.fields.types import Related
 from core.i18n import gettext as _
 
 if TYPE_CHECKING:
+    from core.security.actor import Actor
     from core.work.uow import UnitOfWork
 
 __all__ = ["check_related", "is_about", "relatable", "related_clause", "related_ids"]
@@ -56,10 +57,20 @@ def related_clause(
 
     None for an entity whose records are about no others, and for the system.
     """
-    from core.entities.scope import may, scope_clause
-
     if spec.related is None or uow.actor.is_system:
         return None
+    if uow.write or table is not spec.table:
+        return _clause(uow, spec, table)
+    # A page of such records asks several times, of the same actor, and nothing changes meanwhile.
+    kept: dict[str, tuple[Actor, ColumnElement[bool]]] = uow.memo.setdefault("related clauses", {})
+    if spec.name not in kept or kept[spec.name][0] is not uow.actor:
+        kept[spec.name] = uow.actor, _clause(uow, spec, table)
+    return kept[spec.name][1]
+
+
+def _clause(uow: UnitOfWork, spec: EntitySpec, table: FromClause) -> ColumnElement[bool]:
+    from core.entities.scope import may, scope_clause
+
     of, key = _columns(spec, table)
     whole, parts = [], []
     for target in relatable(uow):

@@ -120,15 +120,15 @@ def _panel(uow: UnitOfWork, panel: Panel) -> dict[str, Any]:
         filter=condition(panel.rows),
         sort=panel.sort,
         limit=ROWS,
-        count="estimate",
     )
     found = page(uow, "task", asked)
+    count = query.count(uow, "task", asked) if found.next else len(found.items)
     names = {(each.entity, each.id): each for each in name_about(uow, about_pairs(found.items))}
     items = [_task(uow, row, names) for row in found.items]
     own = _due_records(uow, panel.span) if panel.span else []
     if own:
         items = sorted([*items, *(_record(uow, row) for row in own)], key=lambda item: item["at"])
-    total = format_number((found.total or 0) + len(own))
+    total = format_number(count + len(own))
     return {
         "title": panel.title,
         "none": panel.none,
