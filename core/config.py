@@ -52,6 +52,8 @@ class Config:
     plugin_folders: tuple[Path, ...]
     proxy_hops: int
     test_clock: bool
+    #: For who writes pages: templates are read anew, and `/dev/components` is there.
+    development: bool
     #: Log every request, not only slow ones.
     access_log: bool
     workers: int
@@ -81,6 +83,7 @@ class Config:
             plugin_folders=read.folders("DOUGONG_PLUGINS_PATH"),
             proxy_hops=read.number("DOUGONG_PROXY_HOPS", default=0, lowest=0, highest=10),
             test_clock=read.flag("DOUGONG_TEST_CLOCK"),
+            development=read.flag("DOUGONG_DEV"),
             access_log=read.flag("DOUGONG_ACCESS_LOG"),
             workers=read.number("DOUGONG_WORKERS", default=2, lowest=1, highest=256),
             threads=read.number("DOUGONG_THREADS", default=4, lowest=1, highest=256),

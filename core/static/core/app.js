@@ -162,7 +162,7 @@
     document.documentElement.dataset.scheme = scheme;
     const media = { light: "not all", dark: "screen" }[scheme]
       || "screen and (prefers-color-scheme: dark)";
-    $$("link[data-dark]").forEach((link) => { link.media = media; });
+    $$("link[data-dark], meta[data-dark]").forEach((each) => { each.media = media; });
     $$("button", event.target).forEach((each) => each.removeAttribute("aria-current"));
     button.setAttribute("aria-current", "true");
     button.closest("details").open = false;
@@ -234,8 +234,18 @@
     });
   }
 
+  /* ---- Without a connection: sw.js keeps the styles and one page that says so ---- */
+  const worker = navigator.serviceWorker;
+  function prepareOffline() {
+    worker?.register("/sw.js").then(() => worker.ready).then(({ active }) => {
+      active.postMessage({ offline: $('meta[name="offline-page"]').content });
+    }).catch(() => {});  // forbidden by the browser: everything else works
+    if ($("[data-offline]")) addEventListener("online", () => location.reload());
+  }
+
   /* ---- Once the page is there ---- */
   on("DOMContentLoaded", () => {
+    prepareOffline();
     $$("[data-select-all], [data-filter-add]").forEach((each) => { each.hidden = false; });
     $$(".list").forEach(countRows);
     $$("form[data-guard][data-changed]").forEach((form) => changed.add(form));
