@@ -84,7 +84,14 @@ def test_no_page_of_anybody_is_kept(tab, unit_of_work):
         (key,) = service.create(uow, "order", [{"title": "Rosenholz 4711"}])
     sign_in(tab)
     assert tab.evaluate(_READY)
-    for path in ("/", "/r/order", f"/r/order/{key}", f"/r/order/{key}/edit", "/profile", "/admin/people"):
+    for path in (
+        "/",
+        "/r/order",
+        f"/r/order/{key}",
+        f"/r/order/{key}/edit",
+        "/profile",
+        "/admin/people",
+    ):
         assert tab.goto(path).status == 200
     assert "4711" in tab.goto(f"/r/order/{key}").text()
     tab.evaluate(f"fetch('/api/v1/records/order/{key}').then((answer) => answer.text())")

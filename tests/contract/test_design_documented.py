@@ -60,7 +60,9 @@ def test_the_live_page_shows_them_in_every_theme_and_scheme(runtime, monkeypatch
     for name in MACROS:
         part = page.partition(f'id="{name}"')[2].partition("</section>")[0]
         sample = part.partition('class="component-sample"')[2]
-        assert "<" in sample.partition(">")[2].replace("</div>", "") or name in ("toast_region",), name
+        assert "<" in sample.partition(">")[2].replace("</div>", "") or name in ("toast_region",), (
+            name
+        )
 
 
 @pytest.mark.databases("sqlite")

@@ -96,7 +96,8 @@ def test_a_colour_is_laid_over_the_theme_and_kept_for_good(send, client):
 
 
 @pytest.mark.parametrize(
-    "path", ["/theme/default/red/light.css", "/theme/gone/b93a26/light.css", "/theme/default/b93a26/x.css"]
+    "path",
+    ["/theme/default/red/light.css", "/theme/gone/b93a26/light.css", "/theme/default/b93a26/x.css"],
 )
 def test_there_is_no_sheet_of_what_is_no_colour_or_theme(client, path):
     assert client.get(path).status_code == 404
@@ -175,7 +176,9 @@ def test_no_other_file_can_be_made_the_logo(
     make_person("Other", password="a calm roof of brackets")
     other = sign_in("person1@example.com", "a calm roof of brackets")
     answer = other.post(
-        "/files", data={"file": picture(), "csrf_token": other.csrf}, content_type="multipart/form-data"
+        "/files",
+        data={"file": picture(), "csrf_token": other.csrf},
+        content_type="multipart/form-data",
     )
     theirs = answer.json["id"]
     assert send(logo__kept=str(theirs)).status_code == 404

@@ -237,9 +237,12 @@
   /* ---- Without a connection: sw.js keeps the styles and one page that says so ---- */
   const worker = navigator.serviceWorker;
   function prepareOffline() {
-    worker?.register("/sw.js").then(() => worker.ready).then(({ active }) => {
-      active.postMessage({ offline: $('meta[name="offline-page"]').content });
-    }).catch(() => {});  // forbidden by the browser: everything else works
+    const offline = $('meta[name="offline-page"]')?.content;
+    if (offline) {
+      worker?.register("/sw.js").then(() => worker.ready).then(({ active }) => {
+        active.postMessage({ offline });
+      }).catch(() => {});  // forbidden by the browser: everything else works
+    }
     if ($("[data-offline]")) addEventListener("online", () => location.reload());
   }
 
