@@ -172,7 +172,7 @@ def _page(wish: Wish, now: Wish, errors: Mapping[str, str], *, tried: bool = Fal
         theme_accent=_themes().tokens(wish.theme).get("accent", "#000000"),
         picture=_picture(wish.logo, now) if wish.logo else "",
         delivered=now == Wish(now.company_name, DEFAULT_THEME),
-        errors=dict(errors),
+        errors={name: errors.get(name, "") for name in labels},
         summary=[(name, labels.get(name, name), text) for name, text in errors.items()],
     )
 

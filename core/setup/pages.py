@@ -179,7 +179,7 @@ class _Pages:
         return self._draw(
             "form",
             choices=choices,
-            errors=dict(errors),
+            errors={name: errors.get(name, "") for name in labels},
             summary=[(name, labels[name], text) for name, text in errors.items()],
             zones=[(zone, zone.replace("_", " ")) for zone in zones()],
             zone_is_given=self._zone_is_given,
