@@ -55,7 +55,7 @@ SHIPPED = {
         HTMX,
         "d3d2456f76414f2456104660ebd65aff1c04cd7966b942bdabd63f3cdb316a38",
     ),
-    "icons/icons.svg": (ICONS, "39152b280ee8b2366709ac0dc23701330317ded219c0f5eb838115afce551e89"),
+    "icons/icons.svg": (ICONS, "7100457b657bd361560c4e2fb16e782654109ce1a3f24fcb10e42dd2b733802e"),
     "icons/icons.LICENSE.txt": (
         ICONS,
         "b740a1d46122672da62833e97f7e7c8a13fa85cbc7445b584b297cc00dde93db",
@@ -64,15 +64,15 @@ SHIPPED = {
 
 ICON_NAMES = """
 activity address-book adjustments-horizontal alert-circle alert-triangle apps archive arrow-back-up
-arrow-down arrow-forward-up arrow-left arrow-up bell blockquote bold bolt bookmark brand-wechat
+arrow-down arrow-forward-up arrow-left arrow-up arrows-sort at bell blockquote bold bolt bookmark brand-wechat
 briefcase building building-factory-2 calendar calendar-event cash chart-bar check checkbox
 chevron-down chevron-left chevron-right chevron-up circle-check clear-formatting clipboard-check
 clock coin-yuan columns-3 copy database-import device-desktop device-mobile dots download edit
-external-link eye eye-off file-export file-invoice file-text filter flag git-branch h-2 h-3 headset
+external-link eye eye-off file-export file-invoice file-text filter flag git-branch grip-vertical h-2 h-3 headset
 help-circle history home inbox info-circle italic key language layout-kanban link list list-numbers
-lock logout mail map-pin menu-2 message-circle minus moon package paperclip phone photo plug plus
+lock logout mail map-pin menu-2 message-circle minus moon package paperclip pin phone photo plug plus
 printer qrcode receipt-yuan refresh search selector send settings share shield-lock signature star
-sun tag target-arrow tool trash unlink upload user user-plus users world x
+sum sun table tag target-arrow tool trash unlink upload user user-plus users world x
 """
 
 

@@ -1,12 +1,14 @@
 """Filters of a list as rows of an address: what is offered, what a row means, and how it reads.
 
 A row is ``filter_field``, ``filter_op`` and any number of ``filter_value``, in this order.
+``filter_group`` begins a group: the rows after it belong to it, and all or any of them must be met;
+``filter_mode`` says the same of the rows before the first group, and of the groups.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import singledispatch
 from typing import TYPE_CHECKING, Any
@@ -26,20 +28,25 @@ if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
 __all__ = [
+    "Filter",
+    "FilterGroup",
     "FilterRow",
     "condition_of",
+    "filter_condition",
     "filter_fields",
+    "group_text",
     "operator_label",
     "operators_offered",
     "period_label",
     "periods_offered",
+    "read_filter",
     "read_rows",
-    "row_pairs",
     "row_text",
     "value_control",
 ]
 
 MAX_ROWS = 20
+MAX_GROUPS = 10
 #: Between and the like take two values, these take none.
 NO_VALUE = frozenset({"is_empty", "is_set", "is_me", "is_not_me"})
 
@@ -110,6 +117,69 @@ class FilterRow:
         return any(value.strip() for value in self.values)
 
 
+@dataclass(frozen=True)
+class FilterGroup:
+    """Rows of which ``all`` or ``any`` must be met."""
+
+    mode: str = "all"
+    rows: tuple[FilterRow, ...] = ()
+
+    def pairs(self) -> list[tuple[str, str]]:
+        """The group as names and values for an address."""
+        rows = [pair for row in self.rows for pair in _row_pairs(row)]
+        return [("filter_group", self.mode), *rows]
+
+
+@dataclass(frozen=True)
+class Filter:
+    """What the editor makes: rows, and groups of rows beside them."""
+
+    mode: str = "all"
+    rows: tuple[FilterRow, ...] = ()
+    groups: tuple[FilterGroup, ...] = ()
+
+    def pairs(self) -> list[tuple[str, str]]:
+        """The filter as names and values for an address."""
+        found = [("filter_mode", self.mode)] if self.mode != "all" and self.all_rows else []
+        found += [pair for row in self.rows for pair in _row_pairs(row)]
+        return found + [pair for group in self.groups for pair in group.pairs()]
+
+    @property
+    def all_rows(self) -> list[FilterRow]:
+        """The rows of the filter and of its groups."""
+        return [*self.rows, *(row for group in self.groups for row in group.rows)]
+
+    def each_row(self, change: Callable[[FilterRow], FilterRow]) -> Filter:
+        """The filter with every row changed."""
+        groups = (replace(group, rows=tuple(map(change, group.rows))) for group in self.groups)
+        return Filter(self.mode, tuple(map(change, self.rows)), tuple(groups))
+
+
+def read_filter(pairs: Iterable[tuple[str, str]]) -> Filter:
+    """The filter of an address, from its names and values in their order."""
+    parts: list[list[tuple[str, str]]] = [[]]
+    modes: list[str] = []
+    top = "all"
+    for name, value in pairs:
+        if name == "filter_group":
+            parts.append([])
+            modes.append(_mode(value))
+        elif name == "filter_mode":
+            top = _mode(value)
+        else:
+            parts[-1].append((name, value))
+    first, *rest = parts
+    groups = [
+        FilterGroup(mode, tuple(read_rows(part))) for mode, part in zip(modes, rest, strict=True)
+    ]
+    kept = [group for group in groups if group.rows][:MAX_GROUPS]
+    return Filter(top, tuple(read_rows(first)), tuple(kept))
+
+
+def _mode(text: str) -> str:
+    return "any" if text == "any" else "all"
+
+
 def read_rows(pairs: Iterable[tuple[str, str]]) -> list[FilterRow]:
     """The rows of an address, from its names and values in their order."""
     rows: list[FilterRow] = []
@@ -128,8 +198,7 @@ def read_rows(pairs: Iterable[tuple[str, str]]) -> list[FilterRow]:
     return [row for row in rows if row.field][:MAX_ROWS]
 
 
-def row_pairs(row: FilterRow) -> list[tuple[str, str]]:
-    """The row as names and values for an address."""
+def _row_pairs(row: FilterRow) -> list[tuple[str, str]]:
     pairs = [("filter_field", row.field), ("filter_op", row.op)]
     return pairs + [("filter_value", value) for value in row.values]
 
@@ -282,6 +351,16 @@ def period_label(name: str) -> str:
     return gettext("the next %(n)s days", n=days)
 
 
+def filter_condition(wanted: Filter, fields: Sequence[FieldSpec]) -> dict[str, Any] | None:
+    """The filter as one condition; None when it asks for nothing."""
+    found = condition_of(wanted.rows, fields, wanted.mode)
+    parts = list(found[wanted.mode]) if found else []
+    for group in wanted.groups:
+        inner = condition_of(group.rows, fields, group.mode)
+        parts += [inner] if inner else []
+    return {wanted.mode: parts} if parts else None
+
+
 def condition_of(
     rows: Sequence[FilterRow], fields: Sequence[FieldSpec], mode: str
 ) -> dict[str, Any] | None:
@@ -326,6 +405,13 @@ def row_text(row: FilterRow, item: FieldSpec, reader: Reader) -> str:
     return gettext(
         "%(field)s %(operator)s %(value)s", field=str(item.label), operator=op, value=joined
     )
+
+
+def group_text(group: FilterGroup, items: Mapping[str, FieldSpec], reader: Reader) -> str:
+    """The group in words, for its chip: “City is Jinan or Amount is at least ¥10,000.00”."""
+    known = [(row, items[row.field]) for row in group.rows if row.field in items]
+    texts = [row_text(row, item, reader) for row, item in known if row.is_complete(item)]
+    return (gettext(" or ") if group.mode == "any" else gettext(" and ")).join(texts)
 
 
 def _value_text(row: FilterRow, item: FieldSpec, text: str, reader: Reader) -> str:

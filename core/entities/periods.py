@@ -6,7 +6,7 @@ import re
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-__all__ = ["NAMED_PERIODS", "day_start", "is_period", "moments", "span"]
+__all__ = ["NAMED_PERIODS", "day_start", "is_period", "moments", "month_weeks", "span"]
 
 NAMED_PERIODS = (
     "today", "yesterday", "tomorrow",
@@ -58,3 +58,14 @@ def day_start(day: date, zone: ZoneInfo) -> datetime:
 def moments(days: tuple[date, date], zone: ZoneInfo) -> tuple[datetime, datetime]:
     """A span of days as a span of moments."""
     return day_start(days[0], zone), day_start(days[1], zone)
+
+
+def month_weeks(day: date) -> list[list[date]]:
+    """The whole weeks, from Monday to Sunday, that hold the month of ``day``."""
+    first = day.replace(day=1)
+    start = first - timedelta(days=first.weekday())
+    weeks = []
+    while start < first or start.month == first.month:
+        weeks.append([start + timedelta(days=step) for step in range(7)])
+        start += timedelta(weeks=1)
+    return weeks

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import singledispatch
 from typing import TYPE_CHECKING
 
@@ -16,12 +16,22 @@ from core.settings.preferences import get_preference, put_preference
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
-__all__ = ["choose_columns", "column_kind", "columns_offered", "list_columns", "order_columns"]
+__all__ = [
+    "choose_columns",
+    "column_kind",
+    "column_widths",
+    "columns_offered",
+    "keep_widths",
+    "list_columns",
+    "order_columns",
+]
 
 log = logging.getLogger("dougong.web")
 
 #: More would not be read, and each costs time.
 MAX_COLUMNS = 30
+#: Pixels that a column may be wide.
+MIN_WIDTH, MAX_WIDTH = 48, 800
 _NOT_LISTED = (t.Lines, t.Document)
 #: Told by the page itself.
 _SILENT = frozenset({"id", "version", "archived_at"})
@@ -85,17 +95,31 @@ def list_columns(
 
 
 def choose_columns(uow: UnitOfWork, spec: EntitySpec, names: Iterable[str]) -> None:
-    """Remember a person's columns, in the order of the fields; none go back to the declared ones."""
+    """Remember a person's columns in their order; none go back to the declared ones."""
     put_preference(uow, _key(spec), order_columns(uow, spec, names) or None)
 
 
 def order_columns(uow: UnitOfWork, spec: EntitySpec, names: Iterable[str]) -> list[str]:
-    """Those of ``names`` that this reader may have, the declared ones first."""
-    wanted = set(names)
-    kept = [item.name for item in columns_offered(uow, spec) if item.name in wanted]
-    declared = [name for name in spec.list_columns if name in kept]
-    ordered = declared + [name for name in kept if name not in declared]
-    return ordered[:MAX_COLUMNS]
+    """Those of ``names`` that this reader may have, each once."""
+    offered = {item.name for item in columns_offered(uow, spec)}
+    return [name for name in dict.fromkeys(names) if name in offered][:MAX_COLUMNS]
+
+
+def column_widths(uow: UnitOfWork, spec: EntitySpec) -> dict[str, int]:
+    """How wide this reader has drawn columns, in pixels; empty when they follow their contents."""
+    found = get_preference(uow, f"widths:{spec.name}")
+    return found if isinstance(found, dict) else {}
+
+
+def keep_widths(uow: UnitOfWork, spec: EntitySpec, widths: Mapping[str, int]) -> None:
+    """Remember the widths of a person's columns; none let them follow their contents again."""
+    offered = {item.name for item in columns_offered(uow, spec)}
+    kept = {
+        name: min(max(width, MIN_WIDTH), MAX_WIDTH)
+        for name, width in widths.items()
+        if name in offered
+    }
+    put_preference(uow, f"widths:{spec.name}", kept or None)
 
 
 def _key(spec: EntitySpec) -> str:

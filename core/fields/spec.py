@@ -111,6 +111,9 @@ class ActionSpec:
     scope: Callable[..., Any] | None = None
     #: Says in words of its own why ``when`` does not hold: ``why_not(uow, records)`` raises `Refused`.
     why_not: Callable[..., None] | None = None
+    #: What fields are after it, e.g. ``{"status": "lost"}``: a card that is moved there on a board
+    #: uses the verb.
+    sets: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 from flask import url_for
 
-from core.entities.filters import FilterRow, row_pairs
+from core.entities.filters import Filter, FilterRow
 
 __all__ = ["list_url", "record_url"]
 
@@ -17,11 +17,8 @@ def list_url(entity: str, *rows: tuple[str, ...], sort: str = "") -> str:
     Each row is (field, operator, value…): ``list_url("lead", ("owner", "is_me"), ("status", "in",
     "new", "following"))``. Operators are those of `core.entities.filters`.
     """
-    pairs = [
-        pair
-        for field, op, *values in rows
-        for pair in row_pairs(FilterRow(field, op, tuple(values)))
-    ]
+    wanted = (FilterRow(field, op, tuple(values)) for field, op, *values in rows)
+    pairs = Filter(rows=tuple(wanted)).pairs()
     pairs += [("sort", sort)] if sort else []
     base = url_for("web.list_records", entity=entity)
     return f"{base}?{urlencode(pairs)}" if pairs else base

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import parse_qsl
@@ -74,4 +75,5 @@ def filter_row_of(uow: UnitOfWork, usable: Sequence[FieldSpec], row: FilterRow) 
         "entity": getattr(item.value_type, "entity", "") if item else "",
         "level": level,
         "value_label": label or row.typed,
+        "key": secrets.token_hex(4),  # two rows may be about one field
     }

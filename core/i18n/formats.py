@@ -20,7 +20,10 @@ __all__ = [
     "format_date",
     "format_datetime",
     "format_money",
+    "format_month",
     "format_number",
+    "format_time",
+    "format_weekday",
 ]
 
 #: Business papers in China write days as ISO 8601 does; elsewhere the month is a word.
@@ -85,3 +88,20 @@ def format_datetime(value: datetime, zone: ZoneInfo) -> str:
     if name == _ISO_LOCALE:
         return f"{local:%Y-%m-%d %H:%M}"
     return babel_datetime(local, _MOMENT, locale=_locale(name))
+
+
+def format_month(value: date) -> str:
+    """The month of a day, with its year: ``2026年11月``, ``November 2026``."""
+    name = current_locale()
+    pattern = "y年M月" if name.startswith("zh") else "MMMM y"
+    return babel_date(value, pattern, locale=_locale(name))
+
+
+def format_weekday(value: date, width: str = "abbreviated") -> str:
+    """The day of the week: ``周一``, ``Mon``; ``wide`` in full."""
+    return babel_date(value, "EEEE" if width == "wide" else "EEE", locale=_locale(current_locale()))
+
+
+def format_time(value: datetime, zone: ZoneInfo) -> str:
+    """The time of day on the clocks of ``zone``, to the minute."""
+    return f"{value.astimezone(zone):%H:%M}"

@@ -25,7 +25,7 @@ from core.http.requests import requires, signed_in, unit_of_work
 from core.i18n import gettext as _
 from core.i18n import ngettext
 from core.web import blueprint
-from core.web.lists import own_page
+from core.web.list_page import own_page
 from core.web.uploads import keep_param_uploads
 from core.work.uow import UnitOfWork
 

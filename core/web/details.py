@@ -34,6 +34,8 @@ __all__ = ["record_title"]
 
 RELATED_ROWS = 5
 TIMELINE_ITEMS = 20
+#: Of the timeline, in a look from the list.
+LOOK_ITEMS = 5
 #: A long text's change is cut here.
 CHANGE_LENGTH = 200
 _FOOT = ("created_at", "created_by", "updated_at", "updated_by")
@@ -95,6 +97,33 @@ def show_record(entity: str, record_id: int) -> Any:
             "uow": uow,
         }
         return render("core/records/detail.html", **context)
+
+
+@blueprint.get("/r/<entity>/<int:record_id>/look")
+@signed_in
+def look_at_record(entity: str, record_id: int) -> Any:
+    """The record in short, beside its list."""
+    with unit_of_work(write=False) as uow:
+        spec = uow.entity(entity)
+        record = query.get(uow, entity, record_id)
+        verbs = offered(uow, spec, record_id)
+        status, header = _status(record), _header_fields(uow, record)
+        told = {spec.label_field, *(item.name for item in (status, *header) if item is not None)}
+        return render(
+            "core/records/_look.html",
+            spec=spec,
+            record_id=record_id,
+            title=record_title(uow, record),
+            badge=_badge(uow, record, status),
+            can_update="update" in verbs,
+            header=_facts(uow, record, header),
+            sections=[
+                (title, given)
+                for title, items in _sections(uow, record, told)
+                if (given := [(label, value) for label, value in items if str(value)])
+            ],
+            timeline=_timeline(uow, spec, record_id, LOOK_ITEMS),
+        )
 
 
 def record_title(uow: UnitOfWork, record: Record) -> str:
@@ -259,9 +288,11 @@ def _related_title(other: EntitySpec, item: FieldSpec) -> str:
 # The timeline
 
 
-def _timeline(uow: UnitOfWork, spec: EntitySpec, record_id: int) -> dict[str, Any]:
+def _timeline(
+    uow: UnitOfWork, spec: EntitySpec, record_id: int, limit: int = TIMELINE_ITEMS
+) -> dict[str, Any]:
     whole = request.args.get("timeline") == "all"
-    limit = 150 if whole else TIMELINE_ITEMS
+    limit = 150 if whole else limit
     entries = timeline(uow, spec.name, record_id, limit=limit + 1)
     return {
         "items": [_timeline_item(uow, entry) for entry in entries[:limit]],

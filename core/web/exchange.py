@@ -9,10 +9,10 @@ from typing import Any
 from flask import Response, redirect, request, url_for
 from sqlalchemy import select
 
-from core.entities.filters import condition_of, filter_fields
+from core.entities.filters import filter_fields
 from core.entities.scope import may
 from core.entities.tables import list_columns
-from core.errors import Invalid, NotFound
+from core.errors import NotFound
 from core.exchange.exporting import (
     DIRECT_LIMIT,
     FORMATS,
@@ -33,7 +33,7 @@ from core.http.requests import signed_in, unit_of_work
 from core.i18n import gettext as _
 from core.i18n.formats import format_number
 from core.web import blueprint
-from core.web.lists import read_state
+from core.web.list_state import read_state
 from core.work.tables import job_table
 from core.work.uow import UnitOfWork
 
@@ -169,18 +169,10 @@ def _wanted(
     # The rows of the filter keep their order only in the address itself.
     sent = address_pairs() if request.method == "GET" else request.form.items(multi=True)
     state = read_state(sent)
-    parts = [condition_of(state.rows, filter_fields(uow, spec), state.mode)]
-    if state.condition:
-        try:
-            parts.append(json.loads(state.condition))
-        except ValueError:
-            raise Invalid(_("The filter in this address cannot be read.")) from None
-    conditions = [part for part in parts if part]
-    condition = conditions[0] if len(conditions) == 1 else {"all": conditions}
     return ExportRequest(
         spec.name,
         kind,
-        filter=condition if conditions else None,
+        filter=state.conditions(filter_fields(uow, spec)),
         search=state.search,
         sort=state.sort,
         fields=names,

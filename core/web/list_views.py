@@ -19,7 +19,8 @@ from core.http.presenting import tell
 from core.http.requests import signed_in, unit_of_work
 from core.i18n import gettext as _
 from core.web import blueprint
-from core.web.lists import own_page, read_state, view_url
+from core.web.list_page import own_page, view_url
+from core.web.list_state import read_state
 from core.web.profile import require_own_session
 
 

@@ -41,6 +41,7 @@ _ACTIONS = (
         why_not=services.why_not_work,
         tone="good",
         confirm=_l("A converted lead can no longer be changed."),
+        sets={"status": "converted"},
     ),
     ActionSpec(
         "mark_lost",
@@ -50,6 +51,7 @@ _ACTIONS = (
         when=_IS_OPEN,
         why_not=services.why_not_work,
         tone="warn",
+        sets={"status": "lost"},
     ),
     ActionSpec(
         "release",

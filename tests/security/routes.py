@@ -19,6 +19,8 @@ from oracle import READ, Refused
 #: Probes by the endpoint that they ask.
 ROUTES: dict[str, Callable[[Probe], tuple[Any, Any]]] = {}
 ENTITIES = ("oracle_account", "oracle_deal", "oracle_note")
+#: The choice of each: the columns of its board.
+CHOICES = {"oracle_account": "level", "oracle_deal": "stage", "oracle_note": "color"}
 NEEDED = {"oracle_account": "name", "oracle_deal": "title", "oracle_note": "text"}
 _REFUSALS = (302, 303, 400, 403, 404, 409, 422)
 
@@ -96,8 +98,7 @@ def timeline(probe: Probe) -> tuple[Any, Any]:
 
 @route("api.aggregate_records")
 def aggregate(probe: Probe) -> tuple[Any, Any]:
-    group = {"oracle_account": "level", "oracle_deal": "stage", "oracle_note": "color"}
-    path = group[probe.entity]
+    path = CHOICES[probe.entity]
     answer = _send(probe, f"/api/v1/records/{probe.entity}/aggregate?group={path}&measure=count")
 
     def say() -> Any:
@@ -138,7 +139,25 @@ def export(probe: Probe) -> tuple[Any, Any]:
 
 @route("web.list_records")
 def list_page(probe: Probe) -> tuple[Any, Any]:
-    return _rows_of(probe, _send(probe, f"/r/{probe.entity}"), _visible(probe))
+    seen = _visible(probe)
+    for layout in ("board", "calendar"):  # nothing beyond: how many are shown is up to the page
+        shown = _ids_of(probe, _send(probe, f"/r/{probe.entity}?layout={layout}"))
+        assert shown == REFUSED or shown <= (set() if seen == REFUSED else set(seen))
+    return _rows_of(probe, _send(probe, f"/r/{probe.entity}"), seen)
+
+
+@route("web.list_totals")
+def totals(probe: Probe) -> tuple[Any, Any]:
+    answer = _send(probe, f"/r/{probe.entity}/totals")
+    return answer != REFUSED, probe.oracle.may(probe.user, probe.entity, "read")
+
+
+@route("web.show_row", "web.look_at_record")
+def one_row(probe: Probe) -> tuple[Any, Any]:
+    row, kind = probe.any_row(), probe.rng.choice(("row", "look"))
+    answer = _send(probe, f"/r/{probe.entity}/{row['id']}/{kind}")
+    reached = probe.oracle.reaches(probe.user, probe.entity, "read", row)
+    return answer != REFUSED, reached and not row["archived"]
 
 
 @route("web.recycle_bin")
@@ -299,6 +318,19 @@ def page_create(probe: Probe) -> tuple[Any, Any]:
 def page_update(probe: Probe) -> tuple[Any, Any]:
     body = {NEEDED[probe.entity]: "New", "version": "1"}
     return _write(probe, "update", f"/r/{probe.entity}/ID/edit", data=body)
+
+
+@route("web.write_cell")
+def page_cell(probe: Probe) -> tuple[Any, Any]:
+    name = CHOICES[probe.entity]
+    body = {"cell": name, name: "", "version": "1"}
+    return _write(probe, "update", f"/r/{probe.entity}/ID/row", data=body)
+
+
+@route("web.move_card")
+def page_move(probe: Probe) -> tuple[Any, Any]:
+    body = {"ids": "ID", "by": CHOICES[probe.entity], "to": ""}
+    return _write(probe, "update", f"/r/{probe.entity}/move", data=body)
 
 
 @route("web.delete_records")

@@ -83,6 +83,7 @@ UNPROBED = {
     "api.undo_import": "the import of another person is a missing one: test_undo.py of exchange",
     "web.exchange_job": "the job of another person is a missing one: test_pages.py of exchange",
     "web.choose_columns": _OWN,
+    "web.keep_widths": _OWN,
     "web.follow_form": "how fields that the caller sees stand: test_rules_pages.py of customize",
     "web.filter_row": "draws one row of a filter: fields are those of `list_records`",
     "web.suggest_region": _FRAME,

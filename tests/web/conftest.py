@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from core.entities import service
 from core.testing.installation import PASSWORD
@@ -71,3 +71,27 @@ def order_of(unit_of_work):
             return query.get(uow, "order", record_id, archived=None).values
 
     return read
+
+
+@pytest.fixture
+def statements(runtime):
+    """``statements(browser, path)``: how many statements one page takes."""
+    counted = []
+    engines = [value for value in vars(runtime.database).values() if hasattr(value, "dialect")]
+
+    def note(connection, cursor, statement, *rest):
+        counted.append(statement)
+
+    for engine in engines:
+        event.listen(engine, "before_cursor_execute", note)
+
+    def count(browser, path):
+        browser.get(path)  # what is read once and kept
+        counted.clear()
+        assert browser.get(path).status_code == 200
+        assert counted, "nothing was counted"
+        return len(counted)
+
+    yield count
+    for engine in engines:
+        event.remove(engine, "before_cursor_execute", note)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 import pytest
-from sqlalchemy import event
 
 from core.entities import query, service
 from core.ops.lifecycle import disable
@@ -159,30 +158,6 @@ def test_a_plugin_that_is_off_has_no_pages(browser, make_orders, unit_of_work, r
 
 def test_slots_are_filled(browser):
     assert "slot for 管理员" in text_of(browser.get("/"))
-
-
-@pytest.fixture
-def statements(runtime):
-    """``statements(browser, path)``: how many statements one page takes."""
-    counted = []
-    engines = [value for value in vars(runtime.database).values() if hasattr(value, "dialect")]
-
-    def note(connection, cursor, statement, *rest):
-        counted.append(statement)
-
-    for engine in engines:
-        event.listen(engine, "before_cursor_execute", note)
-
-    def count(browser, path):
-        browser.get(path)  # what is read once and kept
-        counted.clear()
-        assert browser.get(path).status_code == 200
-        assert counted, "nothing was counted"
-        return len(counted)
-
-    yield count
-    for engine in engines:
-        event.remove(engine, "before_cursor_execute", note)
 
 
 def test_the_number_of_statements_does_not_grow_with_the_rows(

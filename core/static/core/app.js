@@ -104,19 +104,30 @@
     countRows(list);
   });
 
-  /* ---- Filter builder ---- */
+  /* ---- Filter builder: rows, and groups of rows ---- */
   on("click", (event) => {
     const builder = event.target.closest("[data-filter]");
     if (!builder) return;
-    const rows = $("[data-filter-rows]", builder);
-    if (event.target.closest("[data-filter-add]")) {
-      rows.append($("template", builder).content.cloneNode(true));
-      window.htmx?.process(rows.lastElementChild);
-      $("select", rows.lastElementChild).focus();
+    const area = event.target.closest(".filter-group") || builder;
+    const rows = $("[data-filter-rows]", area);
+    const clone = (name) => $(`template[${name}]`, builder).content.cloneNode(true);
+    const added = (parent, fragment) => {
+      parent.append(fragment);
+      window.htmx?.process(parent.lastElementChild);
+      unhide(parent);
+      [...parent.lastElementChild.querySelectorAll("select")].at(-1).focus();
+    };
+    if (event.target.closest("[data-filter-add]")) added(rows, clone("data-filter-row"));
+    if (event.target.closest("[data-filter-add-group]")) {
+      added($("[data-filter-groups]", builder), clone("data-filter-group"));
     }
     if (event.target.closest("[data-filter-remove]")) {
       event.target.closest(".filter-row").remove();
-      ($("select", rows) || $("[data-filter-add]", builder)).focus();
+      ($("select", rows) || $("[data-filter-add]", area)).focus();
+    }
+    if (event.target.closest("[data-filter-remove-group]")) {
+      area.remove();
+      $("[data-filter-add-group]", builder).focus();
     }
   });
 
@@ -234,22 +245,11 @@
     });
   }
 
-  /* ---- Without a connection: sw.js keeps the styles and one page that says so ---- */
-  const worker = navigator.serviceWorker;
-  function prepareOffline() {
-    const offline = $('meta[name="offline-page"]')?.content;
-    if (offline) {
-      worker?.register("/sw.js").then(() => worker.ready).then(({ active }) => {
-        active.postMessage({ offline });
-      }).catch(() => {});  // forbidden by the browser: everything else works
-    }
-    if ($("[data-offline]")) addEventListener("online", () => location.reload());
-  }
-
-  /* ---- Once the page is there ---- */
+  /* ---- Once the page is there: what works with scripts alone is shown ---- */
+  const SCRIPTED = "[data-select-all], [data-filter-add], [data-filter-add-group], [data-filter-remove-group], [data-resize], [data-grip], [data-up], [data-move], [data-look]";
+  function unhide(root) { $$(SCRIPTED, root).forEach((each) => { each.hidden = false; }); }
   on("DOMContentLoaded", () => {
-    prepareOffline();
-    $$("[data-select-all], [data-filter-add]").forEach((each) => { each.hidden = false; });
+    unhide(document);
     $$(".list").forEach(countRows);
     $$("form[data-guard][data-changed]").forEach((form) => changed.add(form));
     $("[data-focus]")?.focus();

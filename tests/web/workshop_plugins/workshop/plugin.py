@@ -41,6 +41,7 @@ ORDER = EntityDef(
             _finish,
             when={"field": "status", "op": "ne", "value": "done"},
             confirm="It cannot be opened again.",
+            sets={"status": "done"},
         ),
         ActionSpec(
             "hand_over",

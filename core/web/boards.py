@@ -1,0 +1,346 @@
+"""Records as cards in the columns of a board: one column for each value of a choice or reference.
+
+A card that is moved is a record that is changed: by the verb that leads to the column where there
+is one, else by writing the field. Both go through the one door, which may refuse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from flask import redirect, request, url_for
+
+from core.entities import query, service
+from core.entities.aggregate import aggregate
+from core.entities.filters import FilterRow, filter_fields
+from core.entities.form_fields import editable_fields
+from core.entities.labels import resolve_labels
+from core.entities.list_views import ListView
+from core.entities.query import ListQuery
+from core.entities.rendering import display_html, display_text
+from core.entities.scope import may, require
+from core.entities.service import actions_of
+from core.entities.tables import list_columns
+from core.entities.totals import has_total, total_text
+from core.errors import Conflict, Invalid, NotFound, Refused
+from core.fields import ActionSpec, EntitySpec, FieldSpec
+from core.fields import types as t
+from core.http.presenting import reader_of, record_address, tell
+from core.http.rendering import render
+from core.http.requests import signed_in, unit_of_work
+from core.i18n import gettext as _
+from core.web import blueprint
+from core.web.layouts import board_fields
+from core.web.list_page import frame, kept_pairs, list_base, own_page
+from core.web.list_state import ListState
+from core.work.uow import UnitOfWork
+
+__all__ = ["board"]
+
+#: Columns of a board, cards shown in each, and facts on a card.
+MAX_COLUMNS, CARDS, FACTS = 20, 20, 4
+
+
+@dataclass
+class Column:
+    """One column of a board as it is drawn."""
+
+    value: Any
+    label: str
+    tone: str = "neutral"
+    count: int = 0
+    total: str = ""
+    limit: int = 0
+    cards: list[dict[str, Any]] = field(default_factory=list)
+    #: The table of what is in it.
+    url: str = ""
+    #: Where a card that is dropped here is sent to; empty when it may not be.
+    move_url: str = ""
+    #: Whether that asks for something first, on a page of its own.
+    asks: bool = False
+
+    @property
+    def key(self) -> str:
+        """The value as an address writes it."""
+        return "" if self.value is None else str(self.value)
+
+
+def board(uow: UnitOfWork, spec: EntitySpec, state: ListState, views: Sequence[ListView]) -> Any:
+    """The page of the board that the address says."""
+    fields = board_fields(uow, spec)
+    by = next((item for item in fields if item.name == state.by), fields[0] if fields else None)
+    if by is None:
+        return redirect(replace(state, layout="table", by="").url(list_base(spec)))
+    refusal, columns = "", list[Column]()
+    try:
+        columns = _columns(uow, spec, state, by)
+    except Invalid as error:
+        refusal = error.message
+    context = {
+        **frame(uow, spec, state, views),
+        "columns": columns,
+        "by": by.name,
+        "by_options": [(item.name, str(item.label)) for item in fields],
+        "by_kept": [pair for pair in kept_pairs(state, without="by") if pair[0] != "limits"],
+        "limits_kept": kept_pairs(state, without="limits"),
+        "refusal": refusal,
+        "is_empty": not any(column.count for column in columns),
+    }
+    return render("core/records/board.html", **context), 422 if refusal else 200
+
+
+def _columns(uow: UnitOfWork, spec: EntitySpec, state: ListState, by: FieldSpec) -> list[Column]:
+    usable = filter_fields(uow, spec)
+    asked = ListQuery(filter=state.conditions(usable), search=state.search)
+    columns = _values(uow, spec, by)
+    _count(uow, spec, state, by, columns, asked)
+    columns = [column for column in columns if column.value is not None or column.count]
+    facts = _facts(uow, spec, state, by)
+    limits = dict(state.limits)
+    moves = _moves(uow, spec, by)
+    for column in columns:
+        column.limit = limits.get(column.key, 0)
+        column.url = _table_url(spec, state, by, column)
+        column.move_url, column.asks = moves(column)
+        if column.count:
+            column.cards = _cards(uow, spec, state, by, column, facts, asked)
+    return columns
+
+
+def _values(uow: UnitOfWork, spec: EntitySpec, by: FieldSpec) -> list[Column]:
+    """A column for each option or each record that the field may name, and one for nothing."""
+    none = Column(None, _("None"))
+    if isinstance(by.type, t.ChoiceField):
+        return [
+            none,
+            *(Column(each.value, str(each.label), each.tone) for each in by.type.choices),
+        ]
+    assert isinstance(by.type, t.Reference)
+    target = uow.entity(by.type.entity)
+    if not may(uow, target, "read"):
+        return [none]
+    names = (target.label_field,)
+    page = query.page(uow, target.name, ListQuery(fields=names, limit=MAX_COLUMNS + 1))
+    if len(page.items) > MAX_COLUMNS:  # too many to show: those that hold most
+        groups = aggregate(uow, spec.name, [by.name], ["count"], ListQuery())
+        known = [group[by.name] for group in groups if group[by.name]["id"] is not None]
+        return [none, *(Column(each["id"], each["label"] or "") for each in known[:MAX_COLUMNS])]
+    reader, type_ = reader_of(uow, page.labels), target[target.label_field].type
+    return [
+        none,
+        *(
+            Column(row["id"], display_text(type_, row.get(target.label_field), reader, row))
+            for row in page.items
+        ),
+    ]
+
+
+def _count(
+    uow: UnitOfWork,
+    spec: EntitySpec,
+    state: ListState,
+    by: FieldSpec,
+    columns: Sequence[Column],
+    asked: ListQuery,
+) -> None:
+    """How many cards each column has, and what they come to: one statement."""
+    money = _amount(uow, spec, state)
+    currency = money.value_type.currency_field if money else None  # type: ignore[attr-defined]
+    groups = [by.name, *([currency] if currency else [])]
+    measures = ["count", *([f"sum:{money.name}"] if money else [])]
+    by_value = {column.value: column for column in columns}
+    reader = reader_of(uow)
+    for row in aggregate(uow, spec.name, groups, measures, asked):
+        column = by_value.get(row[by.name]["id"])
+        if column is None:
+            continue
+        column.count += row["count"]
+        if money and row[f"sum:{money.name}"] is not None:
+            text = total_text(money, row[f"sum:{money.name}"], row, reader)
+            column.total = f"{column.total} + {text}" if column.total else text
+
+
+def _amount(uow: UnitOfWork, spec: EntitySpec, state: ListState) -> FieldSpec | None:
+    """What is added up on a board: the first amount of the list."""
+    shown = list_columns(uow, spec, state.columns)
+    return next(
+        (
+            item
+            for item in (*shown, *spec.stored)
+            if isinstance(item.value_type, t.Money) and has_total(uow, spec, item)
+        ),
+        None,
+    )
+
+
+def _facts(
+    uow: UnitOfWork, spec: EntitySpec, state: ListState, by: FieldSpec
+) -> tuple[FieldSpec, ...]:
+    """What a card tells: amounts, people and dates of the list before its other columns."""
+    left_out = {by.name, spec.label_field}
+    shown = [item for item in list_columns(uow, spec, state.columns) if item.name not in left_out]
+    chosen = sorted(shown, key=_weight)[:FACTS]
+    return tuple(item for item in shown if item in chosen)
+
+
+def _weight(item: FieldSpec) -> int:
+    match item.value_type:
+        case t.Money():
+            return 0
+        case t.Reference("user") | t.Date() | t.DateTime():
+            return 1
+        case t.Text():
+            return 2
+    return 3
+
+
+def _cards(
+    uow: UnitOfWork,
+    spec: EntitySpec,
+    state: ListState,
+    by: FieldSpec,
+    column: Column,
+    facts: Sequence[FieldSpec],
+    asked: ListQuery,
+) -> list[dict[str, Any]]:
+    wanted = replace(
+        asked,
+        fields=tuple(dict.fromkeys([spec.label_field, *(item.name for item in facts)])),
+        filter=_within(asked.filter, by, column.value),
+        sort=state.sort,
+        limit=CARDS,
+    )
+    page = query.page(uow, spec.name, wanted)
+    reader, address = reader_of(uow, page.labels, in_cell=True), record_address(uow)
+    label_type = spec[spec.label_field].type
+    return [
+        {
+            "id": row["id"],
+            "version": row.get("version", 0),
+            "title": display_text(label_type, row.get(spec.label_field), reader, row)
+            or f"#{row['id']}",
+            "url": address(spec.name, row["id"]),
+            "facts": [
+                (str(item.label), display_html(item.type, row.get(item.name), reader, row))
+                for item in facts
+                if row.get(item.name) not in (None, "", [])
+            ],
+        }
+        for row in page.items
+    ]
+
+
+def _within(condition: Any, by: FieldSpec, value: Any) -> dict[str, Any]:
+    own = {"field": by.name, "op": "is_empty" if value is None else "eq"}
+    own |= {} if value is None else {"value": value}
+    return {"all": [condition, own]} if condition else own
+
+
+def _table_url(spec: EntitySpec, state: ListState, by: FieldSpec, column: Column) -> str:
+    op = "in" if isinstance(by.type, t.ChoiceField) else "eq"
+    row = (
+        FilterRow(by.name, "is_empty")
+        if column.value is None
+        else FilterRow(by.name, op, (column.key,))
+    )
+    wanted = state.filter
+    if wanted.mode == "any" and wanted.rows:
+        return ""  # one more row would widen it
+    found = replace(wanted, rows=(*wanted.rows, row))
+    return replace(state, filter=found, layout="table", by="", limits=()).url(list_base(spec))
+
+
+# Moving a card
+
+
+def _moves(uow: UnitOfWork, spec: EntitySpec, by: FieldSpec) -> Any:
+    """Tells of a column where a card dropped on it is sent to, and whether that asks for something."""
+    writes = spec.updatable and may(uow, spec, "update")
+    writes = writes and any(item.name == by.name for item in editable_fields(uow, spec))
+
+    def told(column: Column) -> tuple[str, bool]:
+        verb = _verb_to(uow, spec, by.name, column.value)
+        if verb is not None:
+            if not may(uow, spec, verb.name):
+                return "", False
+            asks = bool(verb.params or str(verb.confirm))
+            return url_for("web.act_on_records", entity=spec.name, action=verb.name), asks
+        if not writes or (column.value is None and by.is_always_required):
+            return "", False
+        return url_for("web.move_card", entity=spec.name), False
+
+    return told
+
+
+def _verb_to(uow: UnitOfWork, spec: EntitySpec, name: str, value: Any) -> ActionSpec | None:
+    """The verb after which the field has this value."""
+    for verb in actions_of(uow, spec).values():
+        if verb.sets and name in verb.sets and verb.sets[name] == value:
+            return verb
+    return None
+
+
+@blueprint.post("/r/<entity>/move")
+@signed_in
+def move_card(entity: str) -> Any:
+    """Put the record ``ids`` into another column: write ``to`` into the field ``by``."""
+    sent = request.values
+    back = sent.get("back")
+    try:
+        with unit_of_work() as uow:
+            spec = uow.entity(entity)
+            require(uow, spec, "update")
+            by = next((f for f in board_fields(uow, spec) if f.name == sent.get("by")), None)
+            key = _whole(sent.get("ids"))
+            if by is None or key is None:
+                raise NotFound(_("There is no such column."))
+            value = _value(by, sent.get("to", ""))
+            record = query.get(uow, entity, key)
+            version = _whole(sent.get("version"))
+            versions = None if version is None else {key: version}
+            service.update(uow, entity, {key: {by.name: value}}, versions=versions)
+            label, state = _told(uow, spec, by, record.values, value)
+            before = record.values.get(by.name)
+            undo = url_for(
+                "web.move_card",
+                entity=entity,
+                by=by.name,
+                ids=key,
+                to="" if before is None else before,
+                back=back,
+            )
+    except (Conflict, Invalid, Refused) as error:
+        problems = () if isinstance(error, Conflict) else error.problems
+        tell(problems[0].message if problems else error.message, "bad")
+        return redirect(own_page(back, spec), 303)
+    tell(_("%(record)s: %(state)s.", record=label, state=state), undo_url=undo)
+    return redirect(own_page(back, spec), 303)
+
+
+def _whole(text: str | None) -> int | None:
+    return int(text) if text and text.isdecimal() and len(text) < 18 else None
+
+
+def _value(by: FieldSpec, text: str) -> Any:
+    if not text:
+        return None
+    if isinstance(by.type, t.Reference):
+        key = _whole(text)
+        if key is None:
+            raise NotFound(_("There is no such column."))
+        return key
+    return text
+
+
+def _told(
+    uow: UnitOfWork, spec: EntitySpec, by: FieldSpec, values: Mapping[str, Any], value: Any
+) -> tuple[str, str]:
+    """What the record is called, and what the column is."""
+    wanted: dict[str, set[int]] = {}
+    if isinstance(by.type, t.Reference) and value is not None:
+        wanted = {by.type.entity: {value}}
+    reader = reader_of(uow, resolve_labels(uow, wanted))
+    title = display_text(spec[spec.label_field].type, values.get(spec.label_field), reader, values)
+    return title or f"#{values['id']}", display_text(by.type, value, reader) or _("None")
