@@ -96,7 +96,7 @@ SHOTS = (
     Shot("home-phone", "/", SELLER, PHONE),
     Shot("list-phone", "/r/lead", SELLER, PHONE),
     Shot("record-phone-dark", "/r/lead", SELLER, PHONE, "dark", prepare=_first),
-    Shot("appearance", "/admin/appearance"),
+    Shot("appearance", "/admin/settings/appearance"),
     Shot("qinglu-list", "/r/lead", theme="qinglu"),
     Shot("qinglu-record-dark", "/r/lead", SELLER, scheme="dark", prepare=_first, theme="qinglu"),
     Shot("qinglu-list-phone", "/r/lead", SELLER, PHONE, theme="qinglu"),
@@ -118,7 +118,7 @@ PAGES: tuple[tuple[str, str, Callable[[Page], None] | None], ...] = (
     ("people", "/admin/people", None),
     ("roles", "/admin/roles", None),
     ("settings", "/admin/settings", None),
-    ("appearance", "/admin/appearance", None),
+    ("appearance", "/admin/settings/appearance", None),
     ("audit", "/admin/audit", None),
     ("jobs", "/admin/jobs", None),
 )

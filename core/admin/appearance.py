@@ -34,11 +34,17 @@ class Wish:
 
     def address(self) -> str:
         """The page that tries it."""
-        values = {"company_name": self.company_name, "theme": self.theme, "accent": self.accent}
-        return url_for("admin.appearance", **values, logo=self.logo or "", tried="1")
+        return url_for(
+            "admin.appearance",
+            company_name=self.company_name,
+            theme=self.theme,
+            accent=self.accent,
+            logo=self.logo or "",
+            tried="1",
+        )
 
 
-@blueprint.get("/appearance")
+@blueprint.get("/settings/appearance")
 @requires("admin")
 def appearance() -> str:
     """The form; with what is tried in the address, the whole page looks so."""
@@ -50,7 +56,7 @@ def appearance() -> str:
     return _page(wish, now, {}, tried=wish != now)
 
 
-@blueprint.post("/appearance")
+@blueprint.post("/settings/appearance")
 @requires("admin")
 def put_appearance() -> Any:
     """Try what was chosen, or save it: then it holds at once, in every process."""
@@ -73,7 +79,7 @@ def put_appearance() -> Any:
     return redirect(url_for("admin.appearance"), 303)
 
 
-@blueprint.post("/appearance/reset")
+@blueprint.post("/settings/appearance/reset")
 @requires("admin")
 def reset_appearance() -> Any:
     """Back to the look as delivered; the company keeps its name."""

@@ -130,7 +130,7 @@ class _Pages:
             return self._form(choices, errors), 422
         if is_empty(self._config):
             self._setup.begin(choices)
-        return redirect("/", 303)
+        return redirect(f"/?locale={choices.locale}", 303)
 
     def go_on(self) -> Any:
         """Use what is there, although a later step did not work."""

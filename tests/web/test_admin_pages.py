@@ -29,7 +29,7 @@ PAGES = (
     "/admin/roles/new",
     "/admin/settings",
     "/admin/settings/core_security",
-    "/admin/appearance",
+    "/admin/settings/appearance",
     "/admin/audit",
     "/admin/jobs",
     "/admin/fields",

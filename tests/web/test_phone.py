@@ -30,10 +30,11 @@ def test_the_manifest_is_of_the_company_and_its_theme(client, unit_of_work):
     assert found["theme_color"] == "#143c5a"
     assert {icon.get("purpose", "any") for icon in found["icons"]} == {"any", "maskable"}
     for icon in found["icons"]:
-        picture = client.get(icon["src"])
-        assert picture.content_type == "image/png"
-        assert "immutable" in picture.headers["Cache-Control"]
-        width, height = struct.unpack(">II", picture.data[16:24])
+        with client.get(icon["src"]) as picture:
+            assert picture.content_type == "image/png"
+            assert "immutable" in picture.headers["Cache-Control"]
+            head = picture.data[16:24]
+        width, height = struct.unpack(">II", head)
         assert icon["sizes"] == f"{width}x{height}"
 
 
@@ -41,7 +42,8 @@ def test_every_page_names_manifest_icon_and_colours(client):
     page = client.get("/sign-in").get_data(as_text=True)
     assert '<link rel="manifest" href="/manifest.webmanifest">' in page
     icon = re.search(r'<link rel="apple-touch-icon" href="([^"]+)">', page)
-    assert client.get(icon[1]).content_type == "image/png"
+    with client.get(icon[1]) as picture:
+        assert picture.content_type == "image/png"
     assert len(re.findall(r'<meta name="theme-color" content="#[0-9a-f]{6}"', page)) == 2
 
 

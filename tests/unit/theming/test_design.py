@@ -246,7 +246,9 @@ def test_pictures_and_icons_of_the_themes_are_those_of_their_tokens():
 def test_first_visit_is_small(theme):
     """Issue 4, Speed: the assets of the first visit; the budget of this kit is 60 KB."""
     assert (STATIC / "app.js").stat().st_size < 12_000
-    files = [STATIC / name for name in ("app.css", "app.js", "offline.js", "sw.js", "vendor/htmx.min.js")]
+    files = [
+        STATIC / name for name in ("app.css", "app.js", "offline.js", "sw.js", "vendor/htmx.min.js")
+    ]
     files += [STATIC / "icons/icons.svg", STATIC / "icons/logo.svg"]
     files += [path for each in THEMES.chain(theme) for path in each.static.glob("*.css")]
     files += [path for each in THEMES.chain(theme) for path in each.static.glob("ridge-*.svg")]
