@@ -150,9 +150,7 @@ def manifest() -> Response:
         "theme_color": tokens["head"],
         "icons": icons,
     }
-    response = Response(orjson.dumps(answer), content_type="application/manifest+json")
-    response.headers["Cache-Control"] = "no-cache"
-    return response
+    return Response(orjson.dumps(answer), content_type="application/manifest+json")
 
 
 _ICONS: tuple[tuple[str, str, str, dict[str, str]], ...] = (
@@ -167,9 +165,7 @@ _ICONS: tuple[tuple[str, str, str, dict[str, str]], ...] = (
 def service_worker() -> Response:
     """The worker of all pages: it must lie at the root to stand before all of them."""
     path = current_app.extensions["dougong.static"].resolve("core/sw.js")
-    response = Response(path.read_bytes(), content_type="text/javascript; charset=utf-8")
-    response.headers["Cache-Control"] = "no-cache"
-    return response
+    return Response(path.read_bytes(), content_type="text/javascript; charset=utf-8")
 
 
 @blueprint.get("/offline")

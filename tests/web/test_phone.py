@@ -50,7 +50,7 @@ def test_every_page_names_manifest_icon_and_colours(client):
 def test_the_worker_stands_at_the_root_and_the_policy_lets_it(client):
     answer = client.get("/sw.js")
     assert answer.content_type == "text/javascript; charset=utf-8"
-    assert answer.headers["Cache-Control"] == "no-cache"
+    assert answer.headers["Cache-Control"] == "no-store"
     policy = client.get("/sign-in").headers["Content-Security-Policy"]
     assert "worker-src 'self'" in policy
     assert "manifest-src 'self'" in policy
