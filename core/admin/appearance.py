@@ -91,8 +91,10 @@ def reset_appearance() -> Any:
 
 def _present(uow: UnitOfWork) -> Wish:
     core, chosen = uow.snapshot.settings["core"], uow.snapshot.settings[LOOK.name]
-    theme = _themes().get(core["theme"]).name
-    return Wish(core["company_name"] or "", theme, chosen["accent"] or "", chosen["logo"])
+    theme, accent = _themes().get(core["theme"]).name, (chosen["accent"] or "").lower()
+    if parse_colour(accent) is None:
+        accent = ""
+    return Wish(core["company_name"] or "", theme, accent, chosen["logo"])
 
 
 def _asked(now: Wish) -> Wish:

@@ -294,6 +294,20 @@ def test_blue_and_green_has_its_modules_in_a_band(renderer, context):
     assert 'class="modules"' not in renderer.render("core/error.html", context, "default")
 
 
+@pytest.mark.parametrize(("modules", "menus"), [(3, 3), (8, 8), (9, 8), (20, 8)])
+def test_modules_that_do_not_fit_into_the_band_stand_in_a_menu(renderer, context, modules, menus):
+    item = context["navigation"][0]["items"][0] | {"active": False}
+    pages = [item | {"url": f"/{page}"} for page in "ab"]
+    groups = [{"title": f"Module {n}", "items": pages} for n in range(modules)]
+    groups[-1] = {"title": "Last", "items": [pages[0], item | {"url": "/last", "active": True}]}
+    context |= {"navigation": [{"title": "", "items": [item]}, *groups], "code": 404}
+    page = renderer.render("core/error.html", context | {"title": "x", "text": "y"}, "qinglu")
+    band = page.partition('class="modules"')[2].partition("</nav>")[0]
+    assert band.count("<summary") == menus
+    assert band.count('<summary aria-current="true"') == 1
+    assert 'href="/last" aria-current="page"' in band
+
+
 def test_a_company_s_own_logo_takes_the_place_of_the_mark(ui):
     assert "themes" not in ui.logo()
     assert 'src="/theme/logo/7"' in ui.logo("/theme/logo/7")
