@@ -10,6 +10,8 @@ from core.audit.retention import AUDIT
 from core.audit.sealing import AUDIT_SEALED, SEAL_AUDIT
 from core.audit.telling import HEAD_SENT, SEND_HEAD
 from core.backup.scheduled import BACKUP, BACKUPS, BACKUPS_MADE, CHECK_BACKUP
+from core.comments.definitions import COMMENTED, MENTIONED, comment
+from core.comments.timeline import COMMENTS, FILES
 from core.customize.indexes import BUILD_INDEX
 from core.entities.changes import Change
 from core.entities.drafts import CLEAN_DRAFTS, DRAFTS_CLEANED
@@ -35,6 +37,7 @@ from core.plugins.contributions import (
     RoleTemplate,
     Schedule,
     SettingsGroup,
+    TimelineSource,
 )
 from core.reference import definitions as reference
 from core.reference import rules as reference_rules
@@ -62,6 +65,7 @@ def register_entities() -> Iterable[EntityDef]:
         definitions.user,
         definitions.absence,
         file,
+        comment,
         audit_entry,
         event,
         reference.lookup_table,
@@ -99,7 +103,12 @@ def register_events() -> Iterable[type[Event]]:
 
 @hookimpl
 def register_notifications() -> Iterable[NotificationKind]:
-    return [ASSIGNED, SHARED]
+    return [ASSIGNED, SHARED, MENTIONED, COMMENTED]
+
+
+@hookimpl
+def register_timeline() -> Iterable[TimelineSource]:
+    return [COMMENTS, FILES]
 
 
 @hookimpl

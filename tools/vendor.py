@@ -15,8 +15,11 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-STATIC = Path(__file__).resolve().parents[1] / "core" / "static" / "core"
+ROOT = Path(__file__).resolve().parents[1]
+STATIC = ROOT / "core" / "static" / "core"
 VENDOR = STATIC / "vendor"
+#: What only the tests use.
+TESTED = ROOT / "tests" / "browser" / "vendor"
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,19 @@ ICONS = Package(
     "LICENSE",
 )
 
+AXE = Package(
+    "axe-core",
+    "4.10.3",
+    "MPL-2.0",
+    "sha512-Xm7bpRXnDSX2YE2YFfBk2FnF0ep6tmG7xPh8iHee8MIcrgq762Nkce856dYtJYLkuIoYZvGfTs/PbZhideTcEg==",
+    "LICENSE",
+)
+
+#: What the tests use: path below tests/browser/vendor, its package, and its SHA-256.
+USED = {
+    "axe.min.js": (AXE, "880970c081707360e64f34cea25ff91892f5bc95675b0776925b9709dd8a68bb"),
+    "axe.LICENSE.txt": (AXE, "af175b9d96ee93c21a036152e1b905b0b95304d4ae8c2c921c7609100ba8df7e"),
+}
 #: What we ship: path below core/static/core, its package, and its SHA-256.
 SHIPPED = {
     "vendor/htmx.min.js": (
@@ -81,9 +97,12 @@ def main() -> int:
     if "--check" not in sys.argv[1:]:
         with tempfile.TemporaryDirectory() as folder:
             _write(_fetch(HTMX, Path(folder)), _fetch(ICONS, Path(folder)))
-    wrong = [name for name, (_, digest) in SHIPPED.items() if _sha256(STATIC / name) != digest]
-    for name in wrong:
-        print(f"{name}: SHA-256 is {_sha256(STATIC / name)}", file=sys.stderr)
+            _write_tested(_fetch(AXE, Path(folder)))
+    files = {STATIC / name: digest for name, (_, digest) in SHIPPED.items()}
+    files |= {TESTED / name: digest for name, (_, digest) in USED.items()}
+    wrong = [path for path, digest in files.items() if _sha256(path) != digest]
+    for path in wrong:
+        print(f"{path.relative_to(ROOT)}: SHA-256 is {_sha256(path)}", file=sys.stderr)
     return 1 if wrong else 0
 
 
@@ -113,6 +132,14 @@ def _write(htmx: Path, icons: Path) -> None:
     (VENDOR / "README.md").write_text(_readme(), encoding="utf-8")
 
 
+def _write_tested(axe: Path) -> None:
+    TESTED.mkdir(parents=True, exist_ok=True)
+    (TESTED / "axe.min.js").write_bytes((axe / "axe.min.js").read_bytes())
+    (TESTED / "axe.LICENSE.txt").write_bytes((axe / AXE.licence_file).read_bytes())
+    lines = [*_table(USED), ""]
+    (TESTED / "README.md").write_text("\n".join(lines), encoding="utf-8")
+
+
 def _sprite(folder: Path) -> str:
     """One SVG with a symbol for each icon; stroke and colour come from the page's CSS."""
     symbols = []
@@ -124,7 +151,7 @@ def _sprite(folder: Path) -> str:
     return '<svg xmlns="http://www.w3.org/2000/svg">\n{}\n</svg>\n'.format("\n".join(symbols))
 
 
-def _readme() -> str:
+def _table(files: dict[str, tuple[Package, str]]) -> list[str]:
     lines = [
         "# Third-party files",
         "",
@@ -133,15 +160,15 @@ def _readme() -> str:
         "| file | package | version | licence |",
         "|---|---|---|---|",
     ]
-    for name, (package, _) in SHIPPED.items():
+    for name, (package, _) in files.items():
         row = (f"`{name}`", package.name, package.version, package.licence)
         lines.append("| {} |".format(" | ".join(row)))
-    lines += [
-        "",
-        f"`icons/icons.svg` holds {len(ICON_NAMES.split())} symbols, drawn with a 1.5 stroke.",
-        "",
-    ]
-    return "\n".join(lines)
+    return lines
+
+
+def _readme() -> str:
+    drawn = f"`icons/icons.svg` holds {len(ICON_NAMES.split())} symbols, drawn with a 1.5 stroke."
+    return "\n".join([*_table(SHIPPED), "", drawn, ""])
 
 
 def _sha256(path: Path) -> str:

@@ -226,6 +226,9 @@ def _remove_rows(uow: UnitOfWork, spec: EntitySpec, ids: Sequence[int]) -> None:
     for table in (share_table, draft_table):
         mine = one_of(uow.connection, table.c.record_id, ids)
         uow.execute(delete(table).where(table.c.entity == spec.name, mine))
+    comments = uow.snapshot.installed_entities["comment"].table
+    about = (comments.c.entity == spec.name) & one_of(uow.connection, comments.c.record_id, ids)
+    uow.execute(delete(comments).where(about))
     # Files belong to nobody from now on, and are cleaned up as such.
     files = uow.snapshot.installed_entities["file"].table
     theirs = (files.c.entity == spec.name) & one_of(uow.connection, files.c.record_id, ids)

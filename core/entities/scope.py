@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, FromClause, and_, exists, false, or_, select
@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
 __all__ = [
+    "about_readable",
     "action_label",
     "depends_on_values",
+    "is_limited",
     "is_refused",
     "lines_open",
     "living",
@@ -105,6 +107,16 @@ def scope_clause(
     if not may(uow, spec, action):
         return false()
     return _any_of(*_reached(uow, spec, action, table))
+
+
+def is_limited(uow: UnitOfWork, spec: EntitySpec, action: str) -> bool:
+    """Whether there may be rows that the actor does not reach; without making their condition."""
+    if uow.actor.is_system:
+        return False
+    own_rules = spec.scope is not None or spec.parent_field is not None
+    if own_rules or uow.runtime.plugins.has("scope_query", uow.snapshot.enabled):
+        return True
+    return not uow.actor.access(spec).is_unlimited(action)
 
 
 def roles_clause(uow: UnitOfWork, spec: EntitySpec, action: str) -> ColumnElement[bool] | None:
@@ -224,6 +236,23 @@ def may_use(uow: UnitOfWork, spec: EntitySpec, item: FieldSpec) -> bool:
         return True
     access = uow.actor.access(spec)
     return access.may("read") and access.can_use(item)
+
+
+def about_readable(
+    uow: UnitOfWork, table: FromClause
+) -> Iterator[tuple[EntitySpec, ColumnElement[bool]]]:
+    """For rows that name a record by ``entity`` and ``record_id``: for each entity that the actor
+    may read, the condition that the row is about one of its records within reach. What itself is
+    about any record, as a file is, is no record in this sense."""
+    for spec in uow.snapshot.entities.values():
+        is_about_others = {"entity", "record_id"} <= spec.by_name.keys()
+        if is_about_others or "id" not in spec.table.c or not may(uow, spec, "read"):
+            continue
+        parent = uow.alias(spec.table)
+        here = parent.c.id == table.c.record_id
+        clause = scope_clause(uow, spec, "read", parent)
+        record = exists().where(here if clause is None else and_(here, clause))
+        yield spec, and_(table.c.entity == spec.name, record)
 
 
 def parent_of(uow: UnitOfWork, spec: EntitySpec) -> EntitySpec:

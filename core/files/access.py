@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import ColumnElement, FromClause, and_, exists, false, or_, select
 
-from core.entities.scope import may, scope_clause
+from core.entities.scope import about_readable, may
 from core.fields import EntitySpec
 from core.security.actor import FieldAccess
 from core.work.tables import job_table
@@ -44,15 +44,9 @@ def file_scope(uow: UnitOfWork, action: str, table: FromClause) -> ColumnElement
 
 
 def _attached(uow: UnitOfWork, table: FromClause) -> Iterator[ColumnElement[bool]]:
-    for spec in uow.snapshot.entities.values():
-        if spec.name == "file" or "id" not in spec.table.c or not may(uow, spec, "read"):
-            continue
-        parent = uow.alias(spec.table)
-        here = parent.c.id == table.c.record_id
-        clause = scope_clause(uow, spec, "read", parent)
-        record = exists().where(here if clause is None else and_(here, clause))
+    for spec, clause in about_readable(uow, table):
         fields = or_(table.c.field.is_(None), table.c.field.in_(_open_fields(uow, spec)))
-        yield and_(table.c.entity == spec.name, fields, record)
+        yield and_(clause, fields)
 
 
 def _open_fields(uow: UnitOfWork, spec: EntitySpec) -> list[str]:

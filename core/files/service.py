@@ -35,6 +35,7 @@ __all__ = [
     "open_file",
     "store_result",
     "store_upload",
+    "take_away",
 ]
 
 LARGEST_UPLOAD = 50_000_000
@@ -116,6 +117,25 @@ def attach(uow: UnitOfWork, file_id: int, entity: str, record_id: int) -> None:
     if file_id not in _loose(uow, [file_id]):
         raise _no_file()
     _tie(uow, {file_id: {"entity": entity, "record_id": record_id}})
+
+
+def take_away(uow: UnitOfWork, file_id: int, *, back: bool = False) -> Any:
+    """Take a file away from the record that it was added to, or bring it ``back``; its row.
+
+    For who added it and for who may change the record. A file of a field goes by the field.
+    """
+    table = uow.snapshot.installed_entities["file"].table
+    row = uow.execute(select(table).where(table.c.id == file_id)).one_or_none()
+    gone = row is not None and row.archived_at is not None
+    if row is None or row.record_id is None or row.field is not None or gone is not back:
+        raise _no_file()
+    spec = uow.entity(row.entity)
+    own = row.created_by is not None and row.created_by == uow.actor.user_id
+    require(uow, spec, "read" if own else "update")
+    load(uow, spec, [row.record_id], "read" if own else "update")
+    with uow.elevated():
+        (service.restore if back else service.delete)(uow, "file", [file_id])
+    return row
 
 
 def open_file(uow: UnitOfWork, file_id: int) -> tuple[Any, BinaryIO]:

@@ -77,4 +77,5 @@ def contents(snapshot: Snapshot) -> dict[str, Content]:
 def _is_searched(spec: EntitySpec, field: FieldSpec) -> bool:
     if not isinstance(field.value_type, (t.Text, t.LongText, t.AutoNumber)):
         return False
-    return field.searchable or field.name == spec.label_field or isinstance(field.type, _ALWAYS)
+    is_name = field.name == spec.label_field and not isinstance(field.value_type, t.LongText)
+    return field.searchable or is_name or isinstance(field.type, _ALWAYS)

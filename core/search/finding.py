@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select
 
 from core.entities.query import ListQuery, page, visible
-from core.entities.scope import may, may_use, require, scope_clause
+from core.entities.scope import is_limited, may, may_use, require
 from core.entities.values import is_text
 from core.errors import Invalid
 from core.fields import EntitySpec, FieldSpec
@@ -90,7 +90,10 @@ def search(
     numbers = _numbers(uow, chosen)
     wanted = {
         number: max(
-            limit, MORE_CANDIDATES if _is_limited(uow, open_to_reader[name][0]) else CANDIDATES
+            limit,
+            MORE_CANDIDATES
+            if is_limited(uow, open_to_reader[name][0].spec, "read")
+            else CANDIDATES,
         )
         for number, name in numbers.items()
     }
@@ -105,10 +108,6 @@ def search(
                 found |= _beyond(uow, asked, number, needed, ids, found)
             hits += sorted(found.values(), key=_better_first)[:each]
     return sorted(hits, key=_better_first)[: max(0, limit)]
-
-
-def _is_limited(uow: UnitOfWork, content: Content) -> bool:
-    return scope_clause(uow, content.spec, "read") is not None
 
 
 def _better_first(hit: Hit) -> tuple[int, int]:
@@ -172,7 +171,7 @@ def _beyond(
     through by the list's own search, which knows no pinyin.
     """
     spec, found = asked.spec, dict[int, Hit]()
-    if scope_clause(uow, spec, "read") is None:
+    if not is_limited(uow, spec, "read"):
         return found
     if whose := _whose(uow, spec):
         reached = max(candidates) - min(candidates)

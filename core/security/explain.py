@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from core.security.actor import Actor
     from core.work.uow import UnitOfWork
 
-__all__ = ["Explanation", "Reason", "explain"]
+__all__ = ["Explanation", "Reason", "explain", "sees_record"]
 
 
 @dataclass(frozen=True)
@@ -88,6 +88,20 @@ def explain(
     what = _what(spec, record_id, described)
     sentence = _sentence(str(name), what, action_label(spec, action), allowed, level)
     return Explanation(allowed, sentence, reasons, None if level is None else level.name.lower())
+
+
+def sees_record(uow: UnitOfWork, person: int, spec: EntitySpec, record_id: int) -> bool:
+    """Whether somebody may read a record: for telling them of it, whoever asks."""
+    actor = load_actor(uow, person)
+    if actor is None:
+        return False
+    with _acting_as(uow, actor):
+        return may(uow, spec, "read") and _is_within(uow, spec, record_id)
+
+
+def _is_within(uow: UnitOfWork, spec: EntitySpec, record_id: int) -> bool:
+    clause = scope_clause(uow, spec, "read")
+    return test_row(uow, spec, record_id, *([] if clause is None else [clause]))
 
 
 def _check_asker(uow: UnitOfWork, spec: EntitySpec, person: int, record_id: int | None) -> None:

@@ -32,7 +32,7 @@ from core.work.uow import UnitOfWork
 __all__ = ["calendar"]
 
 #: Records read for a month, and those shown on one of its days.
-MOST, ON_A_DAY = 500, 4
+MOST, ON_A_DAY = 500, 3
 
 
 @dataclass

@@ -4,57 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Sequence, Set
 from typing import Any
-from urllib.parse import urlencode
 
 from flask import request, url_for
 
 from core.entities import query
 from core.entities.field_rules import field_states
-from core.entities.filters import filter_fields
 from core.entities.form_fields import form_edits, sections_of
 from core.entities.offers import offered
-from core.entities.query import ListQuery, Record
-from core.entities.rendering import Reader, display_html, display_text
+from core.entities.query import Record
+from core.entities.rendering import display_html, display_text
 from core.entities.scope import may
 from core.entities.service import actions_of
-from core.entities.tables import list_columns
-from core.entities.timeline import TimelineEntry, timeline
 from core.fields import EntitySpec, FieldSpec
 from core.fields import types as t
 from core.http.presenting import data_columns, data_rows, page_url, reader_of
 from core.http.rendering import render
 from core.http.requests import signed_in, unit_of_work
 from core.i18n import gettext as _
-from core.i18n.formats import format_datetime
 from core.security.sharing import offers_sharing
 from core.web import blueprint
+from core.web.related import related_lists
+from core.web.timelines import drawn_timeline
 from core.work.uow import UnitOfWork
 
 __all__ = ["record_title"]
 
-RELATED_ROWS = 5
-TIMELINE_ITEMS = 20
+#: Entries of the timeline beside the record, and on a tab of its own.
+TIMELINE_ITEMS, WHOLE_TIMELINE = 20, 150
 #: Of the timeline, in a look from the list.
 LOOK_ITEMS = 5
-#: A long text's change is cut here.
-CHANGE_LENGTH = 200
 _FOOT = ("created_at", "created_by", "updated_at", "updated_by")
 _UNSHOWN = frozenset({"id", "version", "archived_at", *_FOOT})
-_MARKS = {
-    "create": ("plus", "good"),
-    "update": ("edit", "neutral"),
-    "delete": ("trash", "bad"),
-    "restore": ("arrow-back-up", "good"),
-    "comment": ("message-circle", "info"),
-    "file": ("paperclip", "neutral"),
-    "call": ("phone", "info"),
-    "mail": ("mail", "info"),
-    "email": ("mail", "info"),
-    "wechat": ("brand-wechat", "info"),
-    "visit": ("map-pin", "info"),
-    "meeting": ("users", "info"),
-    "approval": ("clipboard-check", "info"),
-}
 
 
 @blueprint.get("/r/<entity>/<int:record_id>")
@@ -69,6 +49,10 @@ def show_record(entity: str, record_id: int) -> Any:
         title = record_title(uow, record)
         status, header = _status(record), _header_fields(uow, record)
         told = {spec.label_field, *(item.name for item in (status, *header) if item is not None)}
+        tab = request.args.get("tab", "")
+        related = [] if is_deleted else related_lists(uow, spec, record_id, tab)
+        if tab != "timeline" and tab not in {each["key"] for each in related}:
+            tab = ""
         context = {
             "spec": spec,
             "record": record,
@@ -88,11 +72,17 @@ def show_record(entity: str, record_id: int) -> Any:
             "header": _facts(uow, record, header),
             "sections": _sections(uow, record, told),
             "line_tables": _line_tables(uow, record),
-            "related": [] if is_deleted else _related(uow, spec, record_id, title),
+            "related": related,
+            "tab": tab,
+            "tabs": _tabs(spec, record_id, related, tab),
+            "may_comment": not is_deleted and uow.actor.user_id is not None,
+            "typed_comment": request.args.get("comment", "")[:4_000],
             "foot": _facts(uow, record, [f for f in record.fields if f.name in _FOOT]),
-            "timeline": _timeline(uow, spec, record_id),
+            "timeline": drawn_timeline(
+                uow, spec, record_id, WHOLE_TIMELINE if tab == "timeline" else TIMELINE_ITEMS
+            ),
             "more_url": url_for(
-                "web.show_record", entity=entity, record_id=record_id, timeline="all"
+                "web.show_record", entity=entity, record_id=record_id, tab="timeline"
             ),
             "uow": uow,
         }
@@ -122,8 +112,23 @@ def look_at_record(entity: str, record_id: int) -> Any:
                 for title, items in _sections(uow, record, told)
                 if (given := [(label, value) for label, value in items if str(value)])
             ],
-            timeline=_timeline(uow, spec, record_id, LOOK_ITEMS),
+            timeline=drawn_timeline(uow, spec, record_id, LOOK_ITEMS),
         )
+
+
+def _tabs(
+    spec: EntitySpec, record_id: int, related: Sequence[dict[str, Any]], tab: str
+) -> list[tuple[str, str, bool, str | None]]:
+    """For ``ui.tabs``: the record, each list of what points at it, and all that happened."""
+    base = url_for("web.show_record", entity=spec.name, record_id=record_id)
+    return [
+        (_("Overview"), base, tab == "", None),
+        *(
+            (each["title"], f"{base}?tab={each['key']}", tab == each["key"], each["count"])
+            for each in related
+        ),
+        (_("Timeline"), f"{base}?tab=timeline", tab == "timeline", None),
+    ]
 
 
 def record_title(uow: UnitOfWork, record: Record) -> str:
@@ -219,115 +224,3 @@ def _line_tables(uow: UnitOfWork, record: Record) -> list[dict[str, Any]]:
         columns = data_columns(child, fields)
         tables.append({"title": str(item.label), "columns": columns, "rows": rows})
     return tables
-
-
-# Related records
-
-
-def _related(uow: UnitOfWork, spec: EntitySpec, record_id: int, title: str) -> list[dict[str, Any]]:
-    """The first records of every entity that points here, as far as the reader may see them."""
-    found = []
-    for other, item in _pointing_here(uow, spec):
-        columns = [each for each in list_columns(uow, other) if each.name != item.name][:5]
-        page = query.page(
-            uow,
-            other.name,
-            ListQuery(
-                fields=tuple(each.name for each in columns),
-                filter={"field": item.name, "op": "eq", "value": record_id},
-                limit=RELATED_ROWS,
-                count="estimate",
-            ),
-        )
-        base = url_for("web.list_records", entity=other.name)
-        state = urlencode(
-            [("filter_field", item.name), ("filter_op", "eq"), ("filter_value", record_id)]
-        )
-        can_create = other.creatable and may(uow, other, "create")
-        if not page.items and not can_create:
-            continue
-        new_url = url_for("web.new_record", entity=other.name)
-        found.append(
-            {
-                "title": _related_title(other, item),
-                "count": page.total,
-                "columns": data_columns(other, columns),
-                "rows": data_rows(uow, other, columns, page.items, page.labels),
-                "all_url": f"{base}?{state}" if page.next else None,
-                "new_url": f"{new_url}?{urlencode([(item.name, record_id)])}"
-                if can_create
-                else None,
-            }
-        )
-    return found
-
-
-def _pointing_here(uow: UnitOfWork, spec: EntitySpec) -> list[tuple[EntitySpec, FieldSpec]]:
-    found = []
-    for other in uow.snapshot.entities.values():
-        if other.parent_field is not None or not (other.navigable or other.custom):
-            continue
-        if not may(uow, other, "read"):
-            continue
-        found += [
-            (other, item)
-            for item in filter_fields(uow, other)
-            if isinstance(item.type, t.Reference)
-            and item.type.entity == spec.name
-            and item.name not in _UNSHOWN
-        ]
-    return found
-
-
-def _related_title(other: EntitySpec, item: FieldSpec) -> str:
-    if item.name in (item.type.entity, "parent"):  # type: ignore[attr-defined]
-        return str(other.label_plural)
-    return _("%(entity)s: %(field)s", entity=str(other.label_plural), field=str(item.label))
-
-
-# The timeline
-
-
-def _timeline(
-    uow: UnitOfWork, spec: EntitySpec, record_id: int, limit: int = TIMELINE_ITEMS
-) -> dict[str, Any]:
-    whole = request.args.get("timeline") == "all"
-    limit = 150 if whole else limit
-    entries = timeline(uow, spec.name, record_id, limit=limit + 1)
-    return {
-        "items": [_timeline_item(uow, entry) for entry in entries[:limit]],
-        "has_more": len(entries) > limit and not whole,
-    }
-
-
-def _timeline_item(uow: UnitOfWork, entry: TimelineEntry) -> dict[str, Any]:
-    icon, tone = _MARKS.get(entry.kind, ("activity", "neutral"))
-    reader = reader_of(uow, entry.labels)
-    nobody = _("The system") if entry.actor is None else _("Somebody")
-    changes = (
-        [] if entry.kind == "create" else [c for c in entry.changes if c.field.name not in _UNSHOWN]
-    )
-    return {
-        "icon": icon,
-        "tone": tone,
-        "who": entry.actor_label or nobody,
-        "title": entry.title,
-        "when": format_datetime(entry.at, reader.zone),
-        "when_iso": entry.at.isoformat(),
-        "body": entry.body,
-        "changes": [
-            (
-                str(change.field.label),
-                _change_text(change.field, change.old, reader),
-                _change_text(change.field, change.new, reader),
-            )
-            for change in changes
-        ],
-    }
-
-
-def _change_text(item: FieldSpec, value: Any, reader: Reader) -> str:
-    if isinstance(item.type, t.Lines):
-        return _("%(n)s lines", n=len(value or ()))
-    text = display_text(item.type, value, reader)
-    return text if len(text) <= CHANGE_LENGTH else f"{text[:CHANGE_LENGTH]}…"

@@ -226,6 +226,9 @@ def _chooser(
     ]
 
 
+_ROW_ORDER = {"filter_field": 0, "filter_op": 1}
+
+
 @blueprint.get("/r/<entity>/filter-row")
 @signed_in
 def filter_row(entity: str) -> Any:
@@ -233,7 +236,9 @@ def filter_row(entity: str) -> Any:
     with unit_of_work() as uow:
         spec = uow.entity(entity)
         require(uow, spec, "read")
-        rows = read_rows(address_pairs()) or [FilterRow()]
+        # What was changed comes first, whatever its place in the row.
+        pairs = sorted(address_pairs(), key=lambda pair: _ROW_ORDER.get(pair[0], 2))
+        rows = read_rows(pairs) or [FilterRow()]
         row = filter_row_of(uow, filter_fields(uow, spec), rows[0])
         return render("core/records/_filter_row.html", spec=spec, row=row)
 

@@ -23,6 +23,7 @@ LOGS = ("core_session", "core_sign_in", "core_api_token", "core_audit_entry", "c
 
 _SHARING = "who may share is less than who may read: test_sharing.py"
 _OWN = "shows and changes what belongs to the caller alone"
+_COMMENTS = "only with the record that it is about: test_comments.py of web"
 _FRAME = "tells nothing of any record"
 #: Routes that no probe asks, and why.
 UNPROBED = {
@@ -83,6 +84,16 @@ UNPROBED = {
     "api.undo_import": "the import of another person is a missing one: test_undo.py of exchange",
     "web.exchange_job": "the job of another person is a missing one: test_pages.py of exchange",
     "web.choose_columns": _OWN,
+    "web.add_comment": _COMMENTS,
+    "web.edit_comment": _COMMENTS,
+    "web.delete_comment": _COMMENTS,
+    "web.restore_comment": _COMMENTS,
+    "web.add_files": _COMMENTS,
+    "web.delete_file": _COMMENTS,
+    "web.restore_file": _COMMENTS,
+    "api.add_comment": _COMMENTS,
+    "api.edit_comment": _COMMENTS,
+    "api.delete_comment": _COMMENTS,
     "web.keep_widths": _OWN,
     "web.follow_form": "how fields that the caller sees stand: test_rules_pages.py of customize",
     "web.filter_row": "draws one row of a filter: fields are those of `list_records`",

@@ -116,7 +116,7 @@ def test_a_column_that_a_verb_leads_to_uses_the_verb(browser, make_orders):
     make_orders(1, status="open")
     html = text_of(browser.get("/r/order?layout=board"))
     assert '<form method="post" action="/r/order/actions/finish" data-move-to="done">' in html
-    assert '<form method="post" action="/r/order/move" data-move-to="working">' in html
+    assert '<form method="post" action="/r/order/move" data-move-to="working" hx-post' in html
 
 
 def test_who_may_not_write_moves_nothing(sign_in_as, make_orders, people, order_of, move):

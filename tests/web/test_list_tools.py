@@ -137,6 +137,15 @@ def test_widths_are_kept_for_the_person_and_bounded(browser, sign_in_as, varied)
     assert "table-sized" not in text_of(browser.get("/r/order"))
 
 
+def test_a_row_of_the_filter_keeps_what_was_changed_in_it(browser):
+    """htmx sends the part that was changed before the others."""
+    html = text_of(
+        browser.get("/r/order/filter-row?filter_op=le&filter_field=amount&filter_value=6")
+    )
+    assert re.search(r'<option value="le"[^>]* selected', html)
+    assert 'value="6"' in html
+
+
 # Totals
 
 

@@ -1,19 +1,20 @@
 /* Cards of a board are moved with the mouse, or from the keyboard and on a phone through a dialogue of
-   its columns: the form of the column is what is sent, either way. */
+   its columns: the form of the column is what is sent, either way. The board that comes back is put in
+   the place of the old one. */
 "use strict";
 (() => {
   const $ = (selector, root = document) => root.querySelector(selector);
   const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
-  const board = $("[data-board]");
+  const on = (event, handler) => document.addEventListener(event, handler);
   const dialog = $("#move");
-  if (!board || !$("form", dialog)) {
-    $$("[data-move]").forEach((button) => button.remove());
-    return;
-  }
-  const place = "board-place";
+  const canMove = Boolean(dialog && $("form", dialog));
+  const columnOf = (card) => card.closest(".board-column").dataset.column;
   let carried = null;
 
-  const columnOf = (card) => card.closest(".board-column").dataset.column;
+  function prepare() {
+    $$("[data-move]").forEach((button) => { button.hidden = !canMove; });
+    if (canMove) $$("[data-card]").forEach((card) => { card.draggable = true; });
+  }
   function fill(form, card) {
     form.elements.ids.value = card.dataset.card;
     form.elements.version.value = card.dataset.version;
@@ -31,57 +32,65 @@
     });
     dialog.showModal();
   }
-  dialog.addEventListener("submit", () => {
-    const columns = $$(".board-cards", board).map((list) => list.scrollTop);
-    sessionStorage.setItem(place, JSON.stringify([location.pathname, board.scrollLeft, columns]));
-  });
+  dialog?.addEventListener("submit", () => dialog.close());
 
-  $$("[data-card]", board).forEach((card) => { card.draggable = true; });
-  board.addEventListener("dragstart", (event) => {
-    carried = event.target.closest("[data-card]");
+  on("dragstart", (event) => {
+    carried = event.target.closest?.("[data-card]");
     if (!carried) return;
     event.dataTransfer.effectAllowed = "move";
     event.dataTransfer.setData("text/plain", $("a", carried).href);
     carried.classList.add("carried");
-    board.classList.add("carrying");
+    $(".board").classList.add("carrying");
   });
-  board.addEventListener("dragend", () => {
+  on("dragend", () => {
     carried?.classList.remove("carried");
-    board.classList.remove("carrying");
-    $$(".over", board).forEach((column) => column.classList.remove("over"));
+    $(".board")?.classList.remove("carrying");
+    $$(".board .over").forEach((column) => column.classList.remove("over"));
     carried = null;
   });
-  board.addEventListener("dragover", (event) => {
-    const column = event.target.closest("[data-column]");
-    $$(".over", board).forEach((each) => each !== column && each.classList.remove("over"));
+  on("dragover", (event) => {
+    const column = event.target.closest?.(".board [data-column]");
+    $$(".board .over").forEach((each) => each !== column && each.classList.remove("over"));
     if (!carried || !column || column.dataset.column === columnOf(carried)) return;
     event.preventDefault();
     column.classList.add("over");
   });
-  board.addEventListener("drop", (event) => {
-    const column = event.target.closest("[data-column]");
+  on("drop", (event) => {
+    const column = event.target.closest?.(".board [data-column]");
     if (!carried || !column) return;
     event.preventDefault();
     move(carried, column.dataset.column);
   });
-  board.addEventListener("click", (event) => {
+  on("click", (event) => {
     const button = event.target.closest("[data-move]");
     if (button) ask(button.closest("[data-card]"));
   });
-  board.addEventListener("keydown", (event) => {
-    const card = event.target.closest("[data-card]");
+  on("keydown", (event) => {
+    const card = event.target.closest?.("[data-card]");
     const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-    if (!card || !event.altKey || !step) return;
-    const targets = $$("[data-column]", board);
+    if (!canMove || !card || !event.altKey || !step) return;
+    const targets = $$(".board [data-column]");
     const next = targets[targets.indexOf(card.closest("[data-column]")) + step];
     event.preventDefault();
     if (next) move(card, next.dataset.column);
   });
 
-  const [path, left, columns] = JSON.parse(sessionStorage.getItem(place) || "[]");
-  if (path === location.pathname) {
-    board.scrollLeft = left;
-    $$(".board-cards", board).forEach((list, at) => { list.scrollTop = columns[at] || 0; });
-    sessionStorage.removeItem(place);
-  }
+  /* Where one was looking stays where it is, and so does the focus. */
+  let place = null;
+  on("htmx:before:swap", () => {
+    const board = $(".board");
+    if (!board) return;
+    const moved = $("form input[name=ids]", dialog)?.value;
+    place = [board.scrollLeft, $$(".board-cards", board).map((list) => list.scrollTop), moved];
+  });
+  on("htmx:after:swap", () => {
+    prepare();
+    const board = $(".board");
+    if (!board || !place) return;
+    board.scrollLeft = place[0];
+    $$(".board-cards", board).forEach((list, at) => { list.scrollTop = place[1][at] || 0; });
+    $(`[data-card="${CSS.escape(place[2] || "")}"] a`)?.focus({ preventScroll: true });
+    place = null;
+  });
+  prepare();
 })();

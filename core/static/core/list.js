@@ -65,11 +65,17 @@
   function setWidth(head, width) {
     colOf(head).width = Math.min(Math.max(Math.round(width), 48), 800);
     setTotal(head.closest("table"));
+    tellWidth(head);
   }
   function keep(table) {
     const body = new URLSearchParams(columns(table).map((head) => [head.dataset.column, colOf(head).width]));
     fetch(table.dataset.widths, { method: "POST", body, headers: { "X-CSRF-Token": token() } });
   }
+  function tellWidth(head) {
+    const handle = $("[data-resize]", head);
+    handle?.setAttribute("aria-valuenow", Math.round(head.getBoundingClientRect().width));
+  }
+  on("DOMContentLoaded", () => $$("th[data-column]").forEach(tellWidth));
   let drawn = null;
   on("pointerdown", (event) => {
     const handle = event.target.closest("[data-resize]");
@@ -117,9 +123,28 @@
   function closeAll(table) {
     $$(".cell-form", table).forEach((form) => showRow(form.closest("tr")));
   }
+  /* Two clicks write into a cell; one opens the record, once it is clear that no second follows. */
+  const CLICKS = 220;
+  let opening = 0;
+  const writable = (target) => {
+    const cell = target.closest("[data-edit] tbody td");
+    const isOwn = target.closest("a, button, input, select, label, textarea");
+    return cell && !isOwn && headOf(cell).matches("[data-editable]") ? cell : null;
+  };
+  on("click", (event) => {
+    const cell = writable(event.target);
+    if (!cell) return;
+    event.stopPropagation();  // before records.js, which opens it at once
+    clearTimeout(opening);
+    if (event.detail > 1 || event.ctrlKey || event.metaKey || event.shiftKey || String(getSelection())) return;
+    opening = setTimeout(() => $("a.record-link", cell.closest("tr"))?.click(), CLICKS);
+  }, true);
   on("dblclick", (event) => {
-    const cell = event.target.closest("[data-edit] tbody td");
-    if (cell && !event.target.closest("a, button, input, select")) { getSelection().empty(); write(cell); }
+    const cell = writable(event.target);
+    if (!cell) return;
+    clearTimeout(opening);
+    getSelection().empty();
+    write(cell);
   });
   on("keydown", (event) => {
     const form = event.target.closest?.(".cell-form");

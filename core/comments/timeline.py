@@ -1,0 +1,72 @@
+"""Comments and files of a record in its timeline."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select
+
+from core.i18n import gettext as _
+from core.plugins.contributions import TimelineItem, TimelineSource
+
+if TYPE_CHECKING:
+    from core.fields import EntitySpec
+    from core.work.uow import UnitOfWork
+
+__all__ = ["COMMENTS", "FILES"]
+
+
+def _comments(
+    uow: UnitOfWork, spec: EntitySpec, record_id: int, before: datetime | None, limit: int
+) -> list[TimelineItem]:
+    table = uow.snapshot.installed_entities["comment"].table
+    wanted = select(table).where(
+        table.c.entity == spec.name,
+        table.c.record_id == record_id,
+        table.c.archived_at.is_(None),
+    )
+    if before is not None:
+        wanted = wanted.where(table.c.created_at < before)
+    rows = uow.execute(wanted.order_by(table.c.created_at.desc()).limit(limit))
+    return [
+        TimelineItem(
+            row.created_at,
+            "comment",
+            _("commented") if row.version == 1 else _("commented, changed since"),
+            actor=row.created_by,
+            body=row.text,
+            data={"comment": row.id, "writer": row.created_by},
+        )
+        for row in rows
+    ]
+
+
+def _files(
+    uow: UnitOfWork, spec: EntitySpec, record_id: int, before: datetime | None, limit: int
+) -> list[TimelineItem]:
+    """Files of the record itself; those of its fields are told by the changes of these."""
+    table = uow.snapshot.installed_entities["file"].table
+    wanted = select(table).where(
+        table.c.entity == spec.name,
+        table.c.record_id == record_id,
+        table.c.field.is_(None),
+        table.c.archived_at.is_(None),
+    )
+    if before is not None:
+        wanted = wanted.where(table.c.created_at < before)
+    rows = uow.execute(wanted.order_by(table.c.created_at.desc()).limit(limit))
+    return [
+        TimelineItem(
+            row.created_at,
+            "file",
+            _("added a file"),
+            actor=row.created_by,
+            data={"file": row.id, "name": row.name, "size": row.size, "media": row.media_type},
+        )
+        for row in rows
+    ]
+
+
+COMMENTS = TimelineSource("comments", _comments)
+FILES = TimelineSource("files", _files)

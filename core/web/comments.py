@@ -1,0 +1,109 @@
+"""What people write and put under a record: comments and files; each can be taken back."""
+
+from __future__ import annotations
+
+from typing import Any, BinaryIO, cast
+
+from flask import redirect, request, url_for
+
+from core.comments.service import add_comment, delete_comment, edit_comment, restore_comment
+from core.entities import query
+from core.errors import Invalid, TooLarge
+from core.files.service import attach, store_upload, take_away
+from core.http.presenting import tell
+from core.http.requests import signed_in, unit_of_work
+from core.i18n import gettext as _
+from core.web import blueprint
+from core.web.editing import require_update
+
+
+@blueprint.post("/r/<entity>/<int:record_id>/comments", endpoint="add_comment")
+@signed_in
+def write(entity: str, record_id: int) -> Any:
+    """Write a comment; what is wrong with it is told, and what was typed stays in the form."""
+    mentions = [int(key) for key in request.form.getlist("mentions") if _is_key(key)]
+    text = request.form.get("text", "")
+    try:
+        with unit_of_work() as uow:
+            add_comment(uow, entity, record_id, text, mentions=mentions)
+    except Invalid as error:
+        tell(error.problems[0].message if error.problems else error.message, "bad")
+        return redirect(_page(entity, record_id, comment=text[:4_000]), 303)
+    return redirect(_page(entity, record_id), 303)
+
+
+@blueprint.post("/comments/<int:comment_id>", endpoint="edit_comment")
+@signed_in
+def change(comment_id: int) -> Any:
+    """Change one's own comment."""
+    with unit_of_work() as uow:
+        row = edit_comment(uow, comment_id, request.form.get("text", ""))
+    return redirect(_page(row.entity, row.record_id), 303)
+
+
+@blueprint.post("/comments/<int:comment_id>/delete", endpoint="delete_comment")
+@signed_in
+def delete(comment_id: int) -> Any:
+    """Take a comment away; the message brings it back."""
+    with unit_of_work() as uow:
+        row = delete_comment(uow, comment_id)
+    undo = url_for("web.restore_comment", comment_id=comment_id)
+    tell(_("The comment is deleted."), undo_url=undo)
+    return redirect(_page(row.entity, row.record_id), 303)
+
+
+@blueprint.post("/comments/<int:comment_id>/restore", endpoint="restore_comment")
+@signed_in
+def restore(comment_id: int) -> Any:
+    """Bring back what was taken away."""
+    with unit_of_work() as uow:
+        row = restore_comment(uow, comment_id)
+    return redirect(_page(row.entity, row.record_id), 303)
+
+
+@blueprint.post("/r/<entity>/<int:record_id>/files")
+@signed_in
+def add_files(entity: str, record_id: int) -> Any:
+    """Put files under the record; all of them, or none with the reason."""
+    sent = [each for each in request.files.getlist("files") if each.filename]
+    try:
+        with unit_of_work() as uow:
+            query.get(uow, entity, record_id)
+            require_update(uow, uow.entity(entity), record_id)
+            for each in sent:
+                key = store_upload(uow, cast(BinaryIO, each.stream), each.filename or "")
+                attach(uow, key, entity, record_id)
+    except (Invalid, TooLarge) as error:
+        tell(error.message, "bad")
+    else:
+        if not sent:
+            tell(_("Choose a file."), "warn")
+    return redirect(_page(entity, record_id), 303)
+
+
+@blueprint.post("/files/<int:file_id>/delete")
+@signed_in
+def delete_file(file_id: int) -> Any:
+    """Take a file away from its record; the message brings it back."""
+    with unit_of_work() as uow:
+        row = take_away(uow, file_id)
+    undo = url_for("web.restore_file", file_id=file_id)
+    tell(_("The file “%(name)s” is deleted.", name=row.name), undo_url=undo)
+    return redirect(_page(row.entity, row.record_id), 303)
+
+
+@blueprint.post("/files/<int:file_id>/restore")
+@signed_in
+def restore_file(file_id: int) -> Any:
+    """Bring back a file that was taken away."""
+    with unit_of_work() as uow:
+        row = take_away(uow, file_id, back=True)
+    return redirect(_page(row.entity, row.record_id), 303)
+
+
+def _is_key(text: str) -> bool:
+    return text.isdecimal() and len(text) < 18
+
+
+def _page(entity: str, record_id: int, **more: Any) -> str:
+    return url_for("web.show_record", entity=entity, record_id=record_id, **more) + "#timeline"

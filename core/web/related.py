@@ -1,0 +1,92 @@
+"""The records that name a record: in short on its page, and more of them on a tab of their own."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+from flask import url_for
+
+from core.entities import query
+from core.entities.filters import filter_fields
+from core.entities.query import COUNT_CAP, ListQuery
+from core.entities.scope import may
+from core.entities.tables import list_columns
+from core.fields import EntitySpec, FieldSpec
+from core.fields import types as t
+from core.http.presenting import data_columns, data_rows
+from core.i18n import gettext as _
+from core.i18n.formats import format_number
+from core.work.uow import UnitOfWork
+
+__all__ = ["related_lists"]
+
+#: Rows in short, and on the tab.
+IN_SHORT, ON_A_TAB = 5, 50
+_COLUMNS = 5
+_UNSHOWN = frozenset({"created_by", "updated_by"})
+
+
+def related_lists(
+    uow: UnitOfWork, spec: EntitySpec, record_id: int, tab: str
+) -> list[dict[str, Any]]:
+    """One for every entity that points here, as far as the reader may see it; only the one whose
+    ``tab`` is open has more rows than a few."""
+    found = []
+    for other, item in _pointing_here(uow, spec):
+        key = f"{other.name}.{item.name}"
+        listed = _listed(uow, other, item, record_id, key, ON_A_TAB if tab == key else IN_SHORT)
+        if listed["rows"] or listed["new_url"]:
+            found.append(listed)
+    return found
+
+
+def _listed(
+    uow: UnitOfWork, other: EntitySpec, item: FieldSpec, record_id: int, key: str, limit: int
+) -> dict[str, Any]:
+    most = None if limit == ON_A_TAB else _COLUMNS
+    columns = [each for each in list_columns(uow, other) if each.name != item.name][:most]
+    wanted = ListQuery(
+        fields=tuple(each.name for each in columns),
+        filter={"field": item.name, "op": "eq", "value": record_id},
+        limit=limit,
+        count="estimate",
+    )
+    page = query.page(uow, other.name, wanted)
+    base = url_for("web.list_records", entity=other.name)
+    state = [("filter_field", item.name), ("filter_op", "eq"), ("filter_value", record_id)]
+    can_create = other.creatable and may(uow, other, "create")
+    new_url = url_for("web.new_record", entity=other.name)
+    total = page.total or 0
+    return {
+        "key": key,
+        "title": _title(other, item),
+        "count": f"{format_number(total)}{'+' if total >= COUNT_CAP else ''}",
+        "columns": data_columns(other, columns),
+        "rows": data_rows(uow, other, columns, page.items, page.labels),
+        "all_url": f"{base}?{urlencode(state)}" if page.next else None,
+        "new_url": f"{new_url}?{urlencode([(item.name, record_id)])}" if can_create else None,
+    }
+
+
+def _pointing_here(uow: UnitOfWork, spec: EntitySpec) -> list[tuple[EntitySpec, FieldSpec]]:
+    found = []
+    for other in uow.snapshot.entities.values():
+        if other.parent_field is not None or not (other.navigable or other.custom):
+            continue
+        if not may(uow, other, "read"):
+            continue
+        found += [
+            (other, item)
+            for item in filter_fields(uow, other)
+            if isinstance(item.type, t.Reference)
+            and item.type.entity == spec.name
+            and item.name not in _UNSHOWN
+        ]
+    return found
+
+
+def _title(other: EntitySpec, item: FieldSpec) -> str:
+    if item.name in (item.type.entity, "parent"):  # type: ignore[attr-defined]
+        return str(other.label_plural)
+    return _("%(entity)s: %(field)s", entity=str(other.label_plural), field=str(item.label))

@@ -1,0 +1,104 @@
+"""A record's timeline as it is drawn: what happened, comments with their tools, and files."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import url_for
+
+from core.entities.rendering import Reader, display_text
+from core.entities.timeline import TimelineEntry, timeline
+from core.fields import EntitySpec, FieldSpec
+from core.fields import types as t
+from core.http.presenting import reader_of
+from core.i18n import gettext as _
+from core.i18n.formats import format_datetime
+from core.work.uow import UnitOfWork
+
+__all__ = ["drawn_timeline"]
+
+#: A long text's change is cut here.
+CHANGE_LENGTH = 200
+_UNSHOWN = frozenset(
+    {"id", "version", "archived_at", "created_at", "created_by", "updated_at", "updated_by"}
+)
+_MARKS = {
+    "create": ("plus", "good"),
+    "update": ("edit", "neutral"),
+    "delete": ("trash", "bad"),
+    "restore": ("arrow-back-up", "good"),
+    "comment": ("message-circle", "info"),
+    "file": ("paperclip", "neutral"),
+    "call": ("phone", "info"),
+    "mail": ("mail", "info"),
+    "email": ("mail", "info"),
+    "wechat": ("brand-wechat", "info"),
+    "visit": ("map-pin", "info"),
+    "meeting": ("users", "info"),
+    "approval": ("clipboard-check", "info"),
+}
+
+
+def drawn_timeline(uow: UnitOfWork, spec: EntitySpec, record_id: int, limit: int) -> dict[str, Any]:
+    """``items`` for ``ui.timeline``, and whether there ``has_more`` than ``limit``."""
+    entries = timeline(uow, spec.name, record_id, limit=limit + 1)
+    return {
+        "items": [_item(uow, entry) for entry in entries[:limit]],
+        "has_more": len(entries) > limit,
+    }
+
+
+def _item(uow: UnitOfWork, entry: TimelineEntry) -> dict[str, Any]:
+    icon, tone = _MARKS.get(entry.kind, ("activity", "neutral"))
+    reader = reader_of(uow, entry.labels)
+    nobody = _("The system") if entry.actor is None else _("Somebody")
+    changes = (
+        [] if entry.kind == "create" else [c for c in entry.changes if c.field.name not in _UNSHOWN]
+    )
+    return {
+        "icon": icon,
+        "tone": tone,
+        "who": entry.actor_label or nobody,
+        "title": entry.title,
+        "when": format_datetime(entry.at, reader.zone),
+        "when_iso": entry.at.isoformat(),
+        "body": entry.body,
+        "changes": [
+            (
+                str(change.field.label),
+                _change_text(change.field, change.old, reader),
+                _change_text(change.field, change.new, reader),
+            )
+            for change in changes
+        ],
+        **_tools(uow, entry),
+    }
+
+
+def _tools(uow: UnitOfWork, entry: TimelineEntry) -> dict[str, Any]:
+    """What may be done with a comment or a file, and where it is."""
+    data = entry.data
+    own = entry.actor is not None and entry.actor == uow.actor.user_id
+    if comment := data.get("comment"):
+        return {
+            "edit_url": url_for("web.edit_comment", comment_id=comment) if own else "",
+            "delete_url": url_for("web.delete_comment", comment_id=comment)
+            if own or uow.actor.manages_security
+            else "",
+        }
+    if file := data.get("file"):
+        return {
+            "file": data["name"],
+            "file_size": data["size"] or 0,
+            "file_url": url_for("web.download_file", file_id=file),
+            "picture": data["media"] in t.PICTURES,
+            "delete_url": url_for("web.delete_file", file_id=file) if own else "",
+        }
+    return {}
+
+
+def _change_text(item: FieldSpec, value: Any, reader: Reader) -> str:
+    if isinstance(item.type, t.Lines):
+        return _("%(n)s lines", n=len(value or ()))
+    text = display_text(item.type, value, reader)
+    return text if len(text) <= CHANGE_LENGTH else f"{text[:CHANGE_LENGTH]}…"

@@ -1,0 +1,195 @@
+"""Lists by hand: cells, looks, groups of conditions, widths, boards, comments (S-253, S-058)."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from core.entities import query, service
+
+#: What a browser shows is the same on both.
+pytestmark = [pytest.mark.browser, pytest.mark.databases("sqlite")]
+PHONE = {"width": 390, "height": 844}
+
+
+@pytest.fixture
+def orders(unit_of_work):
+    with unit_of_work() as uow:
+        items = [
+            {"title": f"Order {n:02}", "status": ("open", "working", "done")[n % 3], "amount": n}
+            for n in range(1, 13)
+        ]
+        return service.create(uow, "order", items)
+
+
+@pytest.fixture
+def order_of(unit_of_work):
+    def read(key):
+        with unit_of_work(write=False) as uow:
+            return query.get(uow, "order", key, archived=None).values
+
+    return read
+
+
+def cell(tab, title, label):
+    row = tab.locator("tbody tr", has=tab.get_by_role("link", name=title, exact=True))
+    return row.locator(f"td[data-label='{label}']")
+
+
+def test_cells_are_written_one_after_the_other_from_the_keyboard(open_page, orders, order_of):
+    tab = open_page()
+    tab.goto("/r/order?sort=title&columns=title,amount,pieces,due_on")
+    cell(tab, "Order 02", "Amount").dblclick()
+    tab.locator(".cell-form [name=amount]").fill("lots")
+    tab.keyboard.press("Enter")
+    tab.locator(".cell-form .error").wait_for()
+    tab.locator(".cell-form [name=amount]").fill("1,200")
+    tab.keyboard.press("Tab")
+    tab.locator(".cell-form [name=pieces]").fill("7")
+    tab.keyboard.press("Enter")
+    tab.locator(".cell-form").wait_for(state="detached")
+    assert "¥1,200.00" in cell(tab, "Order 02", "Amount").inner_text()
+    assert tab.evaluate("document.activeElement.textContent") == "Order 02"
+    tab.locator("tfoot", has_text="¥1,276.00").wait_for()
+    values = order_of(orders[1])
+    assert (str(values["amount"]), values["pieces"]) == ("1200.00", 7)
+    tab.keyboard.press("F2")
+    tab.locator(".cell-form [name=amount]").fill("5")
+    tab.keyboard.press("Escape")
+    tab.locator(".cell-form").wait_for(state="detached")
+    assert str(order_of(orders[1])["amount"]) == "1200.00"
+
+
+def test_a_look_goes_along_with_the_list(open_page, orders):
+    tab = open_page()
+    tab.goto("/r/order?sort=title")
+    tab.keyboard.press("j")
+    tab.keyboard.press("Space")
+    tab.locator("#look h2", has_text="Order 01").wait_for()
+    tab.keyboard.press("j")
+    tab.locator("#look h2", has_text="Order 02").wait_for()
+    tab.keyboard.press("Escape")
+    assert tab.locator("#look").is_hidden()
+    assert tab.evaluate("document.activeElement.textContent") == "Order 02"
+
+
+def test_groups_of_conditions_are_made_by_hand(open_page, orders):
+    tab = open_page()
+    tab.goto("/r/order?sort=title&filtering=1")
+    tab.locator(".filter-row [name=filter_field]").select_option("amount")
+    tab.locator("[data-filter-rows] [name=filter_op]").select_option("le")
+    tab.locator(".filter-row input[name=filter_value]").fill("6")
+    tab.locator("[data-filter-add-group]").click()
+    group = tab.locator(".filter-group")
+    group.locator("[name=filter_field]").select_option("title")
+    group.locator("input[name=filter_value]").fill("02")
+    group.locator("[data-filter-add]").click()
+    second = group.locator(".filter-row").nth(1)
+    second.locator("[name=filter_field]").select_option("title")
+    second.locator("input[name=filter_value]").fill("05")
+    tab.locator(".filter-builder .button-primary").click()
+    tab.wait_for_url("**filter_group=any**")
+    assert tab.locator("a.record-link").all_inner_texts() == ["Order 02", "Order 05"]
+
+
+def test_columns_are_drawn_wider_and_put_elsewhere(open_page, orders):
+    tab = open_page()
+    tab.goto("/r/order?sort=title")
+    handle = tab.locator("th[data-column=status] [data-resize]")
+    handle.focus()
+    before = tab.locator("th[data-column=status]").bounding_box()["width"]
+    with tab.expect_response("**/columns/widths"):
+        tab.keyboard.press("ArrowRight")
+    tab.reload()
+    after = tab.locator("th[data-column=status]").bounding_box()["width"]
+    assert after > before
+    tab.locator(".column-chooser").locator("xpath=ancestor::details").locator("summary").click()
+    names = [
+        box.get_attribute("value") for box in tab.locator(".column-chooser [name=columns]").all()
+    ]
+    tab.locator(".column-chooser li").nth(1).hover()
+    tab.locator(".column-chooser [data-up]").nth(1).click()
+    tab.locator(".column-chooser .button-primary").click()
+    tab.wait_for_load_state()
+    shown = tab.locator("th[data-column]").evaluate_all("all => all.map(e => e.dataset.column)")
+    assert shown[1:3] == [names[1], names[0]]
+
+
+def test_the_shift_key_adds_a_field_to_the_order(open_page, orders):
+    tab = open_page()
+    tab.goto("/r/order?sort=status")
+    tab.locator("th[data-column=amount] a").click(modifiers=["Shift"])
+    tab.wait_for_url(re.compile("sort=status(%2C|,)amount"))
+
+
+def test_a_card_is_dragged_and_the_board_stays(open_page, orders, order_of):
+    tab = open_page()
+    tab.goto("/r/order?layout=board&sort=title")
+    card = tab.locator(f"[data-card='{orders[0]}']")
+    card.drag_to(tab.locator("[data-column=open] .board-cards"))
+    tab.locator(f"[data-column=open] [data-card='{orders[0]}']").wait_for()
+    assert order_of(orders[0])["status"] == "open"
+    tab.locator(".toast form button").click()
+    tab.locator(f"[data-column=working] [data-card='{orders[0]}']").wait_for()
+    assert order_of(orders[0])["status"] == "working"
+
+
+def test_a_card_is_moved_from_the_keyboard(open_page, orders, order_of):
+    tab = open_page()
+    tab.goto("/r/order?layout=board&sort=title")
+    tab.locator(f"[data-card='{orders[0]}'] a").focus()
+    tab.keyboard.press("Alt+ArrowLeft")
+    tab.locator(f"[data-column=open] [data-card='{orders[0]}']").wait_for()
+    assert order_of(orders[0])["status"] == "open"
+    assert tab.evaluate("document.activeElement.textContent") == "Order 01"
+
+
+def test_on_a_phone_a_card_is_moved_by_its_dialogue_which_asks_first(open_page, orders, order_of):
+    tab = open_page(PHONE)
+    tab.goto("/r/order?layout=board&sort=title")
+    tab.locator(f"[data-card='{orders[0]}'] [data-move]").click()
+    tab.locator("[data-move-to=done] button").click()
+    tab.locator("main .button-danger, main .button-primary").first.click()
+    tab.wait_for_url("**layout=board**")
+    assert order_of(orders[0])["status"] == "done"
+
+
+def test_a_person_is_picked_into_a_comment(open_page, orders, make_person, unit_of_work):
+    person = make_person("钱工", roles=("foreman",))
+    tab = open_page()
+    tab.goto(f"/r/order/{orders[0]}")
+    box = tab.locator("textarea[name=text]").first
+    box.click()
+    box.press_sequentially("请 @钱")
+    tab.locator(".mention-box [role=option]").wait_for()
+    tab.keyboard.press("Enter")
+    assert box.input_value() == "请 @钱工 "
+    box.press_sequentially("看一下")
+    tab.keyboard.press("Control+Enter")
+    tab.locator(".timeline-body", has_text="请 @钱工 看一下").wait_for()
+    with unit_of_work(write=False) as uow:
+        from core.notifications.tables import notification_table
+
+        rows = uow.execute(notification_table.select()).all()
+        assert [(row.user_id, row.kind) for row in rows] == [(person, "core.mentioned")]
+    entry = tab.locator(".timeline > li", has_text="看一下")
+    entry.hover()
+    entry.locator("summary").click()
+    entry.locator("[data-edit-comment]").click()
+    entry.locator("textarea").fill("好了")
+    entry.get_by_role("button", name="保存").click()
+    tab.locator(".timeline-body", has_text="好了").wait_for()
+
+
+def test_without_scripts_lists_boards_and_comments_work(open_page, orders):
+    tab = open_page(scripts=False)
+    tab.goto("/r/order?layout=board")
+    assert tab.locator("[data-card]").count() == 12
+    assert tab.locator("[data-move]:visible").count() == 0
+    tab.goto("/r/order?layout=calendar&by=due_on")
+    assert tab.locator(".calendar").is_visible()
+    tab.goto(f"/r/order/{orders[0]}")
+    tab.fill("textarea[name=text]", "Plain")
+    tab.locator(".comment-form button").first.click()
+    assert tab.locator(".timeline-body").first.inner_text() == "Plain"

@@ -1,0 +1,307 @@
+"""Comments, people named in them, and files under a record (03, S-053)."""
+
+from __future__ import annotations
+
+import io
+import re
+from html import unescape
+
+import pytest
+
+from core.entities import query
+from core.errors import Forbidden, NotFound
+
+#: The long tier asks PostgreSQL as well: what is shown does not depend on the database.
+pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
+
+
+def text_of(answer):
+    return answer.get_data(as_text=True)
+
+
+@pytest.fixture
+def say(browser):
+    """``say(key, text, person=browser, **more)``: writes a comment, answers the page after it."""
+
+    def send(key, text, person=browser, **more):
+        data = {"text": text, "csrf_token": person.csrf, **more}
+        answer = person.post(f"/r/order/{key}/comments", data=data)
+        return (
+            answer if answer.status_code >= 400 else person.get(answer.location.partition("#")[0])
+        )
+
+    return send
+
+
+@pytest.fixture
+def comments(unit_of_work):
+    """``comments() -> rows``, those in the bin included."""
+
+    def read():
+        with unit_of_work(write=False) as uow:
+            wanted = query.ListQuery(fields=("id", "text", "record_id"), sort="id")
+            return query.page(uow, "comment", wanted).items
+
+    return read
+
+
+@pytest.fixture
+def told(unit_of_work, people):
+    """``told("worker") -> kinds`` of the notifications of that person."""
+    from core.notifications.service import latest
+    from core.security.directory import load_actor
+    from core.work.uow import UnitOfWork
+
+    def read(who):
+        with unit_of_work(write=False) as uow:
+            actor = load_actor(uow, people[who])
+        with UnitOfWork(uow.runtime, actor, origin=uow.origin, write=False) as own:
+            return [each.kind for each in latest(own, 20)]
+
+    return read
+
+
+def test_a_comment_stands_in_the_timeline_as_text(make_orders, say):
+    (key,) = make_orders(1)
+    html = text_of(say(key, "Call <b>again</b> on Monday"))
+    body = re.search(r'<div class="timeline-body">(.*?)</div>', html, re.S)[1]
+    assert body == "Call &lt;b&gt;again&lt;/b&gt; on Monday"
+
+
+def test_an_empty_comment_is_refused_and_a_long_one_loses_nothing(make_orders, say, comments):
+    (key,) = make_orders(1)
+    assert "toast-bad" in text_of(say(key, "   "))
+    html = text_of(say(key, "x" * 4001))
+    assert "toast-bad" in html
+    assert "x" * 4000 in html
+    assert comments() == []
+
+
+def test_who_reads_the_record_comments_on_it_and_nobody_else(
+    sign_in_as, make_orders, people, say, comments
+):
+    (own,) = make_orders(1, owner=people["worker"])
+    (theirs,) = make_orders(1, owner=people["foreman"])
+    worker = sign_in_as("worker")
+    assert "Seen" in text_of(say(own, "Seen", worker))
+    assert say(theirs, "Hidden", worker).status_code == 404
+    assert [each["text"] for each in comments()] == ["Seen"]
+
+
+def test_comments_are_read_by_who_reads_the_record(make_orders, people, say, unit_of_work):
+    (theirs,) = make_orders(1, owner=people["foreman"])
+    say(theirs, "Between us")
+    with unit_of_work(people["worker"], write=False) as uow:
+        assert query.page(uow, "comment", query.ListQuery()).items == []
+        with pytest.raises(NotFound):
+            query.get(uow, "comment", 1)
+    with unit_of_work(people["foreman"], write=False) as uow:
+        assert len(query.page(uow, "comment", query.ListQuery()).items) == 1
+
+
+def test_only_the_writer_changes_a_comment_and_an_administrator_takes_it_away(
+    browser, sign_in_as, make_orders, people, say, comments
+):
+    (key,) = make_orders(1, owner=people["worker"])
+    worker, foreman = sign_in_as("worker"), sign_in_as("foreman")
+    say(key, "First", worker)
+    (comment,) = (each["id"] for each in comments())
+    for person in (foreman, browser):
+        data = {"text": "Forged", "csrf_token": person.csrf}
+        assert person.post(f"/comments/{comment}", data=data).status_code == 403
+    data = {"csrf_token": foreman.csrf}
+    assert foreman.post(f"/comments/{comment}/delete", data=data).status_code == 403
+    worker.post(f"/comments/{comment}", data={"text": "Second", "csrf_token": worker.csrf})
+    assert [each["text"] for each in comments()] == ["Second"]
+    browser.post(f"/comments/{comment}/delete", data={"csrf_token": browser.csrf})
+    assert comments() == []
+
+
+def test_a_deleted_comment_is_brought_back(browser, make_orders, say, comments):
+    (key,) = make_orders(1)
+    html = text_of(say(key, "Wait"))
+    delete = unescape(re.search(r'action="(/comments/\d+/delete)"', html)[1])
+    after = browser.post(delete, data={"csrf_token": browser.csrf}).location.partition("#")[0]
+    undo = unescape(re.search(r'action="(/comments/\d+/restore)"', text_of(browser.get(after)))[1])
+    assert comments() == []
+    browser.post(undo, data={"csrf_token": browser.csrf})
+    assert [each["text"] for each in comments()] == ["Wait"]
+
+
+@pytest.mark.parametrize("text", ["@李工长 please look", "好的，@李工长请看一下", "cc @李工长"])
+def test_who_is_named_is_told(make_orders, say, told, text):
+    (key,) = make_orders(1)
+    say(key, text)
+    assert told("foreman") == ["core.mentioned"]
+
+
+def test_who_may_not_read_the_record_is_not_told_of_it(make_orders, people, say, told):
+    (key,) = make_orders(1, owner=people["foreman"])
+    say(key, "@王工 look", mentions=[people["worker"]])
+    assert told("worker") == []
+    assert told("foreman") == ["core.commented"]
+
+
+def test_of_two_of_a_name_the_one_who_was_picked_is_told(
+    make_orders, make_person, say, told, people
+):
+    make_person("李工长", roles=("foreman",))
+    (key,) = make_orders(1)
+    say(key, "@李工长 which of them?")
+    assert told("foreman") == []
+    say(key, "@李工长 you", mentions=[people["foreman"]])
+    assert told("foreman") == ["core.mentioned"]
+
+
+def test_the_owner_and_earlier_writers_are_told_once_and_nobody_of_their_own(
+    sign_in_as, make_orders, people, say, told
+):
+    (key,) = make_orders(1, owner=people["worker"])
+    worker = sign_in_as("worker")
+    say(key, "Mine", worker)
+    assert told("worker") == []
+    say(key, "Yours", sign_in_as("foreman"))
+    assert told("worker") == ["core.commented"]
+    say(key, "@李工长 thanks", worker)
+    assert told("foreman") == ["core.mentioned"]
+
+
+def test_who_is_named_by_a_change_is_told_then(browser, make_orders, say, told, comments):
+    (key,) = make_orders(1)
+    say(key, "Nobody yet")
+    (comment,) = (each["id"] for each in comments())
+    for _twice in range(2):
+        data = {"text": "@李工长 now you", "csrf_token": browser.csrf}
+        browser.post(f"/comments/{comment}", data=data)
+    assert told("foreman") == ["core.mentioned"]
+
+
+# Files
+
+
+def put(person, key, *files):
+    data = {"files": [(io.BytesIO(content), name) for name, content in files]}
+    data["csrf_token"] = person.csrf
+    return person.post(f"/r/order/{key}/files", data=data)
+
+
+def test_files_stand_in_the_timeline_and_are_taken_away_and_back(browser, make_orders):
+    (key,) = make_orders(1)
+    put(browser, key, ("plan.txt", b"plan"), ("offer.txt", b"offer"))
+    html = text_of(browser.get(f"/r/order/{key}"))
+    links = re.findall(r'class="timeline-file" href="([^"]+)"', html)
+    assert sorted(text_of(browser.get(link)) for link in links) == ["offer", "plan"]
+    delete = re.search(r'action="(/files/\d+/delete)"', html)[1]
+    after = browser.post(delete, data={"csrf_token": browser.csrf}).location.partition("#")[0]
+    page = text_of(browser.get(after))
+    assert page.count("timeline-file") == 1
+    browser.post(
+        re.search(r'action="(/files/\d+/restore)"', page)[1], data={"csrf_token": browser.csrf}
+    )
+    assert text_of(browser.get(after)).count("timeline-file") == 2
+
+
+def test_files_go_where_one_may_write_and_are_read_with_the_record(sign_in_as, make_orders, people):
+    (theirs,) = make_orders(1, owner=people["foreman"])
+    worker, foreman = sign_in_as("worker"), sign_in_as("foreman")
+    assert put(worker, theirs, ("a.txt", b"a")).status_code == 404
+    put(foreman, theirs, ("b.txt", b"b"))
+    link = re.search(
+        r'class="timeline-file" href="([^"]+)"', text_of(foreman.get(f"/r/order/{theirs}"))
+    )
+    assert worker.get(link[1]).status_code == 404
+    number = link[1].split("/")[-1]
+    gone = worker.post(f"/files/{number}/delete", data={"csrf_token": worker.csrf})
+    assert gone.status_code == 404
+    assert foreman.get(link[1]).status_code == 200
+
+
+def test_an_empty_file_is_refused_with_all_that_came_with_it(browser, make_orders):
+    (key,) = make_orders(1)
+    after = put(browser, key, ("plan.txt", b"plan"), ("empty.txt", b"")).location.partition("#")[0]
+    html = text_of(browser.get(after))
+    assert "toast-bad" in html
+    assert "timeline-file" not in html
+
+
+# Tabs
+
+
+def test_what_points_at_a_record_has_a_tab_with_its_number(browser, make_orders, unit_of_work):
+    from core.entities import service
+
+    with unit_of_work() as uow:
+        (site,) = service.create(uow, "site", [{"name": "East"}])
+    make_orders(8, site=site)
+    html = text_of(browser.get(f"/r/site/{site}"))
+    tabs = re.search(r'<nav class="tabs".*?</nav>', html, re.S)[0]
+    assert '<span class="count">8</span>' in tabs
+    assert html.count("record-link") == 5
+    url = re.search(r'href="([^"]+tab=order\.site)"', tabs)[1]
+    assert text_of(browser.get(url)).count("record-link") == 8
+    whole = text_of(browser.get(f"/r/site/{site}?tab=timeline"))
+    assert "timeline-title" in whole
+    assert text_of(browser.get(f"/r/site/{site}?tab=nonsense")).count("record-link") == 5
+
+
+def test_a_purged_record_takes_its_comments_along(
+    browser, make_orders, say, unit_of_work, admin_id
+):
+    from core.entities import service
+    from core.entities.purging import purge
+
+    (key,) = make_orders(1)
+    say(key, "Goes too")
+    with unit_of_work(admin_id) as uow:
+        service.delete(uow, "order", [key])
+        purge(uow, "order", [key])
+        table = uow.snapshot.installed_entities["comment"].table
+        assert uow.execute(table.select()).all() == []
+
+
+def test_over_rest_comments_are_written_changed_and_taken_away(api_client, make_orders, people):
+    (key,) = make_orders(1, owner=people["worker"])
+    made = api_client("worker").post(f"/records/order/{key}/comments", {"text": "By REST"})
+    assert made.status_code == 201
+    comment = made.json["id"]
+    entries = api_client("worker").get(f"/records/order/{key}/timeline").json["items"]
+    assert any(entry["kind"] == "comment" for entry in entries)
+    assert api_client("foreman").patch(f"/comments/{comment}", {"text": "No"}).status_code == 403
+    assert api_client("worker").patch(f"/comments/{comment}", {"text": "Yes"}).status_code == 200
+    for body in (
+        {},
+        {"text": ""},
+        {"text": 7},
+        {"text": "a", "mentions": "x"},
+        {"text": "a", "b": 1},
+    ):
+        wrong = api_client("worker").post(f"/records/order/{key}/comments", body)
+        assert wrong.status_code == 422, body
+    assert api_client("worker").delete(f"/comments/{comment}").status_code == 204
+    assert api_client("worker").delete(f"/comments/{comment}").status_code == 404
+
+
+@pytest.fixture
+def api_client(client, bearer, people):
+    """``api_client("worker").post(path, body)``: REST with that person's token."""
+
+    class Caller:
+        def __init__(self, who):
+            self.headers = bearer(people[who])
+
+        def __getattr__(self, method):
+            def call(path, body=None):
+                more = {} if body is None else {"json": body}
+                return getattr(client, method)(f"/api/v1{path}", headers=self.headers, **more)
+
+            return call
+
+    return Caller
+
+
+def test_nobody_comments_without_a_name(unit_of_work, make_orders):
+    from core.comments import add_comment
+
+    (key,) = make_orders(1)
+    with unit_of_work() as uow, pytest.raises(Forbidden):
+        add_comment(uow, "order", key, "The system has nothing to say")
