@@ -79,6 +79,24 @@ def put_appearance() -> Any:
     return redirect(url_for("admin.appearance"), 303)
 
 
+@blueprint.get("/settings/appearance/reset")
+@requires("admin")
+def confirm_reset_appearance() -> str:
+    """Ask: the logo does not come back by itself."""
+    return render(
+        "core/admin/confirm.html",
+        title=_("The look as delivered?"),
+        text=_("Theme and colour go back to those delivered, and the logo is removed for good."),
+        items=(),
+        list_title="",
+        action=url_for("admin.reset_appearance"),
+        label=_("As delivered"),
+        kind="danger",
+        back=url_for("admin.appearance"),
+        crumb=_("Appearance"),
+    )
+
+
 @blueprint.post("/settings/appearance/reset")
 @requires("admin")
 def reset_appearance() -> Any:

@@ -197,7 +197,11 @@ def test_no_other_file_can_be_made_the_logo(
 
 
 def test_everything_is_as_delivered_again_but_the_name(send, admin, client):
+    assert f"{PAGE}/reset" not in text(admin.get(PAGE))
     send(theme="qinglu", accent_of="own", accent="#00b578", logo=picture())
+    assert f'href="{PAGE}/reset"' in text(admin.get(PAGE))
+    assert f'action="{PAGE}/reset"' in text(admin.get(f"{PAGE}/reset"))
+    assert "qinglu" in text(client.get("/sign-in")), "asked, not done"
     answer = admin.post(f"{PAGE}/reset", data={"csrf_token": admin.csrf})
     assert answer.status_code == 303
     page = text(client.get("/sign-in"))
@@ -220,7 +224,7 @@ def test_the_page_is_for_administrators(sign_in, make_person, way):
     make_person("王芳", password="a calm roof of brackets")
     person = sign_in("person1@example.com", "a calm roof of brackets")
     form = {"csrf_token": person.csrf, "company_name": "x", "theme": "qinglu", "step": "save"}
-    for path in (PAGE, f"{PAGE}/reset") if way == "post" else (PAGE,):
+    for path in (PAGE, f"{PAGE}/reset"):
         answer = person.get(path) if way == "get" else person.post(path, data=form)
         assert answer.status_code == 403
 
