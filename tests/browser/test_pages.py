@@ -40,7 +40,7 @@ _WIDTH = "document.documentElement.scrollWidth - innerWidth"
 #: What a reader sees, without what is code, a name that somebody gave, or an address.
 _WORDS = """() => {
     const page = document.body.cloneNode(true);
-    page.querySelectorAll("code, pre, script, template, [lang], kbd").forEach((e) => e.remove());
+    page.querySelectorAll("code, pre, script, noscript, template, [lang], kbd").forEach((e) => e.remove());
     const named = [...page.querySelectorAll("[aria-label], [title], [placeholder]")].flatMap(
         (e) => [e.getAttribute("aria-label"), e.title, e.getAttribute("placeholder")]);
     const walker = document.createTreeWalker(page, NodeFilter.SHOW_TEXT);
