@@ -13,6 +13,7 @@ from core.backup.scheduled import BACKUP, BACKUPS, BACKUPS_MADE, CHECK_BACKUP
 from core.comments.definitions import COMMENTED, MENTIONED, comment
 from core.comments.timeline import COMMENTS, FILES
 from core.customize.indexes import BUILD_INDEX
+from core.entities.bulk import BULK, BULK_CLEANED, CLEAN_BULK
 from core.entities.changes import Change
 from core.entities.drafts import CLEAN_DRAFTS, DRAFTS_CLEANED
 from core.entities.list_views import SHARE
@@ -118,6 +119,8 @@ def register_jobs() -> Iterable[Job]:
         *(SEND_PASSWORD_LINK, TELL_NEW_DEVICE, TELL_SIGNED_IN_AS),
         *(SEAL_AUDIT, SEND_HEAD, BUILD_INDEX),
         EMPTY_BINS,
+        BULK,
+        CLEAN_BULK,
         CLEAN_JOBS,
         CLEAN,
         BACKUP,
@@ -131,6 +134,7 @@ def register_schedules() -> Iterable[Schedule]:
     return [
         BINS_EMPTIED,
         UPLOADS_CLEANED,
+        BULK_CLEANED,
         DRAFTS_CLEANED,
         SIGN_INS_CLEANED,
         AUDIT_SEALED,

@@ -7,6 +7,7 @@ blueprint = Blueprint("web", __name__)
 from core.web import (  # noqa: E402 - views register on the blueprint above
     absences,
     acting,
+    bulk,
     cells,
     comments,
     details,
@@ -38,6 +39,7 @@ __all__ = [
     "absences",
     "acting",
     "blueprint",
+    "bulk",
     "cells",
     "comments",
     "details",

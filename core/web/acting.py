@@ -10,10 +10,10 @@ from werkzeug.datastructures import MultiDict
 
 from core.entities import query, service
 from core.entities.defaults import default_of
-from core.entities.form_fields import editable_fields
 from core.entities.forms import Control, control_for
 from core.entities.inputs import InputContext, from_input, is_given, read_input, to_input
 from core.entities.purging import purge, require_purge
+from core.entities.schema import to_json
 from core.entities.scope import require
 from core.entities.values import BadValue
 from core.errors import Invalid, NotFound, Problem, Refused
@@ -25,6 +25,7 @@ from core.http.requests import requires, signed_in, unit_of_work
 from core.i18n import gettext as _
 from core.i18n import ngettext
 from core.web import blueprint
+from core.web.bulk import Chosen, chosen_records, run_bulk
 from core.web.list_page import own_page
 from core.web.uploads import keep_param_uploads
 from core.work.uow import UnitOfWork
@@ -39,7 +40,10 @@ def delete_records(entity: str) -> Any:
     """Put records into the recycle bin; the message that follows offers to take it back.
 
     What may be seen but not deleted stays, and so does what is gone meanwhile: the message says so.
+    All that a list finds goes once it is confirmed.
     """
+    if request.form.get("all") == "1":
+        return _delete_all(entity)
     ids = _ids()
     try:
         with unit_of_work() as uow:
@@ -54,6 +58,56 @@ def delete_records(entity: str) -> Any:
         return redirect(_back(spec, single=ids), 303)
     _tell_deleted(entity, ids, going, seen)
     return redirect(_back(spec, deleted=going, single=ids), 303)
+
+
+def _delete_all(entity: str) -> Any:
+    with unit_of_work(write=False) as uow:
+        spec = uow.entity(entity)
+        require(uow, spec, "delete")
+        if "confirmed" not in request.form:
+            chosen = chosen_records(uow, spec)
+            return _ask(
+                spec,
+                chosen.pairs,
+                chosen.count(uow, spec),
+                title=_("Delete"),
+                text=_("They go into the recycle bin. This can be undone for seven days."),
+                tone="bad",
+                action=url_for("web.delete_records", entity=entity),
+            )
+    return run_bulk(entity, {"kind": "delete"}, "", _back(spec))
+
+
+def _ask(
+    spec: EntitySpec,
+    pairs: Sequence[tuple[str, str]],
+    number: int,
+    *,
+    title: str,
+    text: str,
+    tone: str,
+    action: str,
+    names: Sequence[str] = (),
+    controls: Sequence[Control] = (),
+    errors: Sequence[tuple[str, str, str]] = (),
+    message: str = "",
+) -> str:
+    """The page that asks before something is done."""
+    return render(
+        "core/records/act.html",
+        spec=spec,
+        title=title,
+        text=text,
+        tone=tone,
+        names=list(names),
+        pairs=pairs,
+        number=number,
+        context_controls=controls,
+        errors=errors,
+        message=message,
+        action=action,
+        back=_back(spec),
+    )
 
 
 def _reached(uow: UnitOfWork, entity: str, ids: Sequence[int], action: str) -> list[int]:
@@ -115,21 +169,16 @@ def purge_records(entity: str) -> Any:
         if not ids:
             tell(_("Choose at least one record."), "warn")
         elif "confirmed" not in request.form:
-            return render(
-                "core/records/act.html",
-                spec=spec,
+            return _ask(
+                spec,
+                _pairs(ids),
+                len(ids),
                 title=_("Remove for good"),
                 text=_(
                     "Nobody can get them back, but from a backup. Their lines and files go too."
                 ),
                 tone="bad",
-                names=[],
-                ids=ids,
-                context_controls=[],
-                errors=[],
-                message="",
                 action=url_for("web.purge_records", entity=entity),
-                back=_back(spec),
             )
         gone = purge(uow, entity, ids) if ids else []
     if gone:
@@ -168,29 +217,47 @@ def _back(spec: EntitySpec, deleted: Sequence[int] = (), single: Sequence[int] =
 @signed_in
 def act_on_records(entity: str, action: str) -> Any:
     """Use a verb; one that asks for something or for a confirmation shows its page first."""
-    ids = _ids()
     with unit_of_work(write=False) as uow:
         spec, verb = _verb(uow, entity, action)
-        if not ids:
+        chosen = chosen_records(uow, spec)
+        if not chosen.pairs:
             tell(_("Choose at least one record."), "warn")
             return redirect(_back(spec), 303)
-        asks = bool(verb.params or str(verb.confirm))
+        asks = bool(verb.params or str(verb.confirm)) or chosen.found is not None
         if asks and "confirmed" not in request.form:
-            return _verb_page(uow, spec, verb, ids, MultiDict(request.form))
+            return _verb_page(uow, spec, verb, chosen, MultiDict(request.form))
     form, refused = _received(verb)
     try:
+        if chosen.found is not None:
+            return _act_on_all(entity, action, form, refused)
         with unit_of_work() as uow:
             spec, verb = _verb(uow, entity, action)
             params = _params(input_context(uow), verb.params, form, refused)
-            service.act(uow, entity, action, ids, params)
+            service.act(uow, entity, action, chosen.ids, params)
     except (Invalid, Refused) as error:
         with unit_of_work(write=False) as uow:
             if asks:
-                return _verb_page(uow, spec, verb, ids, form, error), error.status
+                return _verb_page(uow, spec, verb, chosen, form, error), error.status
         tell(error.message, "bad")
         return redirect(_back(spec), 303)
     tell(_("%(action)s: done.", action=str(verb.label)))
-    return redirect(_after_act(entity, ids, spec), 303)
+    return redirect(_after_act(entity, chosen.ids, spec), 303)
+
+
+def _act_on_all(
+    entity: str, action: str, form: MultiDict[str, str], refused: Sequence[Problem]
+) -> Any:
+    """Use the verb on all that the list finds, as a job: what it asked for is kept as JSON."""
+    with unit_of_work(write=False) as uow:
+        spec, verb = _verb(uow, entity, action)
+        params = _params(input_context(uow), verb.params, form, refused)
+        plain = {
+            item.name: value if isinstance(item.type, t.Reference) else to_json(item.type, value)
+            for item in verb.params
+            if (value := params.get(item.name)) is not None
+        }
+    act = {"kind": "act", "name": action, "params": plain}
+    return run_bulk(entity, act, "", _back(spec))
 
 
 def _received(verb: ActionSpec) -> tuple[MultiDict[str, str], list[Problem]]:
@@ -226,7 +293,7 @@ def _verb_page(
     uow: UnitOfWork,
     spec: EntitySpec,
     verb: ActionSpec,
-    ids: Sequence[int],
+    chosen: Chosen,
     form: MultiDict[str, str],
     error: Invalid | Refused | None = None,
 ) -> str:
@@ -243,20 +310,23 @@ def _verb_page(
         controls.append(
             control_for(context, item, raw, name=name, error=problems.pop(item.name, ""))
         )
-    return render(
-        "core/records/act.html",
-        spec=spec,
+    return _ask(
+        spec,
+        chosen.pairs,
+        chosen.count(uow, spec),
         title=str(verb.label),
         text=str(verb.confirm),
         tone=verb.tone,
-        names=_names(uow, spec, ids),
-        ids=ids,
-        context_controls=controls,
+        names=_names(uow, spec, chosen.ids) if chosen.found is None else (),
+        controls=controls,
         errors=_listed(controls),
         message=error.message if error and (problems or not error.problems) else "",
         action=url_for("web.act_on_records", entity=spec.name, action=verb.name),
-        back=_back(spec),
     )
+
+
+def _pairs(ids: Sequence[int]) -> list[tuple[str, str]]:
+    return [("ids", str(key)) for key in ids]
 
 
 def _names(uow: UnitOfWork, spec: EntitySpec, ids: Sequence[int]) -> list[str]:
@@ -290,70 +360,3 @@ def _params(
     if problems:
         raise Invalid(_("Please correct what is marked."), problems)
     return values
-
-
-# Bulk edit
-
-
-@blueprint.post("/r/<entity>/bulk-edit")
-@signed_in
-def bulk_edit(entity: str) -> Any:
-    """Set one field on all chosen records: choose the field, then the value, then save."""
-    ids, form = _ids(), request.form
-    with unit_of_work(write=False) as uow:
-        spec = uow.entity(entity)
-        require(uow, spec, "update")
-        fields = [item for item in editable_fields(uow, spec) if _suits_many(item)]
-        if not ids or not spec.updatable:
-            tell(_("Choose at least one record."), "warn")
-            return redirect(_back(spec), 303)
-        item = next((each for each in fields if each.name == form.get("field")), None)
-        if item is None or "confirmed" not in form:
-            return _bulk_page(uow, spec, ids, fields, item)
-    try:
-        with unit_of_work() as uow:
-            context = input_context(uow)
-            try:
-                value = from_input(item.type, read_input(item.type, form, item.name), context)
-            except BadValue as error:
-                problem = Problem(item.name, error.code, str(error))
-                raise Invalid(_("Please correct what is marked."), [problem]) from None
-            changed = service.update(uow, entity, {key: {item.name: value} for key in ids})
-    except (Invalid, Refused) as error:
-        with unit_of_work(write=False) as uow:
-            return _bulk_page(uow, spec, ids, fields, item, error), error.status
-    tell(ngettext("%(n)s record changed.", "%(n)s records changed.", len(changed)))
-    return redirect(_back(spec), 303)
-
-
-def _suits_many(item: FieldSpec) -> bool:
-    return not item.unique and not isinstance(item.type, (t.Lines, t.File))
-
-
-def _bulk_page(
-    uow: UnitOfWork,
-    spec: EntitySpec,
-    ids: Sequence[int],
-    fields: Sequence[FieldSpec],
-    item: FieldSpec | None,
-    error: Invalid | Refused | None = None,
-) -> str:
-    control = None
-    message = error.message if error else ""
-    if item is not None:
-        raw = read_input(item.type, request.form, item.name)
-        own = [p.message for p in error.problems if p.field == item.name] if error else []
-        control = control_for(input_context(uow), item, raw, error=own[0] if own else "")
-        message = "" if own else message
-    return render(
-        "core/records/bulk_edit.html",
-        spec=spec,
-        fields=[(each.name, str(each.label)) for each in fields],
-        field=item.name if item else "",
-        control=control,
-        ids=ids,
-        names=_names(uow, spec, ids),
-        message=message,
-        action=url_for("web.bulk_edit", entity=spec.name),
-        back=_back(spec),
-    )

@@ -126,6 +126,7 @@ def _tabs(
         *(
             (each["title"], f"{base}?tab={each['key']}", tab == each["key"], each["count"])
             for each in related
+            if each["rows"]
         ),
         (_("Timeline"), f"{base}?tab=timeline", tab == "timeline", None),
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import parse_qsl
 
 from flask import Response, redirect, request, url_for
 from sqlalchemy import select
@@ -138,6 +139,9 @@ def export_run(entity: str) -> Any:
         ids = [int(text) for text in request.form.getlist("ids") if text.isdecimal()][:500]
         condition = {"field": "id", "op": "in", "value": ids}
         where = url_for("web.export_records", entity=entity, filter=json.dumps(condition))
+        if request.form.get("all") == "1":
+            found = read_state(parse_qsl(request.form.get("found", "")[:8_000]))
+            where = found.url(url_for("web.export_records", entity=entity))
         return redirect(where, 303)
     with unit_of_work(write=True) as uow:
         spec = uow.entity(entity)

@@ -15,6 +15,7 @@ from core.entities.list_views import ListView, views_of
 from core.entities.paging import is_sortable
 from core.entities.query import COUNT_CAP, ListQuery
 from core.entities.scope import may_use, require
+from core.entities.service import actions_of
 from core.entities.tables import (
     choose_columns,
     column_widths,
@@ -26,6 +27,7 @@ from core.entities.tables import (
 from core.entities.totals import column_totals, has_total
 from core.errors import Invalid
 from core.fields import EntitySpec, FieldSpec
+from core.fields import types as t
 from core.http.filter_rows import address_pairs, filter_row_of
 from core.http.presenting import data_columns, data_rows, reader_of
 from core.http.rendering import render
@@ -82,6 +84,8 @@ def _table(uow: UnitOfWork, spec: EntitySpec, state: ListState, views: Sequence[
         "first_url": replace(state, after="", trail=()).url(base) if state.after else None,
         "previous_url": previous_url(state, base),
         "next_url": next_url(state, base, page.next),
+        "all_count": _all_count(state, page),
+        "shortcuts": _shortcuts(uow, spec),
         "refusal": refusal,
         "is_empty": not page.items,
         "chooser": _chooser(uow, spec, shown),
@@ -211,6 +215,21 @@ def previous_url(state: ListState, base: str) -> str | None:
         return None
     last = state.trail[-1]
     return replace(state, after="" if last == "-" else last, trail=state.trail[:-1]).url(base)
+
+
+def _all_count(state: ListState, page: query.Page) -> str:
+    """How many the list finds, where that is more than the page has."""
+    if page.total is None or (page.next is None and not state.after):
+        return ""
+    return f"{format_number(page.total)}{'+' if page.total >= COUNT_CAP else ''}"
+
+
+def _shortcuts(uow: UnitOfWork, spec: EntitySpec) -> list[tuple[str, str, str]]:
+    """(field, label, icon) of what is most often set on many: whose they are, and their tags."""
+    names, verbs = cell_names(uow, spec), {verb.name for verb in actions_of(uow, spec).values()}
+    found = [("owner", _("Assign"), "user")] if "owner" in names and "assign" not in verbs else []
+    tags = next((f for f in spec if f.name in names and isinstance(f.type, t.Tags)), None)
+    return found + ([(tags.name, str(tags.label), "tag")] if tags else [])
 
 
 def _chooser(

@@ -87,6 +87,15 @@ def _pointing_here(uow: UnitOfWork, spec: EntitySpec) -> list[tuple[EntitySpec, 
 
 
 def _title(other: EntitySpec, item: FieldSpec) -> str:
-    if item.name in (item.type.entity, "parent"):  # type: ignore[attr-defined]
+    """What the records are, and by which of their fields where several name this entity."""
+    target = item.type.entity  # type: ignore[attr-defined]
+    ways = [
+        each
+        for each in other.stored
+        if isinstance(each.type, t.Reference)
+        and each.type.entity == target
+        and each.name not in _UNSHOWN
+    ]
+    if len(ways) == 1 or item.name in (target, "parent"):
         return str(other.label_plural)
     return _("%(entity)s: %(field)s", entity=str(other.label_plural), field=str(item.label))

@@ -193,3 +193,33 @@ def test_without_scripts_lists_boards_and_comments_work(open_page, orders):
     tab.fill("textarea[name=text]", "Plain")
     tab.locator(".comment-form button").first.click()
     assert tab.locator(".timeline-body").first.inner_text() == "Plain"
+
+
+def test_a_condition_is_added_to_the_rules_of_a_field(open_page, orders):
+    tab = open_page()
+    tab.goto("/admin/fields/order/note/rules")
+    builder = tab.locator("[data-filter]").first
+    rows = builder.locator(".filter-row")
+    before = rows.count()
+    builder.locator("[data-filter-add]").click()
+    assert rows.count() == before + 1
+
+
+def test_all_that_is_found_is_changed_and_put_back(open_page, orders, unit_of_work, run_jobs):
+    with unit_of_work() as uow:
+        service.create(uow, "order", [{"title": f"More {n:03}", "amount": 1} for n in range(60)])
+    tab = open_page()
+    tab.goto("/r/order?search=More")
+    tab.locator("[data-select-all]").check()
+    tab.locator("[data-bulk-all]").click()
+    assert tab.locator("[data-bulk-count]").inner_text() == "60"
+    tab.locator(".bulk-bar button[value=tags]").click()
+    tab.locator("[name=tags]").fill("spring")
+    tab.locator(".form-actions .button-primary").click()
+    tab.wait_for_url("**/bulk/*")
+    run_jobs()
+    tab.locator("form[action*=undo] button").click()
+    tab.locator(".toast-good").wait_for()
+    with unit_of_work(write=False) as uow:
+        wanted = query.ListQuery(filter={"field": "tags", "op": "is_set"})
+        assert query.count(uow, "order", wanted) == 0

@@ -285,3 +285,14 @@ def small_disk(tmp_path, mounted) -> Iterator[Path]:
     folder.mkdir()
     with mounted(folder, "24m"):
         yield folder
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Each way of working on each database is asked in the long tier; one of each in every run."""
+    for item in items:
+        chosen = getattr(item, "callspec", None)
+        params = {} if chosen is None else chosen.params
+        crossed = (params.get("background"), params.get("database_kind"))
+        if crossed in (("rq", "sqlite"), ("embedded", "postgresql")):
+            item.add_marker(pytest.mark.long)

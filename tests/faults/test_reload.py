@@ -118,6 +118,7 @@ def test_new_code_is_served_after_sighup_and_no_request_fails(site, served, noti
     assert set(told) == {"the first", "the second"}
 
 
+@pytest.mark.long
 def test_a_plugin_that_fails_in_new_code_is_held_back_and_the_rest_is_served(site, served, notice):
     """What was on when the code went wrong is named on the pages, not served, and nothing else ends."""
 

@@ -84,6 +84,8 @@ UNPROBED = {
     "api.undo_import": "the import of another person is a missing one: test_undo.py of exchange",
     "web.exchange_job": "the job of another person is a missing one: test_pages.py of exchange",
     "web.choose_columns": _OWN,
+    "web.bulk_job": "the job of another person is a missing one: test_bulk.py of web",
+    "web.undo_bulk": "what another person did is a missing one: test_bulk.py of web",
     "web.add_comment": _COMMENTS,
     "web.edit_comment": _COMMENTS,
     "web.delete_comment": _COMMENTS,

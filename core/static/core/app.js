@@ -78,7 +78,11 @@
   function countRows(list) {
     const boxes = $$('[name="ids"]', list);
     const chosen = boxes.filter((box) => box.checked).length;
-    $$("[data-bulk-count]", list).forEach((output) => { output.textContent = chosen; });
+    const all = $("[data-all]", list);
+    const whole = chosen > 0 && chosen === boxes.length;
+    if (all && !whole) all.value = "";
+    $$("[data-bulk-all]", list).forEach((button) => { button.hidden = !whole || all.value === "1"; });
+    $$("[data-bulk-count]", list).forEach((output) => { output.textContent = all?.value === "1" ? all.dataset.all : chosen; });
     $$("[data-select-all]", list).forEach((all) => {
       all.checked = chosen > 0 && chosen === boxes.length;
       all.indeterminate = chosen > 0 && chosen < boxes.length;
@@ -104,31 +108,12 @@
     countRows(list);
   });
 
-  /* ---- Filter builder: rows, and groups of rows ---- */
   on("click", (event) => {
-    const builder = event.target.closest("[data-filter]");
-    if (!builder) return;
-    const area = event.target.closest(".filter-group") || builder;
-    const rows = $("[data-filter-rows]", area);
-    const clone = (name) => $(`template[${name}]`, builder).content.cloneNode(true);
-    const added = (parent, fragment) => {
-      parent.append(fragment);
-      window.htmx?.process(parent.lastElementChild);
-      unhide(parent);
-      [...parent.lastElementChild.querySelectorAll("select")].at(-1).focus();
-    };
-    if (event.target.closest("[data-filter-add]")) added(rows, clone("data-filter-row"));
-    if (event.target.closest("[data-filter-add-group]")) {
-      added($("[data-filter-groups]", builder), clone("data-filter-group"));
-    }
-    if (event.target.closest("[data-filter-remove]")) {
-      event.target.closest(".filter-row").remove();
-      ($("select", rows) || $("[data-filter-add]", area)).focus();
-    }
-    if (event.target.closest("[data-filter-remove-group]")) {
-      area.remove();
-      $("[data-filter-add-group]", builder).focus();
-    }
+    const button = event.target.closest("[data-bulk-all]");
+    if (!button) return;
+    const list = button.closest(".list");
+    $("[data-all]", list).value = "1";
+    countRows(list);
   });
 
   /* ---- Forms: one send per click, and a word before changes are lost ---- */
@@ -248,6 +233,7 @@
   /* ---- Once the page is there: what works with scripts alone is shown ---- */
   const SCRIPTED = "[data-select-all], [data-filter-add], [data-filter-add-group], [data-filter-remove-group], [data-resize], [data-grip], [data-up], [data-look]";
   function unhide(root) { $$(SCRIPTED, root).forEach((each) => { each.hidden = false; }); }
+  on("dougong:added", (event) => unhide(event.target));
   on("DOMContentLoaded", () => {
     unhide(document);
     $$(".list").forEach(countRows);
