@@ -41,7 +41,7 @@ def test_the_list_leads_administrators_to_its_fields(browser, sign_in_as, make_o
 @pytest.mark.parametrize(("locale", "title"), [("zh_CN", "纸墨"), ("en", "Ink on paper")])
 def test_a_theme_is_called_in_the_readers_language(browser, locale, title):
     browser.post("/language", data={"locale": locale, "csrf_token": browser.csrf})
-    assert f">{title}</option>" in text_of(browser.get("/admin/settings"))
+    assert f"<span>{title}</span></label>" in text_of(browser.get("/admin/settings/appearance"))
 
 
 def test_an_error_shows_strangers_no_empty_shell(client, browser):
