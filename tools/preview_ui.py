@@ -165,6 +165,8 @@ def _context(page: str, scheme: str, locale: str, ui: Any) -> dict[str, Any]:
         "color_scheme": scheme,
         "behind": "",
         "single_keys": True,
+        "is_narrow": False,
+        "beginnings": [],
         "unread": "",
         "navigation": _navigation({"detail": "客户"}.get(page, "线索")),
         "messages": [("good", "已保存 3 条线索")] if page == "components" else [],

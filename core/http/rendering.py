@@ -48,7 +48,7 @@ def theme_name() -> str:
 
 def page_context() -> Mapping[str, Any]:
     """What every page is given besides its own values."""
-    from core.http.navigation import navigation
+    from core.http.navigation import beginnings, navigation
 
     who = actor()
     shown = look()
@@ -64,6 +64,8 @@ def page_context() -> Mapping[str, Any]:
         "unread": _unread(),
         "single_keys": request.cookies.get("single_keys") != "off",
         "navigation": [] if who.is_anonymous else navigation(),
+        "beginnings": [] if who.is_anonymous else beginnings(),
+        "is_narrow": request.cookies.get("navigation") == "narrow",
         "messages": _flashed(),
     }
 

@@ -209,6 +209,8 @@ class _Pages:
             "accent_sheets": (),
             "offline_url": "",
             "single_keys": True,
+            "is_narrow": False,
+            "beginnings": [],
             "messages": (),
             "state": state,
             "setup": self._setup,

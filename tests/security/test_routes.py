@@ -60,6 +60,7 @@ UNPROBED = {
     "web.revoke_own_token": _OWN,
     "web.jobs": _OWN,
     "web.set_single_keys": _OWN,
+    "web.set_navigation": _OWN,
     "web.notifications": _OWN,
     "web.open_notification": "that of another person is a missing one: test_notifications.py of web",
     "web.put_off_notification": "that of another person is a missing one: test_notifications.py of web",

@@ -98,6 +98,8 @@ def context():
         "accent_sheets": [("/theme/default/1a659f/light.css?v=1", False)],
         "offline_url": "/offline?v=1",
         "single_keys": True,
+        "is_narrow": False,
+        "beginnings": [],
         "unread": "",
         "navigation": [{"title": "Sales", "items": [item]}],
     }
