@@ -24,6 +24,7 @@ from core.i18n import use_locale
 from core.plugins.failures import switch_off_failing
 from core.runtime import Runtime
 from core.theming import Slots, StaticFiles, ThemeRegistry, build_environment
+from core.web.components import development
 
 __all__ = ["SLOTS", "create_app"]
 
@@ -68,6 +69,8 @@ def create_app(runtime: Runtime | None = None) -> Flask:
     register_error_handlers(app)
     for blueprint in (system.blueprint, web.blueprint, admin.blueprint, api.blueprint):
         app.register_blueprint(blueprint)
+    if config.development:
+        app.register_blueprint(development)
     mount_plugins(app, runtime)
     check_policies(app)
     return app
@@ -76,7 +79,9 @@ def create_app(runtime: Runtime | None = None) -> Flask:
 def _set_up_rendering(app: Flask, runtime: Runtime) -> None:
     themes = ThemeRegistry([ROOT / "themes"])
     plugins = runtime.plugins
-    static = StaticFiles({"core": CORE / "static", **plugins.folders("static")}, themes)
+    watching = app.debug or runtime.config.development
+    folders = {"core": CORE / "static", **plugins.folders("static")}
+    static = StaticFiles(folders, themes, watch=watching)
     slots = Slots(SLOTS, is_enabled=lambda owner: owner == "core" or owner in g.enabled)
     for contribution in runtime.installed("register_slots"):
         with plugins.guard(contribution.owner, "register_slots"):
@@ -88,7 +93,7 @@ def _set_up_rendering(app: Flask, runtime: Runtime) -> None:
         template_folders={"core": CORE / "templates", **plugins.folders("templates")},
         themes=themes,
         globals=template_globals(static.url, slots),
-        strict=app.debug,
+        strict=watching,
     )
 
 

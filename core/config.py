@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from core.i18n import DEFAULT_LOCALE, LOCALES
 
-__all__ = ["Config", "ConfigError", "key_file"]
+__all__ = ["Config", "ConfigError", "keep_timezone", "key_file"]
 
 _SHORTEST_KEY = 32
 _FEWEST_SYMBOLS_IN_KEY = 10
@@ -52,6 +52,8 @@ class Config:
     plugin_folders: tuple[Path, ...]
     proxy_hops: int
     test_clock: bool
+    #: For who writes pages: templates are read anew, and `/dev/components` is there.
+    development: bool
     #: Log every request, not only slow ones.
     access_log: bool
     workers: int
@@ -76,11 +78,12 @@ class Config:
             smtp_url=read.url("DOUGONG_SMTP_URL", ("smtp", "smtps")) or None,
             mail_from=read.text("DOUGONG_MAIL_FROM", f"dougong@{urlsplit(base_url).hostname}"),
             base_url=base_url.rstrip("/"),
-            timezone=read.zone("DOUGONG_TIMEZONE", "Asia/Shanghai"),
+            timezone=read.zone("DOUGONG_TIMEZONE", _kept_timezone(home)),
             locale=read.choice("DOUGONG_LOCALE", LOCALES, DEFAULT_LOCALE),
             plugin_folders=read.folders("DOUGONG_PLUGINS_PATH"),
             proxy_hops=read.number("DOUGONG_PROXY_HOPS", default=0, lowest=0, highest=10),
             test_clock=read.flag("DOUGONG_TEST_CLOCK"),
+            development=read.flag("DOUGONG_DEV"),
             access_log=read.flag("DOUGONG_ACCESS_LOG"),
             workers=read.number("DOUGONG_WORKERS", default=2, lowest=1, highest=256),
             threads=read.number("DOUGONG_THREADS", default=4, lowest=1, highest=256),
@@ -165,6 +168,21 @@ def _without_password(url: str) -> str:
 def key_file(home: Path) -> Path:
     """Where the secret key lies when the environment brings none: one key a line, newest first."""
     return home / "secret.key"
+
+
+def _timezone_file(home: Path) -> Path:
+    return home / "timezone"
+
+
+def keep_timezone(home: Path, name: str) -> None:
+    """Remember the time zone that was chosen in the browser; the environment goes before it."""
+    home.mkdir(parents=True, exist_ok=True)
+    _timezone_file(home).write_text(f"{name}\n")
+
+
+def _kept_timezone(home: Path) -> str:
+    path = _timezone_file(home)
+    return (path.read_text().strip() if path.is_file() else "") or "Asia/Shanghai"
 
 
 def _secret_keys(read: _Reader, home: Path) -> dict[str, Any]:

@@ -48,7 +48,7 @@ from core.security import definitions, rules
 from core.security.cleaning import CLEAN_SIGN_INS, SIGN_INS_CLEANED
 from core.security.impersonation import TELL_SIGNED_IN_AS
 from core.security.letters import SEND_PASSWORD_LINK, TELL_NEW_DEVICE
-from core.settings.definitions import COMPANY, LIMITS, MODULES, SECURITY, SIGN_IN
+from core.settings.definitions import COMPANY, LIMITS, LOOK, MODULES, SECURITY, SIGN_IN
 from core.work import events
 from core.work.cleaning import CLEAN_JOBS, JOBS, JOBS_CLEANED
 from core.work.deliver import DELIVER
@@ -90,7 +90,7 @@ def register_roles() -> Iterable[RoleTemplate]:
 
 @hookimpl
 def register_settings() -> Iterable[SettingsGroup]:
-    return [COMPANY, SECURITY, SIGN_IN, LIMITS, MODULES, AUDIT, BIN, JOBS, BACKUPS]
+    return [COMPANY, LOOK, SECURITY, SIGN_IN, LIMITS, MODULES, AUDIT, BIN, JOBS, BACKUPS]
 
 
 @hookimpl

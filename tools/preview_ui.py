@@ -157,11 +157,16 @@ def _template(page: str) -> str:
 
 def _context(page: str, scheme: str, locale: str, ui: Any) -> dict[str, Any]:
     return {
-        "company": SimpleNamespace(name="山城重工"),
+        "company": SimpleNamespace(name="山城重工", logo=""),
+        "accent_sheets": (),
+        "offline_url": "",
         "current_user": SimpleNamespace(name="王晓雯", email="xiaowen@example.com"),
         "locale": locale,
         "color_scheme": scheme,
+        "behind": "",
         "single_keys": True,
+        "is_narrow": False,
+        "beginnings": [],
         "unread": "",
         "navigation": _navigation({"detail": "客户"}.get(page, "线索")),
         "messages": [("good", "已保存 3 条线索")] if page == "components" else [],

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Take the pictures of docs/screenshots from a fresh demo installation, in Chinese.
 
-    tools/screenshots.py [FOLDER]
+    tools/screenshots.py [FOLDER]         those of the documentation
+    tools/screenshots.py --all FOLDER     every main page: each theme, light, dark and on a phone
 
 Needs playwright and a Chromium; the installation lives in a temporary folder and answers on the
 loopback interface alone.
@@ -70,7 +71,8 @@ SAMPLE = (
 
 
 class Shot(NamedTuple):
-    """One picture: what to open, as whom, how large, in which scheme, and what to do first."""
+    """One picture: what to open, as whom (nobody: signed out), how large, in which scheme and theme,
+    and what to do first."""
 
     name: str
     path: str
@@ -78,6 +80,7 @@ class Shot(NamedTuple):
     size: tuple[int, int] = DESK
     scheme: str = "light"
     prepare: Callable[[Page], None] | None = None
+    theme: str = "default"
 
 
 SHOTS = (
@@ -93,12 +96,52 @@ SHOTS = (
     Shot("home-phone", "/", SELLER, PHONE),
     Shot("list-phone", "/r/lead", SELLER, PHONE),
     Shot("record-phone-dark", "/r/lead", SELLER, PHONE, "dark", prepare=_first),
+    Shot("appearance", "/admin/settings/appearance"),
+    Shot("qinglu-list", "/r/lead", theme="qinglu"),
+    Shot("qinglu-record-dark", "/r/lead", SELLER, scheme="dark", prepare=_first, theme="qinglu"),
+    Shot("qinglu-list-phone", "/r/lead", SELLER, PHONE, theme="qinglu"),
+    Shot("qinglu-sign-in", "/sign-in", "", theme="qinglu"),
+)
+
+#: Main pages, and what to do first on them.
+PAGES: tuple[tuple[str, str, Callable[[Page], None] | None], ...] = (
+    ("home", "/", None),
+    ("list", "/r/lead", None),
+    ("filter", "/r/lead?filtering=1", None),
+    ("record", "/r/lead", _first),
+    ("form", "/r/lead/new", None),
+    ("import", "/r/lead/import", None),
+    ("search", "/search?q=%E6%9C%BA%E6%A2%B0", None),
+    ("notifications", "/notifications", None),
+    ("profile", "/profile", None),
+    ("apps", "/admin/apps", None),
+    ("people", "/admin/people", None),
+    ("roles", "/admin/roles", None),
+    ("settings", "/admin/settings", None),
+    ("appearance", "/admin/settings/appearance", None),
+    ("audit", "/admin/audit", None),
+    ("jobs", "/admin/jobs", None),
 )
 
 
+def every_page(themes: list[str]) -> Iterator[Shot]:
+    """Each main page and the signed-out ones, in each theme, scheme and size."""
+    for theme in themes:
+        for look, scheme, size in (
+            ("light", "light", (1440, 900)),
+            ("dark", "dark", (1440, 900)),
+            ("phone", "light", PHONE),
+            ("phone-dark", "dark", PHONE),
+        ):
+            for name, path, prepare in PAGES:
+                yield Shot(f"{theme}-{name}-{look}", path, ADMIN, size, scheme, prepare, theme)
+            for name in ("sign-in", "offline"):
+                yield Shot(f"{theme}-{name}-{look}", f"/{name}", "", size, scheme, None, theme)
+
+
 @contextmanager
-def demo() -> Iterator[str]:
-    """The address of a served demo installation."""
+def demo() -> Iterator[tuple[str, Callable[[str], None], list[str]]]:
+    """The address of a served demo installation, a switch for its theme, and the names of themes."""
     with tempfile.TemporaryDirectory() as folder:
         os.environ["DOUGONG_HOME"] = folder
         command = [sys.executable, "-c", "from core.cli import main; main()", "init", "--demo"]
@@ -108,57 +151,96 @@ def demo() -> Iterator[str]:
         from werkzeug.serving import make_server
 
         from core.app import create_app
+        from core.security.actor import SYSTEM
+        from core.settings.service import put_settings
+        from core.work.uow import Origin, UnitOfWork
 
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
-        server = make_server("127.0.0.1", 0, create_app(), threaded=True)
+        app = create_app()
+
+        def switch(theme: str) -> None:
+            with UnitOfWork(app.extensions["dougong"], SYSTEM, origin=Origin("cli")) as uow:
+                put_settings(uow, "core", {"theme": theme})
+
+        server = make_server("127.0.0.1", 0, app, threaded=True)
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
+        names = [theme.name for theme in app.extensions["dougong.themes"]]
         try:
-            yield f"http://127.0.0.1:{server.server_port}"
+            yield f"http://127.0.0.1:{server.server_port}", switch, names
         finally:
             server.shutdown()
             thread.join()
 
 
-def take(browser: Browser, base: str, shot: Shot, folder: Path) -> None:
-    """Sign in, open the page, and write its picture."""
-    from plugins.crm_leads.demo import DEMO_PASSWORD
+class Camera:
+    """Takes pictures; who has signed in at a size and in a scheme stays so."""
 
-    width, height = shot.size
-    context = browser.new_context(
-        base_url=base,
-        locale="zh-CN",
-        viewport={"width": width, "height": height},
-        color_scheme="dark" if shot.scheme == "dark" else "light",
-    )
-    page = context.new_page()
-    page.goto("/sign-in")
-    page.fill("[name=email]", shot.who)
-    page.fill("[name=password]", PASSWORD if shot.who == ADMIN else DEMO_PASSWORD)
-    page.click("main button")
-    page.wait_for_url(f"{base}/")
-    page.goto(shot.path)
-    if shot.prepare:
-        shot.prepare(page)
-    target = folder / f"{shot.name}.png"
-    page.screenshot(path=target, animations="disabled")
-    context.close()
-    size = target.stat().st_size
-    print(f"{target.name:24}{size / 1000:6.0f} KB")
-    if size > MAX_BYTES:
-        raise SystemExit(f"{target.name} is larger than {MAX_BYTES} bytes")
+    def __init__(self, browser: Browser, base: str, switch: Callable[[str], None]) -> None:
+        self._browser, self._base, self._switch = browser, base, switch
+        self._theme = ""
+        self._tabs: dict[tuple[object, ...], Page] = {}
+
+    def take(self, shot: Shot, folder: Path) -> Path:
+        """Open the page, and write its picture."""
+        if shot.theme != self._theme:
+            self._switch(shot.theme)
+            self._theme = shot.theme
+        page = self._tab(shot)
+        page.goto(shot.path)
+        page.wait_for_load_state("networkidle")
+        if shot.prepare:
+            shot.prepare(page)
+        target = folder / f"{shot.name}.png"
+        page.screenshot(path=target, animations="disabled")
+        return target
+
+    def _tab(self, shot: Shot) -> Page:
+        key = (shot.who, shot.size, shot.scheme)
+        if key not in self._tabs:
+            self._tabs[key] = self._signed_in(shot)
+        return self._tabs[key]
+
+    def _signed_in(self, shot: Shot) -> Page:
+        from plugins.crm_leads.demo import DEMO_PASSWORD
+
+        width, height = shot.size
+        context = self._browser.new_context(
+            base_url=self._base,
+            locale="zh-CN",
+            viewport={"width": width, "height": height},
+            color_scheme="dark" if shot.scheme == "dark" else "light",
+        )
+        page = context.new_page()
+        if shot.who:
+            page.goto("/sign-in")
+            page.fill("[name=email]", shot.who)
+            page.fill("[name=password]", PASSWORD if shot.who == ADMIN else DEMO_PASSWORD)
+            page.click("main button")
+            page.wait_for_url(f"{self._base}/")
+        return page
 
 
 def main() -> None:
     from playwright.sync_api import sync_playwright
 
-    folder = Path(sys.argv[1]) if sys.argv[1:] else TARGET
+    arguments = sys.argv[1:]
+    everything = arguments[:1] == ["--all"]
+    rest = arguments[1:] if everything else arguments
+    folder = Path(rest[0]) if rest else TARGET
+    if everything and not rest:
+        raise SystemExit("say where to: tools/screenshots.py --all FOLDER")
     folder.mkdir(parents=True, exist_ok=True)
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    with demo() as base, sync_playwright() as playwright:
+    with demo() as (base, switch, themes), sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
-        for shot in SHOTS:
-            take(browser, base, shot, folder)
+        camera = Camera(browser, base, switch)
+        for shot in every_page(themes) if everything else SHOTS:
+            target = camera.take(shot, folder)
+            size = target.stat().st_size
+            print(f"{target.name:32}{size / 1000:6.0f} KB")
+            if size > MAX_BYTES and not everything:
+                raise SystemExit(f"{target.name} is larger than {MAX_BYTES} bytes")
         browser.close()
 
 

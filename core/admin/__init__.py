@@ -5,6 +5,7 @@ from flask import Blueprint
 blueprint = Blueprint("admin", __name__, url_prefix="/admin")
 
 from core.admin import (  # noqa: E402 - views register on the blueprint above
+    appearance,
     apps,
     audit,
     background,
@@ -24,6 +25,7 @@ from core.admin import (  # noqa: E402 - views register on the blueprint above
 )
 
 __all__ = [
+    "appearance",
     "apps",
     "audit",
     "background",

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from flask import current_app, flash, redirect, request, url_for
+from flask import flash, redirect, request, url_for
 
 from core.admin import blueprint
 from core.entities.form_reading import read_fields
@@ -17,10 +17,10 @@ from core.fields import FieldSpec, Secret
 from core.http.presenting import draw_controls, input_context
 from core.http.rendering import render
 from core.http.requests import requires, unit_of_work
-from core.i18n import current_locale
 from core.i18n import gettext as _
 from core.ops.install import role_ids
 from core.plugins.contributions import SettingsGroup
+from core.settings.definitions import LOOK
 from core.settings.service import put_settings, settings_groups
 from core.work.uow import UnitOfWork
 
@@ -36,6 +36,8 @@ def settings() -> Any:
 @requires("admin")
 def settings_group(group: str) -> Any:
     """The form of one group."""
+    if group == LOOK.name:
+        return redirect(url_for("admin.appearance"))
     with unit_of_work() as uow:
         values = dict(uow.snapshot.settings.get(group, {}))
     return _form(group, values, {})
@@ -48,11 +50,10 @@ def put_settings_group(group: str) -> Any:
     values: dict[str, Any] = {}
     try:
         with unit_of_work() as uow:
-            fields = _group(uow, group).fields
+            fields = _shown(_group(uow, group))
             values, problems = read_fields(input_context(uow), fields, request.form)
             refuse(problems)
             _keep_secrets(fields, values)
-            _check_theme(group, values)
             _check_roles(uow, group, values)
             put_settings(uow, group, values)
     except Invalid as error:
@@ -83,16 +84,26 @@ def _group(uow: UnitOfWork, name: str) -> SettingsGroup:
     return found
 
 
-def _themes() -> Sequence[tuple[str, str]]:
-    themes = current_app.extensions["dougong.themes"]
-    return [(theme.name, theme.title_in(current_locale())) for theme in themes]
+def _shown(group: SettingsGroup) -> Sequence[FieldSpec]:
+    """The fields of the form; the theme is chosen where it can be tried."""
+    return [field for field in group.fields if (group.name, field.name) != ("core", "theme")]
 
 
-def _check_theme(group: str, values: Mapping[str, Any]) -> None:
-    """Only what is installed can be chosen; the select offers nothing else."""
-    if group == "core" and values.get("theme") not in dict(_themes()):
-        message = _("There is no such theme.")
-        raise Invalid(message, [Problem("theme", "choice", message)])
+def group_tabs(current: str) -> list[tuple[str, str, bool, None]]:
+    """The groups as `ui.tabs`."""
+    with unit_of_work(write=False) as uow:
+        groups = settings_groups(uow)
+    return [
+        (
+            str(each.title),
+            url_for("admin.appearance")
+            if each.name == LOOK.name
+            else url_for("admin.settings_group", group=each.name),
+            each.name == current,
+            None,
+        )
+        for each in groups.values()
+    ]
 
 
 def _check_roles(uow: UnitOfWork, group: str, values: Mapping[str, Any]) -> None:
@@ -108,18 +119,13 @@ def _check_roles(uow: UnitOfWork, group: str, values: Mapping[str, Any]) -> None
 
 def _form(name: str, values: Mapping[str, Any], errors: Mapping[str, str]) -> str:
     with unit_of_work(write=False) as uow:
-        group, groups = _group(uow, name), settings_groups(uow)
-        options = {"theme": _themes()} if name == "core" else {}
-        fields = [_telling(field, values.get(field.name)) for field in group.fields]
-        controls = draw_controls(input_context(uow), fields, values, errors, options)
-    tabs = [
-        (str(each.title), url_for("admin.settings_group", group=each.name), each.name == name, None)
-        for each in groups.values()
-    ]
+        group = _group(uow, name)
+        fields = [_telling(field, values.get(field.name)) for field in _shown(group)]
+        controls = draw_controls(input_context(uow), fields, values, errors, {})
     return render(
         "core/admin/settings.html",
         group=group,
-        tabs=tabs,
+        tabs=group_tabs(name),
         controls=controls,
         errors=summary(errors, group.fields),
         action=url_for("admin.put_settings_group", group=name),

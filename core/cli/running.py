@@ -17,7 +17,10 @@ __all__ = ["serve", "worker"]
 @click.option(
     "--workers", type=click.IntRange(1, 256), help="Processes; default: DOUGONG_WORKERS, or 2."
 )
-def serve(host: str, port: int, workers: int | None) -> None:
+@click.option(
+    "--setup/--no-setup", default=True, help="Offer to install in the browser where nothing is yet."
+)
+def serve(host: str, port: int, workers: int | None, setup: bool) -> None:
     """Serve the pages and the REST interface, and work in the background.
 
     With DOUGONG_REDIS_URL the background work goes to `dougong worker`, as long as one runs.
@@ -25,7 +28,7 @@ def serve(host: str, port: int, workers: int | None) -> None:
     _end_when_told()
     from core.cli.server import serve as run
 
-    run(host, port, workers)
+    run(host, port, workers, setup=setup)
 
 
 @click.command()

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import gc
 import os
+import secrets
 import shutil
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,24 +29,35 @@ __all__ = ["Server", "serve"]
 GRACE = 30
 
 
-def serve(host: str, port: int, workers: int | None) -> None:
-    """Serve until told to stop. Raises `Refused` when the database is not ready for it."""
+def serve(host: str, port: int, workers: int | None, *, setup: bool = True) -> None:
+    """Serve until told to stop. Raises `Refused` when the database is not ready for it.
+
+    With ``setup``, where nothing is installed yet, pages stand in that install it.
+    """
     from core.i18n import use_locale
     from core.ops.readiness import require_ready
+    from core.setup import is_empty
     from core.work.rq import open_doorbell
 
     config = Config.from_environment()
+    token = secrets.token_urlsafe(32) if setup and is_empty(config) else ""
     with use_locale(config.locale):
-        require_ready(config)
+        if not token:
+            require_ready(config)
         open_doorbell(config.redis_url)  # says now what is not installed
-    Server(config, f"{host}:{port}", workers or config.workers).run()
+    Server(config, f"{host}:{port}", workers or config.workers, token).run()
 
 
 class Server(BaseApplication):  # type: ignore[misc]
-    """What gunicorn asks us for: its settings, and the application in each process."""
+    """What gunicorn asks us for: its settings, and the application in each process.
 
-    def __init__(self, config: Config, address: str, workers: int) -> None:
+    With a ``setup_token`` one process stands in with the pages of the set-up until there is something
+    to serve; then all is loaded anew, as after ``kill -HUP``, and the token opens nothing any more.
+    """
+
+    def __init__(self, config: Config, address: str, workers: int, setup_token: str = "") -> None:
         self._config = config
+        self._setup_token = setup_token
         self._settings: dict[str, Any] = {
             "bind": address,
             "workers": workers,
@@ -58,7 +71,7 @@ class Server(BaseApplication):  # type: ignore[misc]
             "loglevel": config.log_level.lower(),
             # Who to believe about forwarded addresses is told by DOUGONG_PROXY_HOPS alone.
             "forwarded_allow_ips": "",
-            "when_ready": lambda _arbiter: _announce(address),
+            "when_ready": lambda _arbiter: _announce(address, setup_token, config.locale),
             "post_worker_init": self._start_porter,
             "worker_exit": self._stop_porter,
         }
@@ -72,6 +85,15 @@ class Server(BaseApplication):  # type: ignore[misc]
         """See gunicorn."""
         for name, value in self._settings.items():
             self.cfg.set(name, value)
+        if self._is_set_up_first():
+            self.cfg.set("workers", 1)  # it knows how far the work is
+
+    def _is_set_up_first(self) -> bool:
+        from core.setup import is_empty
+
+        if self._setup_token and not is_empty(self._config):
+            self._setup_token = ""  # for good, whatever becomes of the database
+        return bool(self._setup_token)
 
     def load(self) -> Any:
         """The application of one process, made after the fork."""
@@ -79,14 +101,26 @@ class Server(BaseApplication):  # type: ignore[misc]
         from core.logging import configure_logging
 
         configure_logging(self._config.log_level, sys.stderr)
+        if self._setup_token:
+            return self._load_setup()
         application = create_app()
         gc.freeze()  # all this stays: the collector need not look through it again
         return application
 
+    def _load_setup(self) -> Any:
+        from core.setup import Setup, create_setup_app
+
+        master = os.getppid()
+        setup = Setup(self._config, lambda: os.kill(master, signal.SIGHUP))
+        given = bool(os.environ.get("DOUGONG_TIMEZONE", "").strip())
+        return create_setup_app(self._config, self._setup_token, setup, zone_is_given=given)
+
     def _start_porter(self, worker: Any) -> None:
         from core.work.rq import open_doorbell, porter
 
-        runtime = worker.wsgi.extensions["dougong"]
+        runtime = worker.wsgi.extensions.get("dougong")
+        if runtime is None:
+            return  # nothing is set up yet
         self._porter = porter(runtime, open_doorbell(runtime.config.redis_url))
         self._porter.start()
 
@@ -102,5 +136,13 @@ def _count_together(folder: Path) -> None:
     os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", str(folder))
 
 
-def _announce(address: str) -> None:
+def _announce(address: str, setup_token: str, locale: str) -> None:
+    from core.i18n import gettext as _
+    from core.i18n import use_locale
+
     print(f"Dougong: http://{address}", file=sys.stderr, flush=True)
+    if setup_token:
+        link = f"http://{address}/setup/{setup_token}"
+        with use_locale(locale):
+            text = _("Nothing is installed yet. Set it up in the browser, or with dougong init:")
+        print(f"{text}\n  {link}", file=sys.stderr, flush=True)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from core.fields import EntitySpec
     from core.work.uow import UnitOfWork
 
-__all__ = ["entities_shown", "navigation"]
+__all__ = ["beginnings", "entities_shown", "navigation"]
 
 #: (endpoint, icon, label) of the administrators' pages.
 ADMIN_PAGES = (
@@ -39,6 +39,20 @@ def entities_shown(uow: UnitOfWork) -> list[EntitySpec]:
         if spec.navigable and spec.parent_field is None and may(uow, spec, "read")
     ]
     return sorted(found, key=lambda spec: spec.plugin == "core")
+
+
+def beginnings() -> list[dict[str, Any]]:
+    """What the reader may make, from anywhere: ``{"label", "url", "icon"}``."""
+    with unit_of_work(write=False) as uow:
+        return [
+            {
+                "label": str(spec.label),
+                "url": url_for("web.new_record", entity=spec.name),
+                "icon": spec.icon,
+            }
+            for spec in entities_shown(uow)
+            if spec.creatable and may(uow, spec, "create")
+        ]
 
 
 def navigation() -> list[dict[str, Any]]:

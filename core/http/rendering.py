@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from flask import current_app, g, request, url_for
+from flask import current_app, request, url_for
 
-from core.http.requests import actor, runtime, unit_of_work
+from core.http.looks import COLOR_SCHEMES, accent_sheets, color_scheme, look, offline_address
+from core.http.requests import actor, unit_of_work
 from core.http.security import csrf_token
 from core.i18n import current_locale
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
 __all__ = ["COLOR_SCHEMES", "macros", "page_context", "render", "template_globals"]
 
-COLOR_SCHEMES = ("light", "dark", "system")
 #: Names that templates and themes use, so that they do not depend on how routes are called.
 PAGES = {
     "home": "web.home",
@@ -43,30 +43,29 @@ def macros(template: str = "core/ui.html") -> Any:
 
 def theme_name() -> str:
     """The theme of this request: what a plugin says, else the company's."""
-    if "theme" not in g:
-        settings = runtime().snapshot.settings.get("core", {})
-        enabled = g.get("enabled", frozenset())
-        answers = runtime().plugins.ask("resolve_theme", enabled, request=request)
-        g.theme = answers[0] if answers else settings.get("theme", "default")
-    return str(g.theme)
+    return look().theme
 
 
 def page_context() -> Mapping[str, Any]:
     """What every page is given besides its own values."""
-    from core.http.navigation import navigation
+    from core.http.navigation import beginnings, navigation
 
     who = actor()
-    scheme = request.cookies.get("color_scheme", "system")
-    settings = runtime().snapshot.settings.get("core", {})
+    shown = look()
+    sheets = accent_sheets(shown)
     return {
-        "company": {"name": settings.get("company_name", "")},
+        "company": {"name": shown.company, "logo": shown.logo},
         "current_user": None if who.is_anonymous else who,
         "behind": _behind_name(),
         "locale": current_locale(),
-        "color_scheme": scheme if scheme in COLOR_SCHEMES else "system",
+        "color_scheme": color_scheme(),
+        "accent_sheets": sheets,
+        "offline_url": offline_address(shown, sheets),
         "unread": _unread(),
         "single_keys": request.cookies.get("single_keys") != "off",
         "navigation": [] if who.is_anonymous else navigation(),
+        "beginnings": [] if who.is_anonymous else beginnings(),
+        "is_narrow": request.cookies.get("navigation") == "narrow",
         "messages": _flashed(),
     }
 

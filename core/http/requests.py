@@ -43,7 +43,10 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 #: A body of up to so many bytes is read before the caller is recognised; see `in_one_transaction`.
 SHORT_BODY = 64_000
 #: Answered without asking the database who asks.
-WITHOUT_DATABASE = frozenset({"system.healthz", "system.readyz", "system.static", "system.favicon"})
+WITHOUT_DATABASE = frozenset(
+    f"system.{name}"
+    for name in ("healthz", "readyz", "static", "favicon", "accent", "service_worker")
+)
 
 
 def runtime() -> Runtime:

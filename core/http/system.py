@@ -1,4 +1,4 @@
-"""Routes for machines: health, metrics, static files."""
+"""Routes for machines: health, metrics, static files, and what browsers ask for by themselves."""
 
 from __future__ import annotations
 
@@ -11,8 +11,14 @@ from sqlalchemy import text
 
 from core.db.migrate import CORE_MIGRATIONS, head_revision
 from core.errors import NotFound
-from core.http.requests import public, requires, runtime
+from core.files.logo import open_logo
+from core.http.downloads import stream_response
+from core.http.looks import COLOR_SCHEMES, look, sheet_of
+from core.http.rendering import render
+from core.http.requests import public, requires, runtime, unit_of_work
+from core.i18n import LOCALES, current_locale, use_locale
 from core.i18n import gettext as _
+from core.theming.static import FOREVER
 
 blueprint = Blueprint("system", __name__)
 
@@ -90,6 +96,93 @@ def metrics() -> Response:
 def favicon() -> Any:
     """Asked for by browsers where no page names an icon, as beside a JSON document."""
     return redirect(current_app.extensions["dougong.static"].url("core/icons/logo.svg"))
+
+
+@blueprint.get("/theme/<theme>/<colour>/<any(light, dark):scheme>.css")
+@public
+def accent(theme: str, colour: str, scheme: str) -> Response:
+    """The company's colour, as the accent of a theme; what is given decides alone what it says."""
+    themes = current_app.extensions["dougong.themes"]
+    text, version = sheet_of(themes, theme, f"#{colour}", scheme)
+    if theme not in themes or not version:
+        raise NotFound(_("There is no such page."))
+    response = Response(text, content_type="text/css; charset=utf-8")
+    present = request.args.get("v") == version
+    response.headers["Cache-Control"] = FOREVER if present else "no-cache"
+    return response
+
+
+@blueprint.get("/theme/logo/<int:file_id>")
+@public
+def company_logo(file_id: int) -> Response:
+    """The picture that the company has chosen; every other one is kept from this address."""
+    with unit_of_work(write=False) as uow:
+        if uow.snapshot.settings["core_look"]["logo"] != file_id:
+            raise NotFound(_("There is no such page."))
+        row, stream = open_logo(uow, file_id)
+    response = stream_response(stream, row.name, row.media_type, inline=True)
+    response.content_length = row.size
+    response.headers["Cache-Control"] = FOREVER
+    response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    return response
+
+
+@blueprint.get("/manifest.webmanifest")
+@public
+def manifest() -> Response:
+    """What a phone shows of the suite on its first screen."""
+    shown = look()
+    themes, static = (current_app.extensions[f"dougong.{name}"] for name in ("themes", "static"))
+    tokens = themes.tokens(shown.theme)
+    icons = [
+        {"src": static.url(themes.icon(shown.theme, file)), "sizes": sizes, "type": kind, **more}
+        for file, sizes, kind, more in _ICONS
+    ]
+    answer = {
+        "id": "/",
+        "name": shown.company or "Dougong",
+        "short_name": (shown.company or "Dougong")[:12],
+        "lang": current_locale().replace("_", "-"),
+        "start_url": "/",
+        "scope": "/",
+        "display": "standalone",
+        "background_color": tokens["paper"],
+        "theme_color": tokens["head"],
+        "icons": icons,
+    }
+    return Response(orjson.dumps(answer), content_type="application/manifest+json")
+
+
+_ICONS: tuple[tuple[str, str, str, dict[str, str]], ...] = (
+    ("icon-192.png", "192x192", "image/png", {}),
+    ("icon-512.png", "512x512", "image/png", {}),
+    ("icon-maskable-512.png", "512x512", "image/png", {"purpose": "maskable"}),
+)
+
+
+@blueprint.get("/sw.js")
+@public
+def service_worker() -> Response:
+    """The worker of all pages: it must lie at the root to stand before all of them."""
+    path = current_app.extensions["dougong.static"].resolve("core/sw.js")
+    return Response(path.read_bytes(), content_type="text/javascript; charset=utf-8")
+
+
+@blueprint.get("/offline")
+@public
+def offline() -> str:
+    """What the worker shows when the server is away: of nobody, in the language that is asked for."""
+    locale, scheme = request.args.get("locale", ""), request.args.get("scheme", "")
+    with use_locale(locale if locale in LOCALES else current_locale()):
+        return render(
+            "core/offline.html",
+            current_user=None,
+            behind="",
+            messages=(),
+            navigation=(),
+            locale=current_locale(),
+            color_scheme=scheme if scheme in COLOR_SCHEMES else "system",
+        )
 
 
 @blueprint.get("/static/<path:path>")

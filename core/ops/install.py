@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from sqlalchemy import insert, select
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from core.runtime import Runtime
 
 __all__ = [
+    "CLI",
     "create_user",
     "ensure_department",
     "initialise",
@@ -65,14 +66,18 @@ def initialise(
             enable(uow, plugin)
 
 
-def run_demo(runtime: Runtime) -> list[str]:
-    """Tell the demonstration story of all enabled plugins; the lines that the steps want printed."""
+def run_demo(runtime: Runtime, tell: Callable[[], None] = lambda: None) -> list[str]:
+    """Tell the demonstration story of all enabled plugins; the lines that the steps want printed.
+
+    ``tell`` is called after each step.
+    """
     with UnitOfWork(runtime, SYSTEM, origin=CLI, write=False) as uow:
         steps = uow.snapshot.contributions.get("register_demo", ())
     told: list[str] = []
     for contribution in sorted(steps, key=lambda c: c.item.order):
         with UnitOfWork(runtime, SYSTEM, origin=DEMO) as uow:
             told += contribution.item.run(uow) or ()
+        tell()
     return told
 
 

@@ -7,7 +7,7 @@ from core.fields.types import Label
 from core.i18n import lazy_gettext as _l
 from core.plugins.contributions import SettingsGroup
 
-__all__ = ["COMPANY", "LIMITS", "MODULES", "SECURITY", "SIGN_IN"]
+__all__ = ["COMPANY", "LIMITS", "LOOK", "MODULES", "SECURITY", "SIGN_IN"]
 
 COMPANY = SettingsGroup(
     "core",
@@ -28,6 +28,23 @@ COMPANY = SettingsGroup(
             ChoiceField(choices=(Choice("zh_CN", "中文"), Choice("en", "English"))),
             _l("Language of the sign-in page"),
             default="zh_CN",
+        ),
+    ),
+)
+
+#: Shown on a page of its own, `core.admin.appearance`, with the theme and the name of the company.
+LOOK = SettingsGroup(
+    "core_look",
+    _l("Appearance"),
+    (
+        FieldSpec(
+            "accent",
+            Text(7),
+            _l("Colour of your own"),
+            help=_l("Such as #1a659f. Empty: the theme's own."),
+        ),
+        FieldSpec(
+            "logo", Integer(minimum=1), _l("Logo"), help=_l("The number of the stored picture.")
         ),
     ),
 )

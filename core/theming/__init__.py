@@ -1,5 +1,7 @@
 """How pages are drawn: themes, the one template renderer, slots and static files."""
 
+from core.theming.accent import accent_sheet, derive_accent
+from core.theming.colour import contrast, parse_colour
 from core.theming.registry import DEFAULT_THEME, Stylesheet, Theme, ThemeError, ThemeRegistry
 from core.theming.renderer import Renderer, build_environment
 from core.theming.slots import Slots, UnknownSlot
@@ -15,5 +17,9 @@ __all__ = [
     "ThemeError",
     "ThemeRegistry",
     "UnknownSlot",
+    "accent_sheet",
     "build_environment",
+    "contrast",
+    "derive_accent",
+    "parse_colour",
 ]

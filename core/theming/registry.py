@@ -17,6 +17,8 @@ DEFAULT_THEME = "default"
 
 logger = logging.getLogger(__name__)
 
+_TOKEN = re.compile(r"--([\w-]+):\s*([^;]+);")
+
 #: (file, dark, late) of a theme's style sheets.
 _SHEETS = (
     ("tokens.css", False, False),
@@ -113,6 +115,23 @@ class ThemeRegistry:
             for file, dark, late in _SHEETS
             if (theme.static / file).is_file()
         )
+
+    def tokens(self, name: str, *, dark: bool = False) -> dict[str, str]:
+        """The design tokens as they hold in one scheme of the theme, without their dashes."""
+        found: dict[str, str] = {}
+        for theme in reversed(self.chain(name)):
+            for file, is_dark, late in _SHEETS:
+                path = theme.static / file
+                if not late and (dark or not is_dark) and path.is_file():
+                    found.update(_TOKEN.findall(path.read_text(encoding="utf-8")))
+        return found
+
+    def icon(self, name: str, file: str) -> str:
+        """The static path of a mark or an icon: the theme's own, its parents', or the core's."""
+        for theme in self.chain(name):
+            if (theme.static / "icons" / file).is_file():
+                return f"themes/{theme.name}/icons/{file}"
+        return f"core/icons/{file}"
 
     def _read_folder(self, folder: Path) -> None:
         for config in sorted(folder.glob("*/theme.cfg")):

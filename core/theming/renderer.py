@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -73,6 +74,11 @@ def build_environment(
         overlay.globals = {
             **root.globals,
             "theme": theme,
+            "theme_icon": partial(themes.icon, theme.name),
+            "theme_heads": {
+                scheme: themes.tokens(theme.name, dark=scheme == "dark").get("head", "")
+                for scheme in ("light", "dark")
+            },
             "theme_stylesheets": themes.stylesheets(theme.name),
         }
         environments[theme.name] = overlay

@@ -10,9 +10,11 @@ from urllib.parse import quote
 
 from core.theming.registry import ThemeRegistry
 
-__all__ = ["StaticFiles"]
+__all__ = ["FOREVER", "StaticFiles"]
 
 _YEAR = 365 * 24 * 3600
+#: Of what never changes under its address.
+FOREVER = f"public, max-age={_YEAR}, immutable"
 #: The system's type tables differ between machines; these decide whether a browser runs a file.
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 
@@ -74,7 +76,7 @@ class StaticFiles:
         kind = _TYPES.get(Path(path).suffix) or mimetypes.guess_type(path)[0]
         return {
             "Content-Type": _with_charset(kind or "application/octet-stream"),
-            "Cache-Control": f"public, max-age={_YEAR}, immutable" if forever else "no-cache",
+            "Cache-Control": FOREVER if forever else "no-cache",
             "ETag": f'"{present}"',
             "X-Content-Type-Options": "nosniff",
         }

@@ -110,6 +110,16 @@ def set_single_keys() -> Any:
     return response
 
 
+@blueprint.post("/navigation")
+@signed_in
+def set_navigation() -> Any:
+    """Whether the navigation is folded to its icons."""
+    response = redirect(_back())
+    wanted = "narrow" if request.form.get("navigation") == "narrow" else "wide"
+    response.set_cookie("navigation", wanted, max_age=YEAR, samesite="Lax", path="/")
+    return response
+
+
 def _back() -> str:
     """Where the reader came from, when that is one of our own pages."""
     parts = urlsplit(request.headers.get("Referer", ""))

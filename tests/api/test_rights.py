@@ -26,6 +26,12 @@ PUBLIC = {
     "web.ask_for_password",
     "web.password_link",
     "web.use_password_link",
+    # What browsers ask for by themselves, and what the page of signing in is drawn with.
+    "system.accent",
+    "system.company_logo",
+    "system.manifest",
+    "system.service_worker",
+    "system.offline",
 }
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 

@@ -113,6 +113,8 @@ def open_page(chromium, served):
             base_url=served,
             locale="zh-CN",
             bypass_csp=not policy,
+            # Pages that a test makes up are no business of the worker.
+            service_workers="allow" if policy else "block",
         )
         context.set_default_timeout(10_000)
         tab = context.new_page()

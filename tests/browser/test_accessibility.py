@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from core.entities import service
+from core.settings.service import put_settings
 
 #: What a page looks like does not depend on the database.
 pytestmark = [pytest.mark.browser, pytest.mark.databases("sqlite")]
@@ -45,6 +46,7 @@ PAGES = (
     "/admin/people",
     "/admin/roles",
     "/admin/settings",
+    "/admin/settings/appearance",
     "/admin/audit",
     "/admin/jobs",
 )
@@ -95,6 +97,27 @@ def violations(tab, path):
     ids=["main", "desk", "phone", "dark"],
 )
 def test_no_page_breaks_a_rule(open_page, world, size, scheme, pages):
+    tab = open_page(size)
+    tab.emulate_media(color_scheme=scheme)
+    found = [each for path in pages for each in violations(tab, path)]
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize(
+    ("size", "scheme", "pages"),
+    [
+        (DESK, "light", ("/r/order", "/r/order/1", "/admin/settings/appearance", "/offline")),
+        pytest.param(DESK, "light", PAGES, marks=pytest.mark.long),
+        pytest.param(PHONE, "light", PAGES, marks=pytest.mark.long),
+        pytest.param(DESK, "dark", PAGES, marks=pytest.mark.long),
+    ],
+    ids=["main", "desk", "phone", "dark"],
+)
+def test_no_page_breaks_a_rule_in_blue_and_green(
+    open_page, world, unit_of_work, size, scheme, pages
+):
+    with unit_of_work() as uow:
+        put_settings(uow, "core", {"theme": "qinglu"})
     tab = open_page(size)
     tab.emulate_media(color_scheme=scheme)
     found = [each for path in pages for each in violations(tab, path)]

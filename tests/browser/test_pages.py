@@ -21,7 +21,7 @@ DESK, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 SELLER = "fu.yuheng@yuanheng.example"
 #: Not pages: for programs and machines.
 _NO_PAGE = re.compile(
-    r"^/(api/(?!docs)|static|favicon|healthz|readyz|metrics|suggest|files)|filter-row$"
+    r"^/(api/(?!docs)|static|favicon|healthz|readyz|metrics|suggest|files|manifest|sw\.js)|filter-row$"
 )
 #: Pages that show names which programs use: of REST, of roles and rights, of what was done.
 _IDENTIFIERS = re.compile(r"^/(api/docs|admin/roles/\d|r/(role|audit_entry)\b)")
@@ -40,7 +40,7 @@ _WIDTH = "document.documentElement.scrollWidth - innerWidth"
 #: What a reader sees, without what is code, a name that somebody gave, or an address.
 _WORDS = """() => {
     const page = document.body.cloneNode(true);
-    page.querySelectorAll("code, pre, script, template, [lang], kbd").forEach((e) => e.remove());
+    page.querySelectorAll("code, pre, script, noscript, template, [lang], kbd").forEach((e) => e.remove());
     const named = [...page.querySelectorAll("[aria-label], [title], [placeholder]")].flatMap(
         (e) => [e.getAttribute("aria-label"), e.title, e.getAttribute("placeholder")]);
     const walker = document.createTreeWalker(page, NodeFilter.SHOW_TEXT);

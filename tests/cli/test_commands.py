@@ -97,7 +97,7 @@ def test_a_second_installation_is_refused(shell):
 
 
 def test_commands_without_an_installation_say_what_to_do(tmp_path):
-    for command in (["serve"], ["worker"], ["plugin", "list"], ["migrate"]):
+    for command in (["serve", "--no-setup"], ["worker"], ["plugin", "list"], ["migrate"]):
         assert "dougong init" in Shell(tmp_path / "new").bad(*command)
 
 

@@ -18,7 +18,7 @@ OWN = {
     "api.get_me", "api.get_schema", "api.openapi", "api.docs_page", "api.list_imports", "web.home",
     "web.search", "web.suggest_all", "api.search_all", "web.jobs", "web.profile", "web.suggest_region",
     "web.all_imports", "web.entity_imports", "web.upload_file", "web.sign_out",
-    "web.end_sign_in_as", "web.notifications", "web.set_single_keys",
+    "web.end_sign_in_as", "web.notifications", "web.set_single_keys", "web.set_navigation",
 }  # fmt: skip
 #: Reading routes about the records of one entity, and the right that each of them needs.
 READING = {

@@ -29,6 +29,7 @@ PAGES = (
     "/admin/roles/new",
     "/admin/settings",
     "/admin/settings/core_security",
+    "/admin/settings/appearance",
     "/admin/audit",
     "/admin/jobs",
     "/admin/fields",
@@ -267,7 +268,7 @@ def test_a_department_that_is_in_use_is_not_removed(admin, person, unit_of_work)
 
 
 def test_settings_are_saved_and_hold_at_once(admin):
-    data = {"company_name": "飞檐公司", "currency": "CNY", "theme": "default", "locale": "zh_CN"}
+    data = {"company_name": "飞檐公司", "currency": "CNY", "locale": "zh_CN"}
     assert send(admin, "/admin/settings/core", **data).status_code == 302
     assert "飞檐公司" in text(admin.get("/admin/settings"))
 
@@ -280,13 +281,6 @@ def test_wrong_settings_are_marked_and_nothing_is_kept(admin):
     assert error_beside(answer, "session_days")
     assert error_beside(answer, "token_days") is None
     assert 'value="365"' in text(admin.get("/admin/settings/core_security"))
-
-
-def test_only_installed_themes_can_be_chosen(admin):
-    data = {"company_name": "飞檐", "currency": "CNY", "theme": "gone", "locale": "zh_CN"}
-    answer = send(admin, "/admin/settings/core", **data)
-    assert answer.status_code == 422
-    assert error_beside(answer, "theme")
 
 
 def test_unknown_groups_are_not_found(admin):

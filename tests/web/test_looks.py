@@ -41,7 +41,7 @@ def test_the_list_leads_administrators_to_its_fields(browser, sign_in_as, make_o
 @pytest.mark.parametrize(("locale", "title"), [("zh_CN", "纸墨"), ("en", "Ink on paper")])
 def test_a_theme_is_called_in_the_readers_language(browser, locale, title):
     browser.post("/language", data={"locale": locale, "csrf_token": browser.csrf})
-    assert f">{title}</option>" in text_of(browser.get("/admin/settings"))
+    assert f"<span>{title}</span></label>" in text_of(browser.get("/admin/settings/appearance"))
 
 
 def test_an_error_shows_strangers_no_empty_shell(client, browser):
@@ -61,3 +61,22 @@ def test_a_right_that_is_missing_is_named_in_words(sign_in_as):
     assert answer.status_code == 403
     assert "新建" in text_of(answer)
     assert "create" not in re.sub(r"<[^>]*>", "", text_of(answer))
+
+
+def test_the_navigation_is_folded_and_remembers_it(browser):
+    assert "data-narrow" not in browser.get("/").get_data(as_text=True)
+    data = {"navigation": "narrow", "csrf_token": browser.csrf}
+    browser.post("/navigation", data=data)
+    assert "data-narrow" in browser.get("/").get_data(as_text=True)
+    browser.post("/navigation", data=data | {"navigation": "wide"})
+    assert "data-narrow" not in browser.get("/").get_data(as_text=True)
+
+
+def test_what_one_may_make_is_begun_from_anywhere(browser, sign_in_as):
+    def begun(person):
+        html = person.get("/profile").get_data(as_text=True)
+        head = html[html.index('class="topbar-tools"') : html.index("</header>")]
+        return [name for name in ("order", "site") if f'href="/r/{name}/new"' in head]
+
+    assert begun(browser) == ["order", "site"]
+    assert begun(sign_in_as("worker")) == ["order"]

@@ -158,7 +158,7 @@
     document.documentElement.dataset.scheme = scheme;
     const media = { light: "not all", dark: "screen" }[scheme]
       || "screen and (prefers-color-scheme: dark)";
-    $$("link[data-dark]").forEach((link) => { link.media = media; });
+    $$("link[data-dark], meta[data-dark]").forEach((each) => { each.media = media; });
     $$("button", event.target).forEach((each) => each.removeAttribute("aria-current"));
     button.setAttribute("aria-current", "true");
     button.closest("details").open = false;

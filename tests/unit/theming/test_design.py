@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import importlib.util
 import re
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -14,9 +16,14 @@ from core.theming import StaticFiles, ThemeRegistry, build_environment
 
 ROOT = Path(__file__).resolve().parents[3]
 STATIC = ROOT / "core" / "static" / "core"
-TEMPLATES = sorted((ROOT / "core" / "templates" / "core").glob("*.html"))
-TOKENS = ROOT / "themes" / "default" / "static"
-SHEETS = (STATIC / "app.css", TOKENS / "pages.css")
+TEMPLATES = sorted(
+    path
+    for folder in (ROOT / "core/templates/core", *(ROOT / "themes").glob("*/templates"))
+    for path in folder.rglob("*.html")
+)
+THEMES = ThemeRegistry([ROOT / "themes"])
+NAMES = [theme.name for theme in THEMES]
+CORE_SHEETS = tuple(STATIC / name for name in ("app.css", "forms.css", "lists.css"))
 
 #: Each would need a looser policy than ``script-src 'self'; style-src 'self'``.
 FORBIDDEN = {
@@ -30,8 +37,16 @@ FORBIDDEN = {
 }
 
 
-def tokens(name: str) -> dict[str, str]:
-    return dict(re.findall(r"--([\w-]+):\s*([^;]+);", (TOKENS / name).read_text("utf-8")))
+def declared(theme: str, file: str) -> dict[str, str]:
+    """The tokens that one file of a theme sets itself."""
+    path = THEMES.get(theme).static / file
+    return dict(re.findall(r"--([\w-]+):\s*([^;]+);", path.read_text("utf-8")))
+
+
+def sheets(theme: str) -> list[Path]:
+    """The style sheets that a page of that theme has beside its tokens."""
+    pages = (each.static / "pages.css" for each in THEMES.chain(theme))
+    return [*CORE_SHEETS, *(path for path in pages if path.is_file())]
 
 
 def luminance(colour: str) -> float:
@@ -46,10 +61,16 @@ def contrast(one: str, other: str) -> float:
     return (light + 0.05) / (dark + 0.05)
 
 
-@pytest.fixture(params=["light", "dark"])
-def palette(request) -> dict[str, str]:
-    dark = tokens("tokens.dark.css") if request.param == "dark" else {}
-    return tokens("tokens.css") | dark
+@pytest.fixture(params=product(NAMES, ("light", "dark")), ids="-".join)
+def shown(request) -> tuple[str, dict[str, str]]:
+    """(a theme, its tokens in one scheme)."""
+    theme, scheme = request.param
+    return theme, THEMES.tokens(theme, dark=scheme == "dark")
+
+
+@pytest.fixture
+def palette(shown) -> dict[str, str]:
+    return shown[1]
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +87,7 @@ def renderer():
 
 @pytest.fixture
 def context():
-    company = {"name": "<Acme>"}
+    company = {"name": "<Acme>", "logo": ""}
     item = {"label": "Leads", "url": "/leads", "icon": "home", "active": True}
     return {
         "company": company,
@@ -74,7 +95,11 @@ def context():
         "current_user": {"name": "<Li>", "email": None},
         "locale": "zh_CN",
         "color_scheme": "system",
+        "accent_sheets": [("/theme/default/1a659f/light.css?v=1", False)],
+        "offline_url": "/offline?v=1",
         "single_keys": True,
+        "is_narrow": False,
+        "beginnings": [],
         "unread": "",
         "navigation": [{"title": "Sales", "items": [item]}],
     }
@@ -85,7 +110,7 @@ def ui(renderer):
     return renderer.macros("core/ui.html", "default")
 
 
-@pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.name)
+@pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.relative_to(ROOT).as_posix())
 @pytest.mark.parametrize("name", FORBIDDEN)
 def test_templates_need_no_loosened_policy(template, name):
     assert not re.search(FORBIDDEN[name], template.read_text("utf-8"))
@@ -126,10 +151,10 @@ def test_states_are_readable_on_their_wash(palette, state):
     assert contrast(palette[state], palette[f"{state}-wash"]) >= 4.5
 
 
-def pairs_of_rules() -> set[tuple[str, str]]:
+def pairs_of_rules(theme: str) -> set[tuple[str, str]]:
     """(colour of the text, colour behind it) of every rule that sets both."""
     found = set()
-    for sheet in SHEETS:
+    for sheet in sheets(theme):
         for rule in re.findall(r"\{([^{}]*)\}", sheet.read_text("utf-8")):
             colour = re.search(r"(?:^|[;\s])color: var\(--([\w-]+)\)", rule)
             ground = re.search(r"background: var\(--([\w-]+)\)", rule)
@@ -138,12 +163,23 @@ def pairs_of_rules() -> set[tuple[str, str]]:
     return found
 
 
-def test_what_a_rule_writes_can_be_read_on_what_it_paints(palette):
+def test_what_a_rule_writes_can_be_read_on_what_it_paints(shown):
     """Every pair of tokens that the style sheets put together, by WCAG 2.2 AA."""
-    pairs = pairs_of_rules()
+    theme, palette = shown
+    pairs = pairs_of_rules(theme)
     assert len(pairs) >= 15
     weak = {pair: contrast(palette[pair[0]], palette[pair[1]]) for pair in pairs}
     assert {pair: found for pair, found in weak.items() if found < 4.5} == {}
+
+
+def test_what_stands_in_the_band_of_blue_and_green_can_be_read():
+    """Its colours are set by one rule and its grounds by another."""
+    for dark in (False, True):
+        palette = THEMES.tokens("qinglu", dark=dark)
+        for ink, ground in product(("on-head", "on-head-soft"), ("head", "head-raised")):
+            assert contrast(palette[ink], palette[ground]) >= 4.5, (dark, ink, ground)
+        for ground in ("head", "head-raised"):
+            assert contrast(palette["head-mark"], palette[ground]) >= 3, (dark, ground)
 
 
 @pytest.mark.parametrize("wash", ["accent", "celadon", "amber", "indigo", "danger"])
@@ -166,23 +202,58 @@ def test_buttons_and_outlines_are_visible(palette):
     assert contrast(palette["outline"], palette["paper-raised"]) >= 3
 
 
-def test_styles_use_only_tokens_that_exist():
-    texts = [sheet.read_text("utf-8") for sheet in SHEETS]
+@pytest.mark.parametrize("theme", NAMES)
+def test_styles_use_only_tokens_that_exist(theme):
+    texts = [sheet.read_text("utf-8") for sheet in sheets(theme)]
     used = {name for text in texts for name in re.findall(r"var\(--([\w-]+)", text)}
-    assert used <= set(tokens("tokens.css"))
-    assert set(tokens("tokens.dark.css")) <= set(tokens("tokens.css"))
+    assert used <= set(THEMES.tokens(theme))
+    assert set(declared(theme, "tokens.dark.css")) <= set(THEMES.tokens(theme))
 
 
-def test_styles_name_no_colour_themselves():
-    for sheet in SHEETS:
-        assert not re.search(r"#[0-9a-fA-F]{3,8}\b|rgb|hsl", sheet.read_text("utf-8")), sheet
+@pytest.mark.parametrize("theme", NAMES)
+def test_a_theme_says_each_of_its_colours_for_both_schemes(theme):
+    """Its light tokens come after its parent's dark ones: one that is missing would stay light."""
+    colours = {
+        name for name, value in declared(theme, "tokens.css").items() if value.startswith("#")
+    }
+    assert colours <= set(declared(theme, "tokens.dark.css"))
 
 
-def test_first_visit_is_small():
+@pytest.mark.parametrize(
+    "sheet", sorted({path for name in NAMES for path in sheets(name)}), ids=str
+)
+def test_styles_name_no_colour_themselves(sheet):
+    assert not re.search(r"#[0-9a-fA-F]{3,8}\b|rgb|hsl", sheet.read_text("utf-8"))
+
+
+def test_blue_and_green_is_denser_and_of_another_ground():
+    ink, blue = THEMES.tokens("default"), THEMES.tokens("qinglu")
+    for name in ("row", "control", "text"):
+        assert int(blue[name].removesuffix("px")) < int(ink[name].removesuffix("px"))
+    assert blue["row"] == "32px"
+    assert blue["paper"] != ink["paper"]
+
+
+def test_pictures_and_icons_of_the_themes_are_those_of_their_tokens():
+    spec = importlib.util.spec_from_file_location("icons_tool", ROOT / "tools/icons.py")
+    assert spec is not None
+    assert spec.loader is not None
+    tool = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = tool
+    spec.loader.exec_module(tool)
+    assert list(tool.problems(THEMES)) == [], "run tools/icons.py"
+
+
+@pytest.mark.parametrize("theme", NAMES)
+def test_first_visit_is_small(theme):
     """Issue 4, Speed: the assets of the first visit; the budget of this kit is 60 KB."""
     assert (STATIC / "app.js").stat().st_size < 12_000
-    files = [STATIC / name for name in ("app.css", "app.js", "vendor/htmx.min.js")]
-    files += [STATIC / "icons/icons.svg", STATIC / "icons/logo.svg", *TOKENS.glob("*.css")]
+    files = [
+        STATIC / name for name in ("app.css", "app.js", "offline.js", "sw.js", "vendor/htmx.min.js")
+    ]
+    files += [STATIC / "icons/icons.svg", STATIC / "icons/logo.svg"]
+    files += [path for each in THEMES.chain(theme) for path in each.static.glob("*.css")]
+    files += [path for each in THEMES.chain(theme) for path in each.static.glob("ridge-*.svg")]
     assert sum(len(gzip.compress(file.read_bytes())) for file in files) < 60_000
 
 
@@ -196,6 +267,53 @@ def test_page_escapes_names_and_follows_the_scheme(renderer, context):
     assert 'media="screen and (prefers-color-scheme: dark)"' in page
     dark = renderer.render("core/error.html", context | {"color_scheme": "dark"}, "default")
     assert 'data-dark media="screen"' in dark
+
+
+def test_the_company_s_colour_stands_between_the_theme_and_the_pages(renderer, context):
+    context |= {"code": 404, "title": "Gone", "text": "…"}
+    page = renderer.render("core/error.html", context, "default")
+    order = [page.index(name) for name in ("tokens.dark.css", "/theme/default/", "core/app.css")]
+    assert order == sorted(order)
+
+
+@pytest.mark.parametrize("theme", NAMES)
+def test_the_edge_of_a_phone_s_screen_is_of_the_theme(renderer, context, theme):
+    context |= {"code": 404, "title": "Gone", "text": "…"}
+    page = renderer.render("core/error.html", context, theme)
+    light, dark = (THEMES.tokens(theme, dark=scheme)["head"] for scheme in (False, True))
+    assert f'<meta name="theme-color" content="{light}">' in page
+    assert f'<meta name="theme-color" content="{dark}" data-dark media=' in page
+
+
+def test_blue_and_green_has_its_modules_in_a_band(renderer, context):
+    context |= {"code": 404, "title": "Gone", "text": "…"}
+    item = context["navigation"][0]["items"][0]
+    context["navigation"][0]["items"] = [item, {**item, "label": "Pools", "active": False}]
+    page = renderer.render("core/error.html", context, "qinglu")
+    assert 'class="modules"' in page
+    assert '<nav class="pages" aria-label="Sales">' in page
+    assert 'id="navigation"' in page, "of a phone"
+    assert 'class="modules"' not in renderer.render("core/error.html", context, "default")
+
+
+@pytest.mark.parametrize(("modules", "menus"), [(3, 3), (8, 8), (9, 8), (20, 8)])
+def test_modules_that_do_not_fit_into_the_band_stand_in_a_menu(renderer, context, modules, menus):
+    item = context["navigation"][0]["items"][0] | {"active": False}
+    pages = [item | {"url": f"/{page}"} for page in "ab"]
+    groups = [{"title": f"Module {n}", "items": pages} for n in range(modules)]
+    groups[-1] = {"title": "Last", "items": [pages[0], item | {"url": "/last", "active": True}]}
+    context |= {"navigation": [{"title": "", "items": [item]}, *groups], "code": 404}
+    page = renderer.render("core/error.html", context | {"title": "x", "text": "y"}, "qinglu")
+    band = page.partition('class="modules"')[2].partition("</nav>")[0]
+    assert band.count("<summary") == menus
+    assert band.count('<summary aria-current="true"') == 1
+    assert 'href="/last" aria-current="page"' in band
+
+
+def test_a_company_s_own_logo_takes_the_place_of_the_mark(ui):
+    assert "themes" not in ui.logo()
+    assert 'src="/theme/logo/7"' in ui.logo("/theme/logo/7")
+    assert "<svg" not in ui.logo("/theme/logo/7")
 
 
 def test_error_for_htmx_has_no_shell(renderer):
