@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from flask import request, url_for
 
 from core.entities.scope import may
+from core.http.addresses import new_record_url
 from core.http.requests import actor, runtime, unit_of_work
 from core.i18n import current_locale
 from core.i18n import gettext as _
@@ -47,7 +48,7 @@ def beginnings() -> list[dict[str, Any]]:
         return [
             {
                 "label": str(spec.label),
-                "url": url_for("web.new_record", entity=spec.name),
+                "url": new_record_url(spec),
                 "icon": spec.icon,
             }
             for spec in entities_shown(uow)
