@@ -102,7 +102,7 @@ def open_page(chromium, served):
     """``open_page(size, scripts=True, email=ADMIN, …)``: a signed-in tab without a complaint.
 
     ``policy=False`` ignores the Content-Security-Policy: only escaping keeps scripts out then.
-    A refused form is answered 422 or 409, which Chromium logs: that alone is no complaint.
+    A refused form is answered 422, 409 or 401, which Chromium logs: that alone is no complaint.
     """
     opened, complaints = [], []
 
@@ -136,6 +136,6 @@ def open_page(chromium, served):
 
 
 def _note(message, complaints):
-    expected = any(status in message.text for status in ("422", "409"))
+    expected = any(status in message.text for status in ("422", "409", "401"))
     if message.type in ("error", "warning") and not expected:
         complaints.append(f"{message.type}: {message.text}")
