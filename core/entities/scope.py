@@ -259,11 +259,12 @@ def about_readable(
         is_about_others = {"entity", "record_id"} <= spec.by_name.keys()
         if is_about_others or "id" not in spec.table.c or not may(uow, spec, "read"):
             continue
-        parent = uow.alias(spec.table)
-        here = parent.c.id == table.c.record_id
+        named, parent = table.c.entity == spec.name, uow.alias(spec.table)
         clause = scope_clause(uow, spec, "read", parent)
-        record = exists().where(here if clause is None else and_(here, clause))
-        yield spec, and_(table.c.entity == spec.name, record)
+        if clause is None:  # all of them: none need be looked at
+            yield spec, named
+        else:
+            yield spec, and_(named, exists().where(parent.c.id == table.c.record_id, clause))
 
 
 def parent_of(uow: UnitOfWork, spec: EntitySpec) -> EntitySpec:
