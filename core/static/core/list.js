@@ -197,6 +197,7 @@
     $$("tr.looked").forEach((each) => each.classList.remove("looked"));
     row.classList.add("looked");
     pane().hidden = false;
+    pane().replaceChildren($("#look-skeleton").content.cloneNode(true));
     window.htmx.ajax("GET", `${pane().dataset.records}/${key}/look`, { target: "#look", swap: "innerHTML" });
   }
   function leave() {
