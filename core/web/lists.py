@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from hashlib import blake2b
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -93,6 +94,8 @@ def _table(uow: UnitOfWork, spec: EntitySpec, state: ListState, views: Sequence[
         "sorts": state.sorts or spec.default_sort.split(","),
         "sort_kept": kept_pairs(state, without="sort"),
         "totals_url": _totals_url(uow, spec, state, shown) if page.items else "",
+        "live_url": "" if state.after else _beside(spec, state, "web.live_rows"),
+        "mark": _mark(page),
     }
     return render("core/records/list.html", **context), 422 if refusal else 200
 
@@ -163,8 +166,44 @@ def _totals_url(
     """The address of the sums; empty when no column can be added up."""
     if not any(has_total(uow, spec, item) for item in shown):
         return ""
-    totals = url_for("web.list_totals", entity=spec.name)
-    return replace(state, after="", trail=(), filtering=False).url(totals)
+    return _beside(spec, state, "web.list_totals")
+
+
+def _beside(spec: EntitySpec, state: ListState, endpoint: str) -> str:
+    """The address of what belongs to the list in this state."""
+    base = url_for(endpoint, entity=spec.name)
+    return replace(state, after="", trail=(), filtering=False, view="").url(base)
+
+
+def _mark(page: query.Page) -> str:
+    """Changes when other records stand on the page, or the same ones with other values."""
+    told = repr([(row["id"], row.get("version")) for row in page.items])
+    return blake2b(told.encode(), digest_size=8).hexdigest()
+
+
+@blueprint.get("/r/<entity>/live")
+@signed_in
+def live_rows(entity: str) -> Any:
+    """The first rows of the list, for who is looking at it while others write; 204 as long as they
+    are those of the ``mark``."""
+    with unit_of_work(write=False) as uow:
+        spec = uow.entity(entity)
+        require(uow, spec, "read")
+        state = resolve_typed(uow, spec, read_state(address_pairs()))
+        shown = list_columns(uow, spec, state.columns)
+        wanted = replace(_query(uow, spec, state, shown), count="none", after=None)
+        page = query.page(uow, spec.name, wanted)
+        mark = _mark(page)
+        if request.args.get("mark") == mark:
+            return "", 204
+        return render(
+            "core/records/_rows.html",
+            columns=data_columns(spec, shown),
+            rows=data_rows(uow, spec, shown, page.items, page.labels),
+            selectable=has_bulk(uow, spec),
+            live_url=_beside(spec, state, "web.live_rows"),
+            mark=mark,
+        )
 
 
 _LAYOUTS = {"table": _table, "board": board, "calendar": calendar}

@@ -223,3 +223,22 @@ def test_all_that_is_found_is_changed_and_put_back(open_page, orders, unit_of_wo
     with unit_of_work(write=False) as uow:
         wanted = query.ListQuery(filter={"field": "tags", "op": "is_set"})
         assert query.count(uow, "order", wanted) == 0
+
+
+def test_what_others_write_appears_without_loading_the_page_again(open_page, orders, unit_of_work):
+    """S-052: within five seconds, and not while one is at work on the list."""
+    tab = open_page()
+    tab.goto("/r/order?sort=-created_at")
+    tab.locator("a.record-link").first.focus()
+    with unit_of_work() as uow:
+        service.create(uow, "order", [{"title": "From the field", "amount": 1000}])
+        service.update(uow, "order", {orders[3]: {"title": "Order 04, changed"}})
+    tab.get_by_role("link", name="From the field").wait_for(timeout=6_000)
+    assert tab.get_by_role("link", name="Order 04, changed").count() == 1
+    assert tab.locator("tfoot", has_text="¥1,078.00").count() == 1
+    assert tab.evaluate("document.activeElement.textContent") == "Order 12"
+    tab.locator("tbody [name=ids]").first.check()
+    with unit_of_work() as uow:
+        service.create(uow, "order", [{"title": "Not yet"}])
+    tab.wait_for_timeout(4_500)
+    assert tab.get_by_role("link", name="Not yet").count() == 0

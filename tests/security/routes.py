@@ -146,6 +146,11 @@ def list_page(probe: Probe) -> tuple[Any, Any]:
     return _rows_of(probe, _send(probe, f"/r/{probe.entity}"), seen)
 
 
+@route("web.live_rows")
+def live(probe: Probe) -> tuple[Any, Any]:
+    return _rows_of(probe, _send(probe, f"/r/{probe.entity}/live"), _visible(probe))
+
+
 @route("web.list_totals")
 def totals(probe: Probe) -> tuple[Any, Any]:
     answer = _send(probe, f"/r/{probe.entity}/totals")

@@ -27,7 +27,7 @@ READING = {
     "web.show_record": "read", "web.recycle_bin": "read", "web.new_record": "create",
     "web.edit_record": "update", "web.export_records": "export", "web.import_start": "import",
     "web.suggest": "read", "web.show_row": "read", "web.look_at_record": "read",
-    "web.list_totals": "read",
+    "web.list_totals": "read", "web.live_rows": "read",
 }  # fmt: skip
 SCOPES = ("oracle_deal.read", "oracle_deal.create", "oracle_deal.update", "oracle_deal.export", "*.read",
           "oracle_deal.*", "oracle_account.*", "oracle_deal.import", "oracle_deal.approve")  # fmt: skip

@@ -182,3 +182,35 @@ def test_an_entity_without_numbers_has_no_foot(browser, unit_of_work):
     with unit_of_work() as uow:
         service.create(uow, "site", [{"name": "East"}])
     assert "<tfoot" not in text_of(browser.get("/r/site"))
+
+
+# What others write meanwhile (S-052)
+
+
+def test_newer_rows_are_answered_only_when_there_are_any(browser, make_orders, unit_of_work):
+    (key,) = make_orders(1)
+    html = text_of(browser.get("/r/order"))
+    url = unescape(re.search(r'data-live="([^"]+)"', html)[1])
+    mark = re.search(r'data-mark="([^"]+)"', html)[1]
+    assert browser.get(url, query_string={"mark": mark}).status_code == 204
+    with unit_of_work() as uow:
+        service.update(uow, "order", {key: {"title": "Changed"}})
+    answer = browser.get(url, query_string={"mark": mark})
+    assert answer.status_code == 200
+    assert titles(text_of(answer)) == "Changed"
+
+
+def test_newer_rows_keep_to_the_filter_and_to_the_readers_rights(
+    browser, sign_in_as, make_orders, people
+):
+    make_orders(2, status="open", owner=people["worker"], secret="deep")
+    make_orders(3, status="done", owner=people["foreman"])
+    worker = sign_in_as("worker")
+    for address, count in (
+        ("/r/order/live", 2),
+        ("/r/order/live?filter_field=status&filter_op=in&filter_value=done", 0),
+        ("/r/order/live?columns=title,secret", 2),
+    ):
+        html = text_of(worker.get(address))
+        assert html.count("record-link") == count
+        assert "deep" not in html

@@ -228,4 +228,28 @@
     const eye = event.target.closest("[data-look]");
     if (eye && eye.closest("tr")) { event.preventDefault(); event.stopPropagation(); look(eye.closest("tr")); }
   }, true);
+
+  /* ---- What others write appears while one looks on; not while one is at work on the list ---- */
+  const LIVE = 4000;
+  const isBusy = () => document.hidden
+    || $(".table :checked, .cell-form, [data-menu][open], dialog[open], #look:not([hidden])");
+  async function renew() {
+    const body = $("tbody[data-live]");
+    if (!body || isBusy()) return;
+    const address = new URL(body.dataset.live, location);
+    address.searchParams.set("mark", body.dataset.mark);
+    const answer = await fetch(address, { headers: { "HX-Request": "true" }, redirect: "error" }).catch(() => null);
+    if (answer?.status !== 200 || isBusy()) return;
+    const page = document.createElement("template");
+    page.innerHTML = `<table>${await answer.text()}</table>`;  // made by the server, which escapes
+    const rows = $("tbody", page.content);
+    const known = new Set($$("tr", body).map(keyOf));
+    const focused = keyOf(document.activeElement?.closest("tbody tr") || rows);
+    $$("tr", rows).forEach((row) => row.classList.toggle("fresh", !known.has(keyOf(row))));
+    body.replaceWith(rows);
+    rows.dispatchEvent(new Event("dougong:added", { bubbles: true }));
+    $$("tr", rows).find((row) => keyOf(row) === focused)?.querySelector("a.record-link")?.focus();
+    $("tfoot[hx-get]")?.dispatchEvent(new Event("dougong:changed"));
+  }
+  setInterval(renew, LIVE);
 })();
