@@ -11,6 +11,9 @@ from core.errors import Invalid, NotFound
 from core.security.explain import explain
 from core.security.sharing import share
 
+#: The long tier asks PostgreSQL as well.
+pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
+
 
 @pytest.fixture
 def people(make_person):

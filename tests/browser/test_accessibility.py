@@ -106,7 +106,10 @@ def test_no_page_breaks_a_rule(open_page, world, size, scheme, pages):
 @pytest.mark.parametrize(
     ("size", "scheme", "pages"),
     [
-        (DESK, "light", ("/r/order", "/r/order/1", "/admin/settings/appearance", "/offline")),
+        pytest.param(
+            *(DESK, "light", ("/r/order", "/admin/settings/appearance", "/offline")),
+            marks=pytest.mark.long,
+        ),
         pytest.param(DESK, "light", PAGES, marks=pytest.mark.long),
         pytest.param(PHONE, "light", PAGES, marks=pytest.mark.long),
         pytest.param(DESK, "dark", PAGES, marks=pytest.mark.long),

@@ -194,6 +194,7 @@ def test_a_half_filled_form_comes_back(open_page, order_of):
 
 
 @pytest.mark.long
+@pytest.mark.long
 def test_a_draft_is_discarded(open_page):
     tab = open_page()
     tab.on("dialog", lambda dialog: dialog.accept())
@@ -207,6 +208,7 @@ def test_a_draft_is_discarded(open_page):
     assert tab.input_value("[name=title]") == ""
 
 
+@pytest.mark.long
 def test_the_form_fits_a_phone(open_page, order):
     tab = open_page(PHONE)
     for path in ("/r/order/new", f"/r/order/{order}/edit"):

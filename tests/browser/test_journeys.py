@@ -77,6 +77,7 @@ def test_find_filter_sort_and_open(open_page, orders, run_jobs):
     assert len(titles(tab)) == 15
 
 
+@one_is_enough
 def test_create_with_an_error_then_right(open_page, orders, order_of):
     tab = open_page()
     tab.goto("/r/order/new")
@@ -148,6 +149,7 @@ def test_delete_many_and_take_it_back(open_page, orders, order_of):
 
 
 @one_is_enough
+@pytest.mark.long
 def test_the_list_fits_a_phone(open_page, orders):
     tab = open_page(PHONE)
     for path in ("/", "/r/order", "/r/order?filtering=1", f"/r/order/{orders[0]}", "/r/order/new"):

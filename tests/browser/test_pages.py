@@ -75,7 +75,7 @@ def _english(texts):
 
 @pytest.fixture(scope="session")
 def dougong_plugins():
-    return ("crm_leads",)
+    return ("crm_leads", "activities")
 
 
 @pytest.fixture(scope="session")

@@ -250,6 +250,7 @@ def test_every_field_of_text_was_planted(planted, unit_of_work):
     assert len(planted.places) >= 20
 
 
+@pytest.mark.long
 def test_the_policy_has_nothing_to_complain_about(open_page, served, planted):
     """I12: the same pages with the policy on; `open_page` fails on any report of the browser."""
     found = crawl(

@@ -10,6 +10,9 @@ import pytest
 from core.files.service import open_file
 from core.tabular.reader import open_table
 
+#: The long tier asks PostgreSQL as well.
+pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
+
 
 def report_rows(unit_of_work, person, file_id, tmp_path):
     with unit_of_work(person, write=False) as uow:

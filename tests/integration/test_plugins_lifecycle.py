@@ -16,6 +16,9 @@ from core.errors import Forbidden, NotFound, Refused
 from core.ops.lifecycle import disable, enable
 from core.work.tables import job_table
 
+#: The long tier asks PostgreSQL as well.
+pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
+
 ROOT = Path(__file__).resolve().parents[2]
 TESTS = ROOT / "tests"
 

@@ -11,6 +11,9 @@ from core.entities.timeline import timeline
 from core.errors import Invalid
 from plugins.activities.policies import substance
 
+#: The long tier asks PostgreSQL as well.
+pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
+
 
 @pytest.fixture
 def lead(make_lead, team):

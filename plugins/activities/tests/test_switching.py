@@ -11,6 +11,9 @@ from core.entities.timeline import timeline
 from core.errors import Invalid
 from core.ops.lifecycle import disable, enable
 
+#: The long tier asks PostgreSQL as well.
+pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
+
 
 def test_leads_do_without_it(unit_of_work, admin_id, make_lead, team, write, browser_of, read):
     lead = make_lead(team.fu, company="没有跟进模块", status="following")

@@ -14,6 +14,9 @@ from core.notifications.service import latest
 from core.work.schedule import start_due
 from plugins.activities import reminders
 
+#: The long tier asks PostgreSQL as well.
+pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
+
 
 @pytest.fixture
 def told(unit_of_work):

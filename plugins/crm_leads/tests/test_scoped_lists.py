@@ -8,6 +8,9 @@ import pytest
 
 from core.entities import query, service
 
+#: The long tier asks PostgreSQL as well.
+pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
+
 
 @pytest.fixture
 def leads(unit_of_work, team):

@@ -7,6 +7,9 @@ import json
 import pytest
 from openapi_spec_validator import validate
 
+#: The long tier asks PostgreSQL as well.
+pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
+
 
 def test_an_entity_is_at_once_everywhere(api, vehicles, sign_in):
     assert (vehicles["name"], vehicles["label"], vehicles["custom"]) == (

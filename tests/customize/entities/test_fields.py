@@ -16,6 +16,9 @@ from core.customize.service import describe_field
 from core.customize.tables import custom_entity_table
 from core.entities import query
 
+#: The long tier asks PostgreSQL as well.
+pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
+
 
 @pytest.fixture
 def grade(api):
