@@ -22,6 +22,7 @@ from core.admin import (  # noqa: E402 - views register on the blueprint above
     privacy,
     roles,
     settings,
+    usage,
 )
 
 __all__ = [
@@ -43,4 +44,5 @@ __all__ = [
     "privacy",
     "roles",
     "settings",
+    "usage",
 ]

@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from core.entities import service
 from core.entities.query import get
+from core.ops.install import create_user
 from core.security.models import session_table
 from core.security.tokens import create_token
 
@@ -366,3 +367,23 @@ def test_what_is_wrong_with_a_new_field_is_marked(admin):
 def test_entities_that_take_no_fields_have_no_form(admin):
     assert 'id="new-field"' not in text(admin.get("/admin/fields/role"))
     assert 'id="new-field"' in text(admin.get("/admin/fields/department"))
+
+
+def test_the_use_of_the_suite_counts_days_and_warns(
+    browser, sign_in_as, people, unit_of_work, make_orders
+):
+    """S-239, S-251: by person, heads included; a word when few are there."""
+    for _twice in range(2):
+        with unit_of_work(people["foreman"]) as uow:
+            service.create(uow, "order", [{"title": "Written by the head"}])
+    html = browser.get("/admin/usage").get_data(as_text=True)
+    row = re.search(r"<tr[^>]*>(?:(?!</tr>).)*李工长.*?</tr>", html, re.S)[0]
+    assert re.findall(r'cell-number"[^>]*>([\d,]+)<', row) == ["1", "2"]
+    assert "67%" in html  # the administrator and the head of three
+    with unit_of_work() as uow:
+        for n in range(8):
+            create_user(uow, f"idle{n}@example.com", name=f"Idle {n}", password=None)
+    html = browser.get("/admin/usage").get_data(as_text=True)
+    assert "notice-warn" in html
+    assert "18%" in html
+    assert sign_in_as("worker").get("/admin/usage").status_code == 403
