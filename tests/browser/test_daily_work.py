@@ -190,20 +190,47 @@ def test_claim_from_the_pool(begin, way, seller, unit_of_work):
 
 @ways(3)
 def test_write_a_follow_up_within_three_taps(begin, mine, way, unit_of_work):
+    """From the first page; writing is no tap."""
     (lead,) = mine()
-    tab = begin(way)
-    tab.locator("a[href='/activities/follow-up?back=home']").first.click()
+    tab, taps = begin(way), []
+
+    def tap(selector, **more):
+        tab.locator(selector, **more).first.click()
+        taps.append(selector)
+
+    tap("a[href='/activities/follow-up?back=home']")
     tab.fill("#field-about", lead["company"][:6])
-    tab.locator(".picker-list [role=option]", has_text=lead["company"]).first.click()
+    tap(".picker-list [role=option]", has_text=lead["company"])
     tab.fill("[name=content]", "约好周四上午看现场，带样本册")
     assert fits(tab)
-    tab.locator(".form-actions .button-primary").click()
+    tap(".form-actions .button-primary")
     tab.locator(".toast-good").wait_for()
+    assert len(taps) == 3
     with unit_of_work(write=False) as uow:
         about = {"field": "related_id", "op": "eq", "value": lead["id"]}
         wanted = query.ListQuery(filter=about, sort="-created_at", limit=1)
         (row,) = query.page(uow, "follow_up", wanted).items
     assert row["content"] == "约好周四上午看现场，带样本册"
+
+
+@ways(2)
+def test_what_is_due_leads_to_its_form_and_to_the_agenda(begin, way, unit_of_work, seller):
+    tab = begin(way)
+    tab.locator(".worklist .actions a").first.click()
+    tab.locator(".pills").first.wait_for()
+    tab.locator(".pills label:has([value=visit])").click()
+    tab.locator(".pills label:has([value=date])").click()
+    tab.fill("[name=next_follow_at]", "2099-01-31T09:00")
+    tab.fill("[name=content]", "看了现场，量了立柱间距")
+    tab.locator(".form-actions .button-primary").click()
+    tab.locator(".toast-good").wait_for()
+    with unit_of_work(write=False) as uow:
+        same = {"field": "content", "op": "eq", "value": "看了现场，量了立柱间距"}
+        (row,) = query.page(uow, "follow_up", query.ListQuery(filter=same)).items
+    assert (row["kind"], row["next_follow_at"].year) == ("visit", 2099)
+    tab.goto("/activities/calendar")
+    assert fits(tab)
+    assert tab.locator("main time, main .agenda-day").count() > 0
 
 
 @ways(2)
