@@ -13,7 +13,7 @@ from sqlalchemy import make_url
 from core.boot import boot
 from core.clock import Clock
 from core.config import Config
-from core.ops.install import initialise
+from core.ops.install import initialise, run_demo
 from core.ops.lifecycle import enable
 from core.plugins.failures import Failures
 from core.runtime import EMPTY, AccessCache, Runtime
@@ -43,6 +43,8 @@ class Template:
     plugin_folders: tuple[Path, ...] = ()
     #: An installation without plugins to begin from, which takes a tenth of the time.
     base: Template | None = None
+    #: Filled with the demonstration.
+    demo: bool = False
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -53,6 +55,8 @@ class Template:
         for plugin in self.plugins:
             with UnitOfWork(self.runtime, SYSTEM, origin=Origin("test")) as uow:
                 enable(uow, plugin)
+        if self.demo:
+            run_demo(self.runtime)
         if self.kind == "sqlite":
             self._checkpoint()
         self._rest()

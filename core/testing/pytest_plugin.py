@@ -15,6 +15,7 @@ __all__ = [
     "bearer",
     "client",
     "database_kind",
+    "dougong_demo",
     "dougong_plugin_folders",
     "dougong_plugins",
     "make_person",
@@ -40,6 +41,12 @@ def dougong_plugins() -> tuple[str, ...]:
 def dougong_plugin_folders() -> tuple[Path, ...]:
     """Further folders in which plugins lie. Override it likewise."""
     return ()
+
+
+@pytest.fixture(scope="session")
+def dougong_demo() -> bool:
+    """Whether the installation tells the demonstration. Override it likewise."""
+    return False
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -72,10 +79,17 @@ def runtime(
     database_kind: str,
     dougong_plugins: tuple[str, ...],
     dougong_plugin_folders: tuple[Path, ...],
+    dougong_demo: bool,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Any]:
     """A fresh installation with one administrator, `ADMIN`."""
-    template = _template(database_kind, dougong_plugins, dougong_plugin_folders, tmp_path_factory)
+    template = _template(
+        database_kind,
+        dougong_plugins,
+        dougong_plugin_folders,
+        tmp_path_factory,
+        demo=dougong_demo,
+    )
     with template.installation() as found:
         yield found
 
@@ -85,15 +99,17 @@ def _template(
     plugins: tuple[str, ...],
     folders: tuple[Path, ...],
     tmp_path_factory: pytest.TempPathFactory,
+    *,
+    demo: bool = False,
 ) -> Any:
     """What fresh installations are copies of; with plugins it begins as a copy of that without."""
     from core.testing.installation import Template
 
-    key = (kind, plugins, folders)
+    key = (kind, plugins, folders, demo)
     if key not in _templates:
         base = _template(kind, (), (), tmp_path_factory) if plugins or folders else None
         folder = tmp_path_factory.mktemp("installation")
-        _templates[key] = Template(folder, kind, plugins, folders, base)
+        _templates[key] = Template(folder, kind, plugins, folders, base, demo)
     return _templates[key]
 
 

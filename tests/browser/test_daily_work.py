@@ -10,7 +10,6 @@ import re
 import pytest
 
 from core.entities import query, service
-from core.ops.install import run_demo
 from core.security.directory import find_user
 from plugins.crm_leads.demo import DEMO_PASSWORD
 
@@ -41,10 +40,14 @@ def ways(first):
     return pytest.mark.parametrize("way", params)
 
 
+@pytest.fixture(scope="session")
+def dougong_demo():
+    return True
+
+
 @pytest.fixture
-def seller(runtime, unit_of_work):
+def seller(unit_of_work):
     """The id of a salesperson of the demonstration."""
-    run_demo(runtime)
     with unit_of_work(write=False) as uow:
         return find_user(uow, SELLER)
 

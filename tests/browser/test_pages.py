@@ -9,7 +9,6 @@ import pytest
 from crawling import PAGES, crawl
 
 from core.entities import query, service
-from core.ops.install import run_demo
 from core.security.directory import find_user
 from core.testing.installation import ADMIN, PASSWORD
 from plugins.crm_leads.demo import DEMO_PASSWORD
@@ -83,10 +82,14 @@ def dougong_plugin_folders():
     return ()
 
 
+@pytest.fixture(scope="session")
+def dougong_demo():
+    return True
+
+
 @pytest.fixture
-def told(runtime, unit_of_work):
+def told(unit_of_work):
     """The demonstration; (email, password, a lead of theirs) by who looks."""
-    run_demo(runtime)
     with unit_of_work(write=False) as uow:
         seller = find_user(uow, SELLER)
         wanted = query.ListQuery(filter={"field": "owner", "op": "eq", "value": seller}, limit=1)
