@@ -195,12 +195,21 @@ def _make(config: Config, choices: Choices, tell: Callable[[str], None]) -> None
             with UnitOfWork(runtime, SYSTEM, origin=CLI) as uow:
                 enable(uow, name)
         if choices.demo:
-            telling = _("Telling the demonstration")
-            tell(telling)
-            run_demo(runtime, lambda: tell(telling))
-            _lock_out_others(runtime, choices)
+            _tell_demo(runtime, choices, tell)
     finally:
         runtime.database.dispose()
+
+
+def _tell_demo(runtime: Runtime, choices: Choices, tell: Callable[[str], None]) -> None:
+    """Step by step, so that one that does not work leaves nobody with a password that all know."""
+    telling, locked_out = _("Telling the demonstration"), set[int]()
+
+    def after_a_step() -> None:
+        _lock_out_others(runtime, choices, locked_out)
+        tell(telling)
+
+    tell(telling)
+    run_demo(runtime, after_a_step)
 
 
 def _set(runtime: Runtime, choices: Choices) -> None:
@@ -216,8 +225,11 @@ def _set(runtime: Runtime, choices: Choices) -> None:
             service.update(uow, "user", {person: {"locale": choices.locale}})
 
 
-def _lock_out_others(runtime: Runtime, choices: Choices) -> None:
-    """The people of the demonstration have passwords that everybody knows: none keeps them."""
+def _lock_out_others(runtime: Runtime, choices: Choices, locked_out: set[int]) -> None:
+    """The people of the demonstration have passwords that everybody knows: none keeps them.
+
+    ``locked_out`` are those who have lost theirs; it grows.
+    """
     with UnitOfWork(runtime, SYSTEM, origin=CLI) as uow:
         own = find_user(uow, choices.email)
         table = uow.entity("user").table
@@ -225,5 +237,7 @@ def _lock_out_others(runtime: Runtime, choices: Choices) -> None:
             table, credential_table, credential_table.c.user_id == table.c.id
         )
         for row in uow.execute(people.where(table.c.id != own)).all():
-            new = secrets.token_urlsafe(24)
-            set_password(uow, row.id, new, email=row.email, name=row.name)
+            if row.id not in locked_out:
+                new = secrets.token_urlsafe(24)
+                set_password(uow, row.id, new, email=row.email, name=row.name)
+                locked_out.add(row.id)

@@ -210,6 +210,28 @@ def test_nobody_of_the_demonstration_can_sign_in_with_the_password_that_all_know
         runtime.database.dispose()
 
 
+def test_a_demonstration_that_breaks_off_leaves_nobody_with_a_known_password(
+    let_in, config, setup, monkeypatch
+):
+    from core.ops.install import run_demo
+    from plugins.crm_leads.demo import DEMO_PASSWORD
+
+    def break_off(runtime, tell):
+        run_demo(runtime, tell)
+        raise RuntimeError("the next step does not work")
+
+    monkeypatch.setattr("core.setup.installing.run_demo", break_off)
+    let_in.post("/", data=form(let_in, modules=["crm_leads"], contents="demo"))
+    assert setup.state == "broken"
+    runtime = boot(config)
+    try:
+        browser = create_app(runtime).test_client()
+        sent = {"email": "fu.yuheng@yuanheng.example", "password": DEMO_PASSWORD}
+        assert browser.post("/sign-in", data=sent).status_code == 401
+    finally:
+        runtime.database.dispose()
+
+
 def test_a_step_that_fails_is_told_and_what_is_there_can_be_used(
     let_in, config, setup, finished, monkeypatch
 ):
