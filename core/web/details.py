@@ -7,6 +7,7 @@ from typing import Any
 
 from flask import request, url_for
 
+from core.comments.service import takes_comments
 from core.entities import query
 from core.entities.field_rules import field_states
 from core.entities.form_fields import form_edits, sections_of
@@ -75,7 +76,9 @@ def show_record(entity: str, record_id: int) -> Any:
             "related": related,
             "tab": tab,
             "tabs": _tabs(spec, record_id, related, tab),
-            "may_comment": not is_deleted and uow.actor.user_id is not None,
+            "may_comment": not is_deleted
+            and uow.actor.user_id is not None
+            and takes_comments(spec),
             "typed_comment": request.args.get("comment", "")[:4_000],
             "foot": _facts(uow, record, [f for f in record.fields if f.name in _FOOT]),
             "timeline": drawn_timeline(
