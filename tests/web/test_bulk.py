@@ -141,6 +141,50 @@ def test_only_what_one_may_change_is_changed(sign_in_as, edit, make_orders, peop
 
 
 @pages
+def test_a_job_tells_what_one_may_see_but_not_change(
+    sign_in_as, edit, make_orders, people, orders_now, run_jobs, unit_of_work
+):
+    from core.security.sharing import share
+
+    (own,) = make_orders(1, owner=people["worker"], status="open")
+    (shown,) = make_orders(1, owner=people["foreman"], status="open")
+    with unit_of_work(people["foreman"]) as uow:
+        share(uow, "order", shown, user=people["worker"])
+    worker = sign_in_as("worker")
+    page = edit("status", [], worker, found=[("search", "Order")], status="working").location
+    run_jobs()
+    assert orders_now("status") == {own: ("working",), shown: ("open",)}
+    html = text_of(worker.get(page))
+    assert re.findall(r"<dd>(\d+)</dd>", html) == ["1", "1"]
+    assert f'href="/r/order/{shown}"' in html
+
+
+@pages
+def test_a_tag_that_another_adds_at_the_same_time_is_kept(
+    runtime, make_orders, orders_now, unit_of_work
+):
+    """On PostgreSQL both may have begun before either has written."""
+    from threading import Thread
+
+    from core.entities.bulk import begin_bulk, do_bulk
+
+    (key,) = make_orders(1, tags=["old"])
+
+    def add_big():
+        with unit_of_work() as uow:
+            act = {"kind": "tags", "field": "tags", "add": ["big"], "remove": []}
+            do_bulk(uow, begin_bulk(uow, uow.entity("order"), act), [key])
+
+    adding = Thread(target=add_big)
+    with unit_of_work() as uow:
+        service.update(uow, "order", {key: {"tags": ["old", "late"]}})
+        adding.start()
+        adding.join(0.5)
+    adding.join()
+    assert orders_now("tags") == {key: (["old", "late", "big"],)}
+
+
+@pages
 def test_nobody_takes_back_what_another_did(
     browser, sign_in_as, edit, make_orders, people, orders_now
 ):
