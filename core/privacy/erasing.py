@@ -73,6 +73,7 @@ def erase_person(uow: UnitOfWork, person: Person, *, key: str = "") -> Erasure:
     _take_out_of_tables(uow, specs, live, person)
     drafts, ids = metadata.tables["core_draft"], [row.id for row in person.drafts]
     uow.execute(delete(drafts).where(one_of(uow.connection, drafts.c.id, ids)))
+    _forget_bulk_acts(uow, person)
     _drop_files(uow, person)
     _redact_trail(uow, specs, person)
     record_act(
@@ -239,6 +240,21 @@ def _take_out_of_tables(
         place = [table.c[name] == value for name, value in mention.key.items()]
         value = without(mention.value, person.keys)
         uow.execute(update(table).where(*place).values({mention.column: value}))
+
+
+def _forget_bulk_acts(uow: UnitOfWork, person: Person) -> None:
+    """What acts on many keep of the person's own records, for taking them back, and what they wrote."""
+    acts, old = metadata.tables["core_bulk"], metadata.tables["core_bulk_change"]
+    for name in person.records:
+        mine = one_of(uow.connection, old.c.record_id, person.ids(name))
+        about = mine & old.c.bulk_id.in_(select(acts.c.id).where(acts.c.entity == name))
+        touched = select(acts.c.id, acts.c.act).where(
+            acts.c.id.in_(select(old.c.bulk_id).where(about))
+        )
+        for row in uow.execute(touched).all():
+            act = without(row.act, person.names | person.keys)
+            uow.execute(update(acts).where(acts.c.id == row.id).values(act=act))
+        uow.execute(delete(old).where(about))
 
 
 def _drop_files(uow: UnitOfWork, person: Person) -> None:
