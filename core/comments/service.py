@@ -96,7 +96,7 @@ def _no_right() -> Forbidden:
 
 
 def _checked(text: str) -> str:
-    found = text.strip()
+    found = text.replace("\r\n", "\n").strip()  # a line counts as one, as it does in the browser
     if not found:
         message = _("Write something first.")
         raise Invalid(message, [Problem("text", "required", message)])

@@ -14,6 +14,7 @@ from core.http.presenting import tell
 from core.http.requests import signed_in, unit_of_work
 from core.i18n import gettext as _
 from core.web import blueprint
+from core.web.details import record_page
 from core.web.editing import require_update
 
 
@@ -27,7 +28,7 @@ def write(entity: str, record_id: int) -> Any:
             add_comment(uow, entity, record_id, text, mentions=_mentions())
     except Invalid as error:
         tell(error.problems[0].message if error.problems else error.message, "bad")
-        return redirect(_page(entity, record_id, comment=text[:4_000]), 303)
+        return record_page(entity, record_id, text), error.status
     return redirect(_page(entity, record_id), 303)
 
 
@@ -106,5 +107,5 @@ def _mentions() -> list[int]:
     return [int(key) for key in sent if key.isdecimal() and len(key) < 18]
 
 
-def _page(entity: str, record_id: int, **more: Any) -> str:
-    return url_for("web.show_record", entity=entity, record_id=record_id, **more) + "#timeline"
+def _page(entity: str, record_id: int) -> str:
+    return url_for("web.show_record", entity=entity, record_id=record_id) + "#timeline"
