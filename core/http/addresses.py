@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import urlencode
 
 from flask import url_for
+from werkzeug.routing import IntegerConverter, Map
 
 from core.entities.filters import Filter, FilterRow
 
-__all__ = ["list_url", "record_url"]
+__all__ = ["Number", "list_url", "record_url"]
+
+
+class Number(IntegerConverter):
+    """``<int:…>`` of all routes: no larger than every database can hold."""
+
+    def __init__(self, map: Map, *arguments: Any, max: int = 2**63 - 1, **more: Any) -> None:
+        super().__init__(map, *arguments, max=max, **more)
 
 
 def list_url(entity: str, *rows: tuple[str, ...], sort: str = "") -> str:

@@ -246,7 +246,7 @@ def _table_url(spec: EntitySpec, state: ListState, by: FieldSpec, column: Column
         else FilterRow(by.name, op, (column.key,))
     )
     wanted = state.filter
-    if wanted.mode == "any" and wanted.rows:
+    if wanted.mode == "any" and wanted.all_rows:
         return ""  # one more row would widen it
     found = replace(wanted, rows=(*wanted.rows, row))
     return replace(state, filter=found, layout="table", by="", limits=()).url(list_base(spec))

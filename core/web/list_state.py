@@ -89,7 +89,7 @@ class ListState:
         if self.condition:
             try:
                 parts.append(json.loads(self.condition))
-            except ValueError:
+            except (ValueError, RecursionError):
                 raise Invalid(_("The filter in this address cannot be read.")) from None
         found = [part for part in parts if part]
         return {"all": found} if len(found) > 1 else found[0] if found else None

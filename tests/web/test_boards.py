@@ -65,6 +65,18 @@ def test_long_columns_lead_to_the_table_of_their_records(browser, make_orders):
     assert "25" in re.search(r'class="pager".*?<p>(.*?)</p>', listed, re.S)[1]
 
 
+def test_where_any_group_is_enough_no_link_widens_the_column(browser, make_orders):
+    """One more condition beside the groups would be one more way in."""
+    make_orders(25, status="open", due_on="2026-02-03")
+    groups = (
+        "filter_mode=any&filter_group=all&filter_field=title&filter_op=contains&filter_value=00"
+    )
+    for layout in ("board", "calendar&by=due_on&day=2026-02-03"):
+        html = text_of(browser.get(f"/r/order?{groups}&layout={layout}"))
+        links = re.findall(r'class="(?:board|calendar)-more" href="([^"]+)"', html)
+        assert links == [], layout
+
+
 def test_the_columns_may_be_the_records_of_a_reference(browser, make_orders, unit_of_work):
     with unit_of_work() as uow:
         east, _west = service.create(uow, "site", [{"name": "East"}, {"name": "West"}])
