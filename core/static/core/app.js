@@ -234,6 +234,7 @@
   const SCRIPTED = "[data-select-all], [data-filter-add], [data-filter-add-group], [data-filter-remove-group], [data-resize], [data-grip], [data-up], [data-look]";
   function unhide(root) { $$(SCRIPTED, root).forEach((each) => { each.hidden = false; }); }
   on("dougong:added", (event) => unhide(event.target));
+  on("htmx:after:swap", () => unhide(document));
   on("DOMContentLoaded", () => {
     unhide(document);
     $$(".list").forEach(countRows);

@@ -38,6 +38,7 @@
     area.setSelectionRange(start.length, start.length);
     const hidden = document.createElement("input");
     Object.assign(hidden, { type: "hidden", name: "mentions", value: option.dataset.id });
+    hidden.dataset.named = `@${option.dataset.label}`;
     area.form.append(hidden);
     close();
     area.focus();
@@ -48,9 +49,14 @@
     event.preventDefault();
     pick($("textarea", list.parentElement), option);
   });
+  /* Who is no longer named is not told. */
+  on("submit", (event) => {
+    const area = $("[data-mentions]", event.target);
+    event.target.querySelectorAll("[data-named]").forEach((each) => { if (!area?.value.includes(each.dataset.named)) each.remove(); });
+  });
   on("keydown", (event) => {
     const area = event.target;
-    if (!area.matches?.("[data-mentions]")) return;
+    if (!area.matches?.("[data-mentions]") || event.isComposing) return;
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); area.form.requestSubmit(); return; }
     const options = list ? [...list.querySelectorAll("[role=option]")] : [];
     if (!options.length) return;
