@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
 from urllib.parse import urlencode
 
 from flask import url_for
@@ -16,8 +15,15 @@ __all__ = ["Number", "list_url", "record_url"]
 class Number(IntegerConverter):
     """``<int:…>`` of all routes: no larger than every database can hold."""
 
-    def __init__(self, map: Map, *arguments: Any, max: int = 2**63 - 1, **more: Any) -> None:
-        super().__init__(map, *arguments, max=max, **more)
+    def __init__(
+        self,
+        map: Map,
+        fixed_digits: int = 0,
+        min: int | None = None,
+        max: int | None = 2**63 - 1,
+        signed: bool = False,
+    ) -> None:
+        super().__init__(map, fixed_digits, min, max, signed)
 
 
 def list_url(entity: str, *rows: tuple[str, ...], sort: str = "") -> str:

@@ -29,8 +29,8 @@ from core.work.uow import UnitOfWork
 
 __all__ = ["cell_names"]
 
-#: What needs more room than a cell has.
-_LARGE = (t.LongText, t.Document, t.Lines, t.References, t.MultiChoice)
+#: What needs more room than a cell has, or the scripts of a form.
+_LARGE = (t.LongText, t.Document, t.Lines, t.References, t.MultiChoice, t.File)
 
 
 def cell_names(uow: UnitOfWork, spec: EntitySpec) -> frozenset[str]:

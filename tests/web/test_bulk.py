@@ -289,3 +289,13 @@ def test_what_can_no_longer_be_taken_back_is_forgotten(
     with unit_of_work(write=False) as uow:
         assert uow.execute(bulk_table.select()).all() == []
         assert uow.execute(bulk_change_table.select()).all() == []
+
+
+@pages
+@pytest.mark.parametrize(
+    "back", ["https://evil.example", "//evil.example", "/r/orders", "/r/order?a\r\nX-Evil: b"]
+)
+def test_it_leads_back_to_the_list_and_nowhere_else(edit, make_orders, orders_now, back):
+    keys = make_orders(1, status="open")
+    assert edit("status", keys, status="done", back=back).location == "/r/order"
+    assert orders_now("status") == {keys[0]: ("done",)}

@@ -123,3 +123,11 @@ def test_a_version_that_is_no_number_is_an_old_one(write, make_orders, order_of,
     (key,) = make_orders(1, amount="10")
     assert write(key, "amount", version=version, amount="11").status_code == 409
     assert str(order_of(key)["amount"]) == "10.00"
+
+
+def test_a_file_is_chosen_in_the_form_alone(browser, make_orders):
+    """The list has not the scripts that send it."""
+    (key,) = make_orders(1)
+    html = text_of(browser.get("/r/order?columns=title,drawing,status"))
+    assert re.findall(r'data-column="(\w+)" data-editable', html) == ["status"]
+    assert browser.get(f"/r/order/{key}/row?cell=drawing").status_code == 404

@@ -31,7 +31,7 @@
     });
   });
   on("keydown", (event) => {
-    if (event.defaultPrevented) return;  // the editor has keys of its own
+    if (event.defaultPrevented || event.isComposing) return;  // the editor has keys of its own
     if (event.key === "Escape") escape(event.target);
     else if (event.key.toLowerCase() === "k" && (event.ctrlKey || event.metaKey)) beginSearch(event);
     else if (event.key.length === 1 && isFree(event)) singleKey(event);
@@ -205,7 +205,7 @@
   on("keydown", (event) => {
     const picker = event.target.matches?.("[role=combobox]") && event.target.closest("[data-picker]");
     const all = picker ? options(picker) : [];
-    if (!all.length) return;
+    if (!all.length || event.isComposing) return;
     const at = all.findIndex((option) => option.ariaSelected === "true");
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (step) {
