@@ -69,6 +69,7 @@ def erase_person(uow: UnitOfWork, person: Person, *, key: str = "") -> Erasure:
         for name in list(person.records):
             _blank(uow, specs[name], person)
         _take_out_of_records(uow, live, person)
+        _take_out_of_comments(uow, specs, person)
         _forget_account(uow, specs, person)
     _take_out_of_tables(uow, specs, live, person)
     drafts, ids = metadata.tables["core_draft"], [row.id for row in person.drafts]
@@ -181,6 +182,16 @@ def _take_out_of_records(uow: UnitOfWork, live: _Live, person: Person) -> None:
             new[spec.name][mention.key["id"]][item.name] = value
     for name, values in new.items():
         _write(uow, specs[name], values)
+
+
+def _take_out_of_comments(
+    uow: UnitOfWork, specs: Mapping[str, EntitySpec], person: Person
+) -> None:
+    """Names too: what is said under a person's record is about that person."""
+    texts = person.names | person.keys
+    new = {row.id: {"text": without(row.text, texts)} for row in person.comments}
+    if new:
+        _write(uow, specs["comment"], new)
 
 
 def _write(uow: UnitOfWork, spec: EntitySpec, new: Mapping[int, Mapping[str, Any]]) -> None:

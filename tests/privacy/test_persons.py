@@ -16,6 +16,7 @@ from sqlalchemy import Text, cast, func, insert, inspect, select, text
 from core.audit.redacting import REDACTED
 from core.audit.sealing import seal_pending
 from core.audit.verifying import verify
+from core.comments.service import add_comment, delete_comment, edit_comment
 from core.db.base import metadata
 from core.entities import query, service
 from core.entities.bulk import begin_bulk, do_bulk, undo_bulk
@@ -200,6 +201,27 @@ def test_what_a_bulk_act_keeps_to_be_taken_back_is_erased(traces, runtime, unit_
         values = query.get(uow, "specimen", traces["one"]).values
         assert (values["phone"], values["email"]) == (None, None)
         assert query.get(uow, "specimen", traces["other"]).values["phone"] == OTHER
+
+
+def test_what_was_said_under_the_record_names_nobody_afterwards(
+    traces, runtime, unit_of_work, admin_id
+):
+    """V3: a line of his that no other record has, in comments, those taken away and their trail."""
+    number = "021-55556666"
+    with unit_of_work(admin_id) as uow:
+        service.update(uow, "specimen", {traces["one"]: {"phone": number}})
+        kept = add_comment(uow, "specimen", traces["one"], f"Call {number} today, or {MAIL}")
+        gone = add_comment(uow, "specimen", traces["one"], number)
+        delete_comment(uow, gone)
+        edit_comment(uow, kept, f"Call {number} tomorrow, or {MAIL}")
+    _erase(runtime, unit_of_work, admin_id, traces["one"])
+    assert _left(runtime, (number, MAIL)) == []
+    with unit_of_work(admin_id) as uow:
+        assert query.get(uow, "comment", kept).values["text"] == (
+            f"Call {REDACTED} tomorrow, or {REDACTED}"
+        )
+    seal_pending(runtime)
+    assert verify(runtime).holds
 
 
 def test_a_second_erasure_is_harmless(traces, runtime, unit_of_work, admin_id):
