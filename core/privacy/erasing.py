@@ -184,9 +184,7 @@ def _take_out_of_records(uow: UnitOfWork, live: _Live, person: Person) -> None:
         _write(uow, specs[name], values)
 
 
-def _take_out_of_comments(
-    uow: UnitOfWork, specs: Mapping[str, EntitySpec], person: Person
-) -> None:
+def _take_out_of_comments(uow: UnitOfWork, specs: Mapping[str, EntitySpec], person: Person) -> None:
     """Names too: what is said under a person's record is about that person."""
     texts = person.names | person.keys
     new = {row.id: {"text": without(row.text, texts)} for row in person.comments}

@@ -87,7 +87,12 @@ def record_page(entity: str, record_id: int, typed_comment: str = "") -> Any:
             "typed_comment": typed_comment,
             "foot": _facts(uow, record, [f for f in record.fields if f.name in _FOOT]),
             "timeline": drawn_timeline(
-                uow, spec, record_id, WHOLE_TIMELINE if tab == "timeline" else TIMELINE_ITEMS
+                uow,
+                spec,
+                record_id,
+                WHOLE_TIMELINE if tab == "timeline" else TIMELINE_ITEMS,
+                has_tools=not is_deleted,
+                can_update="update" in verbs,
             ),
             "more_url": url_for(
                 "web.show_record", entity=entity, record_id=record_id, tab="timeline"
@@ -120,7 +125,7 @@ def look_at_record(entity: str, record_id: int) -> Any:
                 for title, items in _sections(uow, record, told)
                 if (given := [(label, value) for label, value in items if str(value)])
             ],
-            timeline=drawn_timeline(uow, spec, record_id, LOOK_ITEMS),
+            timeline=drawn_timeline(uow, spec, record_id, LOOK_ITEMS, has_tools=False),
         )
 
 

@@ -399,3 +399,29 @@ def test_nobody_comments_on_a_comment(browser, make_orders, say, comments):
     data = {"text": "About a comment", "csrf_token": browser.csrf}
     assert browser.post(f"/r/comment/{comment}/comments", data=data).status_code == 403
     assert len(comments()) == 1
+
+
+def test_tools_are_offered_where_they_work(
+    browser, sign_in_as, make_orders, say, people, unit_of_work
+):
+    """In a look beside a list and on a record in the bin they do not; a file goes by who may change
+    the record."""
+    from core.entities import service
+
+    (key,) = make_orders(1, owner=people["worker"])
+    worker = sign_in_as("worker")
+    say(key, "By the administrator")
+    put(browser, key, ("plan.txt", b"plan"))
+    say(key, "Mine", worker)
+    html = text_of(worker.get(f"/r/order/{key}"))
+    assert re.findall(r'action="/(comments|files)/\d+/delete"', html) == ["comments", "files"]
+    take = re.search(r'action="(/files/\d+/delete)"', html)[1]
+    assert not re.search(
+        r"/(comments|files)/\d+/delete", text_of(worker.get(f"/r/order/{key}/look"))
+    )
+    assert worker.post(take, data={"csrf_token": worker.csrf}).status_code == 303
+    with unit_of_work() as uow:
+        service.delete(uow, "order", [key])
+    deleted = text_of(browser.get(f"/r/order/{key}"))
+    assert "Mine" in deleted
+    assert not re.search(r"/(comments|files)/\d+/delete", deleted)

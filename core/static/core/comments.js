@@ -14,6 +14,7 @@
   function close() {
     list?.remove();
     list = null;
+    asked += 1;  // what is still to come is no longer wanted
   }
   on("input", async (event) => {
     const area = event.target;
@@ -24,7 +25,7 @@
     if (word === null) return;
     const mine = ++asked;
     const answer = await fetch(`${url}?${new URLSearchParams({ q: word })}`);
-    if (!answer.ok || mine !== asked) return;
+    if (!answer.ok || answer.redirected || mine !== asked) return;  // redirected: signed out meanwhile
     list = document.createElement("ul");
     list.className = "picker-list";
     list.setAttribute("role", "listbox");
