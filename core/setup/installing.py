@@ -202,13 +202,13 @@ def _make(config: Config, choices: Choices, tell: Callable[[str], None]) -> None
 
 def _tell_demo(runtime: Runtime, choices: Choices, tell: Callable[[str], None]) -> None:
     """Step by step, so that one that does not work leaves nobody with a password that all know."""
-    telling, locked_out = _("Telling the demonstration"), set[int]()
+    step, locked_out = _("Writing the data of the demonstration"), set[int]()
 
     def after_a_step() -> None:
         _lock_out_others(runtime, choices, locked_out)
-        tell(telling)
+        tell(step)
 
-    tell(telling)
+    tell(step)
     run_demo(runtime, after_a_step)
 
 

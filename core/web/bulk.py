@@ -90,7 +90,7 @@ def chosen_records(uow: UnitOfWork, spec: EntitySpec) -> Chosen:
     return Chosen(ids, found, ListQuery(filter=condition, search=state.search))
 
 
-def run_bulk(entity: str, act: Mapping[str, Any], told: str, back: str) -> Any:
+def run_bulk(entity: str, act: Mapping[str, Any], back: str) -> Any:
     """Do the act on what the form is about: at once, or as a job whose page is shown."""
     with unit_of_work() as uow:
         spec = uow.entity(entity)
@@ -102,7 +102,8 @@ def run_bulk(entity: str, act: Mapping[str, Any], told: str, back: str) -> Any:
         outcome = do_bulk(uow, key, chosen.ids)
     undo = url_for("web.undo_bulk", entity=entity, bulk_id=key, back=back)
     if outcome.done:
-        tell(told % {"n": format_number(outcome.done)}, undo_url=undo)
+        text = ngettext("%(n)s record changed.", "%(n)s records changed.", outcome.done)
+        tell(text, undo_url=undo)
     _tell_kept(outcome)
     return redirect(back, 303)
 
@@ -140,7 +141,7 @@ def bulk_edit(entity: str) -> Any:
             refused = Invalid(_("Please correct what is marked."), [problem])
             return _page(uow, spec, chosen, fields, item, refused), 422
     try:
-        return run_bulk(entity, act, _("%(n)s records changed."), back)
+        return run_bulk(entity, act, back)
     except (Invalid, Refused) as error:
         with unit_of_work(write=False) as uow:
             return _page(uow, spec, chosen, fields, item, error), error.status

@@ -299,3 +299,11 @@ def test_it_leads_back_to_the_list_and_nowhere_else(edit, make_orders, orders_no
     keys = make_orders(1, status="open")
     assert edit("status", keys, status="done", back=back).location == "/r/order"
     assert orders_now("status") == {keys[0]: ("done",)}
+
+
+@pages
+def test_one_record_is_no_more_than_one(browser, edit, make_orders, unit_of_work, admin_id):
+    with unit_of_work(admin_id) as uow:
+        service.update(uow, "user", {admin_id: {"locale": "en"}})
+    (key,) = make_orders(1, status="open")
+    assert "1 record changed." in text_of(browser.get(edit("status", [key], status="done").location))
