@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl
 
 from flask import redirect, request, url_for
 from sqlalchemy import select
@@ -45,7 +44,7 @@ from core.i18n import ngettext
 from core.i18n.formats import format_number
 from core.web import blueprint
 from core.web.list_page import list_base, own_page
-from core.web.list_state import read_state
+from core.web.list_state import read_found
 from core.work.tables import job_table
 from core.work.uow import UnitOfWork
 
@@ -84,8 +83,8 @@ def chosen_records(uow: UnitOfWork, spec: EntitySpec) -> Chosen:
         raise Invalid(_("At most %(n)s records at a time.", n=MAX_IDS))
     if request.values.get("all") != "1":
         return Chosen(ids, None, ListQuery(ids=ids))
-    found = request.values.get("found", "")[:8_000]
-    state = read_state(parse_qsl(found, keep_blank_values=True))
+    found = request.values.get("found", "")
+    state = read_found(found)
     condition = state.conditions(filter_fields(uow, spec))
     return Chosen(ids, found, ListQuery(filter=condition, search=state.search))
 

@@ -306,4 +306,20 @@ def test_one_record_is_no_more_than_one(browser, edit, make_orders, unit_of_work
     with unit_of_work(admin_id) as uow:
         service.update(uow, "user", {admin_id: {"locale": "en"}})
     (key,) = make_orders(1, status="open")
-    assert "1 record changed." in text_of(browser.get(edit("status", [key], status="done").location))
+    assert "1 record changed." in text_of(
+        browser.get(edit("status", [key], status="done").location)
+    )
+
+
+@pages
+@pytest.mark.parametrize("length", [9_000, 21_000])
+def test_no_condition_is_cut_off_what_a_list_finds(
+    browser, edit, make_orders, orders_now, run_jobs, length
+):
+    (opened,), (done,) = make_orders(1, status="open"), make_orders(1, status="done")
+    found = [("day", "x" * length), ("filter_field", "status"), ("filter_op", "in")]
+    edit("tags", [], found=[*found, ("filter_value", "open")], how="add", tags="new")
+    run_jobs()
+    tags = orders_now("tags")
+    assert tags[done] == (None,)
+    assert tags[opened] == ((["new"],) if length < 20_000 else (None,))
