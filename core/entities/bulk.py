@@ -140,9 +140,13 @@ def do_bulk(uow: UnitOfWork, bulk_id: int, ids: Sequence[int]) -> Outcome:
     return outcome
 
 
-def find_bulk(uow: UnitOfWork, bulk_id: int) -> Row[Any]:
-    """One's own act; `NotFound` for what is somebody else's as for what does not exist."""
+def find_bulk(uow: UnitOfWork, bulk_id: int, *, lock: bool = False) -> Row[Any]:
+    """One's own act; `NotFound` for what is somebody else's as for what does not exist.
+
+    With ``lock`` nobody begins to take it back before ``uow`` ends.
+    """
     found = select(bulk_table).where(bulk_table.c.id == bulk_id)
+    found = found.with_for_update() if lock else found
     if not uow.actor.is_system:
         found = found.where(bulk_table.c.user_id == uow.actor.user_id)
     row = uow.execute(found).one_or_none()
@@ -343,7 +347,8 @@ def _run(
                 outcome, last = undo_bulk(uow, bulk_id, partial["last"])
                 ids = [] if last is None else [last]
             else:
-                ids = _next_ids(uow, entity, asked, partial["last"])
+                is_undone = find_bulk(uow, bulk_id, lock=True).undone_at is not None
+                ids = [] if is_undone else _next_ids(uow, entity, asked, partial["last"])
                 outcome = do_bulk(uow, bulk_id, ids) if ids else Outcome()
             if not ids:
                 result = {name: partial[name] for name in ("done", "kept", "reasons")}

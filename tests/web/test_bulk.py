@@ -88,6 +88,23 @@ def test_it_is_put_back_once(browser, edit, make_orders, orders_now):
 
 
 @pages
+def test_what_is_taken_back_is_not_done_any_further(
+    browser, edit, make_orders, orders_now, run_jobs, unit_of_work
+):
+    """Neither by a job that has not begun, nor by one that is tried again."""
+    from core.entities.bulk import bulk_table
+
+    make_orders(3, status="open")
+    edit("status", found=[("search", "Order")], status="done")
+    with unit_of_work(write=False) as uow:
+        key = uow.execute(bulk_table.select()).one().id
+    data = {"csrf_token": browser.csrf}
+    assert browser.post(f"/r/order/bulk/{key}/undo", data=data).status_code == 303
+    run_jobs()
+    assert set(orders_now("status").values()) == {("open",)}
+
+
+@pages
 def test_tags_are_added_and_taken_away(edit, make_orders, unit_of_work, orders_now, browser):
     (first,) = make_orders(1, tags=["old"])
     (second,) = make_orders(1, tags=["new", "other"])
