@@ -166,10 +166,17 @@ class Setup:
             except Exception as error:
                 log.exception("the set-up did not come to its end")
                 self.error = str(error) if isinstance(error, Refusal) else _("It did not work.")
-                self.state = "failed" if is_empty(self.config) else "broken"
+                self.state = "broken" if self._holds_somebody() else "failed"
                 return
         self.state, self.done = "done", self.total
         self.finished()
+
+    def _holds_somebody(self) -> bool:
+        try:
+            return not is_empty(self.config)
+        except Exception:
+            log.exception("the database cannot be asked what was made")
+            return False
 
     def _tell(self, step: str) -> None:
         self.step, self.done = step, min(self.done + 1, self.total - 1)

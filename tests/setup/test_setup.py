@@ -248,6 +248,27 @@ def test_a_step_that_fails_is_told_and_what_is_there_can_be_used(
     assert finished == [True]
 
 
+def test_a_set_up_that_lost_its_database_is_told_and_ends_when_there_is_one(
+    let_in, config, setup, finished, monkeypatch
+):
+    from core.ops.install import initialise
+
+    def fail(*_arguments, **_more):
+        raise RuntimeError("no connection")
+
+    with monkeypatch.context() as away:
+        away.setattr("core.setup.installing.initialise", fail)
+        away.setattr("core.setup.installing.is_empty", fail)
+        let_in.post("/", data=form(let_in))
+        assert setup.state == "failed"
+    assert "notice-bad" in text(let_in.get("/"))
+    runtime = boot(config)
+    initialise(runtime, admin="a@example.com", password=PASSWORD)
+    runtime.database.dispose()
+    assert "<form" not in text(let_in.get("/"))
+    assert finished == [True]
+
+
 def test_while_it_works_the_page_says_how_far_it_is(config):
     setup = Setup(config, lambda: None, start=lambda work: None)
     client = create_setup_app(config, TOKEN, setup, zone_is_given=True).test_client()
