@@ -186,6 +186,26 @@ def test_a_card_is_dragged_and_the_board_stays(open_page, orders, order_of):
     assert order_of(orders[0])["status"] == "working"
 
 
+def test_a_page_asks_before_a_cell_or_a_changed_comment_is_lost(open_page, orders):
+    tab = open_page()
+    asked = []
+    tab.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+    tab.goto("/r/order?sort=title&columns=title,amount")
+    cell(tab, "Order 02", "Amount").dblclick()
+    tab.locator(".cell-form [name=amount]").press_sequentially("9")
+    tab.get_by_role("link", name="Order 03", exact=True).click()
+    tab.wait_for_url(f"**/r/order/{orders[2]}")
+    tab.locator("textarea[name=text]").first.fill("First")
+    tab.keyboard.press("Control+Enter")
+    entry = tab.locator(".timeline > li", has_text="First")
+    entry.hover()
+    entry.locator("summary").click()
+    entry.locator("[data-edit-comment]").click()
+    entry.locator("textarea").press_sequentially("and more")
+    tab.goto("/r/order")
+    assert asked == ["beforeunload", "beforeunload"]
+
+
 def test_a_card_is_moved_from_the_keyboard(open_page, orders, order_of):
     tab = open_page()
     tab.goto("/r/order?layout=board&sort=title")
