@@ -284,7 +284,8 @@ def undo_bulk(uow: UnitOfWork, bulk_id: int, after: int = 0) -> tuple[Outcome, i
         return outcome, None
     table = spec.table
     mine = one_of(uow.connection, table.c.id, [change.record_id for change in changes])
-    rows = uow.execute(select(table.c.id, table.c.version).where(mine))
+    versions = select(table.c.id, table.c.version).where(mine).order_by(table.c.id)
+    rows = uow.execute(versions.with_for_update(of=table))
     now = {each.id: each.version for each in rows}
     old = {}
     for change in changes:

@@ -158,6 +158,34 @@ def test_only_what_one_may_change_is_changed(sign_in_as, edit, make_orders, peop
 
 
 @pages
+def test_what_another_changes_while_it_is_put_back_stays(make_orders, orders_now, unit_of_work):
+    """On PostgreSQL both may have begun before either has written."""
+    from threading import Thread
+
+    from core.entities.bulk import begin_bulk, do_bulk, undo_bulk
+
+    (key,) = make_orders(1, status="open")
+    with unit_of_work() as uow:
+        act = {"kind": "update", "values": {"status": "done"}}
+        bulk = begin_bulk(uow, uow.entity("order"), act)
+        do_bulk(uow, bulk, [key])
+    outcomes = []
+
+    def put_back():
+        with unit_of_work() as uow:
+            outcomes.append(undo_bulk(uow, bulk)[0])
+
+    putting = Thread(target=put_back)
+    with unit_of_work() as uow:
+        service.update(uow, "order", {key: {"status": "working"}})
+        putting.start()
+        putting.join(0.5)
+    putting.join()
+    assert [(each.done, each.kept) for each in outcomes] == [(0, 1)]
+    assert orders_now("status") == {key: ("working",)}
+
+
+@pages
 def test_a_job_tells_what_one_may_see_but_not_change(
     sign_in_as, edit, make_orders, people, orders_now, run_jobs, unit_of_work
 ):
