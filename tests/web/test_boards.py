@@ -124,6 +124,19 @@ def test_a_card_that_somebody_has_changed_stays(browser, make_orders, order_of, 
     assert order_of(key)["status"] == "working"
 
 
+def test_a_move_is_not_taken_back_over_what_somebody_did_since(
+    browser, make_orders, order_of, move, unit_of_work
+):
+    (key,) = make_orders(1, status="open")
+    html = text_of(browser.get(move(key, "working").location))
+    undo = unescape(re.search(r'action="([^"]+/move[^"]+)"', html)[1])
+    with unit_of_work() as uow:
+        service.update(uow, "order", {key: {"status": "done"}})
+    answer = browser.post(undo, data={"csrf_token": browser.csrf})
+    assert "toast-bad" in text_of(browser.get(answer.location))
+    assert order_of(key)["status"] == "done"
+
+
 def test_a_column_that_a_verb_leads_to_uses_the_verb(browser, make_orders):
     make_orders(1, status="open")
     html = text_of(browser.get("/r/order?layout=board"))
