@@ -94,6 +94,24 @@ def test_a_cell_that_is_left_for_another_is_kept(open_page, orders, order_of):
     assert str(order_of(orders[1])["amount"]) == "55.00"
 
 
+def test_what_was_typed_stays_when_it_cannot_be_kept(open_page, orders, order_of):
+    """The server is busy, or the record is gone: no error stands where the row was."""
+    tab = open_page(policy=False)
+    tab.goto("/r/order?sort=title&columns=title,amount")
+    cell(tab, "Order 02", "Amount").dblclick()
+    tab.locator(".cell-form [name=amount]").fill("55")
+    busy = {"status": 503, "content_type": "text/html", "body": "<div><h1>Busy</h1></div>"}
+    tab.route(f"**/r/order/{orders[1]}/row", lambda route: route.fulfill(**busy))
+    tab.keyboard.press("Enter")
+    tab.locator(".row-error", has_text="Busy").wait_for()
+    assert tab.locator(".cell-form [name=amount]").input_value() == "55"
+    tab.unroute_all()
+    tab.keyboard.press("Enter")
+    tab.locator(".cell-form").wait_for(state="detached")
+    assert tab.locator(".row-error").count() == 0
+    assert str(order_of(orders[1])["amount"]) == "55.00"
+
+
 def test_a_row_that_is_written_into_stays_ticked_and_open_to_a_look(open_page, orders):
     tab = open_page()
     tab.goto("/r/order?sort=title&columns=title,amount")

@@ -184,7 +184,23 @@
   let lastRow = null;
   let ticked = [];
   const ticks = () => $$("[data-edit] [name=ids]:checked").map((box) => box.value);
-  on("htmx:before:swap", () => { ticked = ticks(); });
+  on("htmx:before:swap", (event) => {
+    ticked = ticks();
+    const { ctx } = event.detail;
+    const row = ctx.target?.closest?.("[data-edit] tbody tr");
+    if (!row) return;
+    $$(".row-error").forEach((each) => each.remove());
+    if (ctx.response.raw.ok || /^\s*<tr/.test(ctx.text)) return;
+    event.preventDefault();  // no row came: what was typed stays, with the reason below it
+    const place = document.createElement("tr");
+    const cell = place.insertCell();
+    cell.colSpan = row.cells.length;
+    cell.className = "error";
+    cell.setAttribute("role", "alert");
+    cell.textContent = new DOMParser().parseFromString(ctx.text, "text/html").querySelector("h1")?.textContent || ctx.response.raw.status;
+    place.className = "row-error";
+    row.after(place);
+  });
   on("htmx:after:swap", () => {
     const lost = ticked.filter((key) => !ticks().includes(key));
     lost.map((key) => $(`[data-edit] [name=ids][value="${CSS.escape(key)}"]`)).forEach((box) => {
