@@ -10,6 +10,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from core import admin, api, web
 from core.boot import CORE, ROOT, boot
 from core.http import requests, system
+from core.http.addresses import Number
 from core.http.compression import compress
 from core.http.errors import register_error_handlers
 from core.http.flashing import MessageCookie
@@ -59,6 +60,7 @@ def create_app(runtime: Runtime | None = None) -> Flask:
         BASE_URL=config.base_url.rstrip("/"),
     )
     app.session_interface = MessageCookie()
+    app.url_map.converters["int"] = Number
     app.extensions["dougong"] = runtime
     if config.proxy_hops:
         hops = config.proxy_hops

@@ -27,10 +27,10 @@ NEW_COMMENT = object_of(
 CHANGED = object_of(text=TEXT)
 
 
-def _reads(actor: Actor) -> bool:
-    """Not behind a token that may not read: to comment on a record is to read it first."""
+def _writes(actor: Actor) -> bool:
+    """Not behind a token that changes nothing: to comment on a record is to write."""
     scopes = actor.token_scopes
-    return scopes is None or any(scope.endswith(("*", ".read")) for scope in scopes)
+    return scopes is None or any(scope.endswith(("*", ".update")) for scope in scopes)
 
 
 @blueprint.post("/v1/records/<entity>/<record:record_id>/comments", endpoint="add_comment")
@@ -42,7 +42,7 @@ def _reads(actor: Actor) -> bool:
     body=NEW_COMMENT,
     answer=MADE,
     errors=(403, 404, 422),
-    condition=_reads,
+    condition=_writes,
 )
 def write(entity: str, record_id: int) -> Response:
     """People are named by @ and their name in the text, or by ``mentions``."""
@@ -62,7 +62,7 @@ def write(entity: str, record_id: int) -> Response:
     body=CHANGED,
     answer=MADE,
     errors=(403, 404, 422),
-    condition=_reads,
+    condition=_writes,
 )
 def change(comment_id: int) -> Response:
     """Who is named anew is told."""
@@ -76,7 +76,7 @@ def change(comment_id: int) -> Response:
 @blueprint.delete("/v1/comments/<record:comment_id>", endpoint="delete_comment")
 @signed_in
 @operation(
-    _l("Take one's own comment away"), "comments", status=204, errors=(403, 404), condition=_reads
+    _l("Take one's own comment away"), "comments", status=204, errors=(403, 404), condition=_writes
 )
 def delete(comment_id: int) -> Response:
     """Administrators may take away that of anybody."""

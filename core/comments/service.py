@@ -10,6 +10,7 @@ from sqlalchemy import Row, select
 
 from core.comments.definitions import COMMENTED, MENTIONED
 from core.entities import query, service
+from core.entities.scope import is_about_others
 from core.errors import Forbidden, Invalid, NotFound, Problem
 from core.i18n import gettext as _
 from core.notifications.service import notify
@@ -17,14 +18,15 @@ from core.security.explain import sees_record
 from core.security.models import User
 
 if TYPE_CHECKING:
+    from core.fields import EntitySpec
     from core.work.uow import UnitOfWork
 
-__all__ = ["add_comment", "delete_comment", "edit_comment", "restore_comment"]
+__all__ = ["add_comment", "delete_comment", "edit_comment", "restore_comment", "takes_comments"]
 
 #: More people than these are not told by one comment.
 MOST_MENTIONS = 20
-#: What stands after an @; a name is the beginning of it.
-_AT = re.compile(r"@([^\s@]{1,20})")
+#: What stands after an @; a name, which may have spaces in it, is the beginning of it.
+_AT = re.compile(r"@([^@\r\n]{1,100})")
 
 
 def add_comment(
@@ -36,9 +38,11 @@ def add_comment(
     ``mentions`` where several have that name; those who may read the record are told. Raises
     `NotFound` for a record out of reach, `Invalid` for an empty or a long text.
     """
+    spec = uow.entity(entity)
     record = query.get(uow, entity, record_id)
-    if uow.actor.user_id is None:
-        raise Forbidden(_("You do not have the right to do this."))
+    if uow.actor.user_id is None or not takes_comments(spec):
+        raise _no_right()
+    _check_token(uow, spec)
     values = {"entity": entity, "record_id": record_id, "text": _checked(text)}
     with uow.elevated():
         (key,) = service.create(uow, "comment", [values])
@@ -47,14 +51,16 @@ def add_comment(
     return key
 
 
-def edit_comment(uow: UnitOfWork, comment_id: int, text: str) -> Row[Any]:
+def edit_comment(
+    uow: UnitOfWork, comment_id: int, text: str, *, mentions: Iterable[int] = ()
+) -> Row[Any]:
     """Change one's own comment; who is named anew is told. The comment as it was."""
     row = _own(uow, comment_id)
     with uow.elevated():
         service.update(uow, "comment", {comment_id: {"text": _checked(text)}})
     before = set(_people_named(uow, row.text))
     new = [key for key in _people_named(uow, text) if key not in before]
-    _tell_mentioned(uow, row.entity, row.record_id, "", new)
+    _tell_mentioned(uow, row.entity, row.record_id, "", [*mentions, *new])
     return row
 
 
@@ -74,8 +80,23 @@ def restore_comment(uow: UnitOfWork, comment_id: int) -> Row[Any]:
     return row
 
 
+def takes_comments(spec: EntitySpec) -> bool:
+    """False for what itself is about a record, as a file or a comment is: nobody would read them."""
+    return not is_about_others(spec)
+
+
+def _check_token(uow: UnitOfWork, spec: EntitySpec) -> None:
+    """No token for reading writes anything."""
+    if not uow.actor.token_allows(spec.governed_by, "update"):
+        raise _no_right()
+
+
+def _no_right() -> Forbidden:
+    return Forbidden(_("You do not have the right to do this."))
+
+
 def _checked(text: str) -> str:
-    found = text.strip()
+    found = text.replace("\r\n", "\n").strip()  # a line counts as one, as it does in the browser
     if not found:
         message = _("Write something first.")
         raise Invalid(message, [Problem("text", "required", message)])
@@ -89,6 +110,7 @@ def _own(uow: UnitOfWork, key: int, *, or_admin: bool = False, archived: bool = 
     if row is None or (row.archived_at is not None) is not archived:
         raise NotFound(_("There is no such comment."))
     query.get(uow, row.entity, row.record_id)
+    _check_token(uow, uow.entity(row.entity))
     if row.created_by != uow.actor.user_id and not (or_admin and uow.actor.manages_security):
         raise Forbidden(_("Only who wrote a comment may change it."))
     return row

@@ -140,9 +140,13 @@ def do_bulk(uow: UnitOfWork, bulk_id: int, ids: Sequence[int]) -> Outcome:
     return outcome
 
 
-def find_bulk(uow: UnitOfWork, bulk_id: int) -> Row[Any]:
-    """One's own act; `NotFound` for what is somebody else's as for what does not exist."""
+def find_bulk(uow: UnitOfWork, bulk_id: int, *, lock: bool = False) -> Row[Any]:
+    """One's own act; `NotFound` for what is somebody else's as for what does not exist.
+
+    With ``lock`` nobody begins to take it back before ``uow`` ends.
+    """
     found = select(bulk_table).where(bulk_table.c.id == bulk_id)
+    found = found.with_for_update() if lock else found
     if not uow.actor.is_system:
         found = found.where(bulk_table.c.user_id == uow.actor.user_id)
     row = uow.execute(found).one_or_none()
@@ -209,13 +213,17 @@ def _tagged(act: Mapping[str, Any], old: Mapping[str, Any]) -> dict[str, Any]:
 def _before(
     uow: UnitOfWork, spec: EntitySpec, act: Mapping[str, Any], ids: Sequence[int]
 ) -> dict[int, dict[str, Any]]:
-    """The values of the act's fields, as JSON that can be written again."""
+    """The values of the act's fields, as JSON that can be written again; the rows are locked, so that
+    they are what is written over."""
     names = {"update": list(act.get("values", ())), "tags": [act.get("field", "")]}
     wanted = names.get(act["kind"], [])
     if "owner" in wanted and "department" in spec:
         wanted = [*wanted, "department"]  # it follows the owner, and does not follow back
     if not wanted or not ids:
         return {key: {} for key in ids}
+    key = spec.table.c.id
+    mine = select(key).where(one_of(uow.connection, key, ids)).order_by(key)
+    uow.execute(mine.with_for_update(of=spec.table)).all()
     with uow.elevated():
         asked = ListQuery(fields=tuple(wanted), ids=tuple(ids), sort="id", limit=len(ids))
         items = query.page(uow, spec.name, asked).items
@@ -276,7 +284,8 @@ def undo_bulk(uow: UnitOfWork, bulk_id: int, after: int = 0) -> tuple[Outcome, i
         return outcome, None
     table = spec.table
     mine = one_of(uow.connection, table.c.id, [change.record_id for change in changes])
-    rows = uow.execute(select(table.c.id, table.c.version).where(mine))
+    versions = select(table.c.id, table.c.version).where(mine).order_by(table.c.id)
+    rows = uow.execute(versions.with_for_update(of=table))
     now = {each.id: each.version for each in rows}
     old = {}
     for change in changes:
@@ -339,7 +348,8 @@ def _run(
                 outcome, last = undo_bulk(uow, bulk_id, partial["last"])
                 ids = [] if last is None else [last]
             else:
-                ids = _next_ids(uow, bulk_id, entity, asked, partial["last"])
+                is_undone = find_bulk(uow, bulk_id, lock=True).undone_at is not None
+                ids = [] if is_undone else _next_ids(uow, entity, asked, partial["last"])
                 outcome = do_bulk(uow, bulk_id, ids) if ids else Outcome()
             if not ids:
                 result = {name: partial[name] for name in ("done", "kept", "reasons")}
@@ -362,16 +372,14 @@ def _query(asked: Mapping[str, Any]) -> ListQuery:
     )
 
 
-def _next_ids(
-    uow: UnitOfWork, bulk_id: int, entity: str, asked: Mapping[str, Any], last: int
-) -> list[int]:
-    """The next records by number; what the act itself takes out of the filter stays counted."""
+def _next_ids(uow: UnitOfWork, entity: str, asked: Mapping[str, Any], last: int) -> list[int]:
+    """The next records by number, those included that may be seen but not changed: they are told
+    of."""
     wanted = _query(asked)
     further = {"field": "id", "op": "gt", "value": last}
     both = {"all": [wanted.filter, further]} if wanted.filter else further
-    act = find_bulk(uow, bulk_id).act
     query_ = ListQuery(filter=both, search=wanted.search, ids=wanted.ids, sort="id")
-    return query.select_ids(uow, entity, query_, action=_action(act), limit=AT_ONCE)
+    return query.select_ids(uow, entity, query_, action="read", limit=AT_ONCE)
 
 
 def _clean(context: JobContext) -> dict[str, int]:

@@ -61,6 +61,8 @@ BIN = SettingsGroup(
 )
 #: Records of one transaction.
 _AT_ONCE = 200
+#: Files that belong to nobody from now on are cleaned up as such.
+_NOBODYS = {"entity": None, "record_id": None, "field": None, "created_by": None}
 
 
 def is_purgeable(spec: EntitySpec) -> bool:
@@ -122,7 +124,18 @@ def empty_bins(
             for done in _in_turn(begin, name, before):
                 total, found = total + done, found or done > 0
                 tell(total)
+    if not entity:
+        with begin() as uow:
+            _forget_what_was_taken_away(uow, before)
     return total
+
+
+def _forget_what_was_taken_away(uow: UnitOfWork, before: datetime) -> None:
+    """Comments and files that were taken away from a record which is still there."""
+    comments = uow.snapshot.installed_entities["comment"].table
+    uow.execute(delete(comments).where(comments.c.archived_at < before))
+    files = uow.snapshot.installed_entities["file"].table
+    uow.execute(update(files).where(files.c.archived_at < before).values(_NOBODYS))
 
 
 def _in_turn(
@@ -229,11 +242,9 @@ def _remove_rows(uow: UnitOfWork, spec: EntitySpec, ids: Sequence[int]) -> None:
     comments = uow.snapshot.installed_entities["comment"].table
     about = (comments.c.entity == spec.name) & one_of(uow.connection, comments.c.record_id, ids)
     uow.execute(delete(comments).where(about))
-    # Files belong to nobody from now on, and are cleaned up as such.
     files = uow.snapshot.installed_entities["file"].table
     theirs = (files.c.entity == spec.name) & one_of(uow.connection, files.c.record_id, ids)
-    nobody = {"entity": None, "record_id": None, "field": None, "created_by": None}
-    uow.execute(update(files).where(theirs).values(nobody))
+    uow.execute(update(files).where(theirs).values(_NOBODYS))
 
 
 def _empty(context: JobContext) -> dict[str, int]:

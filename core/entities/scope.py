@@ -25,6 +25,7 @@ __all__ = [
     "about_readable",
     "action_label",
     "depends_on_values",
+    "is_about_others",
     "is_limited",
     "is_refused",
     "lines_open",
@@ -249,6 +250,11 @@ def may_use(uow: UnitOfWork, spec: EntitySpec, item: FieldSpec) -> bool:
     return access.may("read") and access.can_use(item)
 
 
+def is_about_others(spec: EntitySpec) -> bool:
+    """Whether its rows name a record of any entity, as files and comments do."""
+    return {"entity", "record_id"} <= spec.by_name.keys()
+
+
 def about_readable(
     uow: UnitOfWork, table: FromClause
 ) -> Iterator[tuple[EntitySpec, ColumnElement[bool]]]:
@@ -256,8 +262,7 @@ def about_readable(
     may read, the condition that the row is about one of its records within reach. What itself is
     about any record, as a file is, is no record in this sense."""
     for spec in uow.snapshot.entities.values():
-        is_about_others = {"entity", "record_id"} <= spec.by_name.keys()
-        if is_about_others or "id" not in spec.table.c or not may(uow, spec, "read"):
+        if is_about_others(spec) or "id" not in spec.table.c or not may(uow, spec, "read"):
             continue
         named, parent = table.c.entity == spec.name, uow.alias(spec.table)
         clause = scope_clause(uow, spec, "read", parent)

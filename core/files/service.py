@@ -131,6 +131,8 @@ def take_away(uow: UnitOfWork, file_id: int, *, back: bool = False) -> Any:
         raise _no_file()
     spec = uow.entity(row.entity)
     own = row.created_by is not None and row.created_by == uow.actor.user_id
+    if not uow.actor.token_allows(spec.governed_by, "update"):
+        raise Forbidden(_("You do not have the right to do this."))
     require(uow, spec, "read" if own else "update")
     load(uow, spec, [row.record_id], "read" if own else "update")
     with uow.elevated():
@@ -141,10 +143,11 @@ def take_away(uow: UnitOfWork, file_id: int, *, back: bool = False) -> Any:
 def open_file(uow: UnitOfWork, file_id: int) -> tuple[Any, BinaryIO]:
     """(the file's row, its content from the beginning), for who may read it at this moment.
 
-    What must not be read looks like what is not there: `NotFound`.
+    What must not be read, or was taken away, looks like what is not there: `NotFound`.
     """
     spec = uow.snapshot.installed_entities["file"]
-    statement = select(spec.table).where(spec.table.c.id == file_id)
+    mine = spec.table.c.id == file_id, spec.table.c.archived_at.is_(None)
+    statement = select(spec.table).where(*mine)
     if (clause := scope_clause(uow, spec, "read")) is not None:
         statement = statement.where(clause)
     row = uow.execute(statement).one_or_none()

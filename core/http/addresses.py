@@ -5,11 +5,26 @@ from __future__ import annotations
 from urllib.parse import urlencode
 
 from flask import url_for
+from werkzeug.routing import IntegerConverter, Map
 
 from core.entities.filters import Filter, FilterRow
 from core.fields import EntitySpec
 
-__all__ = ["list_url", "new_record_url", "record_url"]
+__all__ = ["Number", "list_url", "new_record_url", "record_url"]
+
+
+class Number(IntegerConverter):
+    """``<int:…>`` of all routes: no larger than every database can hold."""
+
+    def __init__(
+        self,
+        map: Map,
+        fixed_digits: int = 0,
+        min: int | None = None,
+        max: int | None = 2**63 - 1,
+        signed: bool = False,
+    ) -> None:
+        super().__init__(map, fixed_digits, min, max, signed)
 
 
 def list_url(entity: str, *rows: tuple[str, ...], sort: str = "") -> str:

@@ -69,10 +69,12 @@ def erase_person(uow: UnitOfWork, person: Person, *, key: str = "") -> Erasure:
         for name in list(person.records):
             _blank(uow, specs[name], person)
         _take_out_of_records(uow, live, person)
+        _take_out_of_comments(uow, specs, person)
         _forget_account(uow, specs, person)
     _take_out_of_tables(uow, specs, live, person)
     drafts, ids = metadata.tables["core_draft"], [row.id for row in person.drafts]
     uow.execute(delete(drafts).where(one_of(uow.connection, drafts.c.id, ids)))
+    _forget_bulk_acts(uow, person)
     _drop_files(uow, person)
     _redact_trail(uow, specs, person)
     record_act(
@@ -182,6 +184,14 @@ def _take_out_of_records(uow: UnitOfWork, live: _Live, person: Person) -> None:
         _write(uow, specs[name], values)
 
 
+def _take_out_of_comments(uow: UnitOfWork, specs: Mapping[str, EntitySpec], person: Person) -> None:
+    """Names too: what is said under a person's record is about that person."""
+    texts = person.names | person.keys
+    new = {row.id: {"text": without(row.text, texts)} for row in person.comments}
+    if new:
+        _write(uow, specs["comment"], new)
+
+
 def _write(uow: UnitOfWork, spec: EntitySpec, new: Mapping[int, Mapping[str, Any]]) -> None:
     """The rows, those in the recycle bin too, and what follows a write, where one really changes."""
     now = uow.now()
@@ -239,6 +249,21 @@ def _take_out_of_tables(
         place = [table.c[name] == value for name, value in mention.key.items()]
         value = without(mention.value, person.keys)
         uow.execute(update(table).where(*place).values({mention.column: value}))
+
+
+def _forget_bulk_acts(uow: UnitOfWork, person: Person) -> None:
+    """What acts on many keep of the person's own records, for taking them back, and what they wrote."""
+    acts, old = metadata.tables["core_bulk"], metadata.tables["core_bulk_change"]
+    for name in person.records:
+        mine = one_of(uow.connection, old.c.record_id, person.ids(name))
+        about = mine & old.c.bulk_id.in_(select(acts.c.id).where(acts.c.entity == name))
+        touched = select(acts.c.id, acts.c.act).where(
+            acts.c.id.in_(select(old.c.bulk_id).where(about))
+        )
+        for row in uow.execute(touched).all():
+            act = without(row.act, person.names | person.keys)
+            uow.execute(update(acts).where(acts.c.id == row.id).values(act=act))
+        uow.execute(delete(old).where(about))
 
 
 def _drop_files(uow: UnitOfWork, person: Person) -> None:

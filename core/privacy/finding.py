@@ -76,6 +76,8 @@ class Person:
     files: list[Any] = field(default_factory=list)
     #: Uploaded and exported tables in which one of the keys stands.
     tables: list[Any] = field(default_factory=list)
+    #: What people wrote under the records.
+    comments: list[Any] = field(default_factory=list)
     drafts: list[Any] = field(default_factory=list)
     entries: list[Any] = field(default_factory=list)
     events: list[Any] = field(default_factory=list)
@@ -148,7 +150,8 @@ def person_of(
     for name, rows in person.records.items():
         for row in rows.values():
             person.names |= names_of(specs[name], row)
-    person.files = _files(uow, person)
+    person.files = _about(uow, person, "file")
+    person.comments = _about(uow, person, "comment")
     person.drafts = _drafts(uow, person)
     person.entries = list(trail_of(uow, person))
     person.events = list(_events(uow, person))
@@ -218,8 +221,9 @@ def _add_lines(uow: UnitOfWork, specs: Mapping[str, EntitySpec], person: Person)
                     person.records.setdefault(child.name, {}).update(found)
 
 
-def _files(uow: UnitOfWork, person: Person) -> list[Any]:
-    spec = uow.snapshot.installed_entities["file"]
+def _about(uow: UnitOfWork, person: Person, kind: str) -> list[Any]:
+    """The files of the records, or the comments; those that were taken away too."""
+    spec = uow.snapshot.installed_entities[kind]
     table, columns = spec.table, stored_columns(spec)
     found: list[Any] = []
     for name in person.records:
@@ -238,23 +242,25 @@ def _drafts(uow: UnitOfWork, person: Person) -> list[Any]:
 
 
 def trail_of(uow: UnitOfWork, person: Person) -> Iterator[Any]:
-    """Entries about the records and their files, and others in which a key stands."""
+    """Entries about the records, their files and comments, and others in which a key stands."""
     about: list[ColumnElement[bool]] = [
         (_entries.c.entity == name) & one_of(uow.connection, _entries.c.record_id, person.ids(name))
         for name in person.records
     ]
-    files = [row.id for row in person.files]
-    about.append(
-        (_entries.c.entity == "file") & one_of(uow.connection, _entries.c.record_id, files)
-    )
+    for kind, rows in (("file", person.files), ("comment", person.comments)):
+        ids = [row.id for row in rows]
+        about.append(
+            (_entries.c.entity == kind) & one_of(uow.connection, _entries.c.record_id, ids)
+        )
     about += _containing(_entries.c.changes, person.keys)
     yield from uow.execute(select_entries().where(or_(*about)))
 
 
 def is_of_trail(person: Person, row: Any) -> bool:
-    """Whether an entry is about one of the person's own records or files."""
-    if row.entity == "file":
-        return any(each.id == row.record_id for each in person.files)
+    """Whether an entry is about one of the person's own records, or its files and comments."""
+    if row.entity in ("file", "comment"):
+        rows = person.files if row.entity == "file" else person.comments
+        return any(each.id == row.record_id for each in rows)
     return row.record_id in person.records.get(row.entity or "", ())
 
 

@@ -166,10 +166,17 @@ class Setup:
             except Exception as error:
                 log.exception("the set-up did not come to its end")
                 self.error = str(error) if isinstance(error, Refusal) else _("It did not work.")
-                self.state = "failed" if is_empty(self.config) else "broken"
+                self.state = "broken" if self._holds_somebody() else "failed"
                 return
         self.state, self.done = "done", self.total
         self.finished()
+
+    def _holds_somebody(self) -> bool:
+        try:
+            return not is_empty(self.config)
+        except Exception:
+            log.exception("the database cannot be asked what was made")
+            return False
 
     def _tell(self, step: str) -> None:
         self.step, self.done = step, min(self.done + 1, self.total - 1)
@@ -195,12 +202,21 @@ def _make(config: Config, choices: Choices, tell: Callable[[str], None]) -> None
             with UnitOfWork(runtime, SYSTEM, origin=CLI) as uow:
                 enable(uow, name)
         if choices.demo:
-            telling = _("Telling the demonstration")
-            tell(telling)
-            run_demo(runtime, lambda: tell(telling))
-            _lock_out_others(runtime, choices)
+            _tell_demo(runtime, choices, tell)
     finally:
         runtime.database.dispose()
+
+
+def _tell_demo(runtime: Runtime, choices: Choices, tell: Callable[[str], None]) -> None:
+    """Step by step, so that one that does not work leaves nobody with a password that all know."""
+    step, locked_out = _("Writing the data of the demonstration"), set[int]()
+
+    def after_a_step() -> None:
+        _lock_out_others(runtime, choices, locked_out)
+        tell(step)
+
+    tell(step)
+    run_demo(runtime, after_a_step)
 
 
 def _set(runtime: Runtime, choices: Choices) -> None:
@@ -216,8 +232,11 @@ def _set(runtime: Runtime, choices: Choices) -> None:
             service.update(uow, "user", {person: {"locale": choices.locale}})
 
 
-def _lock_out_others(runtime: Runtime, choices: Choices) -> None:
-    """The people of the demonstration have passwords that everybody knows: none keeps them."""
+def _lock_out_others(runtime: Runtime, choices: Choices, locked_out: set[int]) -> None:
+    """The people of the demonstration have passwords that everybody knows: none keeps them.
+
+    ``locked_out`` are those who have lost theirs; it grows.
+    """
     with UnitOfWork(runtime, SYSTEM, origin=CLI) as uow:
         own = find_user(uow, choices.email)
         table = uow.entity("user").table
@@ -225,5 +244,7 @@ def _lock_out_others(runtime: Runtime, choices: Choices) -> None:
             table, credential_table, credential_table.c.user_id == table.c.id
         )
         for row in uow.execute(people.where(table.c.id != own)).all():
-            new = secrets.token_urlsafe(24)
-            set_password(uow, row.id, new, email=row.email, name=row.name)
+            if row.id not in locked_out:
+                new = secrets.token_urlsafe(24)
+                set_password(uow, row.id, new, email=row.email, name=row.name)
+                locked_out.add(row.id)

@@ -111,7 +111,7 @@ class _Pages:
     def show(self) -> Any:
         """The form, or how far the work is."""
         state = self._setup.state
-        if state == "waiting" and not is_empty(self._config):
+        if state in ("waiting", "failed") and not is_empty(self._config):
             self._setup.state = "done"  # made from the command line meanwhile
             self._setup.finished()
         if not self._is_let_in():

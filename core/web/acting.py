@@ -75,7 +75,7 @@ def _delete_all(entity: str) -> Any:
                 tone="bad",
                 action=url_for("web.delete_records", entity=entity),
             )
-    return run_bulk(entity, {"kind": "delete"}, "", _back(spec))
+    return run_bulk(entity, {"kind": "delete"}, _back(spec))
 
 
 def _ask(
@@ -257,7 +257,7 @@ def _act_on_all(
             if (value := params.get(item.name)) is not None
         }
     act = {"kind": "act", "name": action, "params": plain}
-    return run_bulk(entity, act, "", _back(spec))
+    return run_bulk(entity, act, _back(spec))
 
 
 def _received(verb: ActionSpec) -> tuple[MultiDict[str, str], list[Problem]]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from flask import redirect, request, url_for
+from sqlalchemy import select
 
 from core.entities import query, service
 from core.entities.aggregate import aggregate
@@ -246,7 +247,7 @@ def _table_url(spec: EntitySpec, state: ListState, by: FieldSpec, column: Column
         else FilterRow(by.name, op, (column.key,))
     )
     wanted = state.filter
-    if wanted.mode == "any" and wanted.rows:
+    if wanted.mode == "any" and wanted.all_rows:
         return ""  # one more row would widen it
     found = replace(wanted, rows=(*wanted.rows, row))
     return replace(state, filter=found, layout="table", by="", limits=()).url(list_base(spec))
@@ -309,6 +310,7 @@ def move_card(entity: str) -> Any:
                 by=by.name,
                 ids=key,
                 to="" if before is None else before,
+                version=_version(uow, spec, key),
                 back=back,
             )
     except (Conflict, Invalid, Refused) as error:
@@ -317,6 +319,14 @@ def move_card(entity: str) -> Any:
         return redirect(own_page(back, spec), 303)
     tell(_("%(record)s: %(state)s.", record=label, state=state), undo_url=undo)
     return redirect(own_page(back, spec), 303)
+
+
+def _version(uow: UnitOfWork, spec: EntitySpec, key: int) -> int | None:
+    """That of the record as it is now, within reach or not: taking the move back is about it alone."""
+    if "version" not in spec.table.c:
+        return None
+    found = select(spec.table.c.version).where(spec.table.c.id == key)
+    return int(uow.execute(found).scalar_one())
 
 
 def _whole(text: str | None) -> int | None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl
 
 from flask import redirect, request, url_for
 from sqlalchemy import select
@@ -45,7 +44,7 @@ from core.i18n import ngettext
 from core.i18n.formats import format_number
 from core.web import blueprint
 from core.web.list_page import list_base, own_page
-from core.web.list_state import read_state
+from core.web.list_state import read_found
 from core.work.tables import job_table
 from core.work.uow import UnitOfWork
 
@@ -84,13 +83,13 @@ def chosen_records(uow: UnitOfWork, spec: EntitySpec) -> Chosen:
         raise Invalid(_("At most %(n)s records at a time.", n=MAX_IDS))
     if request.values.get("all") != "1":
         return Chosen(ids, None, ListQuery(ids=ids))
-    found = request.values.get("found", "")[:8_000]
-    state = read_state(parse_qsl(found, keep_blank_values=True))
+    found = request.values.get("found", "")
+    state = read_found(found)
     condition = state.conditions(filter_fields(uow, spec))
     return Chosen(ids, found, ListQuery(filter=condition, search=state.search))
 
 
-def run_bulk(entity: str, act: Mapping[str, Any], told: str, back: str) -> Any:
+def run_bulk(entity: str, act: Mapping[str, Any], back: str) -> Any:
     """Do the act on what the form is about: at once, or as a job whose page is shown."""
     with unit_of_work() as uow:
         spec = uow.entity(entity)
@@ -102,7 +101,8 @@ def run_bulk(entity: str, act: Mapping[str, Any], told: str, back: str) -> Any:
         outcome = do_bulk(uow, key, chosen.ids)
     undo = url_for("web.undo_bulk", entity=entity, bulk_id=key, back=back)
     if outcome.done:
-        tell(told % {"n": format_number(outcome.done)}, undo_url=undo)
+        text = ngettext("%(n)s record changed.", "%(n)s records changed.", outcome.done)
+        tell(text, undo_url=undo)
     _tell_kept(outcome)
     return redirect(back, 303)
 
@@ -140,7 +140,7 @@ def bulk_edit(entity: str) -> Any:
             refused = Invalid(_("Please correct what is marked."), [problem])
             return _page(uow, spec, chosen, fields, item, refused), 422
     try:
-        return run_bulk(entity, act, _("%(n)s records changed."), back)
+        return run_bulk(entity, act, back)
     except (Invalid, Refused) as error:
         with unit_of_work(write=False) as uow:
             return _page(uow, spec, chosen, fields, item, error), error.status

@@ -179,7 +179,7 @@ def _tone(item: FieldSpec | None, row: Mapping[str, Any]) -> str:
 def _list_of(spec: EntitySpec, state: ListState, by: FieldSpec, day: date) -> str:
     row = FilterRow(by.name, "between", (str(day), str(day)))
     wanted = state.filter
-    if wanted.mode == "any" and wanted.rows:
+    if wanted.mode == "any" and wanted.all_rows:
         return ""  # one more row would widen it
     found = replace(wanted, rows=(*wanted.rows, row))
     return replace(state, filter=found, layout="table", by="", day="").url(list_base(spec))

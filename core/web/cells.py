@@ -29,8 +29,8 @@ from core.work.uow import UnitOfWork
 
 __all__ = ["cell_names"]
 
-#: What needs more room than a cell has, or another field beside it.
-_LARGE = (t.LongText, t.Document, t.Lines, t.References, t.MultiChoice, t.Related)
+#: What needs more room than a cell has, another field beside it, or the scripts of a form.
+_LARGE = (t.LongText, t.Document, t.Lines, t.References, t.MultiChoice, t.Related, t.File)
 
 
 def cell_names(uow: UnitOfWork, spec: EntitySpec) -> frozenset[str]:
@@ -73,7 +73,8 @@ def write(entity: str, record_id: int) -> Any:
                 value = from_input(item.type, read_input(item.type, request.form, name), context)
             except BadValue as error:
                 return _row(uow, spec, record_id, item, str(error)), 422
-            versions = {record_id: int(request.form.get("version", "0")[:15] or 0)}
+            given = request.form.get("version", "")
+            versions = {record_id: int(given) if given.isdecimal() and len(given) < 18 else 0}
             service.update(uow, entity, {record_id: {name: value}}, versions=versions)
     except Conflict:
         message = _("Somebody has changed this meanwhile. What you see now is the newest.")

@@ -14,6 +14,7 @@ from core.http.presenting import tell
 from core.http.requests import signed_in, unit_of_work
 from core.i18n import gettext as _
 from core.web import blueprint
+from core.web.details import record_page
 from core.web.editing import require_update
 
 
@@ -21,14 +22,13 @@ from core.web.editing import require_update
 @signed_in
 def write(entity: str, record_id: int) -> Any:
     """Write a comment; what is wrong with it is told, and what was typed stays in the form."""
-    mentions = [int(key) for key in request.form.getlist("mentions") if _is_key(key)]
     text = request.form.get("text", "")
     try:
         with unit_of_work() as uow:
-            add_comment(uow, entity, record_id, text, mentions=mentions)
+            add_comment(uow, entity, record_id, text, mentions=_mentions())
     except Invalid as error:
         tell(error.problems[0].message if error.problems else error.message, "bad")
-        return redirect(_page(entity, record_id, comment=text[:4_000]), 303)
+        return record_page(entity, record_id, text), error.status
     return redirect(_page(entity, record_id), 303)
 
 
@@ -37,7 +37,7 @@ def write(entity: str, record_id: int) -> Any:
 def change(comment_id: int) -> Any:
     """Change one's own comment."""
     with unit_of_work() as uow:
-        row = edit_comment(uow, comment_id, request.form.get("text", ""))
+        row = edit_comment(uow, comment_id, request.form.get("text", ""), mentions=_mentions())
     return redirect(_page(row.entity, row.record_id), 303)
 
 
@@ -101,9 +101,11 @@ def restore_file(file_id: int) -> Any:
     return redirect(_page(row.entity, row.record_id), 303)
 
 
-def _is_key(text: str) -> bool:
-    return text.isdecimal() and len(text) < 18
+def _mentions() -> list[int]:
+    """Who was picked from the list below an @."""
+    sent = request.form.getlist("mentions")
+    return [int(key) for key in sent if key.isdecimal() and len(key) < 18]
 
 
-def _page(entity: str, record_id: int, **more: Any) -> str:
-    return url_for("web.show_record", entity=entity, record_id=record_id, **more) + "#timeline"
+def _page(entity: str, record_id: int) -> str:
+    return url_for("web.show_record", entity=entity, record_id=record_id) + "#timeline"

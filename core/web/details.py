@@ -7,6 +7,7 @@ from typing import Any
 
 from flask import request, url_for
 
+from core.comments.service import takes_comments
 from core.entities import query
 from core.entities.field_rules import field_states
 from core.entities.form_fields import form_edits, sections_of
@@ -27,7 +28,7 @@ from core.web.related import related_lists
 from core.web.timelines import drawn_timeline
 from core.work.uow import UnitOfWork
 
-__all__ = ["record_title"]
+__all__ = ["record_page", "record_title"]
 
 #: Entries of the timeline beside the record, and on a tab of its own.
 TIMELINE_ITEMS, WHOLE_TIMELINE = 20, 150
@@ -41,6 +42,11 @@ _UNSHOWN = frozenset({"id", "version", "archived_at", *_FOOT})
 @signed_in
 def show_record(entity: str, record_id: int) -> Any:
     """The record's page; a record in the recycle bin is shown as such to who may restore it."""
+    return record_page(entity, record_id)
+
+
+def record_page(entity: str, record_id: int, typed_comment: str = "") -> Any:
+    """The same, with a comment that could not be kept as it was typed."""
     with unit_of_work() as uow:
         spec = uow.entity(entity)
         record = query.get(uow, entity, record_id, archived=None if _sees_bin(uow, spec) else False)
@@ -75,11 +81,18 @@ def show_record(entity: str, record_id: int) -> Any:
             "related": related,
             "tab": tab,
             "tabs": _tabs(spec, record_id, related, tab),
-            "may_comment": not is_deleted and uow.actor.user_id is not None,
-            "typed_comment": request.args.get("comment", "")[:4_000],
+            "may_comment": not is_deleted
+            and uow.actor.user_id is not None
+            and takes_comments(spec),
+            "typed_comment": typed_comment,
             "foot": _facts(uow, record, [f for f in record.fields if f.name in _FOOT]),
             "timeline": drawn_timeline(
-                uow, spec, record_id, WHOLE_TIMELINE if tab == "timeline" else TIMELINE_ITEMS
+                uow,
+                spec,
+                record_id,
+                WHOLE_TIMELINE if tab == "timeline" else TIMELINE_ITEMS,
+                has_tools=not is_deleted,
+                can_update="update" in verbs,
             ),
             "more_url": url_for(
                 "web.show_record", entity=entity, record_id=record_id, tab="timeline"
@@ -112,7 +125,7 @@ def look_at_record(entity: str, record_id: int) -> Any:
                 for title, items in _sections(uow, record, told)
                 if (given := [(label, value) for label, value in items if str(value)])
             ],
-            timeline=drawn_timeline(uow, spec, record_id, LOOK_ITEMS),
+            timeline=drawn_timeline(uow, spec, record_id, LOOK_ITEMS, has_tools=False),
         )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import parse_qsl
 
 from flask import Response, redirect, request, url_for
 from sqlalchemy import select
@@ -34,7 +33,7 @@ from core.http.requests import signed_in, unit_of_work
 from core.i18n import gettext as _
 from core.i18n.formats import format_number
 from core.web import blueprint
-from core.web.list_state import read_state
+from core.web.list_state import read_found, read_state
 from core.work.tables import job_table
 from core.work.uow import UnitOfWork
 
@@ -140,7 +139,7 @@ def export_run(entity: str) -> Any:
         condition = {"field": "id", "op": "in", "value": ids}
         where = url_for("web.export_records", entity=entity, filter=json.dumps(condition))
         if request.form.get("all") == "1":
-            found = read_state(parse_qsl(request.form.get("found", "")[:8_000]))
+            found = read_found(request.form.get("found", ""))
             where = found.url(url_for("web.export_records", entity=entity))
         return redirect(where, 303)
     with unit_of_work(write=True) as uow:

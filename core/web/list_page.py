@@ -49,9 +49,8 @@ def list_base(spec: EntitySpec) -> str:
 def own_page(target: str | None, spec: EntitySpec) -> str:
     """``target`` when it is a page of this entity, else its list."""
     base = list_base(spec)
-    if target and (target == base or target.startswith((f"{base}?", f"{base}/"))):
-        return target
-    return base
+    is_own = target is not None and (target == base or target.startswith((f"{base}?", f"{base}/")))
+    return target if target and is_own and target.isprintable() else base
 
 
 def view_url(spec: EntitySpec, view: ListView) -> str:

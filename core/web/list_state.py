@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 from core.entities.conditions import SHARED_WITH_ME
 from core.entities.filters import Filter, filter_condition, read_filter
@@ -14,10 +14,12 @@ from core.errors import Invalid
 from core.fields import FieldSpec
 from core.i18n import gettext as _
 
-__all__ = ["LAYOUTS", "SHARED_CONDITION", "ListState", "read_state"]
+__all__ = ["LAYOUTS", "SHARED_CONDITION", "ListState", "read_found", "read_state"]
 
 #: Cursors of earlier pages that the address carries, for "previous".
 MAX_TRAIL = 20
+#: Longer than any address that the list has.
+MAX_FOUND = 20_000
 #: Fields that one list can be ordered by.
 MAX_SORTS = 3
 SHARED_CONDITION = json.dumps({"field": "id", "op": "in", "value": SHARED_WITH_ME})
@@ -89,7 +91,7 @@ class ListState:
         if self.condition:
             try:
                 parts.append(json.loads(self.condition))
-            except ValueError:
+            except (ValueError, RecursionError):
                 raise Invalid(_("The filter in this address cannot be read.")) from None
         found = [part for part in parts if part]
         return {"all": found} if len(found) > 1 else found[0] if found else None
@@ -118,6 +120,14 @@ def read_state(pairs: Iterable[tuple[str, str]]) -> ListState:
         limits=_limits(listed),
         day=first.get("day", "")[:10],
     )
+
+
+def read_found(text: str) -> ListState:
+    """The state that a form names as what the list finds. `Invalid` for one that is too long: with a
+    part of its conditions it would find more."""
+    if len(text) > MAX_FOUND:
+        raise Invalid(_("The filter in this address cannot be read."))
+    return read_state(parse_qsl(text, keep_blank_values=True))
 
 
 def _sort(values: Iterable[str]) -> str:

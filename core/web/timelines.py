@@ -40,11 +40,23 @@ _MARKS = {
 }
 
 
-def drawn_timeline(uow: UnitOfWork, spec: EntitySpec, record_id: int, limit: int) -> dict[str, Any]:
-    """``items`` for ``ui.timeline``, and whether there ``has_more`` than ``limit``."""
+def drawn_timeline(
+    uow: UnitOfWork,
+    spec: EntitySpec,
+    record_id: int,
+    limit: int,
+    *,
+    has_tools: bool = True,
+    can_update: bool = False,
+) -> dict[str, Any]:
+    """``items`` for ``ui.timeline``, and whether there ``has_more`` than ``limit``. Who
+    ``can_update`` the record takes files of others away too."""
     entries = timeline(uow, spec.name, record_id, limit=limit + 1)
     return {
-        "items": [_item(uow, entry) for entry in entries[:limit]],
+        "items": [
+            _item(uow, entry) | _tools(uow, entry, has_tools=has_tools, can_update=can_update)
+            for entry in entries[:limit]
+        ],
         "has_more": len(entries) > limit,
     }
 
@@ -72,19 +84,20 @@ def _item(uow: UnitOfWork, entry: TimelineEntry) -> dict[str, Any]:
             )
             for change in changes
         ],
-        **_tools(uow, entry),
     }
 
 
-def _tools(uow: UnitOfWork, entry: TimelineEntry) -> dict[str, Any]:
+def _tools(
+    uow: UnitOfWork, entry: TimelineEntry, *, has_tools: bool, can_update: bool
+) -> dict[str, Any]:
     """What may be done with a comment or a file, and where it is."""
     data = entry.data
-    own = entry.actor is not None and entry.actor == uow.actor.user_id
+    own = has_tools and entry.actor is not None and entry.actor == uow.actor.user_id
     if comment := data.get("comment"):
         return {
             "edit_url": url_for("web.edit_comment", comment_id=comment) if own else "",
             "delete_url": url_for("web.delete_comment", comment_id=comment)
-            if own or uow.actor.manages_security
+            if own or (has_tools and uow.actor.manages_security)
             else "",
         }
     if file := data.get("file"):
@@ -93,7 +106,9 @@ def _tools(uow: UnitOfWork, entry: TimelineEntry) -> dict[str, Any]:
             "file_size": data["size"] or 0,
             "file_url": url_for("web.download_file", file_id=file),
             "picture": data["media"] in t.PICTURES,
-            "delete_url": url_for("web.delete_file", file_id=file) if own else "",
+            "delete_url": url_for("web.delete_file", file_id=file)
+            if own or (has_tools and can_update)
+            else "",
         }
     return {}
 

@@ -61,6 +61,75 @@ def test_cells_are_written_one_after_the_other_from_the_keyboard(open_page, orde
     assert str(order_of(orders[1])["amount"]) == "1200.00"
 
 
+def test_what_is_typed_into_a_cell_stays_when_something_else_on_the_page_changes(
+    open_page, orders, unit_of_work
+):
+    """People are offered while one types, here and in the search at the head of the page."""
+    with unit_of_work() as uow:
+        service.create(uow, "site", [{"name": "East"}, {"name": "Eaves"}])
+    tab = open_page()
+    tab.goto("/r/order?sort=title&columns=title,site,amount")
+    cell(tab, "Order 02", "Site").dblclick()
+    box = tab.locator(".cell-form [role=combobox]")
+    box.press_sequentially("Ea")
+    tab.locator(".cell-form [role=option]").first.wait_for()
+    box.press_sequentially("st")
+    assert box.input_value() == "East"
+    tab.locator("[data-search]").click()
+    tab.locator("[data-search]").press_sequentially("Or", delay=250)
+    tab.locator("#search-offers *").first.wait_for()
+    escape = "new KeyboardEvent('keydown', {key: 'Escape', bubbles: true, isComposing: true})"
+    tab.locator("[data-search]").evaluate(f"box => box.dispatchEvent({escape})")
+    assert tab.evaluate("document.activeElement.name") == "q", "it ends a word that is composed"
+
+
+def test_a_cell_that_is_left_for_another_is_kept(open_page, orders, order_of):
+    tab = open_page()
+    tab.goto("/r/order?sort=title&columns=title,amount,pieces")
+    cell(tab, "Order 02", "Amount").dblclick()
+    tab.locator(".cell-form [name=amount]").fill("55")
+    cell(tab, "Order 03", "Amount").dblclick()
+    tab.locator("tr", has_text="Order 03").locator(".cell-form").wait_for()
+    tab.locator("tr", has_text="Order 02").locator(".cell-form").wait_for(state="detached")
+    assert str(order_of(orders[1])["amount"]) == "55.00"
+
+
+def test_what_was_typed_stays_when_it_cannot_be_kept(open_page, orders, order_of):
+    """The server is busy, or the record is gone: no error stands where the row was."""
+    tab = open_page(policy=False)
+    tab.goto("/r/order?sort=title&columns=title,amount")
+    cell(tab, "Order 02", "Amount").dblclick()
+    tab.locator(".cell-form [name=amount]").fill("55")
+    busy = {"status": 503, "content_type": "text/html", "body": "<div><h1>Busy</h1></div>"}
+    tab.route(f"**/r/order/{orders[1]}/row", lambda route: route.fulfill(**busy))
+    tab.keyboard.press("Enter")
+    tab.locator(".row-error", has_text="Busy").wait_for()
+    assert tab.locator(".cell-form [name=amount]").input_value() == "55"
+    tab.unroute_all()
+    tab.keyboard.press("Enter")
+    tab.locator(".cell-form").wait_for(state="detached")
+    assert tab.locator(".row-error").count() == 0
+    assert str(order_of(orders[1])["amount"]) == "55.00"
+
+
+def test_a_row_that_is_written_into_stays_ticked_and_open_to_a_look(open_page, orders):
+    tab = open_page()
+    tab.goto("/r/order?sort=title&columns=title,amount")
+    row = tab.locator("tbody tr", has=tab.get_by_role("link", name="Order 02", exact=True))
+    row.locator("[name=ids]").check()
+    cell(tab, "Order 02", "Amount").dblclick()
+    tab.locator(".cell-form [name=amount]").fill("8")
+    for label in ("Amount", "Title"):  # a click beside what is typed does not open the record
+        row.locator(f"td[data-label='{label}']").click(position={"x": 2, "y": 2})
+    tab.wait_for_timeout(400)
+    tab.locator(".cell-form [name=amount]").focus()
+    tab.keyboard.press("Enter")
+    tab.locator(".cell-form").wait_for(state="detached")
+    assert row.locator("[name=ids]").is_checked()
+    assert tab.locator("[data-bulk-count]").inner_text() == "1"
+    assert row.locator("[data-look]").get_attribute("hidden") is None
+
+
 def test_a_look_goes_along_with_the_list(open_page, orders):
     tab = open_page()
     tab.goto("/r/order?sort=title")
@@ -135,6 +204,26 @@ def test_a_card_is_dragged_and_the_board_stays(open_page, orders, order_of):
     assert order_of(orders[0])["status"] == "working"
 
 
+def test_a_page_asks_before_a_cell_or_a_changed_comment_is_lost(open_page, orders):
+    tab = open_page()
+    asked = []
+    tab.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+    tab.goto("/r/order?sort=title&columns=title,amount")
+    cell(tab, "Order 02", "Amount").dblclick()
+    tab.locator(".cell-form [name=amount]").press_sequentially("9")
+    tab.get_by_role("link", name="Order 03", exact=True).click()
+    tab.wait_for_url(f"**/r/order/{orders[2]}")
+    tab.locator("textarea[name=text]").first.fill("First")
+    tab.keyboard.press("Control+Enter")
+    entry = tab.locator(".timeline > li", has_text="First")
+    entry.hover()
+    entry.locator("summary").click()
+    entry.locator("[data-edit-comment]").click()
+    entry.locator("textarea").press_sequentially("and more")
+    tab.goto("/r/order")
+    assert asked == ["beforeunload", "beforeunload"]
+
+
 def test_a_card_is_moved_from_the_keyboard(open_page, orders, order_of):
     tab = open_page()
     tab.goto("/r/order?layout=board&sort=title")
@@ -143,6 +232,10 @@ def test_a_card_is_moved_from_the_keyboard(open_page, orders, order_of):
     tab.locator(f"[data-column=open] [data-card='{orders[0]}']").wait_for()
     assert order_of(orders[0])["status"] == "open"
     assert tab.evaluate("document.activeElement.textContent") == "Order 01"
+    tab.locator("[data-search]").click()
+    tab.locator("[data-search]").press_sequentially("Or", delay=250)
+    tab.locator("#search-offers *").first.wait_for()
+    assert tab.evaluate("document.activeElement.name") == "q"
 
 
 def test_on_a_phone_a_card_is_moved_by_its_dialogue_which_asks_first(open_page, orders, order_of):
@@ -180,6 +273,30 @@ def test_a_person_is_picked_into_a_comment(open_page, orders, make_person, unit_
     entry.locator("textarea").fill("好了")
     entry.get_by_role("button", name="保存").click()
     tab.locator(".timeline-body", has_text="好了").wait_for()
+
+
+def test_who_is_taken_out_of_a_comment_again_is_not_told(
+    open_page, orders, make_person, unit_of_work
+):
+    make_person("钱工", roles=("foreman",))
+    tab = open_page()
+    tab.goto(f"/r/order/{orders[0]}")
+    box = tab.locator("textarea[name=text]").first
+    box.click()
+    box.press_sequentially("@钱")
+    tab.locator(".mention-box [role=option]").wait_for()
+    enter = "new KeyboardEvent('keydown', {key: 'Enter', bubbles: true, isComposing: true})"
+    box.evaluate(f"box => box.dispatchEvent({enter})")
+    assert box.input_value() == "@钱", "a word that is being composed is not picked yet"
+    tab.keyboard.press("Enter")
+    assert box.input_value() == "@钱工 "
+    box.fill("Nobody")
+    tab.keyboard.press("Control+Enter")
+    tab.locator(".timeline-body", has_text="Nobody").wait_for()
+    with unit_of_work(write=False) as uow:
+        from core.notifications.tables import notification_table
+
+        assert uow.execute(notification_table.select()).all() == []
 
 
 def test_without_scripts_lists_boards_and_comments_work(open_page, orders):

@@ -16,8 +16,10 @@ from sqlalchemy import Text, cast, func, insert, inspect, select, text
 from core.audit.redacting import REDACTED
 from core.audit.sealing import seal_pending
 from core.audit.verifying import verify
+from core.comments.service import add_comment, delete_comment, edit_comment
 from core.db.base import metadata
 from core.entities import query, service
+from core.entities.bulk import begin_bulk, do_bulk, undo_bulk
 from core.entities.drafts import save_draft
 from core.entities.query import ListQuery
 from core.errors import Forbidden, Invalid, NotFound
@@ -179,6 +181,47 @@ def test_an_erasure_leaves_nothing(traces, runtime, unit_of_work, admin_id):
         assert (act["record_id"], act["actor"]) == (traces["one"], admin_id)
     kept = [place for place in _left(runtime, (OTHER,)) if place[0] == "store"]
     assert len(kept) == 1
+
+
+def test_what_a_bulk_act_keeps_to_be_taken_back_is_erased(traces, runtime, unit_of_work, admin_id):
+    """V3: neither old values of the person's own records nor what was written stay for some days."""
+    with unit_of_work(admin_id) as uow:
+        spec = uow.entity("specimen")
+        service.update(uow, "specimen", {traces["one"]: {"phone": "021-55556666"}})
+        act = begin_bulk(uow, spec, {"kind": "update", "values": {"phone": "021-77778888"}})
+        do_bulk(uow, act, [traces["one"], traces["other"]])
+    assert {place[0] for place in _left(runtime, ("021-55556666",))} >= {"core_bulk_change"}
+    assert {place[0] for place in _left(runtime, ("021-77778888",))} >= {"core_bulk"}
+    _erase(runtime, unit_of_work, admin_id, traces["one"])
+    assert _left(runtime, ("021-55556666",)) == []
+    tables = {place[0] for place in _left(runtime, ("021-77778888",))}
+    assert tables == {"dummy_plugin_specimen", "core_audit_entry"}  # of the other, who has it too
+    with unit_of_work(admin_id) as uow:
+        undo_bulk(uow, act)
+        values = query.get(uow, "specimen", traces["one"]).values
+        assert (values["phone"], values["email"]) == (None, None)
+        assert query.get(uow, "specimen", traces["other"]).values["phone"] == OTHER
+
+
+def test_what_was_said_under_the_record_names_nobody_afterwards(
+    traces, runtime, unit_of_work, admin_id
+):
+    """V3: a line of his that no other record has, in comments, those taken away and their trail."""
+    number = "021-55556666"
+    with unit_of_work(admin_id) as uow:
+        service.update(uow, "specimen", {traces["one"]: {"phone": number}})
+        kept = add_comment(uow, "specimen", traces["one"], f"Call {number} today, or {MAIL}")
+        gone = add_comment(uow, "specimen", traces["one"], number)
+        delete_comment(uow, gone)
+        edit_comment(uow, kept, f"Call {number} tomorrow, or {MAIL}")
+    _erase(runtime, unit_of_work, admin_id, traces["one"])
+    assert _left(runtime, (number, MAIL)) == []
+    with unit_of_work(admin_id) as uow:
+        assert query.get(uow, "comment", kept).values["text"] == (
+            f"Call {REDACTED} tomorrow, or {REDACTED}"
+        )
+    seal_pending(runtime)
+    assert verify(runtime).holds
 
 
 def test_a_second_erasure_is_harmless(traces, runtime, unit_of_work, admin_id):

@@ -145,6 +145,42 @@ def test_the_setting_empties_the_bins_in_time(
     assert run() == {later}
 
 
+def test_comments_and_files_that_were_taken_away_go_in_time_too(
+    make, unit_of_work, admin_id, run_jobs, runtime
+):
+    """Their record is still there; what is as old and was not taken away stays."""
+    from core.comments.service import add_comment, delete_comment
+    from core.files.service import take_away
+
+    (key,) = make({})
+    before = set(runtime.storage.iter_keys())
+    with unit_of_work(admin_id) as uow:
+        put_settings(uow, "core_bin", {"keep_days": 30})
+        files = [store_upload(uow, io.BytesIO(each), "a.txt") for each in (b"kept", b"gone")]
+        for file in files:
+            attach(uow, file, "specimen", key)
+        take_away(uow, files[1])
+        kept_comment, gone = (add_comment(uow, "specimen", key, text) for text in ("Kept", "Gone"))
+        delete_comment(uow, gone)
+        tables = [uow.snapshot.installed_entities[name].table for name in ("comment", "file")]
+
+    def there():
+        with unit_of_work(admin_id) as uow:
+            uow.enqueue(EMPTY_BINS.name, {})
+        run_jobs()
+        with unit_of_work(admin_id) as uow:
+            uow.enqueue(CLEAN_UPLOADS.name, {})
+        run_jobs()
+        with unit_of_work(write=False) as uow:
+            return [sorted(uow.execute(select(table.c.id)).scalars()) for table in tables]
+
+    runtime.clock.move(timedelta(days=29))
+    assert there() == [[kept_comment, gone], files]
+    runtime.clock.move(timedelta(days=2))
+    assert there() == [[kept_comment], files[:1]]
+    assert len(set(runtime.storage.iter_keys()) - before) == 1
+
+
 @pytest.mark.databases("sqlite")
 def test_the_command_empties_a_bin(make, bin_, kept, runtime, monkeypatch):
     """What is old enough, of the records that are named; it asks first."""

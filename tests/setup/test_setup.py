@@ -210,6 +210,28 @@ def test_nobody_of_the_demonstration_can_sign_in_with_the_password_that_all_know
         runtime.database.dispose()
 
 
+def test_a_demonstration_that_breaks_off_leaves_nobody_with_a_known_password(
+    let_in, config, setup, monkeypatch
+):
+    from core.ops.install import run_demo
+    from plugins.crm_leads.demo import DEMO_PASSWORD
+
+    def break_off(runtime, tell):
+        run_demo(runtime, tell)
+        raise RuntimeError("the next step does not work")
+
+    monkeypatch.setattr("core.setup.installing.run_demo", break_off)
+    let_in.post("/", data=form(let_in, modules=["crm_leads"], contents="demo"))
+    assert setup.state == "broken"
+    runtime = boot(config)
+    try:
+        browser = create_app(runtime).test_client()
+        sent = {"email": "fu.yuheng@yuanheng.example", "password": DEMO_PASSWORD}
+        assert browser.post("/sign-in", data=sent).status_code == 401
+    finally:
+        runtime.database.dispose()
+
+
 def test_a_step_that_fails_is_told_and_what_is_there_can_be_used(
     let_in, config, setup, finished, monkeypatch
 ):
@@ -223,6 +245,27 @@ def test_a_step_that_fails_is_told_and_what_is_there_can_be_used(
     assert "a secret detail" not in page
     proof = re.search(r'name="csrf_token" value="([^"]*)"', page)[1]
     assert let_in.post("/setup/continue", data={"csrf_token": proof}).status_code == 303
+    assert finished == [True]
+
+
+def test_a_set_up_that_lost_its_database_is_told_and_ends_when_there_is_one(
+    let_in, config, setup, finished, monkeypatch
+):
+    from core.ops.install import initialise
+
+    def fail(*_arguments, **_more):
+        raise RuntimeError("no connection")
+
+    with monkeypatch.context() as away:
+        away.setattr("core.setup.installing.initialise", fail)
+        away.setattr("core.setup.installing.is_empty", fail)
+        let_in.post("/", data=form(let_in))
+        assert setup.state == "failed"
+    assert "notice-bad" in text(let_in.get("/"))
+    runtime = boot(config)
+    initialise(runtime, admin="a@example.com", password=PASSWORD)
+    runtime.database.dispose()
+    assert "<form" not in text(let_in.get("/"))
     assert finished == [True]
 
 

@@ -65,6 +65,18 @@ def test_long_columns_lead_to_the_table_of_their_records(browser, make_orders):
     assert "25" in re.search(r'class="pager".*?<p>(.*?)</p>', listed, re.S)[1]
 
 
+def test_where_any_group_is_enough_no_link_widens_the_column(browser, make_orders):
+    """One more condition beside the groups would be one more way in."""
+    make_orders(25, status="open", due_on="2026-02-03")
+    groups = (
+        "filter_mode=any&filter_group=all&filter_field=title&filter_op=contains&filter_value=00"
+    )
+    for layout in ("board", "calendar&by=due_on&day=2026-02-03"):
+        html = text_of(browser.get(f"/r/order?{groups}&layout={layout}"))
+        links = re.findall(r'class="(?:board|calendar)-more" href="([^"]+)"', html)
+        assert links == [], layout
+
+
 def test_the_columns_may_be_the_records_of_a_reference(browser, make_orders, unit_of_work):
     with unit_of_work() as uow:
         east, _west = service.create(uow, "site", [{"name": "East"}, {"name": "West"}])
@@ -110,6 +122,19 @@ def test_a_card_that_somebody_has_changed_stays(browser, make_orders, order_of, 
     html = text_of(browser.get(move(key, "open", version=before).location))
     assert "toast-bad" in html
     assert order_of(key)["status"] == "working"
+
+
+def test_a_move_is_not_taken_back_over_what_somebody_did_since(
+    browser, make_orders, order_of, move, unit_of_work
+):
+    (key,) = make_orders(1, status="open")
+    html = text_of(browser.get(move(key, "working").location))
+    undo = unescape(re.search(r'action="([^"]+/move[^"]+)"', html)[1])
+    with unit_of_work() as uow:
+        service.update(uow, "order", {key: {"status": "done"}})
+    answer = browser.post(undo, data={"csrf_token": browser.csrf})
+    assert "toast-bad" in text_of(browser.get(answer.location))
+    assert order_of(key)["status"] == "done"
 
 
 def test_a_column_that_a_verb_leads_to_uses_the_verb(browser, make_orders):

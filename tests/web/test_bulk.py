@@ -88,6 +88,23 @@ def test_it_is_put_back_once(browser, edit, make_orders, orders_now):
 
 
 @pages
+def test_what_is_taken_back_is_not_done_any_further(
+    browser, edit, make_orders, orders_now, run_jobs, unit_of_work
+):
+    """Neither by a job that has not begun, nor by one that is tried again."""
+    from core.entities.bulk import bulk_table
+
+    make_orders(3, status="open")
+    edit("status", found=[("search", "Order")], status="done")
+    with unit_of_work(write=False) as uow:
+        key = uow.execute(bulk_table.select()).one().id
+    data = {"csrf_token": browser.csrf}
+    assert browser.post(f"/r/order/bulk/{key}/undo", data=data).status_code == 303
+    run_jobs()
+    assert set(orders_now("status").values()) == {("open",)}
+
+
+@pages
 def test_tags_are_added_and_taken_away(edit, make_orders, unit_of_work, orders_now, browser):
     (first,) = make_orders(1, tags=["old"])
     (second,) = make_orders(1, tags=["new", "other"])
@@ -138,6 +155,78 @@ def test_only_what_one_may_change_is_changed(sign_in_as, edit, make_orders, peop
     edit("status", [], worker, found=[("search", "Order")], status="done")
     with_job = worker.get("/r/order")
     assert with_job.status_code == 200
+
+
+@pages
+def test_what_another_changes_while_it_is_put_back_stays(make_orders, orders_now, unit_of_work):
+    """On PostgreSQL both may have begun before either has written."""
+    from threading import Thread
+
+    from core.entities.bulk import begin_bulk, do_bulk, undo_bulk
+
+    (key,) = make_orders(1, status="open")
+    with unit_of_work() as uow:
+        act = {"kind": "update", "values": {"status": "done"}}
+        bulk = begin_bulk(uow, uow.entity("order"), act)
+        do_bulk(uow, bulk, [key])
+    outcomes = []
+
+    def put_back():
+        with unit_of_work() as uow:
+            outcomes.append(undo_bulk(uow, bulk)[0])
+
+    putting = Thread(target=put_back)
+    with unit_of_work() as uow:
+        service.update(uow, "order", {key: {"status": "working"}})
+        putting.start()
+        putting.join(0.5)
+    putting.join()
+    assert [(each.done, each.kept) for each in outcomes] == [(0, 1)]
+    assert orders_now("status") == {key: ("working",)}
+
+
+@pages
+def test_a_job_tells_what_one_may_see_but_not_change(
+    sign_in_as, edit, make_orders, people, orders_now, run_jobs, unit_of_work
+):
+    from core.security.sharing import share
+
+    (own,) = make_orders(1, owner=people["worker"], status="open")
+    (shown,) = make_orders(1, owner=people["foreman"], status="open")
+    with unit_of_work(people["foreman"]) as uow:
+        share(uow, "order", shown, user=people["worker"])
+    worker = sign_in_as("worker")
+    page = edit("status", [], worker, found=[("search", "Order")], status="working").location
+    run_jobs()
+    assert orders_now("status") == {own: ("working",), shown: ("open",)}
+    html = text_of(worker.get(page))
+    assert re.findall(r"<dd>(\d+)</dd>", html) == ["1", "1"]
+    assert f'href="/r/order/{shown}"' in html
+
+
+@pages
+def test_a_tag_that_another_adds_at_the_same_time_is_kept(
+    runtime, make_orders, orders_now, unit_of_work
+):
+    """On PostgreSQL both may have begun before either has written."""
+    from threading import Thread
+
+    from core.entities.bulk import begin_bulk, do_bulk
+
+    (key,) = make_orders(1, tags=["old"])
+
+    def add_big():
+        with unit_of_work() as uow:
+            act = {"kind": "tags", "field": "tags", "add": ["big"], "remove": []}
+            do_bulk(uow, begin_bulk(uow, uow.entity("order"), act), [key])
+
+    adding = Thread(target=add_big)
+    with unit_of_work() as uow:
+        service.update(uow, "order", {key: {"tags": ["old", "late"]}})
+        adding.start()
+        adding.join(0.5)
+    adding.join()
+    assert orders_now("tags") == {key: (["old", "late", "big"],)}
 
 
 @pages
@@ -245,3 +334,37 @@ def test_what_can_no_longer_be_taken_back_is_forgotten(
     with unit_of_work(write=False) as uow:
         assert uow.execute(bulk_table.select()).all() == []
         assert uow.execute(bulk_change_table.select()).all() == []
+
+
+@pages
+@pytest.mark.parametrize(
+    "back", ["https://evil.example", "//evil.example", "/r/orders", "/r/order?a\r\nX-Evil: b"]
+)
+def test_it_leads_back_to_the_list_and_nowhere_else(edit, make_orders, orders_now, back):
+    keys = make_orders(1, status="open")
+    assert edit("status", keys, status="done", back=back).location == "/r/order"
+    assert orders_now("status") == {keys[0]: ("done",)}
+
+
+@pages
+def test_one_record_is_no_more_than_one(browser, edit, make_orders, unit_of_work, admin_id):
+    with unit_of_work(admin_id) as uow:
+        service.update(uow, "user", {admin_id: {"locale": "en"}})
+    (key,) = make_orders(1, status="open")
+    assert "1 record changed." in text_of(
+        browser.get(edit("status", [key], status="done").location)
+    )
+
+
+@pages
+@pytest.mark.parametrize("length", [9_000, 21_000])
+def test_no_condition_is_cut_off_what_a_list_finds(
+    browser, edit, make_orders, orders_now, run_jobs, length
+):
+    (opened,), (done,) = make_orders(1, status="open"), make_orders(1, status="done")
+    found = [("day", "x" * length), ("filter_field", "status"), ("filter_op", "in")]
+    edit("tags", [], found=[*found, ("filter_value", "open")], how="add", tags="new")
+    run_jobs()
+    tags = orders_now("tags")
+    assert tags[done] == (None,)
+    assert tags[opened] == ((["new"],) if length < 20_000 else (None,))

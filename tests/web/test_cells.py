@@ -116,3 +116,18 @@ def test_the_heads_say_which_columns_can_be_written(sign_in_as, make_orders, peo
     editable = re.findall(r'data-column="(\w+)" data-editable', html)
     assert "status" in editable
     assert not {"amount", "mobile", "title"} & set(editable)
+
+
+@pytest.mark.parametrize("version", ["abc", "-1", "9" * 30, "²"])
+def test_a_version_that_is_no_number_is_an_old_one(write, make_orders, order_of, version):
+    (key,) = make_orders(1, amount="10")
+    assert write(key, "amount", version=version, amount="11").status_code == 409
+    assert str(order_of(key)["amount"]) == "10.00"
+
+
+def test_a_file_is_chosen_in_the_form_alone(browser, make_orders):
+    """The list has not the scripts that send it."""
+    (key,) = make_orders(1)
+    html = text_of(browser.get("/r/order?columns=title,drawing,status"))
+    assert re.findall(r'data-column="(\w+)" data-editable', html) == ["status"]
+    assert browser.get(f"/r/order/{key}/row?cell=drawing").status_code == 404

@@ -214,3 +214,26 @@ def test_newer_rows_keep_to_the_filter_and_to_the_readers_rights(
         html = text_of(worker.get(address))
         assert html.count("record-link") == count
         assert "deep" not in html
+
+
+@pytest.mark.parametrize("condition", ["[" * 9_000, '{"all":[' * 2_000])
+@pytest.mark.parametrize("layout", ["table", "board", "calendar"])
+def test_a_condition_without_end_is_refused(browser, varied, layout, condition):
+    asked = {"filter": condition, "layout": layout}
+    assert browser.get("/r/order", query_string=asked).status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/files/{}"),
+        ("GET", "/theme/logo/{}"),
+        ("POST", "/files/{}/delete"),
+        ("POST", "/comments/{}"),
+        ("POST", "/r/order/bulk/{}/undo"),
+    ],
+)
+def test_a_number_that_no_database_holds_is_no_page(browser, method, path):
+    data = {"text": "x", "csrf_token": browser.csrf} if method == "POST" else None
+    for number in (10**25, 2**63):
+        assert browser.open(path.format(number), method=method, data=data).status_code == 404

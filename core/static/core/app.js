@@ -31,7 +31,7 @@
     });
   });
   on("keydown", (event) => {
-    if (event.defaultPrevented) return;  // the editor has keys of its own
+    if (event.defaultPrevented || event.isComposing) return;  // the editor has keys of its own
     if (event.key === "Escape") escape(event.target);
     else if (event.key.toLowerCase() === "k" && (event.ctrlKey || event.metaKey)) beginSearch(event);
     else if (event.key.length === 1 && isFree(event)) singleKey(event);
@@ -205,7 +205,7 @@
   on("keydown", (event) => {
     const picker = event.target.matches?.("[role=combobox]") && event.target.closest("[data-picker]");
     const all = picker ? options(picker) : [];
-    if (!all.length) return;
+    if (!all.length || event.isComposing) return;
     const at = all.findIndex((option) => option.ariaSelected === "true");
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (step) {
@@ -234,6 +234,7 @@
   const SCRIPTED = "[data-select-all], [data-filter-add], [data-filter-add-group], [data-filter-remove-group], [data-resize], [data-grip], [data-up], [data-look]";
   function unhide(root) { $$(SCRIPTED, root).forEach((each) => { each.hidden = false; }); }
   on("dougong:added", (event) => unhide(event.target));
+  on("htmx:after:swap", () => unhide(document));
   on("DOMContentLoaded", () => {
     unhide(document);
     $$(".list").forEach(countRows);

@@ -81,12 +81,12 @@
     const board = $(".board");
     if (!board) return;
     const moved = $("form input[name=ids]", dialog)?.value;
-    place = [board.scrollLeft, $$(".board-cards", board).map((list) => list.scrollTop), moved];
+    place = [board.scrollLeft, $$(".board-cards", board).map((list) => list.scrollTop), moved, board];
   });
   on("htmx:after:swap", () => {
-    prepare();
     const board = $(".board");
-    if (!board || !place) return;
+    if (!board || !place || board === place[3]) return;  // something else of the page was swapped
+    prepare();
     board.scrollLeft = place[0];
     $$(".board-cards", board).forEach((list, at) => { list.scrollTop = place[1][at] || 0; });
     $(`[data-card="${CSS.escape(place[2] || "")}"] a`)?.focus({ preventScroll: true });

@@ -14,6 +14,7 @@
   function close() {
     list?.remove();
     list = null;
+    asked += 1;  // what is still to come is no longer wanted
   }
   on("input", async (event) => {
     const area = event.target;
@@ -24,7 +25,7 @@
     if (word === null) return;
     const mine = ++asked;
     const answer = await fetch(`${url}?${new URLSearchParams({ q: word })}`);
-    if (!answer.ok || mine !== asked) return;
+    if (!answer.ok || answer.redirected || mine !== asked) return;  // redirected: signed out meanwhile
     list = document.createElement("ul");
     list.className = "picker-list";
     list.setAttribute("role", "listbox");
@@ -38,6 +39,7 @@
     area.setSelectionRange(start.length, start.length);
     const hidden = document.createElement("input");
     Object.assign(hidden, { type: "hidden", name: "mentions", value: option.dataset.id });
+    hidden.dataset.named = `@${option.dataset.label}`;
     area.form.append(hidden);
     close();
     area.focus();
@@ -48,9 +50,14 @@
     event.preventDefault();
     pick($("textarea", list.parentElement), option);
   });
+  /* Who is no longer named is not told. */
+  on("submit", (event) => {
+    const area = $("[data-mentions]", event.target);
+    event.target.querySelectorAll("[data-named]").forEach((each) => { if (!area?.value.includes(each.dataset.named)) each.remove(); });
+  });
   on("keydown", (event) => {
     const area = event.target;
-    if (!area.matches?.("[data-mentions]")) return;
+    if (!area.matches?.("[data-mentions]") || event.isComposing) return;
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); area.form.requestSubmit(); return; }
     const options = list ? [...list.querySelectorAll("[role=option]")] : [];
     if (!options.length) return;

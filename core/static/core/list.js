@@ -120,15 +120,20 @@
     closeAll(row.closest("table"));
     showRow(row, head.dataset.column);
   }
+  /* What was typed is kept, as if Enter had been pressed. */
   function closeAll(table) {
-    $$(".cell-form", table).forEach((form) => showRow(form.closest("tr")));
+    $$(".cell-form", table).forEach((form) => { if (form.dataset.typed) form.requestSubmit(); else showRow(form.closest("tr")); });
   }
+  on("input", (event) => {
+    const form = event.target.closest(".cell-form");
+    if (form) form.dataset.typed = "1";
+  });
   /* Two clicks write into a cell; one opens the record, once it is clear that no second follows. */
   const CLICKS = 220;
   let opening = 0;
   const writable = (target) => {
     const cell = target.closest("[data-edit] tbody td");
-    const isOwn = target.closest("a, button, input, select, label, textarea");
+    const isOwn = target.closest("a, button, input, select, label, textarea") || $(".cell-form", target.closest("tr") || target);
     return cell && !isOwn && headOf(cell).matches("[data-editable]") ? cell : null;
   };
   on("click", (event) => {
@@ -156,6 +161,7 @@
     if (first) write(first);
   });
   function inCell(event, form) {
+    if (event.isComposing) return;
     const row = form.closest("tr");
     if (event.key === "Escape") {
       event.preventDefault();
@@ -174,15 +180,42 @@
     const form = event.target.closest(".cell-form");
     if (form && event.target.matches("select, input[type=checkbox], input[type=hidden]")) form.requestSubmit();
   });
+  /* Not every swap is one of a row: people are offered in a cell and in the search of the page too. */
   let lastRow = null;
-  on("htmx:after:swap", (event) => {
-    const form = $(".table .cell-form");
+  let ticked = [];
+  const ticks = () => $$("[data-edit] [name=ids]:checked").map((box) => box.value);
+  on("htmx:before:swap", (event) => {
+    ticked = ticks();
+    const { ctx } = event.detail;
+    const row = ctx.target?.closest?.("[data-edit] tbody tr");
+    if (!row) return;
+    $$(".row-error").forEach((each) => each.remove());
+    if (ctx.response.raw.ok || /^\s*<tr/.test(ctx.text)) return;
+    event.preventDefault();  // no row came: what was typed stays, with the reason below it
+    const place = document.createElement("tr");
+    const cell = place.insertCell();
+    cell.colSpan = row.cells.length;
+    cell.className = "error";
+    cell.setAttribute("role", "alert");
+    cell.textContent = new DOMParser().parseFromString(ctx.text, "text/html").querySelector("h1")?.textContent || ctx.response.raw.status;
+    place.className = "row-error";
+    row.after(place);
+  });
+  on("htmx:after:swap", () => {
+    const lost = ticked.filter((key) => !ticks().includes(key));
+    lost.map((key) => $(`[data-edit] [name=ids][value="${CSS.escape(key)}"]`)).forEach((box) => {
+      if (!box) return;
+      box.checked = true;
+      box.dispatchEvent(new Event("change", { bubbles: true }));
+    });
+    const form = $(".table .cell-form:not([data-shown])");
     if (form) {
+      form.dataset.shown = "1";
       const input = $("input:not([type=hidden]), select", form);
       input?.focus();
       input?.select?.();
       lastRow = keyOf(form.closest("tr"));
-    } else if (lastRow) {
+    } else if (lastRow && !$(".table .cell-form")) {
       $(`.table [name=ids][value="${CSS.escape(lastRow)}"]`)?.closest("tr").querySelector("a.record-link")?.focus();
       lastRow = null;
       $("tfoot[hx-get]")?.dispatchEvent(new Event("dougong:changed"));

@@ -9,7 +9,7 @@
   on("click", (event) => {
     const row = event.target.closest(".table tbody tr");
     const link = row && $("a.record-link", row);
-    if (!link || event.target.closest("a, button, input, select, label, summary, .cell-select")) return;
+    if (!link || $(".cell-form", row) || event.target.closest("a, button, input, select, label, summary, .cell-select")) return;
     if (event.ctrlKey || event.metaKey || event.shiftKey || String(getSelection())) return;
     link.click();
   });
