@@ -35,7 +35,7 @@ check: $(VENV)/installed-dev
 	$(BIN)/lint-imports
 
 test: check
-	$(SERVICES) $(PYTEST) -n 3 --dist loadgroup -m "not long"
+	$(SERVICES) $(PYTEST) -n 4 --dist loadgroup -m "not long"
 
 test-long: $(VENV)/installed-dev
 	$(SERVICES) $(PYTEST) -n 2 --dist loadgroup -m long
