@@ -5,9 +5,31 @@ from __future__ import annotations
 import gc
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+#: Folders whose tests take long one by one, and are dealt out one by one.
+SPREAD = {"browser", "faults", "security"}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The tests of a folder stay in one process: the installation that they copy is made once.
+
+    What takes longest begins early: groups go before what is dealt out one by one.
+    """
+    here = Path(__file__).parent
+    for item in items:
+        if not item.path.is_relative_to(here) or item.get_closest_marker("xdist_group"):
+            continue
+        folder, name = item.path.parent.relative_to(here), item.path.stem
+        if folder.name not in SPREAD:
+            item.add_marker(pytest.mark.xdist_group(str(folder)))
+        elif name in ("test_oracle", "test_daily_work", "test_pages"):
+            group = "oracle" if name == "test_oracle" else "demonstration"
+            item.add_marker(pytest.mark.xdist_group(group))
 
 
 def pytest_collection_finish() -> None:

@@ -94,6 +94,7 @@ def test_a_cell_that_is_left_for_another_is_kept(open_page, orders, order_of):
     assert str(order_of(orders[1])["amount"]) == "55.00"
 
 
+@pytest.mark.long
 def test_what_was_typed_stays_when_it_cannot_be_kept(open_page, orders, order_of):
     """The server is busy, or the record is gone: no error stands where the row was."""
     tab = open_page(policy=False)
@@ -112,6 +113,7 @@ def test_what_was_typed_stays_when_it_cannot_be_kept(open_page, orders, order_of
     assert str(order_of(orders[1])["amount"]) == "55.00"
 
 
+@pytest.mark.long
 def test_a_row_that_is_written_into_stays_ticked_and_open_to_a_look(open_page, orders):
     tab = open_page()
     tab.goto("/r/order?sort=title&columns=title,amount")
@@ -162,6 +164,7 @@ def test_groups_of_conditions_are_made_by_hand(open_page, orders):
     assert tab.locator("a.record-link").all_inner_texts() == ["Order 02", "Order 05"]
 
 
+@pytest.mark.long
 def test_columns_are_drawn_wider_and_put_elsewhere(open_page, orders):
     tab = open_page()
     tab.goto("/r/order?sort=title")
@@ -185,6 +188,7 @@ def test_columns_are_drawn_wider_and_put_elsewhere(open_page, orders):
     assert shown[1:3] == [names[1], names[0]]
 
 
+@pytest.mark.long
 def test_the_shift_key_adds_a_field_to_the_order(open_page, orders):
     tab = open_page()
     tab.goto("/r/order?sort=status")
@@ -204,6 +208,7 @@ def test_a_card_is_dragged_and_the_board_stays(open_page, orders, order_of):
     assert order_of(orders[0])["status"] == "working"
 
 
+@pytest.mark.long
 def test_a_page_asks_before_a_cell_or_a_changed_comment_is_lost(open_page, orders):
     tab = open_page()
     asked = []
@@ -238,6 +243,7 @@ def test_a_card_is_moved_from_the_keyboard(open_page, orders, order_of):
     assert tab.evaluate("document.activeElement.name") == "q"
 
 
+@pytest.mark.long
 def test_on_a_phone_a_card_is_moved_by_its_dialogue_which_asks_first(open_page, orders, order_of):
     tab = open_page(PHONE)
     tab.goto("/r/order?layout=board&sort=title")
@@ -312,6 +318,7 @@ def test_without_scripts_lists_boards_and_comments_work(open_page, orders):
     assert tab.locator(".timeline-body").first.inner_text() == "Plain"
 
 
+@pytest.mark.long
 def test_a_condition_is_added_to_the_rules_of_a_field(open_page, orders):
     tab = open_page()
     tab.goto("/admin/fields/order/note/rules")

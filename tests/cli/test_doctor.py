@@ -24,6 +24,9 @@ from core.security.models import User
 from core.work.schedule import start_due
 from core.work.tables import event_table, job_table, schedule_table
 
+#: The long tier asks PostgreSQL as well.
+pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
+
 
 def _states(runtime) -> dict[str, str]:
     """The worst state by check."""

@@ -8,6 +8,9 @@ from sqlalchemy import select
 from core.entities import dependants, query, recompute_job, service
 from core.work.tables import job_table
 
+#: The long tier asks PostgreSQL as well.
+pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
+
 
 @pytest.fixture
 def api(app, bearer, admin_id):

@@ -14,6 +14,9 @@ from sqlalchemy.exc import OperationalError
 from core.entities import query, service
 from core.work.worker import run_until_idle
 
+#: The long tier asks PostgreSQL as well.
+pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
+
 
 class Pauses:
     """Lets one thread stop within its transaction until another is where it should be."""

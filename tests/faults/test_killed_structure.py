@@ -15,6 +15,9 @@ from core.errors import Invalid
 from core.faults import planned_fault
 from core.ops.doctor import examine
 
+#: The long tier asks PostgreSQL as well.
+pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
+
 STEPS = ("schema.after_ddl", "schema.before_record", "audit.before_insert", "schema.before_commit")
 ENTITY = {
     "name": "x_vehicle",

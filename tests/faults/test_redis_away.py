@@ -68,6 +68,7 @@ def test_a_web_process_works_itself_when_no_worker_is_there(site, redis_server):
     thread.stop()
 
 
+@pytest.mark.long
 def test_nothing_that_a_message_names_is_called(web, redis_server, tmp_path):
     """Who can write to Redis can make workers look, and nothing else."""
     mark = tmp_path / "called"
@@ -96,6 +97,7 @@ def test_a_signal_that_came_before_rq_listened_is_heard(redis_server):
     assert time.monotonic() - begun < 9, "it waited for its turn to be over"
 
 
+@pytest.mark.long
 def test_a_worker_leaves_also_while_redis_is_away(web, redis_server):
     redis_server.stop()
     time.sleep(1.5)

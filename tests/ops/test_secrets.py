@@ -20,6 +20,9 @@ from core.security.actor import SYSTEM
 from core.settings.service import SETTING, get_secret, put_settings, setting_table
 from core.work.uow import Origin, UnitOfWork
 
+#: The long tier asks PostgreSQL as well.
+pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
+
 CANARY = "canary-7f3e9a-of-the-settings"
 OTHER = "another key of thirty-two characters or more"
 

@@ -174,7 +174,7 @@ def test_a_hidden_value_is_not_guessed(game):
     assert {place: share for place, share in shares.items() if share > MOST} == {}
 
 
-@pytest.mark.databases("sqlite", later=("postgresql",))
+@pytest.mark.long
 def test_nor_on_the_pages_and_on_the_other_database(game):
     """The same in fewer rounds: a way that tells is right in nearly all of them."""
     shares = game(RULES, 32, *PAGED, *ASKED)

@@ -168,6 +168,7 @@ def SYSTEM():
     return SYSTEM
 
 
+@pytest.mark.long
 def test_it_cannot_be_done_a_second_time(let_in, config, setup, finished):
     """Neither by the same process, nor by one that was started while nothing was there."""
     late = create_setup_app(

@@ -6,10 +6,14 @@ import csv
 import io
 import json
 
+import pytest
 from openapi_spec_validator import validate
 from werkzeug.datastructures import FileStorage
 
 from core.customize.service import CUSTOMISABLE_KINDS
+
+#: The long tier asks PostgreSQL as well.
+pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
 
 #: By kind: its options, a value that is given, and how it is answered.
 KINDS = {
