@@ -139,6 +139,7 @@ def test_a_plugin_that_fails_in_new_code_is_held_back_and_the_rest_is_served(sit
     assert "plugin notice cannot be loaded" in site.logs()
 
 
+@pytest.mark.long
 def test_processes_count_their_requests_together(site, served, bearer, admin_id):
     """Whichever of the processes is asked for its measurements tells those of all."""
 

@@ -144,6 +144,7 @@ def _entries(connection) -> int:
     return connection.execute(select(func.count()).where(made)).scalar_one()
 
 
+@pytest.mark.databases("sqlite", later=("postgresql",))
 def test_a_backup_is_of_one_moment_while_others_write(runtime, unit_of_work, grounds, tmp_path):
     """Q1: each record has its entry in the history, though records are made between the tables."""
     made: list[int] = []
@@ -183,6 +184,7 @@ def test_files_come_back_with_their_content_and_pages_are_served(full, grounds, 
     assert browser.get(f"/files/{file['id']}").data == b"\x00\xffbytes" * 1000
 
 
+@pytest.mark.databases("sqlite", later=("postgresql",))
 def test_numbers_go_on_where_they_were(full, grounds, tmp_path):
     """Q1: an id that was given to a record that is gone is not given again."""
     write_backup(full, tmp_path / "a.zip")
@@ -193,6 +195,7 @@ def test_numbers_go_on_where_they_were(full, grounds, tmp_path):
         assert service.create(uow, "specimen", [{"name": "next"}]) == [given + 1]
 
 
+@pytest.mark.databases("sqlite", later=("postgresql",))
 def test_nothing_is_replaced_unless_forced(full, unit_of_work, tmp_path):
     """Q3: an installation that is there is kept; with force it becomes that of the backup."""
     write_backup(full, tmp_path / "a.zip")

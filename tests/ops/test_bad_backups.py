@@ -72,6 +72,7 @@ def test_the_rebuilt_archive_itself_is_taken(good, grounds, tmp_path):
     assert restore_backup(grounds.empty("sqlite"), tmp_path / "same").rows > 0
 
 
+@pytest.mark.long
 def test_each_flipped_bit_and_each_cut_is_noticed(good, tmp_path):
     """Q3: places over the whole of the file, in clear and sealed."""
     for name, passphrase, places in (("good", None, 40), ("sealed", PASSPHRASE, 4)):
@@ -175,6 +176,7 @@ def test_what_a_hostile_archive_says_is_not_believed(good, grounds, tmp_path):
         assert list(there.storage.iter_keys()) == []
 
 
+@pytest.mark.long
 def test_a_disk_that_fills_up_meanwhile_leaves_all_as_it_was(good, grounds):
     """Q3: the reason is told, nothing is half there, and with more room it can be run again."""
     there = grounds.empty("sqlite")

@@ -140,6 +140,7 @@ def _shape(statement: str) -> str:
     return re.sub(r"\s+", " ", re.sub(r"_\d+\b", "", text))
 
 
+@pytest.mark.databases("sqlite", later=("postgresql",))
 @pytest.mark.parametrize("place", POSITIONS)
 @pytest.mark.parametrize(
     "payloads", [PAYLOADS, pytest.param(MANY, marks=pytest.mark.long)], ids=len
