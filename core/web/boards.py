@@ -148,7 +148,8 @@ def _count(
 ) -> None:
     """How many cards each column has, and what they come to: one statement."""
     money = _amount(uow, spec, state)
-    currency = money.value_type.currency_field if money else None  # type: ignore[attr-defined]
+    type_ = money.value_type if money else None
+    currency = type_.currency_field if isinstance(type_, t.Money) else None
     groups = [by.name, *([currency] if currency else [])]
     measures = ["count", *([f"sum:{money.name}"] if money else [])]
     by_value = {column.value: column for column in columns}

@@ -88,7 +88,8 @@ def _pointing_here(uow: UnitOfWork, spec: EntitySpec) -> list[tuple[EntitySpec, 
 
 def _title(other: EntitySpec, item: FieldSpec) -> str:
     """What the records are, and by which of their fields where several name this entity."""
-    target = item.type.entity  # type: ignore[attr-defined]
+    assert isinstance(item.type, t.Reference)
+    target = item.type.entity
     ways = [
         each
         for each in other.stored

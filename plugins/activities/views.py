@@ -99,11 +99,16 @@ def create_follow_up() -> Any:
         marks = _marks(error.problems, values.get("answers") or ())
         with unit_of_work(write=False) as uow:
             return _follow_up_page(uow, request.form, marks, error.message), error.status
+    return _saved(about, record_url("follow_up", key))
+
+
+def _saved(about: str, made_url: str) -> Any:
+    """Say so, and lead back to where it was begun: the record that it is ``about``, or what was made."""
     flash(_("Saved."), "good")
     back = request.form.get("back", "")
     if back == "record":
         back = f"record:{about}"
-    return redirect(_back(back, record_url("follow_up", key)), 303)
+    return redirect(_back(back, made_url), 303)
 
 
 def _follow_up_page(
@@ -232,11 +237,7 @@ def create_task() -> Any:
         marks = _marks(error.problems, ())
         with unit_of_work(write=False) as uow:
             return _task_page(uow, request.form, marks, error.message), error.status
-    flash(_("Saved."), "good")
-    back = request.form.get("back", "")
-    if back == "record":
-        back = f"record:{about}"
-    return redirect(_back(back, record_url("task", key)), 303)
+    return _saved(about, record_url("task", key))
 
 
 def _task_page(
