@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from flask import url_for
 
 from core.entities import query
+from core.entities.periods import month_weeks
 from core.entities.query import ListQuery
 from core.errors import Forbidden, Invalid
 from core.http.addresses import record_url
@@ -18,7 +19,7 @@ from core.i18n.formats import format_date, format_number
 from plugins.activities.about import about_pairs, dated, name_about
 from plugins.activities.models import KINDS
 from plugins.activities.people import people_in_reach
-from plugins.activities.weeks import add_months, month_weeks, week_of
+from plugins.activities.weeks import add_months, week_of
 
 if TYPE_CHECKING:
     from core.fields import EntitySpec

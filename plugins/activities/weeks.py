@@ -1,10 +1,10 @@
-"""The days of a month and of a week as a calendar shows them. Pure: dates in, dates out."""
+"""The days of a week, and so many months later. Pure: dates in, dates out."""
 
 from __future__ import annotations
 
 from datetime import date, timedelta
 
-__all__ = ["add_months", "month_weeks", "week_of"]
+__all__ = ["add_months", "week_of"]
 
 _DAYS = 7
 
@@ -13,17 +13,6 @@ def week_of(day: date) -> tuple[date, ...]:
     """The seven days of the week that holds ``day``; weeks begin on Monday."""
     monday = day - timedelta(days=day.weekday())
     return tuple(monday + timedelta(days=number) for number in range(_DAYS))
-
-
-def month_weeks(day: date) -> tuple[tuple[date, ...], ...]:
-    """The weeks that show the month of ``day``, whole: the first and last may reach beyond it."""
-    first = day.replace(day=1)
-    after = add_months(first, 1)
-    weeks, monday = [], week_of(first)[0]
-    while monday < after:
-        weeks.append(week_of(monday))
-        monday += timedelta(days=_DAYS)
-    return tuple(weeks)
 
 
 def add_months(day: date, months: int) -> date:

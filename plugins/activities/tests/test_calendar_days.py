@@ -7,8 +7,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from core.entities.periods import month_weeks
 from plugins.activities.recurring import next_due
-from plugins.activities.weeks import add_months, month_weeks, week_of
+from plugins.activities.weeks import add_months, week_of
 
 CHINA = ZoneInfo("Asia/Shanghai")
 BERLIN = ZoneInfo("Europe/Berlin")
