@@ -366,3 +366,21 @@ def test_what_others_write_appears_without_loading_the_page_again(open_page, ord
         service.create(uow, "order", [{"title": "Not yet"}])
     tab.wait_for_timeout(4_500)
     assert tab.get_by_role("link", name="Not yet").count() == 0
+
+
+@pytest.mark.long
+def test_a_list_that_nobody_uses_asks_no_more(open_page, orders):
+    """It would keep a session alive whose person has left."""
+    tab = open_page()
+    tab.clock.install()
+    tab.goto("/r/order")
+    asked = []
+    tab.on("request", lambda sent: "/live" in sent.url and asked.append(sent.url))
+    tab.clock.run_for(10_000)
+    assert asked
+    tab.clock.run_for(600_000)
+    tab.wait_for_timeout(200)
+    asked.clear()
+    tab.clock.run_for(60_000)
+    tab.wait_for_timeout(200)
+    assert asked == []

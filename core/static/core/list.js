@@ -264,11 +264,17 @@
 
   /* ---- What others write appears while one looks on; not while one is at work on the list ---- */
   const LIVE = 4000;
+  /* A page that nobody uses asks no more: it would keep its session alive (docs/adr/0019). */
+  const UNUSED = 600000;
+  let used = Date.now();
+  ["pointermove", "pointerdown", "keydown", "wheel", "touchstart"].forEach((event) => {
+    on(event, () => { used = Date.now(); }, { passive: true });
+  });
   const isBusy = () => document.hidden
     || $(".table :checked, .cell-form, [data-menu][open], dialog[open], #look:not([hidden])");
   async function renew() {
     const body = $("tbody[data-live]");
-    if (!body || isBusy()) return;
+    if (!body || isBusy() || Date.now() - used > UNUSED) return;
     const address = new URL(body.dataset.live, location);
     address.searchParams.set("mark", body.dataset.mark);
     const answer = await fetch(address, { headers: { "HX-Request": "true" }, redirect: "error" }).catch(() => null);
