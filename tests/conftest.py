@@ -12,6 +12,13 @@ import pytest
 
 #: Folders whose tests take long one by one, and are dealt out one by one.
 SPREAD = {"browser", "faults", "security"}
+#: Modules in them whose tests stay together all the same, and modules elsewhere that need not.
+TOGETHER = {
+    "test_oracle": "oracle",
+    "test_daily_work": "demonstration",
+    "test_pages": "demonstration",
+}
+ALONE = {"test_tutorial", "test_scaffold"}
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -20,15 +27,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     What takes longest begins early: groups go before what is dealt out one by one.
     """
-    here = Path(__file__).parent
+    root = Path(__file__).parents[1]
     for item in items:
-        if not item.path.is_relative_to(here) or item.get_closest_marker("xdist_group"):
+        if not item.path.is_relative_to(root) or item.get_closest_marker("xdist_group"):
             continue
-        folder, name = item.path.parent.relative_to(here), item.path.stem
-        if folder.name not in SPREAD:
-            item.add_marker(pytest.mark.xdist_group(str(folder)))
-        elif name in ("test_oracle", "test_daily_work", "test_pages"):
-            group = "oracle" if name == "test_oracle" else "demonstration"
+        folder, name = item.path.parent.relative_to(root), item.path.stem
+        group = TOGETHER.get(name) if folder.name in SPREAD else str(folder)
+        if group and name not in ALONE:
             item.add_marker(pytest.mark.xdist_group(group))
 
 

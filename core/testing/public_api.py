@@ -27,6 +27,7 @@ PUBLIC_MODULES = (
     "core.entities.edits",
     "core.entities.labels",
     "core.entities.paging",
+    "core.entities.periods",
     "core.entities.query",
     "core.entities.related",
     "core.entities.rendering",

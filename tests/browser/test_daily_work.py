@@ -15,6 +15,7 @@ from plugins.crm_leads.demo import DEMO_PASSWORD
 
 # A browser sees no difference between databases: one of them is enough.
 pytestmark = [pytest.mark.browser, pytest.mark.databases("sqlite")]
+expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
 
 SIZES = {"desk": {"width": 1440, "height": 900}, "phone": {"width": 390, "height": 844}}
 WAYS = [(size, locale) for size in SIZES for locale in ("zh_CN", "en")]
@@ -117,7 +118,7 @@ def test_find_somebody_by_initials_and_by_phone(begin, mine, run_jobs, way):
     box.fill("wf")
     box.press("Enter")
     tab.wait_for_url("**/search?q=wf")
-    assert tab.locator(".record-link, .hits a").count() > 0
+    tab.locator(".record-link, .hits a").first.wait_for()
     assert fits(tab)
 
 
@@ -171,7 +172,7 @@ def test_keep_a_filter_as_a_view(begin, way):
     tab.goto("/r/lead?view=all")
     tab.locator(".views a", has_text="Fresh").click()
     tab.wait_for_url("**view=**filter_field**")
-    assert tab.locator("a.record-link").all_inner_texts() == shown
+    expect(tab.locator("a.record-link")).to_have_text(shown)
     assert fits(tab)
 
 
@@ -233,7 +234,7 @@ def test_what_is_due_leads_to_its_form_and_to_the_agenda(begin, way, unit_of_wor
     assert (row["kind"], row["next_follow_at"].year) == ("visit", 2099)
     tab.goto("/activities/calendar")
     assert fits(tab)
-    assert tab.locator("main time, main .agenda-day").count() > 0
+    tab.locator("main time, main .agenda-day").first.wait_for()
 
 
 @ways(2)

@@ -10,6 +10,7 @@ from core.entities import query, service
 
 #: What a browser shows is the same on both.
 pytestmark = [pytest.mark.browser, pytest.mark.databases("sqlite")]
+expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
 PHONE = {"width": 390, "height": 844}
 
 
@@ -161,7 +162,7 @@ def test_groups_of_conditions_are_made_by_hand(open_page, orders):
     second.locator("input[name=filter_value]").fill("05")
     tab.locator(".filter-builder .button-primary").click()
     tab.wait_for_url("**filter_group=any**")
-    assert tab.locator("a.record-link").all_inner_texts() == ["Order 02", "Order 05"]
+    expect(tab.locator("a.record-link")).to_have_text(["Order 02", "Order 05"])
 
 
 @pytest.mark.long
@@ -315,7 +316,7 @@ def test_without_scripts_lists_boards_and_comments_work(open_page, orders):
     tab.goto(f"/r/order/{orders[0]}")
     tab.fill("textarea[name=text]", "Plain")
     tab.locator(".comment-form button").first.click()
-    assert tab.locator(".timeline-body").first.inner_text() == "Plain"
+    expect(tab.locator(".timeline-body").first).to_have_text("Plain")
 
 
 @pytest.mark.long
@@ -326,7 +327,7 @@ def test_a_condition_is_added_to_the_rules_of_a_field(open_page, orders):
     rows = builder.locator(".filter-row")
     before = rows.count()
     builder.locator("[data-filter-add]").click()
-    assert rows.count() == before + 1
+    expect(rows).to_have_count(before + 1)
 
 
 def test_all_that_is_found_is_changed_and_put_back(open_page, orders, unit_of_work, run_jobs):
@@ -336,7 +337,7 @@ def test_all_that_is_found_is_changed_and_put_back(open_page, orders, unit_of_wo
     tab.goto("/r/order?search=More")
     tab.locator("[data-select-all]").check()
     tab.locator("[data-bulk-all]").click()
-    assert tab.locator("[data-bulk-count]").inner_text() == "60"
+    expect(tab.locator("[data-bulk-count]")).to_have_text("60")
     tab.locator(".bulk-bar button[value=tags]").click()
     tab.locator("[name=tags]").fill("spring")
     tab.locator(".form-actions .button-primary").click()
@@ -358,8 +359,8 @@ def test_what_others_write_appears_without_loading_the_page_again(open_page, ord
         service.create(uow, "order", [{"title": "From the field", "amount": 1000}])
         service.update(uow, "order", {orders[3]: {"title": "Order 04, changed"}})
     tab.get_by_role("link", name="From the field").wait_for(timeout=6_000)
-    assert tab.get_by_role("link", name="Order 04, changed").count() == 1
-    assert tab.locator("tfoot", has_text="¥1,078.00").count() == 1
+    expect(tab.get_by_role("link", name="Order 04, changed")).to_have_count(1)
+    expect(tab.locator("tfoot", has_text="¥1,078.00")).to_have_count(1)
     assert tab.evaluate("document.activeElement.textContent") == "Order 12"
     tab.locator("tbody [name=ids]").first.check()
     with unit_of_work() as uow:

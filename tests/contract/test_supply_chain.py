@@ -46,7 +46,7 @@ SECRETS = {
 
 def _pinned() -> dict[str, str]:
     lines = (ROOT / "constraints.txt").read_text().splitlines()
-    pairs = (line.split("==") for line in lines if "==" in line)
+    pairs = (line.partition("#")[0].split("==") for line in lines if "==" in line)
     return {canonicalize_name(name): version.strip() for name, version in pairs}
 
 

@@ -50,6 +50,7 @@ def test_subscribers_are_called_soon_after_the_commit(background, site):
     assert time.monotonic() - begun < 1.5, "it was swept up, not woken"
 
 
+@pytest.mark.long
 def test_a_burst_of_writes_is_worked_off_once(background, site):
     departments = [site.write(f"one of many {number}") for number in range(40)]
     wanted = site.expected(departments)
@@ -77,6 +78,7 @@ def test_a_failing_job_becomes_a_dead_letter_and_is_replayed(background, site):
     )
 
 
+@pytest.mark.long
 def test_what_is_left_while_nobody_works_is_done_later(site, background):
     site.runtime.wake = lambda: None  # this process tells nobody
     departments = [site.write("found by sweeping")]

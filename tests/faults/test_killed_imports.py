@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections import Counter
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from sqlalchemy import select
@@ -23,15 +24,19 @@ def listed(folder):
     return path
 
 
+#: Kills that the long tier tries.
+LATER = partial(pytest.param, marks=pytest.mark.long)
+
+
 @pytest.mark.databases("sqlite", later=("postgresql",))
 @pytest.mark.parametrize(
     ("fault", "kept"),
     [
         # The upload has the first entry, then each batch.
-        ("audit.before_insert:kill:3", {BATCH}),  # in the second batch
+        LATER("audit.before_insert:kill:3", {BATCH}),  # in the second batch
         # Of the upload, the claim, the beginning, the two batches; a sign of life may come between.
         ("uow.before_commit:kill:5", {0, BATCH}),  # at the end of the second
-        ("jobs.before_finish:kill:1", {ROWS}),  # all is written, and nothing says so
+        LATER("jobs.before_finish:kill:1", {ROWS}),  # all is written, and nothing says so
     ],
 )
 def test_a_killed_import_is_finished_exactly_once(site, run_jobs, tmp_path, fault, kept):

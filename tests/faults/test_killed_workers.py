@@ -22,7 +22,7 @@ POINTS = (
     "uow.after_commit",
 )
 #: Where an effect is there and nobody has noted it yet; the long tier asks the others.
-TELLING = ("outbox.after_send", "jobs.before_finish")
+TELLING = ("outbox.after_send",)
 
 
 @pytest.mark.parametrize(

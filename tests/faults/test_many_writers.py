@@ -31,7 +31,7 @@ class Client:
         self._connection.close()
 
 
-@pytest.mark.databases("sqlite", later=("postgresql",))
+@pytest.mark.long
 def test_writers_wait_for_each_other_and_none_is_refused(site, token):
     """Spike 5: 4 processes x 4 threads, 16 callers: BEGIN IMMEDIATE makes writers queue up."""
     callers, each = 16, 8

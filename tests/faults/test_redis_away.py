@@ -81,6 +81,7 @@ def test_nothing_that_a_message_names_is_called(web, redis_server, tmp_path):
         web.wait_until(lambda: not redis.keys("rq:job:*"), what="the messages to be gone")
 
 
+@pytest.mark.long
 def test_a_worker_leaves_when_it_is_told_to(web, redis_server):
     worker = web.processes[-1]
     worker.send_signal(signal.SIGTERM)
@@ -166,14 +167,8 @@ ILLS: dict[str, tuple[Deed, Deed]] = {
 }
 
 
-#: Which of them every run tries; the others are part of the long tier.
-ALWAYS = ("is full", "is killed")
-
-
-@pytest.mark.parametrize(
-    "ill",
-    [pytest.param(ill, marks=() if ill in ALWAYS else pytest.mark.long) for ill in ILLS],
-)
+@pytest.mark.long
+@pytest.mark.parametrize("ill", ILLS)
 def test_whatever_redis_does_writes_go_on_and_nothing_is_lost(web, redis_server, ill):
     """J3: a write takes no longer, each effect happens once, and the bell rings again afterwards."""
     fall, recover = ILLS[ill]
@@ -195,6 +190,7 @@ def test_whatever_redis_does_writes_go_on_and_nothing_is_lost(web, redis_server,
     web.wait_until(bell.is_attended, 60, what="the worker's return")
 
 
+@pytest.mark.long
 def test_a_start_without_redis_is_a_start(site, redis_server):
     """J3: Redis comes later, and is used from then on."""
     redis_server.stop()

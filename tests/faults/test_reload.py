@@ -97,6 +97,7 @@ class Reader(threading.Thread):
             self.stopping.wait(0.005)
 
 
+@pytest.mark.long
 def test_new_code_is_served_after_sighup_and_no_request_fails(site, served, notice):
     with served() as port:
         readers = [Reader(port) for _ in range(4)]

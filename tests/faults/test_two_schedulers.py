@@ -18,7 +18,7 @@ def _period(site):
         ).one_or_none()
 
 
-@pytest.mark.databases("sqlite", later=("postgresql",))
+@pytest.mark.long
 def test_a_period_starts_once(site, run_jobs):
     """F4: both have read that it is due before either of them takes it."""
     run_jobs()

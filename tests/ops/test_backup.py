@@ -221,11 +221,8 @@ def test_nothing_is_replaced_unless_forced(full, unit_of_work, tmp_path):
         assert uow.snapshot.structure > epoch, "a process that was not stopped would not notice"
 
 
-@pytest.mark.databases("sqlite", later=("postgresql",))
-@pytest.mark.parametrize(
-    "where",
-    ["restore.before_commit", pytest.param("restore.between_steps", marks=pytest.mark.long)],
-)
+@pytest.mark.long
+@pytest.mark.parametrize("where", ["restore.before_commit", "restore.between_steps"])
 def test_a_restore_that_is_killed_can_be_run_again(full, grounds, tmp_path, where):
     """Q1, Q3: nothing is served of half a restore, and the next one brings all back."""
     write_backup(full, tmp_path / "a.zip")

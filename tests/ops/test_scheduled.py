@@ -29,6 +29,7 @@ def test_the_newest_of_days_weeks_and_months_stay():
     assert kept([], ZONE, days=1, weeks=1, months=1) == set()
 
 
+@pytest.mark.databases("sqlite", later=("postgresql",))
 def test_backups_are_made_checked_dropped_and_missed_by_the_clock(
     runtime, unit_of_work, run_jobs, tmp_path
 ):

@@ -116,6 +116,7 @@ def test_all_secrets_move_to_a_new_key_though_it_is_killed(runtime, unit_of_work
         runtime.config = old
 
 
+@pytest.mark.long
 @pytest.mark.databases("sqlite")
 def test_a_new_key_is_made_in_the_home_and_travels_with_a_backup_only_on_request(
     runtime, unit_of_work, grounds, tmp_path

@@ -191,7 +191,7 @@ def test_routes_answer_as_the_oracle_says_and_refusals_write_nothing(
     rng, hits, refused, differences = random.Random(SEED), Counter(), 0, []
     populate(runtime, SEED)
     tokens, client = _tokens(runtime), app.test_client()
-    per_route, worlds = (12, 4) if database_kind == "sqlite" else (4, 3)
+    per_route, worlds = (8, 3) if database_kind == "sqlite" else (4, 3)
     for _ in range(worlds):
         oracle, actors = Oracle(tell(runtime)), _actors(runtime, tokens)
         people = [key for key in oracle.world["users"] if key in tokens]

@@ -48,6 +48,7 @@ def attempt(app: Any, address: str, password: str = "wrong", email: str = ADMIN)
     return int(answer.status_code)
 
 
+@pytest.mark.long
 def test_a_thousand_guesses_from_fifty_addresses(app, reached, at_rest, database_kind):
     """A2: at most 20 a minute reach the hash; where the person is at home the right one still works."""
     assert attempt(app, "198.51.100.7", PASSWORD) == 302

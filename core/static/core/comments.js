@@ -25,11 +25,13 @@
     if (word === null) return;
     const mine = ++asked;
     const answer = await fetch(`${url}?${new URLSearchParams({ q: word })}`);
-    if (!answer.ok || answer.redirected || mine !== asked) return;  // redirected: signed out meanwhile
+    if (!answer.ok || answer.redirected) return;  // redirected: signed out meanwhile
+    const offers = await answer.text();
+    if (mine !== asked) return;
     list = document.createElement("ul");
     list.className = "picker-list";
     list.setAttribute("role", "listbox");
-    list.innerHTML = await answer.text();  // made by the server, which escapes names
+    list.innerHTML = offers;  // made by the server, which escapes names
     area.parentElement.append(list);
     $("[role=option]", list)?.setAttribute("aria-selected", "true");
   });
