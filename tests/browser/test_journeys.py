@@ -43,6 +43,7 @@ def records(tab):
     return tab.locator("a.record-link")
 
 
+@pytest.mark.long
 @pytest.mark.databases("sqlite", later=("postgresql",))
 def test_find_filter_sort_and_open(open_page, orders, run_jobs):
     run_jobs()  # the index of the search follows in the background
@@ -78,6 +79,7 @@ def test_find_filter_sort_and_open(open_page, orders, run_jobs):
 
 
 @one_is_enough
+@pytest.mark.long
 def test_create_with_an_error_then_right(open_page, orders, order_of):
     tab = open_page()
     tab.goto("/r/order/new")
@@ -121,6 +123,7 @@ def test_edit_meets_somebody_elses_edit(open_page, orders, order_of):
 
 
 @one_is_enough
+@pytest.mark.long
 def test_unsaved_changes_are_asked_about(open_page, orders):
     tab = open_page()
     asked = []

@@ -65,6 +65,7 @@ def _people(runtime):
         return [tuple(row) for row in connection.execute(statement)]
 
 
+@pytest.mark.databases("sqlite", later=("postgresql",))
 def test_an_old_installation_is_upgraded_also_after_a_kill(old):
     """P5, U1: what would be done is told; killed between two steps it is run again, data intact."""
     with use_locale("en"), pytest.raises(Refused, match="migrate"):

@@ -54,6 +54,7 @@ def _entries(unit_of_work):
         return uow.execute(select(AuditEntry.__table__).order_by(AuditEntry.__table__.c.id)).all()
 
 
+@pytest.mark.databases("sqlite", later=("postgresql",))
 def test_a_banner_on_every_page_and_both_names_on_every_act(
     unit_of_work, behind, person, admin_id, run_jobs
 ):
@@ -85,6 +86,7 @@ def test_a_banner_on_every_page_and_both_names_on_every_act(
     assert {(row.actor_id, row.behind_id) for row in done} == {(person, admin_id)}
 
 
+@pytest.mark.databases("sqlite", later=("postgresql",))
 def test_it_reaches_what_the_person_reaches(behind, person, admin_id):
     assert behind.get("/api/v1/me").get_json()["id"] == person
     for path in ("/admin/people", "/admin/roles", f"/admin/people/{admin_id}"):
@@ -92,6 +94,7 @@ def test_it_reaches_what_the_person_reaches(behind, person, admin_id):
     assert _begin(behind, person).status_code == 403  # nor a third
 
 
+@pytest.mark.databases("sqlite", later=("postgresql",))
 def test_what_only_the_person_does(app, behind, unit_of_work, admin_id, person):
     """A12: no password, second factor, token, session, deputy, through any route of the account."""
     asked = set()
@@ -126,6 +129,7 @@ def test_the_guard_is_what_refuses(unit_of_work, person, admin_id):
     assert Actor(1, is_admin=True).manages_security
 
 
+@pytest.mark.databases("sqlite", later=("postgresql",))
 def test_it_ends_by_itself_after_an_hour(behind, person, runtime):
     runtime.clock.move(timedelta(minutes=59))
     assert behind.get("/api/v1/me").get_json()["id"] == person
@@ -133,6 +137,7 @@ def test_it_ends_by_itself_after_an_hour(behind, person, runtime):
     assert behind.get("/api/v1/me").status_code == 401
 
 
+@pytest.mark.databases("sqlite", later=("postgresql",))
 def test_the_end_gives_ones_own_session_back(behind, admin_id, unit_of_work):
     assert behind.post("/sign-out", data={"csrf_token": behind.csrf}).status_code == 307
     ended = behind.post("/sign-in-as/end", data={"csrf_token": behind.csrf})
@@ -178,6 +183,7 @@ def _admins(uow) -> list[int]:
     return list(uow.execute(select(roles.c.id).where(roles.c.is_admin)).scalars())
 
 
+@pytest.mark.databases("sqlite", later=("postgresql",))
 def test_the_person_is_told(behind, unit_of_work, person, run_jobs, runtime, client, bearer):
     """By mail, and on their own page, with the reason."""
     run_jobs()

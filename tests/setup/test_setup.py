@@ -191,6 +191,7 @@ def test_it_cannot_be_done_a_second_time(let_in, config, setup, finished):
         runtime.database.dispose()
 
 
+@pytest.mark.long
 def test_nobody_of_the_demonstration_can_sign_in_with_the_password_that_all_know(
     let_in, config, setup
 ):

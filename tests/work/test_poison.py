@@ -87,6 +87,7 @@ def test_one_that_takes_its_worker_down_is_parked_as_well(runtime, enqueue, job)
     assert claim_job(runtime, key) is None
 
 
+@pytest.mark.databases("sqlite", later=("postgresql",))
 def test_a_job_that_hangs_is_given_up_and_the_worker_goes_on(
     runtime, enqueue, doing, job, unit_of_work
 ):
@@ -116,6 +117,7 @@ def test_a_job_that_hangs_is_given_up_and_the_worker_goes_on(
     assert (job(bad).state, job(bad).result) == ("failed", None)
 
 
+@pytest.mark.databases("sqlite", later=("postgresql",))
 def test_progress_keeps_a_long_job_alive(runtime, enqueue, doing, job, run_jobs):
     """Positive control: it lasts twice its time limit."""
 

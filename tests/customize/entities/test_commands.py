@@ -27,6 +27,7 @@ def run(runtime, monkeypatch):
     return call
 
 
+@pytest.mark.databases("sqlite", later=("postgresql",))
 def test_from_the_first_field_to_the_last(run, api, vehicle):
     run("add-entity", "-", text=json.dumps(vehicle))
     field = {"name": "x_colour", "kind": "text", "label": "Colour"}
