@@ -8,13 +8,16 @@ hits are found, and counted by the planner, without looking at those of others.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
     BigInteger,
     Connection,
+    Select,
     String,
     TextClause,
+    and_,
     bindparam,
     cast,
     column,
@@ -22,6 +25,7 @@ from sqlalchemy import (
     func,
     insert,
     literal,
+    or_,
     select,
     table,
     text,
@@ -45,6 +49,8 @@ _RECORD = (1 << _RECORD_BITS) - 1
 _AGE, _AGE_BITS, _MOST_AGES = "a", 13, 64
 #: There, what this many of the newest records have is common, and looked for among more of them.
 _COMMON, _SAMPLE, _WINDOW = 15, 500, 5_000
+#: And so on SQLite, where the first of them tell whether it is common.
+_FIRST_WINDOW = 1_000
 #: The hits that are hoped for among records of some age, those that are enough, and the fewest that
 #: a sample promises.
 _EXPECTED, _ENOUGH, _FEWEST = 100, 30, 3
@@ -169,24 +175,53 @@ def _read_on_sqlite(
     of common ones those are very many. None when they are rare, so that it is soon done.
     """
     whole = [ways for ways in needs if not any(way.endswith("*") for way in ways)]
-    if whole:
-        asked = _needed(entity, whole, _quoted, " AND ", " OR ")
-        rows = connection.execute(_IN_FTS, {"asked": asked, "most": _WINDOW})
-    else:
-        here = {"first": _row(entity, 0), "last": _row(entity + 1, 0) - 1, "most": _WINDOW}
-        rows = connection.execute(_NEWEST_ROWS, here)
     prefix = _prefix(entity)
     parts = [[f" {prefix}{way} ".removesuffix("* ") for way in ways] for ways in needs]
+    given: dict[str, Any] = {
+        f"part_{at}_{n}": part for at, ways in enumerate(parts) for n, part in enumerate(ways)
+    }
+    if whole:
+        given["asked"] = _needed(entity, whole, _quoted, " AND ", " OR ")
+    statement = _recent(tuple(map(len, needs)), among_all=not whole)
+    given |= {"first": _row(entity, 0), "last": _row(entity + 1, 0) - 1}
     found = set[int]()
-    for number, row in enumerate(rows, 1):
-        if number > 2 * _SAMPLE and len(found) < 2 * _COMMON:
+    for window in (_FIRST_WINDOW, _WINDOW - _FIRST_WINDOW):
+        end = None
+        for row in connection.execute(statement, {**given, "window": window}):
+            if row.fits:
+                found.add(row.rowid & _RECORD)
+                if len(found) == limit:
+                    return found
+            if row.number == window:
+                end = row.rowid
+        if end is None:
+            return found
+        if len(found) < 2 * _COMMON:
             return None
-        tokens = f" {row.tokens} "
-        if all(any(part in tokens for part in ways) for ways in parts):
-            found.add(row.rowid & _RECORD)
-            if len(found) == limit:
-                break
+        given["last"] = end - 1
     return found
+
+
+@lru_cache(maxsize=64)
+def _recent(shape: tuple[int, ...], *, among_all: bool) -> Select[Any]:
+    """Of a window of the newest rows those that fit, and its last one whether it fits or not.
+
+    ``shape`` is how many ways there are for each part of what is needed. The texts of tokens, which
+    are long, stay in the database.
+    """
+    c = _fts.c
+    rows = select(c.rowid, (literal(" ") + c.tokens + literal(" ")).label("tokens"))
+    rows = rows.where(c.rowid.between(bindparam("first"), bindparam("last")))
+    if not among_all:
+        rows = rows.where(column(INDEX).op("MATCH")(bindparam("asked")))
+    newest = rows.order_by(c.rowid.desc()).limit(bindparam("window")).subquery()
+    has = [
+        or_(*(func.instr(newest.c.tokens, bindparam(f"part_{at}_{n}")) > 0 for n in range(ways)))
+        for at, ways in enumerate(shape)
+    ]
+    number = func.row_number().over().label("number")
+    judged = select(newest.c.rowid, and_(*has).label("fits"), number).subquery()
+    return select(judged).where(judged.c.fits | (judged.c.number == bindparam("window")))
 
 
 def _newest_on_postgresql(
@@ -282,12 +317,7 @@ def _lexeme(way: str) -> str:
 # the answer. On PostgreSQL one question for each entity, in one statement.
 
 _IN_FTS = text(
-    "SELECT rowid, tokens FROM core_search_index WHERE core_search_index MATCH :asked"
-    " ORDER BY rowid DESC LIMIT :most"
-)
-
-_NEWEST_ROWS = text(
-    "SELECT rowid, tokens FROM core_search_index WHERE rowid BETWEEN :first AND :last"
+    "SELECT rowid FROM core_search_index WHERE core_search_index MATCH :asked"
     " ORDER BY rowid DESC LIMIT :most"
 )
 

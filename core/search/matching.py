@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from core.fields import FieldSpec
 from core.search.contents import is_spoken
@@ -21,6 +22,10 @@ _LETTERS = re.compile(r"[a-z]{1,60}")
 _NUMBER = re.compile(r"[0-9\s()+.\-]*")
 _NOT_DIGITS = re.compile(r"[^0-9]")
 _SHORTEST_NUMBER = 4
+
+
+#: The newest records are looked at again and again.
+_spoken = lru_cache(maxsize=4096)(spoken)
 
 
 def _digits(plain: str) -> str:
@@ -47,7 +52,7 @@ class Value:
         if self._spoken is None:
             self._spoken = []
             if is_spoken(self.field):
-                self._spoken += [spoken(run) for kind, run in runs(self.plain) if kind == "han"]
+                self._spoken += [_spoken(run) for kind, run in runs(self.plain) if kind == "han"]
         return self._spoken
 
     def holds(self, word: str) -> bool:

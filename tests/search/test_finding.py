@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 from sqlalchemy import event
 
-from core.search import finding
+from core.search import finding, index
 
 FU = {
     "company": "潍坊鸢衡机械有限公司",
@@ -111,6 +112,20 @@ def test_each_entity_has_its_share_and_names_of_nobody_else(
     assert [hit.entity for hit in found].count("lead") == 5
     assert [hit.id for hit in found if hit.entity == "lead_pool"] == [pool]
     assert len(find("鼎源", limit=3)) == 3
+
+
+@pytest.mark.databases("sqlite")
+@pytest.mark.parametrize("every", [2, 7, 25, 59])
+def test_the_newest_are_found_however_common_the_letters_are(make_leads, find, monkeypatch, every):
+    """What is common is read from the newest on, in two windows; what is not, in the whole index."""
+    monkeypatch.setattr(finding, "CANDIDATES", 8)
+    for name, value in {"_FIRST_WINDOW": 20, "_WINDOW": 45, "_COMMON": 1}.items():
+        monkeypatch.setattr(index, name, value)
+    keys = make_leads(*(FU if n % every == 0 else OTHERS[0] for n in range(60)))
+    wanted = keys[::every][::-1]
+    # Of every seventh six stand in the two windows; with the number, the windows hold no others.
+    expected = {"yhjx": wanted[: 6 if every == 7 else 8], "yuanheng 138": wanted[:8]}
+    assert {words: [hit.id for hit in find(words, limit=8)] for words in expected} == expected
 
 
 def test_a_long_text_is_told_by_what_was_found():
