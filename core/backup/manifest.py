@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
+from zoneinfo import available_timezones
 
 from core.backup.archive import damaged
 from core.db.portable import ColumnShape
@@ -61,6 +62,8 @@ class BackupManifest:
     files: FileList
     with_key: bool
     format: int = FORMAT
+    #: The company's time zone; None in a backup of before it was written down.
+    timezone: str | None = None
     tables: Mapping[str, TableContent] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
@@ -85,10 +88,19 @@ class BackupManifest:
                 },
                 files=_files(given["files"]),
                 with_key=given["with_key"] is True,
+                timezone=_zone(given.get("timezone")),
                 tables={_name(name): _table(name, e) for name, e in given["tables"].items()},
             )
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise damaged(_("its manifest is not as it must be")) from error
+
+
+def _zone(given: Any) -> str | None:
+    if given is None:
+        return None
+    if given not in available_timezones():
+        raise ValueError(given)
+    return str(given)
 
 
 def _table(name: str, given: Mapping[str, Any]) -> TableContent:

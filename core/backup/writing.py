@@ -112,6 +112,7 @@ def write_backup(
             owners=owners,
             files=files,
             with_key=with_key,
+            timezone=str(runtime.config.timezone),
             tables=tables,
         )
         with archive.member(MANIFEST) as member:

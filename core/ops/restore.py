@@ -26,7 +26,7 @@ from core.backup.writing import (
     verify,
 )
 from core.boot import is_initialised
-from core.config import key_file
+from core.config import keep_timezone, key_file
 from core.db.base import metadata
 from core.db.migrate import CORE_MIGRATIONS, numbers, upgrade
 from core.db.numbers import set_next_ids
@@ -104,6 +104,8 @@ def restore_backup(
             raise
         if manifest.with_key:
             _restore_key(runtime, archive)
+        if manifest.timezone:
+            keep_timezone(runtime.config.home, manifest.timezone)
     runtime.database.dispose()
     runtime.forget()
     for owner in moved_on:

@@ -8,9 +8,11 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from io import BytesIO
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import func, select, text
@@ -19,6 +21,7 @@ from core.app import create_app
 from core.audit.models import AuditEntry
 from core.backup.archive import ArchiveReader
 from core.backup.writing import table_member, verify_backup, write_backup
+from core.config import Config
 from core.customize.entities import add_entity
 from core.customize.service import add_field
 from core.entities import service
@@ -137,6 +140,22 @@ def test_everything_comes_back_on_either_database(full, grounds, unit_of_work, t
     assert done.rows > 20
     write_backup(there, tmp_path / "b.zip")
     _assert_same(tmp_path / "a.zip", tmp_path / "b.zip")
+
+
+@pytest.mark.databases("sqlite")
+def test_the_companys_time_zone_comes_along(runtime, grounds, tmp_path):
+    """It was chosen in the browser, and stands in the home."""
+    runtime.config = replace(old := runtime.config, timezone=ZoneInfo("America/Lima"))
+    try:
+        write_backup(runtime, tmp_path / "a.zip")
+    finally:
+        runtime.config = old
+    there = grounds.empty("sqlite")
+    restore_backup(there, tmp_path / "a.zip")
+    home = {"DOUGONG_HOME": str(there.config.home)}
+    assert str(Config.from_environment(home).timezone) == "America/Lima"
+    given = {**home, "DOUGONG_TIMEZONE": "Asia/Shanghai"}
+    assert str(Config.from_environment(given).timezone) == "Asia/Shanghai"
 
 
 def _entries(connection) -> int:

@@ -151,6 +151,10 @@ def _file_outside(members, manifest) -> None:
     }
 
 
+def _zone_outside(members, manifest) -> None:
+    manifest["timezone"] = "../../../etc/passwd"
+
+
 HOSTILE = (
     _format,
     _newer,
@@ -162,6 +166,7 @@ HOSTILE = (
     _injected_table,
     _injected_delete,
     _file_outside,
+    _zone_outside,
 )
 
 
