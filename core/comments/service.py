@@ -52,12 +52,21 @@ def add_comment(
 
 
 def edit_comment(
-    uow: UnitOfWork, comment_id: int, text: str, *, mentions: Iterable[int] = ()
+    uow: UnitOfWork,
+    comment_id: int,
+    text: str,
+    *,
+    mentions: Iterable[int] = (),
+    version: int | None = None,
 ) -> Row[Any]:
-    """Change one's own comment; who is named anew is told. The comment as it was."""
+    """Change one's own comment; who is named anew is told. The comment as it was.
+
+    With the ``version`` that was read, one that was changed meanwhile raises `Conflict`.
+    """
     row = _own(uow, comment_id)
+    versions = None if version is None else {comment_id: version}
     with uow.elevated():
-        service.update(uow, "comment", {comment_id: {"text": _checked(text)}})
+        service.update(uow, "comment", {comment_id: {"text": _checked(text)}}, versions=versions)
     before = set(_people_named(uow, row.text))
     new = [key for key in _people_named(uow, text) if key not in before]
     _tell_mentioned(uow, row.entity, row.record_id, "", [*mentions, *new])

@@ -262,8 +262,16 @@ def test_a_person_is_picked_into_a_comment(open_page, orders, make_person, unit_
     box = tab.locator("textarea[name=text]").first
     box.click()
     box.press_sequentially("请 @钱")
-    tab.locator(".mention-box [role=option]").wait_for()
+    option = tab.locator(".mention-box [role=option]")
+    option.wait_for()
+    expect(box).to_have_attribute("role", "combobox")
+    expect(box).to_have_attribute("aria-expanded", "true")
+    expect(box).to_have_attribute("aria-activedescendant", option.get_attribute("id"))
+    controlled = box.get_attribute("aria-controls")
+    assert tab.locator(f"[id='{controlled}'][role=listbox]").count() == 1
     tab.keyboard.press("Enter")
+    expect(box).to_have_attribute("aria-expanded", "false")
+    assert box.get_attribute("aria-activedescendant") is None
     assert box.input_value() == "请 @钱工 "
     box.press_sequentially("看一下")
     tab.keyboard.press("Control+Enter")
@@ -274,6 +282,23 @@ def test_a_person_is_picked_into_a_comment(open_page, orders, make_person, unit_
         rows = uow.execute(notification_table.select()).all()
         assert [(row.user_id, row.kind) for row in rows] == [(person, "core.mentioned")]
     entry = tab.locator(".timeline > li", has_text="看一下")
+    entry.hover()
+    entry.locator("summary").click()
+    entry.locator("[data-edit-comment]").click()
+    entry.locator("textarea").fill("还没 @钱")
+    option.wait_for()
+    tab.keyboard.press("Escape")
+    expect(option).to_have_count(0)
+    expect(entry.locator("textarea")).to_be_visible()
+    tab.keyboard.press("Escape")
+    expect(entry.locator("textarea")).to_be_hidden()
+    assert tab.evaluate("document.activeElement.localName") == "summary"
+    tab.keyboard.press("Enter")
+    entry.locator("[data-edit-comment]").click()
+    assert entry.locator("textarea").input_value() == "请 @钱工 看一下"
+    entry.get_by_role("link", name="取消").click()
+    expect(entry.locator(".timeline-body")).to_be_visible()
+    tab.reload()  # nothing is lost: no question is asked
     entry.hover()
     entry.locator("summary").click()
     entry.locator("[data-edit-comment]").click()
@@ -304,6 +329,20 @@ def test_who_is_taken_out_of_a_comment_again_is_not_told(
         from core.notifications.tables import notification_table
 
         assert uow.execute(notification_table.select()).all() == []
+
+
+def test_older_entries_of_a_timeline_are_put_below(open_page, orders, unit_of_work):
+    for n in range(51):
+        with unit_of_work() as uow:
+            item = {"entity": "order", "record_id": orders[0], "text": f"Say {n:02}"}
+            service.create(uow, "comment", [item])
+    tab = open_page()
+    tab.goto(f"/r/order/{orders[0]}?tab=timeline")
+    expect(tab.locator(".timeline-body")).to_have_count(50)
+    tab.locator(".timeline-older a").click()
+    expect(tab.locator(".timeline-body")).to_have_count(51)
+    expect(tab.locator(".timeline-older")).to_have_count(0)
+    assert "Say 00" in tab.evaluate("document.activeElement.textContent")
 
 
 def test_without_scripts_lists_boards_and_comments_work(open_page, orders):
