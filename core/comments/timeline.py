@@ -52,7 +52,7 @@ def _changed(uow: UnitOfWork, rows: Sequence[Row[Any]]) -> set[int]:
         return set()
     table = AuditEntry.__table__
     moves = (
-        select(table.c.record_id, func.count())
+        select(table.c.record_id, func.count().label("times"))
         .where(
             table.c.entity == "comment",
             table.c.record_id.in_(list(versions)),
@@ -60,7 +60,7 @@ def _changed(uow: UnitOfWork, rows: Sequence[Row[Any]]) -> set[int]:
         )
         .group_by(table.c.record_id)
     )
-    moved = dict[int, int]((row[0], row[1]) for row in uow.execute(moves))
+    moved = {row.record_id: row.times for row in uow.execute(moves)}
     return {key for key, version in versions.items() if version > 1 + moved.get(key, 0)}
 
 

@@ -61,6 +61,8 @@ class Column:
     move_url: str = ""
     #: Whether that asks for something first, on a page of its own.
     asks: bool = False
+    #: What it stands for can no longer be chosen: it is in the recycle bin, or retired.
+    is_gone: bool = False
 
     @property
     def key(self) -> str:
@@ -97,7 +99,11 @@ def _columns(uow: UnitOfWork, spec: EntitySpec, state: ListState, by: FieldSpec)
     asked = ListQuery(filter=state.conditions(usable), search=state.search)
     columns = _values(uow, spec, by)
     _count(uow, spec, state, by, columns, asked)
-    columns = [column for column in columns if column.value is not None or column.count]
+    columns = [
+        column
+        for column in columns
+        if column.count or not (column.value is None or column.is_gone)
+    ]
     facts = _facts(uow, spec, state, by)
     limits = dict(state.limits)
     moves = _moves(uow, spec, by)
@@ -116,7 +122,10 @@ def _values(uow: UnitOfWork, spec: EntitySpec, by: FieldSpec) -> list[Column]:
     if isinstance(by.type, t.ChoiceField):
         return [
             none,
-            *(Column(each.value, str(each.label), each.tone) for each in by.type.choices),
+            *(
+                Column(each.value, str(each.label), each.tone, is_gone=each.retired)
+                for each in by.type.choices
+            ),
         ]
     assert isinstance(by.type, t.Reference)
     target = uow.entity(by.type.entity)
@@ -143,10 +152,11 @@ def _count(
     spec: EntitySpec,
     state: ListState,
     by: FieldSpec,
-    columns: Sequence[Column],
+    columns: list[Column],
     asked: ListQuery,
 ) -> None:
-    """How many cards each column has, and what they come to: one statement."""
+    """How many cards each column has, and what they come to: one statement. What is in the recycle
+    bin has a column too, as long as records name it."""
     money = _amount(uow, spec, state)
     type_ = money.value_type if money else None
     currency = type_.currency_field if isinstance(type_, t.Money) else None
@@ -154,7 +164,16 @@ def _count(
     measures = ["count", *([f"sum:{money.name}"] if money else [])]
     by_value = {column.value: column for column in columns}
     reader = reader_of(uow)
-    for row in aggregate(uow, spec.name, groups, measures, asked):
+    rows = aggregate(uow, spec.name, groups, measures, asked)
+    labels = {row[by.name]["id"]: row[by.name]["label"] for row in rows}
+    for key in _archived(uow, by, [key for key, label in labels.items() if label is not None]):
+        column = by_value.get(key)
+        if column is None and len(columns) < 2 * MAX_COLUMNS:
+            column = by_value[key] = Column(key, labels[key])
+            columns.append(column)
+        if column is not None:
+            column.is_gone = True
+    for row in rows:
         column = by_value.get(row[by.name]["id"])
         if column is None:
             continue
@@ -162,6 +181,17 @@ def _count(
         if money and row[f"sum:{money.name}"] is not None:
             text = total_text(money, row[f"sum:{money.name}"], row, reader)
             column.total = f"{column.total} + {text}" if column.total else text
+
+
+def _archived(uow: UnitOfWork, by: FieldSpec, ids: Sequence[int]) -> list[int]:
+    """Those of the records that the field names which are in the recycle bin."""
+    if not isinstance(by.type, t.Reference):
+        return []
+    table = uow.entity(by.type.entity).table
+    if not ids or "archived_at" not in table.c:
+        return []
+    found = select(table.c.id).where(table.c.id.in_(ids), table.c.archived_at.is_not(None))
+    return list(uow.execute(found.order_by(table.c.id)).scalars())
 
 
 def _amount(uow: UnitOfWork, spec: EntitySpec, state: ListState) -> FieldSpec | None:
@@ -263,6 +293,8 @@ def _moves(uow: UnitOfWork, spec: EntitySpec, by: FieldSpec) -> Any:
     writes = writes and any(item.name == by.name for item in editable_fields(uow, spec))
 
     def told(column: Column) -> tuple[str, bool]:
+        if column.is_gone:
+            return "", False
         verb = _verb_to(uow, spec, by.name, column.value)
         if verb is not None:
             if not may(uow, spec, verb.name):

@@ -87,6 +87,32 @@ def test_the_columns_may_be_the_records_of_a_reference(browser, make_orders, uni
     assert list(found)[1:] == ["East", "West"]
 
 
+def test_what_refers_to_a_deleted_record_stays_on_the_board(
+    browser, make_orders, unit_of_work, order_of, move
+):
+    with unit_of_work() as uow:
+        east, west, north = service.create(
+            uow, "site", [{"name": "East"}, {"name": "West"}, {"name": "North"}]
+        )
+    (key,) = make_orders(1, site=east)
+    make_orders(1, site=west)
+    with unit_of_work() as uow:
+        service.delete(uow, "site", [east, north])
+    html = text_of(browser.get("/r/order?layout=board&by=site"))
+    assert [(label, count) for label, (count, *_) in columns(html).items()] == [
+        ("West", "1"),
+        ("East", "1"),
+    ]
+    targets = set(re.findall(r'data-move-to="([^"]*)"', html))
+    assert targets == {str(west)}
+    assert f'data-column="{east}"' not in html
+    (other,) = make_orders(1, site=west)
+    assert "toast-bad" in text_of(browser.get(move(other, str(east), by="site").location))
+    assert order_of(other)["site"] == west
+    move(key, str(west), by="site")
+    assert list(columns(text_of(browser.get("/r/order?layout=board&by=site")))) == ["West"]
+
+
 def test_people_see_their_own_cards_alone_and_no_hidden_amount(sign_in_as, make_orders, people):
     make_orders(1, title="Mine", status="open", owner=people["worker"], secret="deep")
     make_orders(4, title="Theirs", status="open", owner=people["foreman"])
