@@ -100,9 +100,7 @@ def _columns(uow: UnitOfWork, spec: EntitySpec, state: ListState, by: FieldSpec)
     columns = _values(uow, spec, by)
     _count(uow, spec, state, by, columns, asked)
     columns = [
-        column
-        for column in columns
-        if column.count or not (column.value is None or column.is_gone)
+        column for column in columns if column.count or not (column.value is None or column.is_gone)
     ]
     facts = _facts(uow, spec, state, by)
     limits = dict(state.limits)
