@@ -1,40 +1,37 @@
 """Records as cards in the columns of a board: one column for each value of a choice or reference.
 
 A card that is moved is a record that is changed: by the verb that leads to the column where there
-is one, else by writing the field. Both go through the one door, which may refuse.
+is one, else by writing the field (`core.web.moving`). Both go through the one door, which may refuse.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from flask import redirect, request, url_for
+from flask import redirect, url_for
 from sqlalchemy import select
 
-from core.entities import query, service
+from core.entities import query
 from core.entities.aggregate import aggregate
 from core.entities.filters import FilterRow, filter_fields
 from core.entities.form_fields import editable_fields
-from core.entities.labels import resolve_labels
 from core.entities.list_views import ListView
 from core.entities.query import ListQuery
 from core.entities.rendering import display_html, display_text
-from core.entities.scope import may, require
+from core.entities.scope import may
 from core.entities.service import actions_of
 from core.entities.tables import list_columns
 from core.entities.totals import has_total, total_text
-from core.errors import Conflict, Invalid, NotFound, Refused
+from core.errors import Invalid
 from core.fields import ActionSpec, EntitySpec, FieldSpec
 from core.fields import types as t
-from core.http.presenting import reader_of, record_address, tell
+from core.http.presenting import reader_of, record_address
 from core.http.rendering import render
-from core.http.requests import signed_in, unit_of_work
 from core.i18n import gettext as _
-from core.web import blueprint
 from core.web.layouts import board_fields
-from core.web.list_page import frame, kept_pairs, list_base, own_page
+from core.web.list_page import frame, kept_pairs, list_base
 from core.web.list_state import ListState
 from core.work.uow import UnitOfWork
 
@@ -312,76 +309,3 @@ def _verb_to(uow: UnitOfWork, spec: EntitySpec, name: str, value: Any) -> Action
         if verb.sets and name in verb.sets and verb.sets[name] == value:
             return verb
     return None
-
-
-@blueprint.post("/r/<entity>/move")
-@signed_in
-def move_card(entity: str) -> Any:
-    """Put the record ``ids`` into another column: write ``to`` into the field ``by``."""
-    sent = request.values
-    back = sent.get("back")
-    try:
-        with unit_of_work() as uow:
-            spec = uow.entity(entity)
-            require(uow, spec, "update")
-            by = next((f for f in board_fields(uow, spec) if f.name == sent.get("by")), None)
-            key = _whole(sent.get("ids"))
-            if by is None or key is None:
-                raise NotFound(_("There is no such column."))
-            value = _value(by, sent.get("to", ""))
-            record = query.get(uow, entity, key)
-            version = _whole(sent.get("version"))
-            versions = None if version is None else {key: version}
-            service.update(uow, entity, {key: {by.name: value}}, versions=versions)
-            label, state = _told(uow, spec, by, record.values, value)
-            before = record.values.get(by.name)
-            undo = url_for(
-                "web.move_card",
-                entity=entity,
-                by=by.name,
-                ids=key,
-                to="" if before is None else before,
-                version=_version(uow, spec, key),
-                back=back,
-            )
-    except (Conflict, Invalid, Refused) as error:
-        problems = () if isinstance(error, Conflict) else error.problems
-        tell(problems[0].message if problems else error.message, "bad")
-        return redirect(own_page(back, spec), 303)
-    tell(_("%(record)s: %(state)s.", record=label, state=state), undo_url=undo)
-    return redirect(own_page(back, spec), 303)
-
-
-def _version(uow: UnitOfWork, spec: EntitySpec, key: int) -> int | None:
-    """That of the record as it is now, within reach or not: taking the move back is about it alone."""
-    if "version" not in spec.table.c:
-        return None
-    found = select(spec.table.c.version).where(spec.table.c.id == key)
-    return int(uow.execute(found).scalar_one())
-
-
-def _whole(text: str | None) -> int | None:
-    return int(text) if text and text.isdecimal() and len(text) < 18 else None
-
-
-def _value(by: FieldSpec, text: str) -> Any:
-    if not text:
-        return None
-    if isinstance(by.type, t.Reference):
-        key = _whole(text)
-        if key is None:
-            raise NotFound(_("There is no such column."))
-        return key
-    return text
-
-
-def _told(
-    uow: UnitOfWork, spec: EntitySpec, by: FieldSpec, values: Mapping[str, Any], value: Any
-) -> tuple[str, str]:
-    """What the record is called, and what the column is."""
-    wanted: dict[str, set[int]] = {}
-    if isinstance(by.type, t.Reference) and value is not None:
-        wanted = {by.type.entity: {value}}
-    reader = reader_of(uow, resolve_labels(uow, wanted))
-    title = display_text(spec[spec.label_field].type, values.get(spec.label_field), reader, values)
-    return title or f"#{values['id']}", display_text(by.type, value, reader) or _("None")

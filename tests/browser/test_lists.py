@@ -209,6 +209,38 @@ def test_a_card_is_dragged_and_the_board_stays(open_page, orders, order_of):
     assert order_of(orders[0])["status"] == "working"
 
 
+def test_an_entry_is_put_on_another_day_by_mouse_key_and_dialogue(
+    open_page, orders, order_of, unit_of_work
+):
+    key = orders[0]
+    with unit_of_work() as uow:
+        service.update(uow, "order", {key: {"due_on": "2026-02-03"}})
+    page = "/r/order?layout=calendar&by=due_on&day=2026-02-10"
+    tab = open_page()
+    tab.goto(page)
+
+    def stands_on(day):
+        tab.locator(f"[data-day='{day}'] [data-entry='{key}']").wait_for()
+        return str(order_of(key)["due_on"]) == day
+
+    tab.locator(f"[data-entry='{key}']").drag_to(tab.locator("[data-day='2026-02-05']"))
+    assert stands_on("2026-02-05")
+    assert tab.evaluate("document.activeElement.title") == "Order 01"
+    tab.keyboard.press("Alt+ArrowDown")
+    assert stands_on("2026-02-12")
+    tab.locator(".toast form button").last.click()
+    assert stands_on("2026-02-05")
+    phone = open_page(PHONE)
+    phone.goto(page)
+    assert phone.locator(f"[data-entry='{key}']").get_attribute("draggable") == "false"
+    phone.locator(f"[data-entry='{key}'] [data-move]").click()
+    assert phone.locator("#move [name=to]").input_value() == "2026-02-05"
+    phone.locator("#move [name=to]").fill("2026-02-20")
+    phone.locator("#move .button-primary").click()
+    phone.locator(f"[data-day='2026-02-20'] [data-entry='{key}']").wait_for()
+    assert str(order_of(key)["due_on"]) == "2026-02-20"
+
+
 @pytest.mark.long
 def test_a_page_asks_before_a_cell_or_a_changed_comment_is_lost(open_page, orders):
     tab = open_page()
