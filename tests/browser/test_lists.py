@@ -84,6 +84,38 @@ def test_what_is_typed_into_a_cell_stays_when_something_else_on_the_page_changes
     assert tab.evaluate("document.activeElement.name") == "q", "it ends a word that is composed"
 
 
+PASTE = """(input, text) => {
+  const clipboardData = new DataTransfer();
+  clipboardData.setData("text/plain", text);
+  const event = new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true });
+  return input.dispatchEvent(event);
+}"""
+
+
+def test_a_block_of_a_spreadsheet_is_pasted_into_cells_and_taken_back(open_page, orders, order_of):
+    tab = open_page()
+    tab.goto("/r/order?sort=title&columns=title,amount,twice,pieces,tags")
+    cell(tab, "Order 11", "Amount").dblclick()
+    box = tab.locator(".cell-form [name=amount]")
+    assert box.evaluate(PASTE, "just one") is True, "that is the browser's to paste"
+    box.press_sequentially("9")
+    assert box.evaluate(PASTE, '70\t1\t7\t"a, ""b"""\r\n80\tx\tfew\t\r\n90\t\t9\t\r\n') is False
+    dialog = tab.locator("#paste")
+    dialog.get_by_text("2 条记录的 4 个单元格").wait_for()
+    expect(dialog).to_contain_text("Order 12")
+    expect(dialog).to_contain_text("6 个")  # two of what is worked out, and a row too many
+    tab.keyboard.press("Escape")
+    assert str(order_of(orders[10])["amount"]) == "11.00"
+    box.evaluate(PASTE, "70\t1\t7\n80\t2\t8")
+    dialog.locator(".button-primary").click()
+    tab.locator(".toast-good", has_text="4 个单元格").wait_for()
+    values = [(str(order_of(key)["amount"]), order_of(key)["pieces"]) for key in orders[10:]]
+    assert values == [("70.00", 7), ("80.00", 8)]
+    tab.locator(".toast form button").click()
+    expect(cell(tab, "Order 12", "Amount")).to_contain_text("¥12.00")
+    assert order_of(orders[10])["pieces"] is None
+
+
 def test_a_cell_that_is_left_for_another_is_kept(open_page, orders, order_of):
     tab = open_page()
     tab.goto("/r/order?sort=title&columns=title,amount,pieces")

@@ -7,7 +7,7 @@
   const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
   const on = (event, handler) => document.addEventListener(event, handler);
   const dialog = $("#move");
-  const canMove = Boolean(dialog && $("form", dialog));
+  const canMove = Boolean(dialog && $("[data-move-to]", dialog));
   const columnOf = (card) => card.closest(".board-column").dataset.column;
   let carried = null;
 
@@ -26,7 +26,7 @@
     form.requestSubmit();
   }
   function ask(card) {
-    $$("form", dialog).forEach((form) => {
+    $$("[data-move-to]", dialog).forEach((form) => {
       fill(form, card);
       form.hidden = form.dataset.moveTo === columnOf(card);
     });
