@@ -21,7 +21,14 @@ if TYPE_CHECKING:
     from core.fields import EntitySpec
     from core.work.uow import UnitOfWork
 
-__all__ = ["add_comment", "delete_comment", "edit_comment", "restore_comment", "takes_comments"]
+__all__ = [
+    "add_comment",
+    "delete_comment",
+    "deleted_comment",
+    "edit_comment",
+    "restore_comment",
+    "takes_comments",
+]
 
 #: More people than these are not told by one comment.
 MOST_MENTIONS = 20
@@ -79,6 +86,11 @@ def delete_comment(uow: UnitOfWork, comment_id: int) -> Row[Any]:
     with uow.elevated():
         service.delete(uow, "comment", [comment_id])
     return row
+
+
+def deleted_comment(uow: UnitOfWork, comment_id: int) -> Row[Any]:
+    """One's own comment that is in the recycle bin; `NotFound` for any other."""
+    return _own(uow, comment_id, archived=True)
 
 
 def restore_comment(uow: UnitOfWork, comment_id: int) -> Row[Any]:

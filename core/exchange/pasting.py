@@ -76,6 +76,8 @@ def paste_cells(
         key: {name: value for name, value in held[key].items() if _belongs(name, values)}
         for key, values in pasted.written.items()
     }
+    place = {key: at for at, key in enumerate(texts)}
+    pasted.refused.sort(key=lambda each: place[each[0]])
     if before:
         note_bulk(uow, pasted.bulk_id, spec, before)
     return pasted

@@ -6,9 +6,15 @@ from typing import Any, BinaryIO, cast
 
 from flask import redirect, request, url_for
 
-from core.comments.service import add_comment, delete_comment, edit_comment, restore_comment
+from core.comments.service import (
+    add_comment,
+    delete_comment,
+    deleted_comment,
+    edit_comment,
+    restore_comment,
+)
 from core.entities import query
-from core.errors import Conflict, Invalid, TooLarge
+from core.errors import Conflict, Invalid, NotFound, TooLarge
 from core.files.service import attach, store_upload, take_away
 from core.http.presenting import tell
 from core.http.requests import signed_in, unit_of_work
@@ -42,6 +48,11 @@ def change(comment_id: int) -> Any:
     try:
         with unit_of_work() as uow:
             row = edit_comment(uow, comment_id, text, mentions=_mentions(), version=version)
+    except NotFound:
+        with unit_of_work(write=False) as uow:
+            row = deleted_comment(uow, comment_id)
+        tell(_("The comment was deleted meanwhile. What you typed stands in the form."), "bad")
+        return record_page(row.entity, row.record_id, text), Conflict.status
     except Conflict:
         message = _("You have changed this comment elsewhere meanwhile; above is what it says now.")
         return _refused(comment_id, text, message), Conflict.status

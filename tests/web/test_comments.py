@@ -186,6 +186,21 @@ def test_who_changed_a_comment_elsewhere_sees_both_and_may_go_on(
     assert [each["text"] for each in comments()] == ["There"]
 
 
+def test_what_is_typed_into_a_comment_that_was_deleted_is_not_lost(
+    browser, make_orders, say, comments
+):
+    (key,) = make_orders(1)
+    say(key, "First")
+    (comment,) = (each["id"] for each in comments())
+    browser.post(f"/comments/{comment}/delete", data={"csrf_token": browser.csrf})
+    data = {"text": "Second thoughts", "version": "1", "csrf_token": browser.csrf}
+    answer = browser.post(f"/comments/{comment}", data=data)
+    assert answer.status_code == 409
+    assert "toast-bad" in text_of(answer)
+    assert "Second thoughts</textarea>" in text_of(answer)
+    assert browser.post("/comments/999", data=data).status_code == 404
+
+
 def test_a_refusal_is_shown_however_old_the_comment_is(
     browser, make_orders, say, comments, unit_of_work
 ):

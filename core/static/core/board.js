@@ -69,10 +69,11 @@
     const card = event.target.closest?.("[data-card]");
     const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     if (!canMove || !card || !event.altKey || !step) return;
-    const targets = $$(".board [data-column]");
-    const next = targets[targets.indexOf(card.closest("[data-column]")) + step];
+    const columns = $$(".board-column");
+    let at = columns.indexOf(card.closest(".board-column"));
+    do at += step; while (columns[at] && !columns[at].matches("[data-column]"));  // past what takes none
     event.preventDefault();
-    if (next) move(card, next.dataset.column);
+    if (columns[at]) move(card, columns[at].dataset.column);
   });
 
   /* Where one was looking stays where it is, and so does the focus. */
