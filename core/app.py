@@ -8,7 +8,7 @@ from flask import Flask, g
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from core import admin, api, web
-from core.boot import CORE, ROOT, boot
+from core.boot import CORE, boot
 from core.http import requests, system
 from core.http.addresses import Number
 from core.http.compression import compress
@@ -24,7 +24,7 @@ from core.http.security import add_headers, check_csrf, check_policies, check_ro
 from core.i18n import use_locale
 from core.plugins.failures import switch_off_failing
 from core.runtime import Runtime
-from core.theming import Slots, StaticFiles, ThemeRegistry, build_environment
+from core.theming import THEMES, Slots, StaticFiles, ThemeRegistry, build_environment
 from core.web.components import development
 
 __all__ = ["SLOTS", "create_app"]
@@ -79,7 +79,7 @@ def create_app(runtime: Runtime | None = None) -> Flask:
 
 
 def _set_up_rendering(app: Flask, runtime: Runtime) -> None:
-    themes = ThemeRegistry([ROOT / "themes"])
+    themes = ThemeRegistry([THEMES])
     plugins = runtime.plugins
     watching = app.debug or runtime.config.development
     folders = {"core": CORE / "static", **plugins.folders("static")}

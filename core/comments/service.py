@@ -21,7 +21,14 @@ if TYPE_CHECKING:
     from core.fields import EntitySpec
     from core.work.uow import UnitOfWork
 
-__all__ = ["add_comment", "delete_comment", "edit_comment", "restore_comment", "takes_comments"]
+__all__ = [
+    "add_comment",
+    "delete_comment",
+    "deleted_comment",
+    "edit_comment",
+    "restore_comment",
+    "takes_comments",
+]
 
 #: More people than these are not told by one comment.
 MOST_MENTIONS = 20
@@ -52,12 +59,21 @@ def add_comment(
 
 
 def edit_comment(
-    uow: UnitOfWork, comment_id: int, text: str, *, mentions: Iterable[int] = ()
+    uow: UnitOfWork,
+    comment_id: int,
+    text: str,
+    *,
+    mentions: Iterable[int] = (),
+    version: int | None = None,
 ) -> Row[Any]:
-    """Change one's own comment; who is named anew is told. The comment as it was."""
+    """Change one's own comment; who is named anew is told. The comment as it was.
+
+    With the ``version`` that was read, one that was changed meanwhile raises `Conflict`.
+    """
     row = _own(uow, comment_id)
+    versions = None if version is None else {comment_id: version}
     with uow.elevated():
-        service.update(uow, "comment", {comment_id: {"text": _checked(text)}})
+        service.update(uow, "comment", {comment_id: {"text": _checked(text)}}, versions=versions)
     before = set(_people_named(uow, row.text))
     new = [key for key in _people_named(uow, text) if key not in before]
     _tell_mentioned(uow, row.entity, row.record_id, "", [*mentions, *new])
@@ -70,6 +86,11 @@ def delete_comment(uow: UnitOfWork, comment_id: int) -> Row[Any]:
     with uow.elevated():
         service.delete(uow, "comment", [comment_id])
     return row
+
+
+def deleted_comment(uow: UnitOfWork, comment_id: int) -> Row[Any]:
+    """One's own comment that is in the recycle bin; `NotFound` for any other."""
+    return _own(uow, comment_id, archived=True)
 
 
 def restore_comment(uow: UnitOfWork, comment_id: int) -> Row[Any]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
+from sqlalchemy import Row, func, select
 
+from core.audit.models import AuditEntry
 from core.i18n import gettext as _
 from core.plugins.contributions import TimelineItem, TimelineSource
 
@@ -28,18 +30,38 @@ def _comments(
     )
     if before is not None:
         wanted = wanted.where(table.c.created_at < before)
-    rows = uow.execute(wanted.order_by(table.c.created_at.desc()).limit(limit))
+    rows = uow.execute(wanted.order_by(table.c.created_at.desc()).limit(limit)).all()
+    changed = _changed(uow, rows)
     return [
         TimelineItem(
             row.created_at,
             "comment",
-            _("commented") if row.version == 1 else _("commented, changed since"),
+            _("commented, changed since") if row.id in changed else _("commented"),
             actor=row.created_by,
             body=row.text,
-            data={"comment": row.id, "writer": row.created_by},
+            data={"comment": row.id, "writer": row.created_by, "version": row.version},
         )
         for row in rows
     ]
+
+
+def _changed(uow: UnitOfWork, rows: Sequence[Row[Any]]) -> set[int]:
+    """The comments that say something else than at first; to the bin and back is no change."""
+    versions = {row.id: row.version for row in rows if row.version > 1}
+    if not versions:
+        return set()
+    table = AuditEntry.__table__
+    moves = (
+        select(table.c.record_id, func.count().label("times"))
+        .where(
+            table.c.entity == "comment",
+            table.c.record_id.in_(list(versions)),
+            table.c.action.in_(("delete", "restore")),
+        )
+        .group_by(table.c.record_id)
+    )
+    moved = {row.record_id: row.times for row in uow.execute(moves)}
+    return {key for key, version in versions.items() if version > 1 + moved.get(key, 0)}
 
 
 def _files(

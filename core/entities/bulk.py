@@ -2,7 +2,8 @@
 
 An act is JSON, so that a job can carry it: ``{"kind": "update", "values": {field: value}}``,
 ``{"kind": "tags", "field": …, "add": […], "remove": […]}``, ``{"kind": "delete"}``, or
-``{"kind": "act", "name": verb, "params": {…}}``, which alone cannot be undone. Every record goes
+``{"kind": "act", "name": verb, "params": {…}}``, which alone cannot be undone. What writes values of
+its own into each record does so itself and is noted as ``{"kind": "cells"}``. Every record goes
 through the one door; what is refused stays as it is and is told with the reason, the rest goes on.
 """
 
@@ -45,6 +46,8 @@ __all__ = [
     "bulk_table",
     "do_bulk",
     "find_bulk",
+    "held_values",
+    "note_bulk",
     "start_bulk",
     "start_undo",
     "undo_bulk",
@@ -135,7 +138,7 @@ def do_bulk(uow: UnitOfWork, bulk_id: int, ids: Sequence[int]) -> Outcome:
 
     written = _attempt(uow, going, write, outcome)
     if act["kind"] != "act" and written:
-        _note(uow, bulk_id, spec, written, before)
+        note_bulk(uow, bulk_id, spec, {key: before[key] for key in written})
     outcome.done += len(written)
     return outcome
 
@@ -156,7 +159,7 @@ def find_bulk(uow: UnitOfWork, bulk_id: int, *, lock: bool = False) -> Row[Any]:
 
 
 def _action(act: Mapping[str, Any]) -> str:
-    names = {"tags": "update", "act": str(act.get("name", ""))}
+    names = {"tags": "update", "cells": "update", "act": str(act.get("name", ""))}
     return names.get(act["kind"], str(act["kind"]))
 
 
@@ -213,10 +216,15 @@ def _tagged(act: Mapping[str, Any], old: Mapping[str, Any]) -> dict[str, Any]:
 def _before(
     uow: UnitOfWork, spec: EntitySpec, act: Mapping[str, Any], ids: Sequence[int]
 ) -> dict[int, dict[str, Any]]:
-    """The values of the act's fields, as JSON that can be written again; the rows are locked, so that
-    they are what is written over."""
+    """The values of the act's fields: the rows are locked, so that they are what is written over."""
     names = {"update": list(act.get("values", ())), "tags": [act.get("field", "")]}
-    wanted = names.get(act["kind"], [])
+    return held_values(uow, spec, names.get(act["kind"], []), ids)
+
+
+def held_values(
+    uow: UnitOfWork, spec: EntitySpec, wanted: Sequence[str], ids: Sequence[int]
+) -> dict[int, dict[str, Any]]:
+    """What the fields of the records hold, as JSON that can be written again; the rows are locked."""
     if "owner" in wanted and "department" in spec:
         wanted = [*wanted, "department"]  # it follows the owner, and does not follow back
     if not wanted or not ids:
@@ -237,15 +245,12 @@ def _plain(type_: t.FieldType, value: Any) -> Any:
     return value if is_link else to_json(type_, value)
 
 
-def _note(
-    uow: UnitOfWork,
-    bulk_id: int,
-    spec: EntitySpec,
-    ids: Sequence[int],
-    before: Mapping[int, Mapping[str, Any]],
+def note_bulk(
+    uow: UnitOfWork, bulk_id: int, spec: EntitySpec, before: Mapping[int, Mapping[str, Any]]
 ) -> None:
+    """Keep what the records held ``before`` they were written, so that it can be put back."""
     table = spec.table
-    mine = one_of(uow.connection, table.c.id, ids)
+    mine = one_of(uow.connection, table.c.id, list(before))
     rows = uow.execute(select(table.c.id, table.c.version).where(mine))
     changed = [
         {"bulk_id": bulk_id, "record_id": r.id, "version": r.version, "old": before[r.id]}

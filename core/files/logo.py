@@ -12,6 +12,7 @@ from core.errors import Forbidden, Invalid, NotFound, Problem
 from core.files.service import store_upload
 from core.files.storage import FileMissing, safe_filename, sniff_media_type
 from core.i18n import gettext as _
+from core.settings.definitions import LOGO_PLACE
 
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
@@ -21,9 +22,6 @@ __all__ = ["LOGO_TYPES", "hang_logo", "open_logo", "store_logo", "take_down_logo
 #: What holds pixels alone and does not move. An SVG may carry scripts, and is refused.
 LOGO_TYPES = ("image/png", "image/jpeg", "image/webp")
 LARGEST = 1_000_000
-#: What stands in ``file.entity`` of the logo; no entity can have such a name, so that nobody reads it
-#: as an attachment of anything.
-_PLACE = "-logo"
 _HEAD = 4096
 
 
@@ -49,7 +47,7 @@ def hang_logo(uow: UnitOfWork, file_id: int) -> None:
         raise NotFound(_("There is no such file, or you may not read it."))
     with uow.elevated():
         load(uow, uow.snapshot.installed_entities["file"], [file_id], "update")
-        service.update(uow, "file", {file_id: {"entity": _PLACE}})
+        service.update(uow, "file", {file_id: {"entity": LOGO_PLACE}})
 
 
 def take_down_logo(uow: UnitOfWork, file_id: int) -> None:
@@ -57,7 +55,7 @@ def take_down_logo(uow: UnitOfWork, file_id: int) -> None:
     both. Nothing happens for a file that was no logo."""
     _require_administrator(uow)
     row = _row(uow, file_id)
-    if row is None or row.entity != _PLACE:
+    if row is None or row.entity != LOGO_PLACE:
         return
     table = uow.snapshot.installed_entities["file"].table
     uow.execute(delete(table).where(table.c.id == file_id))
@@ -67,7 +65,7 @@ def take_down_logo(uow: UnitOfWork, file_id: int) -> None:
 def open_logo(uow: UnitOfWork, file_id: int) -> tuple[Any, BinaryIO]:
     """(the file's row, its content); `NotFound` for a file that is no logo."""
     row = _row(uow, file_id)
-    if row is None or row.entity != _PLACE or row.media_type not in LOGO_TYPES:
+    if row is None or row.entity != LOGO_PLACE or row.media_type not in LOGO_TYPES:
         raise NotFound(_("There is no such page."))
     try:
         return row, uow.runtime.storage.open(row.storage_key)

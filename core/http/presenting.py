@@ -162,7 +162,10 @@ def data_rows(
             if item.name == spec.label_field:
                 cells[place] = label
         url = address(spec.name, row["id"]) if linked else None
-        rows.append({"id": row["id"], "label": label, "cells": cells, "url": url})
+        version = row.get("version")
+        rows.append(
+            {"id": row["id"], "version": version, "label": label, "cells": cells, "url": url}
+        )
     return rows
 
 

@@ -11,6 +11,7 @@ from core.fields.spec import FieldSpec
 from core.fields.types import Label
 
 if TYPE_CHECKING:
+    from core.errors import Problem
     from core.fields.spec import EntitySpec
     from core.work.uow import UnitOfWork
 
@@ -91,6 +92,9 @@ class SettingsGroup:
     name: str
     title: Label
     fields: tuple[FieldSpec, ...]
+    #: What the types of the fields cannot tell: ``check(uow, values)`` of those that are about to be
+    #: changed, checked one by one already; its problems name their field.
+    check: Callable[[UnitOfWork, Mapping[str, Any]], Iterable[Problem]] | None = None
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select
+
+from core.errors import Problem
 from core.fields import Boolean, Choice, ChoiceField, FieldSpec, Integer, Tags, Text
 from core.fields.types import Label
+from core.i18n import gettext as _
 from core.i18n import lazy_gettext as _l
 from core.plugins.contributions import SettingsGroup
+from core.theming import parse_colour, theme_names
 
-__all__ = ["COMPANY", "LIMITS", "LOOK", "MODULES", "SECURITY", "SIGN_IN"]
+if TYPE_CHECKING:
+    from core.work.uow import UnitOfWork
+
+__all__ = ["COMPANY", "LIMITS", "LOGO_PLACE", "LOOK", "MODULES", "SECURITY", "SIGN_IN"]
+
+#: What stands in ``file.entity`` of the logo; no entity can have such a name, so that nobody reads it
+#: as an attachment of anything.
+LOGO_PLACE = "-logo"
+
+
+def _check_theme(uow: UnitOfWork, values: Mapping[str, Any]) -> Iterable[Problem]:
+    if values.get("theme") is not None and values["theme"] not in theme_names():
+        yield Problem("theme", "choice", _("There is no such theme."))
+
+
+def _check_look(uow: UnitOfWork, values: Mapping[str, Any]) -> Iterable[Problem]:
+    accent, logo = values.get("accent"), values.get("logo")
+    if accent is not None and parse_colour(accent) is None:
+        yield Problem("accent", "colour", _("A colour is written as #1a659f."))
+    if logo is not None:
+        table = uow.snapshot.installed_entities["file"].table
+        hung = select(table.c.id).where(table.c.id == logo, table.c.entity == LOGO_PLACE)
+        if uow.execute(hung).first() is None:
+            yield Problem("logo", "file", _("Choose the picture at Settings → Appearance."))
+
 
 COMPANY = SettingsGroup(
     "core",
@@ -30,6 +62,7 @@ COMPANY = SettingsGroup(
             default="zh_CN",
         ),
     ),
+    check=_check_theme,
 )
 
 #: Shown on a page of its own, `core.admin.appearance`, with the theme and the name of the company.
@@ -47,6 +80,7 @@ LOOK = SettingsGroup(
             "logo", Integer(minimum=1), _l("Logo"), help=_l("The number of the stored picture.")
         ),
     ),
+    check=_check_look,
 )
 
 SECURITY = SettingsGroup(

@@ -106,6 +106,8 @@ def put_settings(uow: UnitOfWork, group: str, values: Mapping[str, Any]) -> None
             continue
         if fields[name].required and checked[name] is None:
             problems.append(Problem(name, "required", _("Please fill this in.")))
+    if declared.check is not None and not problems:
+        problems += declared.check(uow, checked)
     if problems:
         raise Invalid(_("Please correct what is marked."), problems)
     told = dict(checked)

@@ -2,13 +2,22 @@
 
 from core.theming.accent import accent_sheet, derive_accent
 from core.theming.colour import contrast, parse_colour
-from core.theming.registry import DEFAULT_THEME, Stylesheet, Theme, ThemeError, ThemeRegistry
+from core.theming.registry import (
+    DEFAULT_THEME,
+    THEMES,
+    Stylesheet,
+    Theme,
+    ThemeError,
+    ThemeRegistry,
+    theme_names,
+)
 from core.theming.renderer import Renderer, build_environment
 from core.theming.slots import Slots, UnknownSlot
 from core.theming.static import StaticFiles
 
 __all__ = [
     "DEFAULT_THEME",
+    "THEMES",
     "Renderer",
     "Slots",
     "StaticFiles",
@@ -22,4 +31,5 @@ __all__ = [
     "contrast",
     "derive_accent",
     "parse_colour",
+    "theme_names",
 ]

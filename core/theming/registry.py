@@ -8,12 +8,23 @@ from collections.abc import Iterable, Iterator, Mapping
 from configparser import ConfigParser
 from configparser import Error as ConfigError
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
-__all__ = ["DEFAULT_THEME", "Stylesheet", "Theme", "ThemeError", "ThemeRegistry"]
+__all__ = [
+    "DEFAULT_THEME",
+    "THEMES",
+    "Stylesheet",
+    "Theme",
+    "ThemeError",
+    "ThemeRegistry",
+    "theme_names",
+]
 
 DEFAULT_THEME = "default"
+#: The folder of the suite's themes.
+THEMES = Path(__file__).resolve().parents[2] / "themes"
 
 logger = logging.getLogger(__name__)
 
@@ -159,6 +170,12 @@ class ThemeRegistry:
                 return f"its parents form a circle: {' > '.join([*seen, parent])}"
             seen.append(parent)
         return None
+
+
+@cache
+def theme_names() -> frozenset[str]:
+    """The suite's usable themes."""
+    return frozenset(theme.name for theme in ThemeRegistry([THEMES]))
 
 
 def _read_theme(config: Path) -> Theme:

@@ -1,40 +1,37 @@
 """Records as cards in the columns of a board: one column for each value of a choice or reference.
 
 A card that is moved is a record that is changed: by the verb that leads to the column where there
-is one, else by writing the field. Both go through the one door, which may refuse.
+is one, else by writing the field (`core.web.moving`). Both go through the one door, which may refuse.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from flask import redirect, request, url_for
+from flask import redirect, url_for
 from sqlalchemy import select
 
-from core.entities import query, service
+from core.entities import query
 from core.entities.aggregate import aggregate
 from core.entities.filters import FilterRow, filter_fields
 from core.entities.form_fields import editable_fields
-from core.entities.labels import resolve_labels
 from core.entities.list_views import ListView
 from core.entities.query import ListQuery
 from core.entities.rendering import display_html, display_text
-from core.entities.scope import may, require
+from core.entities.scope import may
 from core.entities.service import actions_of
 from core.entities.tables import list_columns
 from core.entities.totals import has_total, total_text
-from core.errors import Conflict, Invalid, NotFound, Refused
+from core.errors import Invalid
 from core.fields import ActionSpec, EntitySpec, FieldSpec
 from core.fields import types as t
-from core.http.presenting import reader_of, record_address, tell
+from core.http.presenting import reader_of, record_address
 from core.http.rendering import render
-from core.http.requests import signed_in, unit_of_work
 from core.i18n import gettext as _
-from core.web import blueprint
 from core.web.layouts import board_fields
-from core.web.list_page import frame, kept_pairs, list_base, own_page
+from core.web.list_page import frame, kept_pairs, list_base
 from core.web.list_state import ListState
 from core.work.uow import UnitOfWork
 
@@ -61,6 +58,8 @@ class Column:
     move_url: str = ""
     #: Whether that asks for something first, on a page of its own.
     asks: bool = False
+    #: What it stands for can no longer be chosen: it is in the recycle bin, or retired.
+    is_gone: bool = False
 
     @property
     def key(self) -> str:
@@ -97,7 +96,9 @@ def _columns(uow: UnitOfWork, spec: EntitySpec, state: ListState, by: FieldSpec)
     asked = ListQuery(filter=state.conditions(usable), search=state.search)
     columns = _values(uow, spec, by)
     _count(uow, spec, state, by, columns, asked)
-    columns = [column for column in columns if column.value is not None or column.count]
+    columns = [
+        column for column in columns if column.count or not (column.value is None or column.is_gone)
+    ]
     facts = _facts(uow, spec, state, by)
     limits = dict(state.limits)
     moves = _moves(uow, spec, by)
@@ -116,7 +117,10 @@ def _values(uow: UnitOfWork, spec: EntitySpec, by: FieldSpec) -> list[Column]:
     if isinstance(by.type, t.ChoiceField):
         return [
             none,
-            *(Column(each.value, str(each.label), each.tone) for each in by.type.choices),
+            *(
+                Column(each.value, str(each.label), each.tone, is_gone=each.retired)
+                for each in by.type.choices
+            ),
         ]
     assert isinstance(by.type, t.Reference)
     target = uow.entity(by.type.entity)
@@ -143,10 +147,11 @@ def _count(
     spec: EntitySpec,
     state: ListState,
     by: FieldSpec,
-    columns: Sequence[Column],
+    columns: list[Column],
     asked: ListQuery,
 ) -> None:
-    """How many cards each column has, and what they come to: one statement."""
+    """How many cards each column has, and what they come to: one statement. What is in the recycle
+    bin has a column too, as long as records name it."""
     money = _amount(uow, spec, state)
     type_ = money.value_type if money else None
     currency = type_.currency_field if isinstance(type_, t.Money) else None
@@ -154,7 +159,16 @@ def _count(
     measures = ["count", *([f"sum:{money.name}"] if money else [])]
     by_value = {column.value: column for column in columns}
     reader = reader_of(uow)
-    for row in aggregate(uow, spec.name, groups, measures, asked):
+    rows = aggregate(uow, spec.name, groups, measures, asked)
+    labels = {row[by.name]["id"]: row[by.name]["label"] for row in rows}
+    for key in _archived(uow, by, [key for key, label in labels.items() if label is not None]):
+        column = by_value.get(key)
+        if column is None and len(columns) < 2 * MAX_COLUMNS:
+            column = by_value[key] = Column(key, labels[key])
+            columns.append(column)
+        if column is not None:
+            column.is_gone = True
+    for row in rows:
         column = by_value.get(row[by.name]["id"])
         if column is None:
             continue
@@ -162,6 +176,17 @@ def _count(
         if money and row[f"sum:{money.name}"] is not None:
             text = total_text(money, row[f"sum:{money.name}"], row, reader)
             column.total = f"{column.total} + {text}" if column.total else text
+
+
+def _archived(uow: UnitOfWork, by: FieldSpec, ids: Sequence[int]) -> list[int]:
+    """Those of the records that the field names which are in the recycle bin."""
+    if not isinstance(by.type, t.Reference):
+        return []
+    table = uow.entity(by.type.entity).table
+    if not ids or "archived_at" not in table.c:
+        return []
+    found = select(table.c.id).where(table.c.id.in_(ids), table.c.archived_at.is_not(None))
+    return list(uow.execute(found.order_by(table.c.id)).scalars())
 
 
 def _amount(uow: UnitOfWork, spec: EntitySpec, state: ListState) -> FieldSpec | None:
@@ -263,6 +288,8 @@ def _moves(uow: UnitOfWork, spec: EntitySpec, by: FieldSpec) -> Any:
     writes = writes and any(item.name == by.name for item in editable_fields(uow, spec))
 
     def told(column: Column) -> tuple[str, bool]:
+        if column.is_gone:
+            return "", False
         verb = _verb_to(uow, spec, by.name, column.value)
         if verb is not None:
             if not may(uow, spec, verb.name):
@@ -282,76 +309,3 @@ def _verb_to(uow: UnitOfWork, spec: EntitySpec, name: str, value: Any) -> Action
         if verb.sets and name in verb.sets and verb.sets[name] == value:
             return verb
     return None
-
-
-@blueprint.post("/r/<entity>/move")
-@signed_in
-def move_card(entity: str) -> Any:
-    """Put the record ``ids`` into another column: write ``to`` into the field ``by``."""
-    sent = request.values
-    back = sent.get("back")
-    try:
-        with unit_of_work() as uow:
-            spec = uow.entity(entity)
-            require(uow, spec, "update")
-            by = next((f for f in board_fields(uow, spec) if f.name == sent.get("by")), None)
-            key = _whole(sent.get("ids"))
-            if by is None or key is None:
-                raise NotFound(_("There is no such column."))
-            value = _value(by, sent.get("to", ""))
-            record = query.get(uow, entity, key)
-            version = _whole(sent.get("version"))
-            versions = None if version is None else {key: version}
-            service.update(uow, entity, {key: {by.name: value}}, versions=versions)
-            label, state = _told(uow, spec, by, record.values, value)
-            before = record.values.get(by.name)
-            undo = url_for(
-                "web.move_card",
-                entity=entity,
-                by=by.name,
-                ids=key,
-                to="" if before is None else before,
-                version=_version(uow, spec, key),
-                back=back,
-            )
-    except (Conflict, Invalid, Refused) as error:
-        problems = () if isinstance(error, Conflict) else error.problems
-        tell(problems[0].message if problems else error.message, "bad")
-        return redirect(own_page(back, spec), 303)
-    tell(_("%(record)s: %(state)s.", record=label, state=state), undo_url=undo)
-    return redirect(own_page(back, spec), 303)
-
-
-def _version(uow: UnitOfWork, spec: EntitySpec, key: int) -> int | None:
-    """That of the record as it is now, within reach or not: taking the move back is about it alone."""
-    if "version" not in spec.table.c:
-        return None
-    found = select(spec.table.c.version).where(spec.table.c.id == key)
-    return int(uow.execute(found).scalar_one())
-
-
-def _whole(text: str | None) -> int | None:
-    return int(text) if text and text.isdecimal() and len(text) < 18 else None
-
-
-def _value(by: FieldSpec, text: str) -> Any:
-    if not text:
-        return None
-    if isinstance(by.type, t.Reference):
-        key = _whole(text)
-        if key is None:
-            raise NotFound(_("There is no such column."))
-        return key
-    return text
-
-
-def _told(
-    uow: UnitOfWork, spec: EntitySpec, by: FieldSpec, values: Mapping[str, Any], value: Any
-) -> tuple[str, str]:
-    """What the record is called, and what the column is."""
-    wanted: dict[str, set[int]] = {}
-    if isinstance(by.type, t.Reference) and value is not None:
-        wanted = {by.type.entity: {value}}
-    reader = reader_of(uow, resolve_labels(uow, wanted))
-    title = display_text(spec[spec.label_field].type, values.get(spec.label_field), reader, values)
-    return title or f"#{values['id']}", display_text(by.type, value, reader) or _("None")

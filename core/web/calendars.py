@@ -12,6 +12,7 @@ from flask import redirect
 
 from core.entities import query
 from core.entities.filters import FilterRow, filter_fields
+from core.entities.form_fields import editable_fields
 from core.entities.list_views import ListView
 from core.entities.periods import month_weeks
 from core.entities.query import ListQuery
@@ -27,6 +28,7 @@ from core.i18n.formats import format_date, format_month, format_time, format_wee
 from core.web.layouts import calendar_fields
 from core.web.list_page import frame, kept_pairs, list_base
 from core.web.list_state import ListState
+from core.web.moving import MORNING
 from core.work.uow import UnitOfWork
 
 __all__ = ["calendar"]
@@ -81,6 +83,9 @@ def calendar(uow: UnitOfWork, spec: EntitySpec, state: ListState, views: Sequenc
         "by_options": [(item.name, str(item.label)) for item in fields],
         "by_kept": kept_pairs(state, without="by") + ([("day", state.day)] if state.day else []),
         "has_more": has_more,
+        "can_move": spec.updatable
+        and may(uow, spec, "update")
+        and by.name in {item.name for item in editable_fields(uow, spec)},
         "refusal": refusal,
         "is_empty": False,
     }
@@ -103,7 +108,7 @@ def _drawn(
     uow: UnitOfWork, spec: EntitySpec, by: FieldSpec, each: date, day: date, today: date
 ) -> Day:
     can_create = spec.creatable and may(uow, spec, "create") and not by.readonly
-    value = f"{each}T09:00" if isinstance(by.type, t.DateTime) else str(each)
+    value = f"{each}T{MORNING:%H:%M}" if isinstance(by.type, t.DateTime) else str(each)
     given = {by.name: value}
     new_url = page_url("web.new_record", entity=spec.name, **given) if can_create else None
     return Day(
@@ -156,6 +161,8 @@ def _fill(
         title = display_text(label_type, row.get(spec.label_field), reader, row)
         day.entries.append(
             {
+                "id": row["id"],
+                "version": row.get("version", 0),
                 "title": title or f"#{row['id']}",
                 "url": address(spec.name, row["id"]),
                 "time": format_time(value, zone) if is_moment else "",

@@ -6,9 +6,15 @@ from typing import Any, BinaryIO, cast
 
 from flask import redirect, request, url_for
 
-from core.comments.service import add_comment, delete_comment, edit_comment, restore_comment
+from core.comments.service import (
+    add_comment,
+    delete_comment,
+    deleted_comment,
+    edit_comment,
+    restore_comment,
+)
 from core.entities import query
-from core.errors import Invalid, TooLarge
+from core.errors import Conflict, Invalid, NotFound, TooLarge
 from core.files.service import attach, store_upload, take_away
 from core.http.presenting import tell
 from core.http.requests import signed_in, unit_of_work
@@ -16,6 +22,7 @@ from core.i18n import gettext as _
 from core.web import blueprint
 from core.web.details import record_page
 from core.web.editing import require_update
+from core.web.timelines import RefusedEdit
 
 
 @blueprint.post("/r/<entity>/<int:record_id>/comments", endpoint="add_comment")
@@ -35,10 +42,31 @@ def write(entity: str, record_id: int) -> Any:
 @blueprint.post("/comments/<int:comment_id>", endpoint="edit_comment")
 @signed_in
 def change(comment_id: int) -> Any:
-    """Change one's own comment."""
-    with unit_of_work() as uow:
-        row = edit_comment(uow, comment_id, request.form.get("text", ""), mentions=_mentions())
+    """Change one's own comment; a refusal stands beside it, with what was typed."""
+    text, sent = request.form.get("text", ""), request.form.get("version", "")
+    version = int(sent) if sent.isdecimal() and len(sent) < 18 else None
+    try:
+        with unit_of_work() as uow:
+            row = edit_comment(uow, comment_id, text, mentions=_mentions(), version=version)
+    except NotFound:
+        with unit_of_work(write=False) as uow:
+            row = deleted_comment(uow, comment_id)
+        tell(_("The comment was deleted meanwhile. What you typed stands in the form."), "bad")
+        return record_page(row.entity, row.record_id, text), Conflict.status
+    except Conflict:
+        message = _("You have changed this comment elsewhere meanwhile; above is what it says now.")
+        return _refused(comment_id, text, message), Conflict.status
+    except Invalid as error:
+        message = error.problems[0].message if error.problems else error.message
+        return _refused(comment_id, text, message), error.status
     return redirect(_page(row.entity, row.record_id), 303)
+
+
+def _refused(comment_id: int, text: str, message: str) -> Any:
+    with unit_of_work(write=False) as uow:
+        values = query.get(uow, "comment", comment_id).values
+    edit = RefusedEdit(comment_id, values["created_at"], text, message)
+    return record_page(values["entity"], values["record_id"], edit=edit)
 
 
 @blueprint.post("/comments/<int:comment_id>/delete", endpoint="delete_comment")

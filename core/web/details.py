@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence, Set
+from datetime import datetime
 from typing import Any
 
 from flask import request, url_for
@@ -16,6 +17,7 @@ from core.entities.query import Record
 from core.entities.rendering import display_html, display_text
 from core.entities.scope import may
 from core.entities.service import actions_of
+from core.entities.values import BadValue, check_value
 from core.fields import EntitySpec, FieldSpec
 from core.fields import types as t
 from core.http.presenting import data_columns, data_rows, page_url, reader_of
@@ -25,13 +27,13 @@ from core.i18n import gettext as _
 from core.security.sharing import offers_sharing
 from core.web import blueprint
 from core.web.related import related_lists
-from core.web.timelines import drawn_timeline
+from core.web.timelines import RefusedEdit, drawn_timeline
 from core.work.uow import UnitOfWork
 
 __all__ = ["record_page", "record_title"]
 
-#: Entries of the timeline beside the record, and on a tab of its own.
-TIMELINE_ITEMS, WHOLE_TIMELINE = 20, 150
+#: Entries of the timeline beside the record, and on each page of its own tab.
+TIMELINE_ITEMS, TIMELINE_PAGE = 20, 50
 #: Of the timeline, in a look from the list.
 LOOK_ITEMS = 5
 _FOOT = ("created_at", "created_by", "updated_at", "updated_by")
@@ -42,11 +44,50 @@ _UNSHOWN = frozenset({"id", "version", "archived_at", *_FOOT})
 @signed_in
 def show_record(entity: str, record_id: int) -> Any:
     """The record's page; a record in the recycle bin is shown as such to who may restore it."""
-    return record_page(entity, record_id)
+    before = _before()
+    if before is not None and request.headers.get("HX-Request"):
+        return _older(entity, record_id, before)
+    return record_page(entity, record_id, before=before)
 
 
-def record_page(entity: str, record_id: int, typed_comment: str = "") -> Any:
-    """The same, with a comment that could not be kept as it was typed."""
+def _before() -> datetime | None:
+    """The moment that the tab of the timeline ends before; None for one that is none."""
+    try:
+        found: datetime | None = check_value(t.DateTime(), request.args.get("before"))
+    except BadValue:
+        return None
+    return found if request.args.get("tab") == "timeline" else None
+
+
+def _older(entity: str, record_id: int, before: datetime) -> str:
+    """Earlier entries of the timeline by themselves, to be put below those that are shown."""
+    with unit_of_work(write=False) as uow:
+        spec = uow.entity(entity)
+        record = query.get(uow, entity, record_id, archived=None if _sees_bin(uow, spec) else False)
+        is_deleted = record.values.get("archived_at") is not None
+        verbs = frozenset[str]() if is_deleted else offered(uow, spec, record_id)
+        drawn = drawn_timeline(
+            uow,
+            spec,
+            record_id,
+            TIMELINE_PAGE,
+            before=before,
+            has_tools=not is_deleted,
+            can_update="update" in verbs,
+        )
+        return render("core/records/_timeline.html", timeline=drawn, is_older=True)
+
+
+def record_page(
+    entity: str,
+    record_id: int,
+    typed_comment: str = "",
+    *,
+    edit: RefusedEdit | None = None,
+    before: datetime | None = None,
+) -> Any:
+    """The same, with a comment or a change of one that could not be kept as it was typed; of the
+    timeline what was ``before`` a moment."""
     with unit_of_work() as uow:
         spec = uow.entity(entity)
         record = query.get(uow, entity, record_id, archived=None if _sees_bin(uow, spec) else False)
@@ -82,6 +123,7 @@ def record_page(entity: str, record_id: int, typed_comment: str = "") -> Any:
             "tab": tab,
             "tabs": _tabs(spec, record_id, related, tab),
             "may_comment": not is_deleted
+            and before is None
             and uow.actor.user_id is not None
             and takes_comments(spec),
             "typed_comment": typed_comment,
@@ -90,11 +132,14 @@ def record_page(entity: str, record_id: int, typed_comment: str = "") -> Any:
                 uow,
                 spec,
                 record_id,
-                WHOLE_TIMELINE if tab == "timeline" else TIMELINE_ITEMS,
+                TIMELINE_PAGE if tab == "timeline" else TIMELINE_ITEMS,
+                before=before,
+                edit=edit,
                 has_tools=not is_deleted,
                 can_update="update" in verbs,
             ),
-            "more_url": url_for(
+            "is_older": before is not None,
+            "whole_url": url_for(
                 "web.show_record", entity=entity, record_id=record_id, tab="timeline"
             ),
             "uow": uow,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from flask import url_for
@@ -15,7 +17,7 @@ from core.i18n import gettext as _
 from core.i18n.formats import format_datetime
 from core.work.uow import UnitOfWork
 
-__all__ = ["drawn_timeline"]
+__all__ = ["RefusedEdit", "drawn_timeline"]
 
 #: A long text's change is cut here.
 CHANGE_LENGTH = 200
@@ -40,25 +42,77 @@ _MARKS = {
 }
 
 
+@dataclass(frozen=True)
+class RefusedEdit:
+    """A comment that could not be changed as it was typed."""
+
+    comment: int
+    written_at: datetime
+    text: str
+    message: str
+
+
 def drawn_timeline(
     uow: UnitOfWork,
     spec: EntitySpec,
     record_id: int,
     limit: int,
     *,
+    before: datetime | None = None,
     has_tools: bool = True,
     can_update: bool = False,
+    edit: RefusedEdit | None = None,
 ) -> dict[str, Any]:
-    """``items`` for ``ui.timeline``, and whether there ``has_more`` than ``limit``. Who
-    ``can_update`` the record takes files of others away too."""
-    entries = timeline(uow, spec.name, record_id, limit=limit + 1)
+    """``items`` for ``ui.timeline``, the newest ``before`` a moment, and ``older_url`` when there are
+    earlier ones. Who ``can_update`` the record takes files of others away too.
+
+    The comment of a refused ``edit`` is among them: where it is older, they begin with it.
+    """
+    entries = timeline(uow, spec.name, record_id, before=before, limit=limit + 1)
+    end = min(limit, len(entries))
+    while 0 < end < len(entries) and entries[end].at == entries[end - 1].at:
+        end += 1  # the next page asks for what is earlier than the last of this one
+    shown = entries[:end]
+    if edit is not None and all(entry.data.get("comment") != edit.comment for entry in shown):
+        from_it = edit.written_at + timedelta(microseconds=1)
+        if before != from_it:
+            return drawn_timeline(
+                uow,
+                spec,
+                record_id,
+                limit,
+                before=from_it,
+                has_tools=has_tools,
+                can_update=can_update,
+                edit=edit,
+            )
+    page = url_for("web.show_record", entity=spec.name, record_id=record_id)
+    is_cut = len(entries) > limit
     return {
         "items": [
-            _item(uow, entry) | _tools(uow, entry, has_tools=has_tools, can_update=can_update)
-            for entry in entries[:limit]
+            _item(uow, entry)
+            | _tools(uow, entry, has_tools=has_tools, can_update=can_update)
+            | _editing(entry, edit, page)
+            for entry in shown
         ],
-        "has_more": len(entries) > limit,
+        "older_url": f"{page}?tab=timeline&before={_moment(shown[-1].at)}" if is_cut else "",
     }
+
+
+def _moment(at: datetime) -> str:
+    """As an address holds it: without a sign that means something there."""
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _editing(entry: TimelineEntry, edit: RefusedEdit | None, page: str) -> dict[str, Any]:
+    """What the form of a comment needs: the version that is shown, and what was refused."""
+    comment = entry.data.get("comment")
+    if not comment:
+        return {}
+    form = {"version": entry.data["version"], "cancel_url": f"{page}#timeline"}
+    if edit is not None and comment == edit.comment:
+        form |= {"typed": edit.text, "problem": edit.message}
+    return form
 
 
 def _item(uow: UnitOfWork, entry: TimelineEntry) -> dict[str, Any]:

@@ -84,6 +84,38 @@ def test_what_is_typed_into_a_cell_stays_when_something_else_on_the_page_changes
     assert tab.evaluate("document.activeElement.name") == "q", "it ends a word that is composed"
 
 
+PASTE = """(input, text) => {
+  const clipboardData = new DataTransfer();
+  clipboardData.setData("text/plain", text);
+  const event = new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true });
+  return input.dispatchEvent(event);
+}"""
+
+
+def test_a_block_of_a_spreadsheet_is_pasted_into_cells_and_taken_back(open_page, orders, order_of):
+    tab = open_page()
+    tab.goto("/r/order?sort=title&columns=title,amount,twice,pieces,tags")
+    cell(tab, "Order 11", "Amount").dblclick()
+    box = tab.locator(".cell-form [name=amount]")
+    assert box.evaluate(PASTE, "just one") is True, "that is the browser's to paste"
+    box.press_sequentially("9")
+    assert box.evaluate(PASTE, '70\t1\t7\t"a, ""b"""\r\n80\tx\tfew\t\r\n90\t\t9\t\r\n') is False
+    dialog = tab.locator("#paste")
+    dialog.get_by_text("2 条记录的 4 个单元格").wait_for()
+    expect(dialog).to_contain_text("Order 12")
+    expect(dialog).to_contain_text("6 个")  # two of what is worked out, and a row too many
+    tab.keyboard.press("Escape")
+    assert str(order_of(orders[10])["amount"]) == "11.00"
+    box.evaluate(PASTE, "70\t1\t7\n80\t2\t8")
+    dialog.locator(".button-primary").click()
+    tab.locator(".toast-good", has_text="4 个单元格").wait_for()
+    values = [(str(order_of(key)["amount"]), order_of(key)["pieces"]) for key in orders[10:]]
+    assert values == [("70.00", 7), ("80.00", 8)]
+    tab.locator(".toast form button").click()
+    expect(cell(tab, "Order 12", "Amount")).to_contain_text("¥12.00")
+    assert order_of(orders[10])["pieces"] is None
+
+
 def test_a_cell_that_is_left_for_another_is_kept(open_page, orders, order_of):
     tab = open_page()
     tab.goto("/r/order?sort=title&columns=title,amount,pieces")
@@ -209,6 +241,38 @@ def test_a_card_is_dragged_and_the_board_stays(open_page, orders, order_of):
     assert order_of(orders[0])["status"] == "working"
 
 
+def test_an_entry_is_put_on_another_day_by_mouse_key_and_dialogue(
+    open_page, orders, order_of, unit_of_work
+):
+    key = orders[0]
+    with unit_of_work() as uow:
+        service.update(uow, "order", {key: {"due_on": "2026-02-03"}})
+    page = "/r/order?layout=calendar&by=due_on&day=2026-02-10"
+    tab = open_page()
+    tab.goto(page)
+
+    def stands_on(day):
+        tab.locator(f"[data-day='{day}'] [data-entry='{key}']").wait_for()
+        return str(order_of(key)["due_on"]) == day
+
+    tab.locator(f"[data-entry='{key}']").drag_to(tab.locator("[data-day='2026-02-05']"))
+    assert stands_on("2026-02-05")
+    assert tab.evaluate("document.activeElement.title") == "Order 01"
+    tab.keyboard.press("Alt+ArrowDown")
+    assert stands_on("2026-02-12")
+    tab.locator(".toast form button").last.click()
+    assert stands_on("2026-02-05")
+    phone = open_page(PHONE)
+    phone.goto(page)
+    assert phone.locator(f"[data-entry='{key}']").get_attribute("draggable") == "false"
+    phone.locator(f"[data-entry='{key}'] [data-move]").click()
+    assert phone.locator("#move [name=to]").input_value() == "2026-02-05"
+    phone.locator("#move [name=to]").fill("2026-02-20")
+    phone.locator("#move .button-primary").click()
+    phone.locator(f"[data-day='2026-02-20'] [data-entry='{key}']").wait_for()
+    assert str(order_of(key)["due_on"]) == "2026-02-20"
+
+
 @pytest.mark.long
 def test_a_page_asks_before_a_cell_or_a_changed_comment_is_lost(open_page, orders):
     tab = open_page()
@@ -262,8 +326,16 @@ def test_a_person_is_picked_into_a_comment(open_page, orders, make_person, unit_
     box = tab.locator("textarea[name=text]").first
     box.click()
     box.press_sequentially("请 @钱")
-    tab.locator(".mention-box [role=option]").wait_for()
+    option = tab.locator(".mention-box [role=option]")
+    option.wait_for()
+    expect(box).to_have_attribute("role", "combobox")
+    expect(box).to_have_attribute("aria-expanded", "true")
+    expect(box).to_have_attribute("aria-activedescendant", option.get_attribute("id"))
+    controlled = box.get_attribute("aria-controls")
+    assert tab.locator(f"[id='{controlled}'][role=listbox]").count() == 1
     tab.keyboard.press("Enter")
+    expect(box).to_have_attribute("aria-expanded", "false")
+    assert box.get_attribute("aria-activedescendant") is None
     assert box.input_value() == "请 @钱工 "
     box.press_sequentially("看一下")
     tab.keyboard.press("Control+Enter")
@@ -274,6 +346,23 @@ def test_a_person_is_picked_into_a_comment(open_page, orders, make_person, unit_
         rows = uow.execute(notification_table.select()).all()
         assert [(row.user_id, row.kind) for row in rows] == [(person, "core.mentioned")]
     entry = tab.locator(".timeline > li", has_text="看一下")
+    entry.hover()
+    entry.locator("summary").click()
+    entry.locator("[data-edit-comment]").click()
+    entry.locator("textarea").fill("还没 @钱")
+    option.wait_for()
+    tab.keyboard.press("Escape")
+    expect(option).to_have_count(0)
+    expect(entry.locator("textarea")).to_be_visible()
+    tab.keyboard.press("Escape")
+    expect(entry.locator("textarea")).to_be_hidden()
+    assert tab.evaluate("document.activeElement.localName") == "summary"
+    tab.keyboard.press("Enter")
+    entry.locator("[data-edit-comment]").click()
+    assert entry.locator("textarea").input_value() == "请 @钱工 看一下"
+    entry.get_by_role("link", name="取消").click()
+    expect(entry.locator(".timeline-body")).to_be_visible()
+    tab.reload()  # nothing is lost: no question is asked
     entry.hover()
     entry.locator("summary").click()
     entry.locator("[data-edit-comment]").click()
@@ -304,6 +393,20 @@ def test_who_is_taken_out_of_a_comment_again_is_not_told(
         from core.notifications.tables import notification_table
 
         assert uow.execute(notification_table.select()).all() == []
+
+
+def test_older_entries_of_a_timeline_are_put_below(open_page, orders, unit_of_work):
+    for n in range(51):
+        with unit_of_work() as uow:
+            item = {"entity": "order", "record_id": orders[0], "text": f"Say {n:02}"}
+            service.create(uow, "comment", [item])
+    tab = open_page()
+    tab.goto(f"/r/order/{orders[0]}?tab=timeline")
+    expect(tab.locator(".timeline-body")).to_have_count(50)
+    tab.locator(".timeline-older a").click()
+    expect(tab.locator(".timeline-body")).to_have_count(51)
+    expect(tab.locator(".timeline-older")).to_have_count(0)
+    assert "Say 00" in tab.evaluate("document.activeElement.textContent")
 
 
 def test_without_scripts_lists_boards_and_comments_work(open_page, orders):

@@ -332,6 +332,13 @@ def page_cell(probe: Probe) -> tuple[Any, Any]:
     return _write(probe, "update", f"/r/{probe.entity}/ID/row", data=body)
 
 
+@route("web.paste_cells")
+def page_paste(probe: Probe) -> tuple[Any, Any]:
+    cells = {"cells": f"0:{CHOICES[probe.entity]}", "texts": "", "confirmed": "1"}
+    body = {"ids": "ID", "versions": "1", **cells}
+    return _write(probe, "update", f"/r/{probe.entity}/paste", data=body)
+
+
 @route("web.move_card")
 def page_move(probe: Probe) -> tuple[Any, Any]:
     body = {"ids": "ID", "by": CHOICES[probe.entity], "to": ""}

@@ -11,6 +11,7 @@ from werkzeug.datastructures import FileStorage
 from werkzeug.test import encode_multipart
 
 from core.entities import query
+from core.errors import Invalid
 from core.files.storage import sniff_media_type
 from core.settings.service import put_settings
 
@@ -131,6 +132,38 @@ def test_what_cannot_be_is_marked_and_nothing_is_kept(send, admin, field, value,
     assert "飞檐公司" not in text(admin.get("/admin/settings"))
 
 
+@pytest.mark.parametrize(
+    ("group", "field", "value"),
+    [
+        ("core", "theme", "gone"),
+        ("core", "theme", "../default"),
+        ("core_look", "accent", "red"),
+        ("core_look", "accent", "#12345"),
+        ("core_look", "logo", 7),
+    ],
+)
+def test_what_the_page_refuses_is_refused_over_rest(
+    client, bearer, admin_id, unit_of_work, group, field, value
+):
+    answer = client.patch(
+        f"/api/v1/settings/{group}", json={field: value}, headers=bearer(admin_id)
+    )
+    assert answer.status_code == 422
+    assert [each["field"] for each in answer.json["errors"]] == [field]
+    with unit_of_work(write=False) as uow:
+        assert uow.snapshot.settings[group][field] in (None, "default")
+
+
+def test_the_look_is_changed_over_rest(client, bearer, admin_id):
+    headers = bearer(admin_id)
+    for values in ({"accent": "#1A659F"}, {"accent": None, "logo": None}):
+        answer = client.patch("/api/v1/settings/core_look", json=values, headers=headers)
+        assert answer.status_code == 200
+        assert answer.json["values"].items() >= values.items()
+    sent = client.patch("/api/v1/settings/core", json={"theme": "qinglu"}, headers=headers)
+    assert sent.status_code == 200
+
+
 def test_a_logo_is_shown_to_everybody_and_changes_its_address_with_it(send, admin, client):
     send(logo=picture())
     address = logo_of(client.get("/sign-in"))
@@ -191,7 +224,7 @@ def test_no_other_file_can_be_made_the_logo(
     )
     theirs = answer.json["id"]
     assert send(logo__kept=str(theirs)).status_code == 404
-    with unit_of_work() as uow:  # what REST could set as well
+    with unit_of_work() as uow, pytest.raises(Invalid):  # what REST could set as well
         put_settings(uow, "core_look", {"logo": theirs})
     assert client.get(f"/theme/logo/{theirs}").status_code == 404
 

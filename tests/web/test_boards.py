@@ -87,6 +87,32 @@ def test_the_columns_may_be_the_records_of_a_reference(browser, make_orders, uni
     assert list(found)[1:] == ["East", "West"]
 
 
+def test_what_refers_to_a_deleted_record_stays_on_the_board(
+    browser, make_orders, unit_of_work, order_of, move
+):
+    with unit_of_work() as uow:
+        east, west, north = service.create(
+            uow, "site", [{"name": "East"}, {"name": "West"}, {"name": "North"}]
+        )
+    (key,) = make_orders(1, site=east)
+    make_orders(1, site=west)
+    with unit_of_work() as uow:
+        service.delete(uow, "site", [east, north])
+    html = text_of(browser.get("/r/order?layout=board&by=site"))
+    assert [(label, count) for label, (count, *_) in columns(html).items()] == [
+        ("West", "1"),
+        ("East", "1"),
+    ]
+    targets = set(re.findall(r'data-move-to="([^"]*)"', html))
+    assert targets == {str(west)}
+    assert f'data-column="{east}"' not in html
+    (other,) = make_orders(1, site=west)
+    assert "toast-bad" in text_of(browser.get(move(other, str(east), by="site").location))
+    assert order_of(other)["site"] == west
+    move(key, str(west), by="site")
+    assert list(columns(text_of(browser.get("/r/order?layout=board&by=site")))) == ["West"]
+
+
 def test_people_see_their_own_cards_alone_and_no_hidden_amount(sign_in_as, make_orders, people):
     make_orders(1, title="Mine", status="open", owner=people["worker"], secret="deep")
     make_orders(4, title="Theirs", status="open", owner=people["foreman"])
@@ -242,6 +268,52 @@ def test_a_new_record_begins_on_its_day(browser, make_orders):
     html = text_of(browser.get("/r/order?layout=calendar&by=due_on&day=2026-02-10"))
     url = unescape(re.search(r'href="([^"]+due_on=2026-02-10)"', html)[1])
     assert 'value="2026-02-10"' in text_of(browser.get(url))
+
+
+def test_an_entry_is_put_on_another_day_and_back(browser, make_orders, order_of, move):
+    (key,) = make_orders(1, due_on="2026-02-03")
+    back = "/r/order?layout=calendar&by=due_on&day=2026-02-10"
+    html = text_of(browser.get(back))
+    assert f'data-entry="{key}" data-version="1"' in html
+    answer = move(key, "2026-02-05", by="due_on", version="1", back=back)
+    assert answer.location == back
+    html = text_of(browser.get(answer.location))
+    assert days(html)["2026-02-05"] == ["Order 001"]
+    undo = unescape(re.search(r'action="([^"]+/move[^"]+)"', html)[1])
+    browser.post(undo, data={"csrf_token": browser.csrf})
+    assert order_of(key)["due_on"] == date(2026, 2, 3)
+
+
+def test_a_moment_keeps_its_hour_on_another_day(browser, make_orders, order_of, move):
+    (key,) = make_orders(1, starts_at="2026-02-03T20:30:12Z")  # the 4th in Shanghai
+    html = text_of(browser.get(move(key, "2026-03-01", by="starts_at").location))
+    assert order_of(key)["starts_at"].isoformat() == "2026-02-28T20:30:12+00:00"
+    undo = unescape(re.search(r'action="([^"]+/move[^"]+)"', html)[1])
+    browser.post(undo, data={"csrf_token": browser.csrf})
+    assert order_of(key)["starts_at"].isoformat() == "2026-02-03T20:30:12+00:00"
+
+
+def test_an_entry_that_was_changed_meanwhile_or_is_put_on_no_day_stays(
+    browser, make_orders, order_of, move
+):
+    (key,) = make_orders(1, due_on="2026-02-03")
+    move(key, "2026-02-05", by="due_on", version="1")
+    wrong = [("2026-02-06", "1"), ("2026-02-30", "2"), ("tomorrow", "2"), ("2026-02-06", "9")]
+    for day, version in wrong:
+        answer = move(key, day, by="due_on", version=version)
+        assert "toast-bad" in text_of(browser.get(answer.location)), day
+        assert order_of(key)["due_on"] == date(2026, 2, 5)
+
+
+def test_only_who_may_write_a_date_moves_by_it(sign_in_as, make_orders, people, order_of, move):
+    (own,) = make_orders(1, due_on="2026-02-03", owner=people["worker"])
+    (theirs,) = make_orders(1, due_on="2026-02-03", owner=people["foreman"])
+    worker = sign_in_as("worker")
+    page = "/r/order?layout=calendar&by=due_on&day=2026-02-10"
+    assert ("data-entry" in text_of(worker.get(page))) is True
+    for key, by in ((theirs, "due_on"), (own, "created_at"), (own, "secret")):
+        assert move(key, "2026-02-05", by=by, person=worker).status_code in (303, 404)
+    assert order_of(theirs)["due_on"] == order_of(own)["due_on"] == date(2026, 2, 3)
 
 
 def test_people_see_their_own_days_alone(sign_in_as, make_orders, people):

@@ -131,6 +131,142 @@ def test_a_deleted_comment_is_brought_back(browser, make_orders, say, comments):
     assert [each["text"] for each in comments()] == ["Wait"]
 
 
+def test_to_the_bin_and_back_is_no_change_of_a_comment(browser, make_orders, say, comments):
+    (key,) = make_orders(1)
+    say(key, "Wait")
+    (comment,) = (each["id"] for each in comments())
+    data = {"csrf_token": browser.csrf}
+    for _twice in range(2):
+        browser.post(f"/comments/{comment}/delete", data=data)
+        browser.post(f"/comments/{comment}/restore", data=data)
+    assert "发表了评论（已修改）" not in text_of(browser.get(f"/r/order/{key}"))
+    browser.post(f"/comments/{comment}", data=data | {"text": "Go"})
+    assert "发表了评论（已修改）" in text_of(browser.get(f"/r/order/{key}"))
+
+
+def edit_form(html, comment):
+    """The form of that comment, as it is drawn."""
+    return re.search(rf'<form[^>]*action="/comments/{comment}".*?</form>', html, re.S)[0]
+
+
+@pytest.mark.parametrize("typed", ["   ", "x" * 4001])
+def test_a_refused_change_stands_beside_the_comment_with_what_was_typed(
+    browser, make_orders, say, comments, typed
+):
+    (key,) = make_orders(1)
+    assert " hidden>" in edit_form(text_of(say(key, "Wait")), comments()[0]["id"])
+    (comment,) = (each["id"] for each in comments())
+    data = {"text": typed, "version": "1", "csrf_token": browser.csrf}
+    answer = browser.post(f"/comments/{comment}", data=data)
+    assert answer.status_code == 422
+    form = edit_form(text_of(answer), comment)
+    assert " hidden>" not in form
+    assert 'role="alert"' in form
+    assert f">\n{typed}</textarea>" in form
+    assert '<div class="timeline-body">Wait</div>' in text_of(answer)
+    assert [each["text"] for each in comments()] == ["Wait"]
+
+
+def test_who_changed_a_comment_elsewhere_sees_both_and_may_go_on(
+    browser, make_orders, say, comments
+):
+    (key,) = make_orders(1)
+    say(key, "First")
+    (comment,) = (each["id"] for each in comments())
+    data = {"csrf_token": browser.csrf, "version": "1"}
+    assert browser.post(f"/comments/{comment}", data=data | {"text": "Here"}).status_code == 303
+    answer = browser.post(f"/comments/{comment}", data=data | {"text": "There"})
+    assert answer.status_code == 409
+    html = text_of(answer)
+    assert '<div class="timeline-body">Here</div>' in html
+    form = edit_form(html, comment)
+    assert ">\nThere</textarea>" in form
+    data["version"] = re.search(r'name="version" value="(\d+)"', form)[1]
+    browser.post(f"/comments/{comment}", data=data | {"text": "There"})
+    assert [each["text"] for each in comments()] == ["There"]
+
+
+def test_what_is_typed_into_a_comment_that_was_deleted_is_not_lost(
+    browser, make_orders, say, comments
+):
+    (key,) = make_orders(1)
+    say(key, "First")
+    (comment,) = (each["id"] for each in comments())
+    browser.post(f"/comments/{comment}/delete", data={"csrf_token": browser.csrf})
+    data = {"text": "Second thoughts", "version": "1", "csrf_token": browser.csrf}
+    answer = browser.post(f"/comments/{comment}", data=data)
+    assert answer.status_code == 409
+    assert "toast-bad" in text_of(answer)
+    assert "Second thoughts</textarea>" in text_of(answer)
+    assert browser.post("/comments/999", data=data).status_code == 404
+
+
+def test_a_refusal_is_shown_however_old_the_comment_is(
+    browser, make_orders, say, comments, unit_of_work
+):
+    from core.entities import service
+
+    (key,) = make_orders(1)
+    say(key, "Old one")
+    (comment,) = (each["id"] for each in comments())
+    for _later in range(25):
+        with unit_of_work() as uow:
+            service.create(uow, "comment", [{"entity": "order", "record_id": key, "text": "Later"}])
+    data = {"text": " ", "csrf_token": browser.csrf}
+    html = text_of(browser.post(f"/comments/{comment}", data=data))
+    assert 'role="alert"' in edit_form(html, comment)
+
+
+# The timeline, a page at a time
+
+
+def test_a_long_timeline_is_read_to_its_beginning(browser, make_orders, unit_of_work, statements):
+    from core.entities import service
+
+    (key,) = make_orders(1)
+    said = [f"Say {n:03}" for n in range(120)]
+    for text in said:
+        with unit_of_work() as uow:
+            service.create(uow, "comment", [{"entity": "order", "record_id": key, "text": text}])
+    seen, address, pages = [], f"/r/order/{key}?tab=timeline", 0
+    while address:
+        html = text_of(browser.get(address))
+        part = text_of(browser.get(address, headers={"HX-Request": "true"})) if pages else html
+        found = re.findall(r'class="timeline-body">(.*?)</div>', part)
+        assert found == re.findall(r'class="timeline-body">(.*?)</div>', html)
+        assert ("<html" in part) is (pages == 0)
+        seen, pages = seen + found, pages + 1
+        older = re.search(r'class="timeline-older"><a[^>]*href="([^"]+)"', part)
+        address = unescape(older[1]) if older else ""
+    assert seen == said[::-1]
+    assert pages == 3
+    assert ">系统</b> 新建" in html
+    few = statements(browser, f"/r/order/{key}?tab=timeline&before=2000-01-01T00:00:00Z")
+    assert statements(browser, f"/r/order/{key}?tab=timeline") <= few + 3
+    for wrong in ("nonsense", "2026-01-01", "9" * 50):
+        assert browser.get(f"/r/order/{key}?tab=timeline&before={wrong}").status_code == 200
+
+
+def test_what_happened_at_one_moment_is_on_one_page(browser, make_orders, unit_of_work):
+    """An import writes much at once; a page that ended among it would lose the rest."""
+    from core.entities import service
+
+    (key,) = make_orders(1)
+    with unit_of_work() as uow:
+        items = [{"entity": "order", "record_id": key, "text": f"Say {n}"} for n in range(60)]
+        service.create(uow, "comment", items)
+    html = text_of(browser.get(f"/r/order/{key}?tab=timeline"))
+    assert html.count("timeline-body") == 60
+
+
+def test_older_entries_are_kept_from_who_may_not_read_the_record(sign_in_as, make_orders, people):
+    (theirs,) = make_orders(1, owner=people["foreman"])
+    address = f"/r/order/{theirs}?tab=timeline&before=2100-01-01T00:00:00Z"
+    worker = sign_in_as("worker")
+    assert worker.get(address).status_code == 404
+    assert worker.get(address, headers={"HX-Request": "true"}).status_code == 404
+
+
 @pytest.mark.parametrize("text", ["@李工长 please look", "好的，@李工长请看一下", "cc @李工长"])
 def test_who_is_named_is_told(make_orders, say, told, text):
     (key,) = make_orders(1)

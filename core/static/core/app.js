@@ -138,6 +138,7 @@
     }
     changed.delete(form);
   }, true);  // capturing: before htmx, which listens on the form itself
+  on("reset", (event) => changed.delete(event.target));
   function release(form) { form?.removeAttribute("aria-busy"); }
   addEventListener("pageshow", () => $$("form[aria-busy]").forEach(release));
   addEventListener("beforeunload", (event) => {

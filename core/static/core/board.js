@@ -7,7 +7,7 @@
   const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
   const on = (event, handler) => document.addEventListener(event, handler);
   const dialog = $("#move");
-  const canMove = Boolean(dialog && $("form", dialog));
+  const canMove = Boolean(dialog && $("[data-move-to]", dialog));
   const columnOf = (card) => card.closest(".board-column").dataset.column;
   let carried = null;
 
@@ -26,7 +26,7 @@
     form.requestSubmit();
   }
   function ask(card) {
-    $$("form", dialog).forEach((form) => {
+    $$("[data-move-to]", dialog).forEach((form) => {
       fill(form, card);
       form.hidden = form.dataset.moveTo === columnOf(card);
     });
@@ -69,10 +69,11 @@
     const card = event.target.closest?.("[data-card]");
     const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     if (!canMove || !card || !event.altKey || !step) return;
-    const targets = $$(".board [data-column]");
-    const next = targets[targets.indexOf(card.closest("[data-column]")) + step];
+    const columns = $$(".board-column");
+    let at = columns.indexOf(card.closest(".board-column"));
+    do at += step; while (columns[at] && !columns[at].matches("[data-column]"));  // past what takes none
     event.preventDefault();
-    if (next) move(card, next.dataset.column);
+    if (columns[at]) move(card, columns[at].dataset.column);
   });
 
   /* Where one was looking stays where it is, and so does the focus. */
