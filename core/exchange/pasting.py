@@ -10,6 +10,7 @@ from core.entities import query, service
 from core.entities.bulk import AT_ONCE, begin_bulk, held_values, note_bulk
 from core.entities.query import ListQuery
 from core.entities.schema import to_json
+from core.entities.scope import require
 from core.entities.values import BadValue, check_value
 from core.errors import Conflict, Invalid, NotFound, Refusal
 from core.exchange.cleaning import ColumnCleaner
@@ -31,8 +32,8 @@ Cells = dict[int, dict[str, Any]]
 class Pasted:
     """What became of a block: the values that were written, and the cells that stay."""
 
-    #: The number under which it is taken back.
-    bulk_id: int
+    #: The number under which it is taken back, where anything was written.
+    bulk_id: int | None = None
     written: Cells = field(default_factory=dict)
     #: (record, field, why); without a field all cells of the record stay.
     refused: list[tuple[int, str, str]] = field(default_factory=list)
@@ -62,7 +63,8 @@ def paste_cells(
     """
     if len(texts) > AT_ONCE:
         raise Invalid(_("At most %(n)s records at a time.", n=AT_ONCE))
-    pasted = Pasted(begin_bulk(uow, spec, {"kind": "cells", "fields": sorted(fields)}))
+    require(uow, spec, "update")
+    pasted = Pasted()
     asked = ListQuery(ids=tuple(texts))
     reached = set(query.select_ids(uow, spec.name, asked, action="update", limit=len(texts) or 1))
     for key in texts:
@@ -79,6 +81,7 @@ def paste_cells(
     place = {key: at for at, key in enumerate(texts)}
     pasted.refused.sort(key=lambda each: place[each[0]])
     if before:
+        pasted.bulk_id = begin_bulk(uow, spec, {"kind": "cells", "fields": sorted(fields)})
         note_bulk(uow, pasted.bulk_id, spec, before)
     return pasted
 
