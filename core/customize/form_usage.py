@@ -83,7 +83,7 @@ def _use(uow: UnitOfWork, spec: EntitySpec, time: tuple[int, int] | None) -> For
     if records < FEWEST and time is None:
         return None
     shares = [
-        FieldUse(item, count / records)
+        FieldUse(item, int(count) / records)
         for item, count in zip(items, filled, strict=True)
         if records
     ]
