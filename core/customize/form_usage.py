@@ -78,12 +78,12 @@ def _use(uow: UnitOfWork, spec: EntitySpec, time: tuple[int, int] | None) -> For
         .subquery()
     )
     counts = (func.count(latest.c[column.key]) for column in columns.values())
-    counted = uow.execute(select(func.count(), *counts).select_from(latest)).one()
-    records, filled = int(counted[0]), counted[1:]
+    asked = select(func.count(), *counts).select_from(latest)
+    records, *filled = map(int, uow.execute(asked).one())
     if records < FEWEST and time is None:
         return None
     shares = [
-        FieldUse(item, int(count) / records)
+        FieldUse(item, count / records)
         for item, count in zip(items, filled, strict=True)
         if records
     ]

@@ -309,6 +309,13 @@ def show_statistics() -> Any:
         return render("activities/statistics.html", **statistics.page_of(uow, request.args))
 
 
+@blueprint.get("/quota", endpoint="quota")
+@requires("activities.see_pages")
+def show_quota() -> Any:
+    """The numbers of this week, with the quota."""
+    return redirect(url_for("activities.statistics", period="this_week"))
+
+
 @blueprint.get("/answers", endpoint="answers")
 @requires("activities.see_pages")
 def show_answers() -> Any:
