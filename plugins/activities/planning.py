@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["plan"]
 
+#: A change of these in a follow-up changes these of its task.
+_PLANNED_BY = ("next_follow_at", "next_step", "owner", "related_entity", "related_id")
+_FOLLOWING = ("title", "due_at", "assignee", "related_entity", "related_id")
 About = tuple[str | None, int | None]
 
 
@@ -195,8 +198,7 @@ def _move(uow: UnitOfWork, changes: Sequence[Change], current: set[int | None]) 
     touched = [
         change
         for change in changes
-        if change.kind == "restore"
-        or any(change.changed(name) for name in ("next_follow_at", "next_step", "owner"))
+        if change.kind == "restore" or any(change.changed(name) for name in _PLANNED_BY)
     ]
     if not touched:
         return
@@ -212,7 +214,7 @@ def _move(uow: UnitOfWork, changes: Sequence[Change], current: set[int | None]) 
             values[task["id"]] = {"status": "cancelled"}
         else:
             new = _task(change)
-            values[task["id"]] = {name: new[name] for name in ("title", "due_at", "assignee")}
+            values[task["id"]] = {name: new[name] for name in _FOLLOWING}
     if values:
         service.update(uow, "task", values)
     _make(uow, unplanned)
