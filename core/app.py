@@ -8,7 +8,12 @@ from flask import Flask, g
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from core import admin, api, web
+<<<<<<< HEAD
 from core.boot import CORE, boot
+=======
+from core.boot import CORE, ROOT, boot
+from core.help import HelpBook, read_topics
+>>>>>>> adoption
 from core.http import requests, system
 from core.http.addresses import Number
 from core.http.compression import compress
@@ -66,6 +71,7 @@ def create_app(runtime: Runtime | None = None) -> Flask:
         hops = config.proxy_hops
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
     app.extensions["dougong.limits"] = open_limiter(config.redis_url)
+    app.extensions["dougong.help"] = _help_book(runtime)
     _set_up_rendering(app, runtime)
     _set_up_requests(app, runtime)
     register_error_handlers(app)
@@ -76,6 +82,15 @@ def create_app(runtime: Runtime | None = None) -> Flask:
     mount_plugins(app, runtime)
     check_policies(app)
     return app
+
+
+def _help_book(runtime: Runtime) -> HelpBook:
+    """All topics; a module whose topics cannot be read is held back."""
+    topics = read_topics("core", CORE / "help" / "texts")
+    for owner, folder in runtime.plugins.folders("help").items():
+        with runtime.plugins.guard(owner, "help"):
+            topics += read_topics(owner, folder)
+    return HelpBook(topics)
 
 
 def _set_up_rendering(app: Flask, runtime: Runtime) -> None:

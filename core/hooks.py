@@ -27,6 +27,7 @@ from core.fields import EntityDef
 from core.files.cleaning import CLEAN_UPLOADS, UPLOADS_CLEANED
 from core.files.definitions import file
 from core.files.service import attach_written, check_written
+from core.help.questions import ANSWERED, ASKED, HELP, follow_answers, help_question
 from core.i18n import lazy_gettext as _l
 from core.notifications.following import ASSIGNED, SHARED, follow
 from core.notifications.service import CLEAN, CLEANED
@@ -67,6 +68,7 @@ def register_entities() -> Iterable[EntityDef]:
         definitions.absence,
         file,
         comment,
+        help_question,
         audit_entry,
         event,
         reference.lookup_table,
@@ -90,7 +92,7 @@ def register_roles() -> Iterable[RoleTemplate]:
 
 @hookimpl
 def register_settings() -> Iterable[SettingsGroup]:
-    return [COMPANY, LOOK, SECURITY, SIGN_IN, LIMITS, MODULES, AUDIT, BIN, JOBS, BACKUPS]
+    return [COMPANY, LOOK, SECURITY, SIGN_IN, LIMITS, MODULES, AUDIT, BIN, JOBS, BACKUPS, HELP]
 
 
 @hookimpl
@@ -104,7 +106,7 @@ def register_events() -> Iterable[type[Event]]:
 
 @hookimpl
 def register_notifications() -> Iterable[NotificationKind]:
-    return [ASSIGNED, SHARED, MENTIONED, COMMENTED]
+    return [ASSIGNED, SHARED, MENTIONED, COMMENTED, ASKED, ANSWERED]
 
 
 @hookimpl
@@ -169,3 +171,4 @@ def after_changes(changes: Sequence[Change], uow: UnitOfWork) -> None:
     follow_changes(changes, uow)
     reference_rules.follow(changes, uow)
     follow(changes, uow)
+    follow_answers(changes, uow)

@@ -165,6 +165,7 @@ def _context(page: str, scheme: str, locale: str, ui: Any) -> dict[str, Any]:
         "color_scheme": scheme,
         "behind": "",
         "single_keys": True,
+        "help_url": "/help/lists",
         "is_narrow": False,
         "beginnings": [],
         "unread": "",

@@ -14,6 +14,7 @@ from core.entities.forms import summary
 from core.entities.writing import refuse
 from core.errors import Invalid, NotFound, Problem, Refused
 from core.fields import FieldSpec, Secret
+from core.help.questions import HELP, unknown_helpers
 from core.http.presenting import draw_controls, input_context
 from core.http.rendering import render
 from core.http.requests import requires, unit_of_work
@@ -55,6 +56,7 @@ def put_settings_group(group: str) -> Any:
             refuse(problems)
             _keep_secrets(fields, values)
             _check_roles(uow, group, values)
+            _check_helpers(uow, group, values)
             put_settings(uow, group, values)
     except Invalid as error:
         return _form(group, values, error.by_field()), 422
@@ -115,6 +117,15 @@ def _check_roles(uow: UnitOfWork, group: str, values: Mapping[str, Any]) -> None
     except Refused as error:
         problem = Problem("second_factor_roles", "choice", error.message)
         raise Invalid(error.message, [problem]) from error
+
+
+def _check_helpers(uow: UnitOfWork, group: str, values: Mapping[str, Any]) -> None:
+    """An address that is nobody's would answer no question."""
+    if group != HELP.name:
+        return
+    if unknown := unknown_helpers(uow, values.get("helpers") or ()):
+        message = _("Nobody here has the address %(address)s.", address=unknown[0][:100])
+        raise Invalid(message, [Problem("helpers", "choice", message)])
 
 
 def _form(name: str, values: Mapping[str, Any], errors: Mapping[str, str]) -> str:

@@ -1,13 +1,17 @@
-"""The page of who works with the suite, and how much."""
+"""The pages of who works with the suite, and how much; and of what its forms ask in vain."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from flask import url_for
+from markupsafe import Markup
 
 from core.admin import blueprint
+from core.customize.changing import takes_fields
+from core.customize.form_usage import HARDLY, LATEST, FieldUse, FormUse, use_of_forms
 from core.entities.labels import resolve_labels
+from core.fields import EntitySpec
 from core.http.rendering import render
 from core.http.requests import requires, runtime, unit_of_work
 from core.i18n import gettext as _
@@ -59,3 +63,65 @@ def usage() -> Any:
             {"label": _("Entries"), "kind": "number"},
         ],
     )
+
+
+@blueprint.get("/usage/forms")
+@requires("admin")
+def form_usage() -> Any:
+    """What the forms of new records ask and nobody answers, and how long they take (S-237)."""
+    with unit_of_work(write=False) as uow:
+        found = use_of_forms(uow)
+    return render(
+        "core/admin/form_usage.html",
+        forms=[
+            {
+                "title": str(use.spec.label_plural),
+                "words": _in_words(use),
+                "rows": [_unused(use.spec, field) for field in use.unused],
+            }
+            for use in found
+        ],
+        columns=[
+            {"label": _("Field"), "kind": "primary"},
+            {"label": _("Filled in"), "kind": "number"},
+            {"label": _("What can be done")},
+        ],
+        latest=format_number(LATEST),
+        hardly=f"{HARDLY:.0%}",
+    )
+
+
+def _in_words(use: FormUse) -> str:
+    told = [
+        _("%(n)s records looked at", n=format_number(use.records)),
+        _("%(n)s fields that may be left empty", n=format_number(use.asked)),
+    ]
+    if use.seconds is not None:
+        told.append(
+            _("half of %(n)s forms took up to %(time)s", n=use.forms, time=_time(use.seconds))
+        )
+    return " · ".join(told)
+
+
+def _time(seconds: int) -> str:
+    """A length of time as people say it."""
+    minutes, rest = divmod(seconds, 60)
+    if not minutes:
+        return _("%(n)s seconds", n=max(rest, 5))
+    return _("%(minutes)s min %(seconds)s s", minutes=minutes, seconds=rest)
+
+
+def _unused(spec: EntitySpec, use: FieldUse) -> dict[str, Any]:
+    item = use.field
+    todo: Any = ""
+    if item.custom:
+        address = url_for("admin.edit_field", entity=spec.name, field=item.name)
+        todo = _LINK.format(address, _("Retire it"))
+    elif takes_fields(spec):
+        address = url_for("admin.field_rules", entity=spec.name, field=item.name)
+        todo = _LINK.format(address, _("Show it only where it is needed"))
+    share = f"{use.share:.1%}" if use.share else _("Never")
+    return {"id": item.name, "label": str(item.label), "cells": [str(item.label), share, todo]}
+
+
+_LINK = Markup('<a href="{}">{}</a>')

@@ -20,7 +20,7 @@ from core.errors import Problem
 from core.fields import EntitySpec, FieldSpec
 from core.fields import types as t
 
-__all__ = ["changed_since", "fingerprints", "read_fields", "read_form"]
+__all__ = ["changed_since", "fingerprints", "read_fields", "read_form", "shown_value"]
 
 
 def read_form(
@@ -50,9 +50,15 @@ def read_form(
             values[item.name] = _read_lines(context, item, form, current or {}, problems)
             continue
         try:
-            values[item.name] = from_input(item.type, texts, context)
+            value = from_input(item.type, texts, context)
         except BadValue as error:
             problems.append(Problem(item.name, error.code, str(error)))
+            continue
+        if isinstance(item.type, t.Related):
+            entity, _colon, key = (value or "").partition(":")
+            values[item.type.entity_field] = entity or None
+            value = key or None
+        values[item.name] = value
     return values, problems
 
 
@@ -100,6 +106,14 @@ def read_fields(
     return values, problems
 
 
+def shown_value(item: FieldSpec, values: Mapping[str, Any]) -> Any:
+    """What the input of a field shows: a record of any entity goes with its entity, as ``lead:7``."""
+    value = values.get(item.name)
+    if isinstance(item.type, t.Related) and value is not None:
+        return f"{values.get(item.type.entity_field)}:{value}"
+    return value
+
+
 def _sent_texts(context: InputContext, item: FieldSpec, form: FormInput) -> Any:
     if not isinstance(item.type, t.Lines):
         return read_input(item.type, form, item.name)
@@ -128,7 +142,7 @@ def changed_since(
 
 
 def _shown_texts(context: InputContext, item: FieldSpec, values: Mapping[str, Any]) -> Any:
-    value = values.get(item.name)
+    value = shown_value(item, values)
     if not isinstance(item.type, t.Lines):
         return to_input(item.type, value, context)
     _child, fields = line_fields(context, item)

@@ -18,7 +18,7 @@ from core.entities.form_fields import (
     sections_of,
     sent_lines,
 )
-from core.entities.form_reading import fingerprints, read_form
+from core.entities.form_reading import fingerprints, read_form, shown_value
 from core.entities.incoming import check_given
 from core.entities.inputs import (
     Drawing,
@@ -155,7 +155,7 @@ def build_form(
                 context, item, values.get(name) or [], form, errors, add_line == name
             )
         else:
-            raw = _raw(item, context, values.get(name), form, name)
+            raw = _raw(item, context, shown_value(item, values), form, name)
             made = control_for(context, item, raw, error=errors.get(name, ""))
             controls[name] = replace(made, help=" ".join(helps)) if helps else made
         if name in states:

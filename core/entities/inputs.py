@@ -15,7 +15,7 @@ from core.entities.labels import resolve_labels
 from core.entities.query import ListQuery, page
 from core.entities.rendering import Reader, currency_of, display_text
 from core.entities.scope import may, may_use
-from core.entities.suggest import find_by_words
+from core.entities.suggest import find_by_words, related_by_words
 from core.entities.values import BadValue
 from core.fields import types as t
 from core.fields.regions import find_region
@@ -60,7 +60,7 @@ class InputContext:
 @dataclass(frozen=True)
 class Drawing:
     """How an input is drawn. ``kind`` is one of ``text textarea rich document number money checkbox
-    select checks tags date datetime reference references region file``; ``type`` is HTML's for a line
+    select checks tags date datetime reference related references region file``; ``type`` is HTML's for a line
     of text, and for a number the keys that a phone offers: ``decimal`` or ``numeric``."""
 
     kind: str
@@ -89,7 +89,7 @@ def from_input(type_: t.FieldType, raw: Sequence[str], context: InputContext) ->
 
 def read_input(type_: t.FieldType, form: FormInput, name: str) -> tuple[str, ...]:
     """The texts that were sent for an input, normalised so that they compare with `to_input`."""
-    if isinstance(type_, (t.Reference, t.Region)):
+    if isinstance(type_, (t.Reference, t.Related, t.Region)):
         key = (form.getlist(name) or [""])[0]
         label = (form.getlist(f"{name}__label") or [key])[0]
         return (key, label) if key or label.strip() else ()
@@ -167,6 +167,11 @@ def _(type_: t.Document, value: Any, context: InputContext) -> Sequence[str]:
 @_write.register
 def _(type_: t.Reference, value: int, context: InputContext) -> Sequence[str]:
     return (str(value), display_text(type_, value, context.reader))
+
+
+@_write.register
+def _(type_: t.Related, value: str, context: InputContext) -> Sequence[str]:
+    return (value, _related_label(context, value) or value)
 
 
 @_write.register
@@ -277,6 +282,11 @@ def _(type_: t.Region, context: InputContext) -> Drawing:
 @drawing.register
 def _(type_: t.Reference, context: InputContext) -> Drawing:
     return Drawing("reference", entity=type_.entity)
+
+
+@drawing.register
+def _(type_: t.Related, context: InputContext) -> Drawing:
+    return Drawing("related")
 
 
 @drawing.register
@@ -399,6 +409,27 @@ def _(type_: t.Reference, raw: Sequence[str], context: InputContext) -> Any:
     if key and (label == key or label == _label_of(context.uow, type_.entity, key)):
         return key
     return _meant(context, type_.entity, label)
+
+
+@_parse.register
+def _(type_: t.Related, raw: Sequence[str], context: InputContext) -> Any:
+    key, label = _pair(raw)
+    if not label.strip():
+        return None
+    if key and label in (key, _related_label(context, key)):
+        return key
+    found = related_by_words(context.uow, label, context.reader)
+    if len(found) == 1:
+        return found[0]
+    raise BadValue("reference", gettext("Choose a record from the list."))
+
+
+def _related_label(context: InputContext, text: str) -> str | None:
+    """What the record that ``lead:7`` stands for is called; None for who may not see it."""
+    entity, _colon, key = text.partition(":")
+    if not key.isdecimal() or not key.isascii() or len(key) > 18:
+        return None
+    return resolve_labels(context.uow, {entity: {int(key)}}).get(entity, {}).get(int(key))
 
 
 @_parse.register

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from core.entities.query import ListQuery, page
+from core.entities.related import relatable
 from core.entities.rendering import Reader, display_text
 from core.entities.scope import may, may_use
 from core.fields import EntitySpec
@@ -15,8 +16,17 @@ from core.fields.regions import Region, children, find_region, path_names
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
-__all__ = ["Suggestion", "find_by_words", "suggest_records", "suggest_regions"]
+__all__ = [
+    "Suggestion",
+    "find_by_words",
+    "related_by_words",
+    "suggest_records",
+    "suggest_regions",
+    "suggest_related",
+]
 
+#: So many of each entity are offered where a record of any may be meant.
+_EACH = 5
 #: (id, label, hint)
 Suggestion = tuple[int, str, str]
 
@@ -63,6 +73,23 @@ def find_by_words(uow: UnitOfWork, spec: EntitySpec, words: str, reader: Reader)
     found = suggest_records(uow, spec, words.strip(), reader, limit=20)
     exact = [key for key, label, _hint in found if label.casefold() == words.strip().casefold()]
     return exact or [key for key, _label, _hint in found]
+
+
+def suggest_related(uow: UnitOfWork, words: str, reader: Reader) -> list[tuple[str, str, str]]:
+    """(``lead:7``, label, kind of record) of what a record may be about: the business that has owners."""
+    found = []
+    for spec in relatable(uow):
+        if spec.owned or spec.custom:
+            rows = suggest_records(uow, spec, words, reader, limit=_EACH)
+            found += [(f"{spec.name}:{key}", label, str(spec.label)) for key, label, _hint in rows]
+    return found
+
+
+def related_by_words(uow: UnitOfWork, words: str, reader: Reader) -> list[str]:
+    """What a typed text can mean, of any entity: those of exactly that name, else all."""
+    found = suggest_related(uow, words.strip(), reader)
+    exact = [key for key, label, _kind in found if label.casefold() == words.strip().casefold()]
+    return exact or [key for key, _label, _kind in found]
 
 
 def suggest_regions(words: str, level: str = "district", limit: int = 12) -> list[Region]:

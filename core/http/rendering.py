@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from flask import current_app, request, url_for
+from flask import current_app, g, request, url_for
 
 from core.http.looks import COLOR_SCHEMES, accent_sheets, color_scheme, look, offline_address
 from core.http.requests import actor, unit_of_work
@@ -13,6 +13,7 @@ from core.http.security import csrf_token
 from core.i18n import current_locale
 
 if TYPE_CHECKING:
+    from core.help import HelpBook
     from core.theming import Renderer
 
 __all__ = ["COLOR_SCHEMES", "macros", "page_context", "render", "template_globals"]
@@ -65,9 +66,27 @@ def page_context() -> Mapping[str, Any]:
         "single_keys": request.cookies.get("single_keys") != "off",
         "navigation": [] if who.is_anonymous else navigation(),
         "beginnings": [] if who.is_anonymous else beginnings(),
+        "help_url": "" if who.is_anonymous else _help_address(),
         "is_narrow": request.cookies.get("navigation") == "narrow",
         "messages": _flashed(),
     }
+
+
+def _help_address() -> str:
+    """The topic that belongs to this page, or all topics where there is none for it."""
+    book: HelpBook = current_app.extensions["dougong.help"]
+    if request.endpoint in (None, "web.help_index", "web.help_topic", "web.ask_for_help"):
+        return url_for("web.help_index")
+    topic = book.topic_of(
+        str(request.endpoint),
+        g.enabled,
+        entity=str((request.view_args or {}).get("entity", "")),
+        layout=request.args.get("layout", ""),
+        is_admin=actor().manages_security,
+    )
+    if topic is None:
+        return url_for("web.help_index", page=request.path)
+    return url_for("web.help_topic", topic=topic.name, page=request.path)
 
 
 def _unread() -> str:

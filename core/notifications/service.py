@@ -137,12 +137,12 @@ def latest(
     return _shown(uow, rows)
 
 
-def mark_read(uow: UnitOfWork, key: int) -> tuple[str | None, int | None]:
-    """Note that it was read; the entity and the record that it is about."""
+def mark_read(uow: UnitOfWork, key: int) -> tuple[str, str | None, int | None]:
+    """Note that it was read; its kind, and the entity and the record that it is about."""
     row = _own(uow, key)
     c = notification_table.c
     uow.execute(update(notification_table).where(c.id == key).values(read_at=uow.now()))
-    return row.entity, row.record_id
+    return row.kind, row.entity, row.record_id
 
 
 def read_all(uow: UnitOfWork) -> None:

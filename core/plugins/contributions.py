@@ -150,6 +150,8 @@ class NotificationKind:
     label: Label
     text: Label
     icon: str = "bell"
+    #: The endpoint of a page that is opened instead of the record.
+    page: str = ""
 
 
 @dataclass(frozen=True)

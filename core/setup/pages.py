@@ -209,6 +209,7 @@ class _Pages:
             "accent_sheets": (),
             "offline_url": "",
             "single_keys": True,
+            "help_url": "",
             "is_narrow": False,
             "beginnings": [],
             "messages": (),

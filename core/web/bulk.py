@@ -160,7 +160,7 @@ def _act(uow: UnitOfWork, item: FieldSpec) -> dict[str, Any]:
 
 
 def _suits_many(item: FieldSpec) -> bool:
-    return not item.unique and not isinstance(item.type, (t.Lines, t.File))
+    return not item.unique and not isinstance(item.type, (t.Lines, t.File, t.Related))
 
 
 def _page(

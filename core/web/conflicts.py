@@ -88,15 +88,22 @@ def conflict_page(
 
 
 def _choices(uow: UnitOfWork, record: Record, mine: Mapping[str, Any]) -> Iterator[Choice]:
+    told_along = {
+        item.type.entity_field
+        for name in mine
+        if isinstance((item := record.spec[name]).type, t.Related)
+    }
     for name, value in mine.items():
         item = record.spec[name]
+        if name in told_along:
+            continue
         theirs = _shown(record, item, uow)
         if isinstance(item.type, t.Lines):
             old = {line["id"]: line for line in record.values.get(name) or ()}
             lines = [{**old.get(line.get("id"), {}), **line} for line in value]
             yours: Any = _line_texts(uow, item, lines)
         else:
-            yours = _as_shown(uow, item.type, value)
+            yours = _as_shown(uow, item.type, value, mine)
         if yours != theirs:
             yield Choice(name, str(item.label), theirs, yours)
 
@@ -108,7 +115,7 @@ def _shown(record: Record, item: FieldSpec, uow: UnitOfWork) -> Any:
     return display_html(item.type, value, reader_of(uow, record.labels), record.values)
 
 
-def _as_shown(uow: UnitOfWork, type_: t.FieldType, value: Any) -> Any:
+def _as_shown(uow: UnitOfWork, type_: t.FieldType, value: Any, row: Mapping[str, Any]) -> Any:
     """A value that was typed and is not checked yet."""
     try:
         checked = check_value(type_, value)
@@ -118,7 +125,9 @@ def _as_shown(uow: UnitOfWork, type_: t.FieldType, value: Any) -> Any:
     if checked and isinstance(type_, (t.Reference, t.References, t.File)):
         target = "file" if isinstance(type_, t.File) else type_.entity
         wanted[target] = {checked} if isinstance(checked, int) else set(checked)
-    return display_html(type_, checked, reader_of(uow, resolve_labels(uow, wanted)))
+    if checked and isinstance(type_, t.Related):
+        wanted[str(row.get(type_.entity_field))] = {checked}
+    return display_html(type_, checked, reader_of(uow, resolve_labels(uow, wanted)), row)
 
 
 def _line_texts(uow: UnitOfWork, item: FieldSpec, lines: Sequence[Mapping[str, Any]]) -> list[str]:

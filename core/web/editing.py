@@ -15,6 +15,7 @@ from core.entities.defaults import default_of
 from core.entities.drafts import discard_draft
 from core.entities.form_fields import editable_fields
 from core.entities.form_reading import read_form
+from core.entities.form_times import note_opened, stamp
 from core.entities.forms import Form, build_form
 from core.entities.inputs import from_input
 from core.entities.labels import reference_ids, resolve_labels
@@ -88,6 +89,7 @@ def _create(
     _refuse([*refused, *problems], uow, spec, values)
     (key,) = service.create(uow, spec.name, [values])
     discard_draft(uow, spec.name, 0, form.get("form_key", ""))
+    note_opened(uow, spec.name, form.get("opened", ""))
     tell(_("Saved."))
     if form.get("then") == "new":
         return url_for("web.new_record", entity=spec.name)
@@ -267,8 +269,16 @@ def _new_page(
         cancel_url=url_for("web.list_records", entity=spec.name),
         version=None,
         record_id=None,
+        opened=_opened(uow, spec, sent),
         drafts=drafts_offered(uow, spec) if sent is None else [],
     )
+
+
+def _opened(uow: UnitOfWork, spec: EntitySpec, sent: MultiDict[str, str] | None) -> str:
+    """When the form was opened, signed; a draft was begun some other time, which says nothing."""
+    if sent is not None:
+        return sent.get("opened", "")[:60]
+    return stamp(uow.runtime.config.secret_key, spec.name, uow.now())
 
 
 def _page(

@@ -10,7 +10,7 @@ from flask import redirect, request, url_for
 from core.clock import Clock
 from core.errors import Invalid
 from core.http.addresses import list_url, record_url
-from core.http.presenting import reader_of, tell
+from core.http.presenting import page_url, reader_of, tell
 from core.http.rendering import render
 from core.http.requests import signed_in, unit_of_work
 from core.i18n import gettext as _
@@ -74,8 +74,11 @@ def open_notification(key: int) -> Any:
     """To what it is about; it has been read by that."""
     require_own_session()
     with unit_of_work() as uow:
-        entity, record_id = mark_read(uow, key)
+        kind, entity, record_id = mark_read(uow, key)
         known = entity is not None and entity in uow.snapshot.entities
+        told = kinds(uow).get(kind)
+    if told is not None and told.page and (address := page_url(told.page)):
+        return redirect(address, 303)
     if not known or entity is None:
         return redirect(url_for("web.notifications"), 303)
     if record_id is None:

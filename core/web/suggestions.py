@@ -6,6 +6,7 @@ from flask import request
 
 from core.entities.scope import require
 from core.entities.suggest import suggest_records, suggest_regions
+from core.entities.suggest import suggest_related as found_related
 from core.fields.regions import path_names
 from core.http.presenting import reader_of
 from core.http.rendering import macros
@@ -22,6 +23,15 @@ def suggest(entity: str) -> str:
         require(uow, spec, "read")
         words = request.args.get("q", "").strip()[:200]
         return str(macros().suggestions(suggest_records(uow, spec, words, reader_of(uow))))
+
+
+@blueprint.get("/suggest-related")
+@signed_in
+def suggest_related() -> str:
+    """Records of any entity that something may be about, as far as the reader may see them."""
+    with unit_of_work() as uow:
+        words = request.args.get("q", "").strip()[:200]
+        return str(macros().suggestions(found_related(uow, words, reader_of(uow))))
 
 
 @blueprint.get("/suggest-region")

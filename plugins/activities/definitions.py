@@ -158,10 +158,10 @@ task = EntityDef(
 
 ENTITIES = (follow_up, follow_up_answer, follow_up_template, follow_up_prompt, task)
 
-#: What the generic forms leave to the short ones, and what follows from other fields.
+#: What follows from other fields.
 _LEFT_OUT = {
-    "follow_up": ("related_entity", "related_id"),
-    "task": ("related_entity", "related_id", "owner", "department"),
+    "follow_up": ("related_entity",),
+    "task": ("related_entity", "owner", "department"),
 }
 
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Column, ForeignKey, Index, Table, TextClause, text
+from sqlalchemy import Date as DayColumn
 from sqlalchemy.orm import Mapped, declared_attr
 
 from core.db.base import metadata
@@ -43,6 +44,7 @@ __all__ = [
     "FollowUpPrompt",
     "FollowUpTemplate",
     "Task",
+    "quota_week_table",
     "reminder_table",
 ]
 
@@ -340,4 +342,12 @@ reminder_table = Table(
         autoincrement=False,
     ),
     Column("at", UtcDateTime, nullable=False, index=True),
+)
+
+#: Weeks, by their Monday, of which people were told who is behind with the quota.
+quota_week_table = Table(
+    "activities_quota_week",
+    metadata,
+    Column("week", DayColumn, primary_key=True),
+    Column("told_at", UtcDateTime, nullable=False),
 )

@@ -18,6 +18,7 @@ from core.i18n import gettext as _
 from core.i18n.formats import format_datetime, format_number
 from core.settings.service import get_setting
 from plugins.activities.about import about_pairs, dated, name_about
+from plugins.activities.handover import kept_entities
 from plugins.activities.models import KINDS, PRIORITIES
 
 if TYPE_CHECKING:
@@ -78,8 +79,10 @@ def my_day(uow: UnitOfWork, **context: Any) -> str:
     calendar = None
     if uow.actor.has_permission("activities.see_pages"):
         calendar = url_for("activities.calendar")
+    kept = uow.actor.access(uow.entity("follow_up")).may("read") and kept_entities(uow)
+    handover = url_for("activities.handover") if kept else None
     template = macros("activities/home.html")
-    html: str = template.my_day(shown, _("Your month"), figures, calendar)
+    html: str = template.my_day(shown, _("Your month"), figures, calendar, handover)
     return html
 
 

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["plan"]
 
+#: A change of these in a follow-up changes these of its task.
+_PLANNED_BY = ("next_follow_at", "next_step", "owner", "related_entity", "related_id")
+_FOLLOWING = ("title", "due_at", "assignee", "related_entity", "related_id")
 About = tuple[str | None, int | None]
 
 
@@ -31,6 +34,8 @@ def plan(changes: Sequence[Change], uow: UnitOfWork) -> None:
     if kind == "delete":
         _drop(uow, [change.id for change in changes])
         return
+    if kind == "create":
+        _wait_for_others(uow, changes)
     latest = _latest(uow, changes)
     current = [
         change
@@ -39,10 +44,42 @@ def plan(changes: Sequence[Change], uow: UnitOfWork) -> None:
         or _when(change) >= latest.get(_about(change), _when(change))
     ]
     if kind == "create":
+        current = _last_of_each(current)
         _settle_earlier(uow, current)
         _make(uow, current)
     else:
         _move(uow, changes, {change.id for change in current})
+
+
+def _wait_for_others(uow: UnitOfWork, changes: Sequence[Change]) -> None:
+    """Whoever follows up the same record at the same instant sees the plan that is made here."""
+    for entity, ids in sorted(_by_entity(_about(change) for change in changes).items()):
+        if entity not in uow.snapshot.entities:
+            continue
+        table, wanted = uow.entity(entity).table, sorted(ids)
+        for start in range(0, len(wanted), 900):
+            chunk = table.c.id.in_(wanted[start : start + 900])
+            uow.execute(select(table.c.id).where(chunk).order_by(table.c.id).with_for_update())
+
+
+def _last_of_each(changes: Sequence[Change]) -> list[Change]:
+    """Of several that one person wrote of one record at once, that which says last what comes next."""
+    found: dict[Any, Change] = {}
+    for change in sorted(changes, key=lambda each: (_when(each), each.id or 0)):
+        key = change.id if change.after["related_id"] is None else _plan_of(change)
+        before = found.get(key)
+        if before is None or _has_plan(change) or not _has_plan(before):
+            found[key] = change
+    return list(found.values())
+
+
+def _plan_of(change: Change) -> tuple[str | None, int | None, int | None]:
+    """A record's plan is that of one person."""
+    return (*_about(change), change.after["owner"])
+
+
+def _has_plan(change: Change) -> bool:
+    return bool(change.after["no_next"]) or change.after["next_follow_at"] is not None
 
 
 def _about(change: Change) -> About:
@@ -104,12 +141,12 @@ def _task(change: Change) -> dict[str, Any]:
 def _settle_earlier(uow: UnitOfWork, changes: Sequence[Change]) -> None:
     """What was planned about the same records for the same people: done where it was due by then,
     else given up for the new plan; without a new plan what lies ahead stays."""
-    by_about = {_about(change): change for change in changes}
+    by_plan = {_plan_of(change): change for change in changes}
     values: dict[int, dict[str, Any]] = {}
-    for entity, ids in _by_entity(by_about).items():
+    for entity, ids in _by_entity(_about(change) for change in changes).items():
         for task in _planned(uow, _of_records(entity, ids)):
-            change = by_about[entity, task["related_id"]]
-            if task["assignee"] != change.after["owner"]:
+            change = by_plan.get((entity, task["related_id"], task["assignee"]))
+            if change is None:
                 continue
             if (status := _outcome(uow, task, change)) is not None:
                 values[task["id"]] = {"status": status}
@@ -122,8 +159,7 @@ def _outcome(uow: UnitOfWork, task: Mapping[str, Any], change: Change) -> str | 
     due = task["due_at"]
     if due is None or due.astimezone(zone).date() <= _when(change).astimezone(zone).date():
         return "done"
-    has_plan = change.after["no_next"] or change.after["next_follow_at"] is not None
-    return "cancelled" if has_plan else None
+    return "cancelled" if _has_plan(change) else None
 
 
 def _of_records(entity: str, ids: set[int]) -> dict[str, Any]:
@@ -162,8 +198,7 @@ def _move(uow: UnitOfWork, changes: Sequence[Change], current: set[int | None]) 
     touched = [
         change
         for change in changes
-        if change.kind == "restore"
-        or any(change.changed(name) for name in ("next_follow_at", "next_step", "owner"))
+        if change.kind == "restore" or any(change.changed(name) for name in _PLANNED_BY)
     ]
     if not touched:
         return
@@ -179,7 +214,7 @@ def _move(uow: UnitOfWork, changes: Sequence[Change], current: set[int | None]) 
             values[task["id"]] = {"status": "cancelled"}
         else:
             new = _task(change)
-            values[task["id"]] = {name: new[name] for name in ("title", "due_at", "assignee")}
+            values[task["id"]] = {name: new[name] for name in _FOLLOWING}
     if values:
         service.update(uow, "task", values)
     _make(uow, unplanned)

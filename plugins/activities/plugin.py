@@ -14,6 +14,7 @@ from plugins.activities import (
     demo,
     my_day,
     policies,
+    quota,
     reminders,
     services,
     settings,
@@ -94,17 +95,17 @@ def register_subscribers() -> Iterable[Subscriber]:
 
 @hookimpl
 def register_notifications() -> Iterable[NotificationKind]:
-    return [reminders.DUE]
+    return [reminders.DUE, quota.BEHIND, quota.TEAM_BEHIND]
 
 
 @hookimpl
 def register_jobs() -> Iterable[Job]:
-    return [reminders.REMIND]
+    return [reminders.REMIND, quota.TELL]
 
 
 @hookimpl
 def register_schedules() -> Iterable[Schedule]:
-    return [reminders.REMINDED]
+    return [reminders.REMINDED, quota.TOLD]
 
 
 @hookimpl

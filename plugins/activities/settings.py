@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.fields import Boolean, ChoiceField, FieldSpec, Integer, Tags
+from core.fields import Boolean, Choice, ChoiceField, FieldSpec, Integer, Tags
 from core.i18n import lazy_gettext as _l
 from core.plugins.contributions import SettingsGroup
 from plugins.activities.models import REMINDERS
@@ -41,6 +41,33 @@ ACTIVITIES = SettingsGroup(
             _l("Follow-ups a week"),
             help=_l("By each person; shown as 12/20. 0: none."),
             default=0,
+            required=True,
+        ),
+        FieldSpec(
+            "quota_day",
+            ChoiceField(
+                (
+                    Choice("monday", _l("Monday")),
+                    Choice("tuesday", _l("Tuesday")),
+                    Choice("wednesday", _l("Wednesday")),
+                    Choice("thursday", _l("Thursday")),
+                    Choice("friday", _l("Friday")),
+                    Choice("saturday", _l("Saturday")),
+                    Choice("sunday", _l("Sunday")),
+                    Choice("never", _l("Nobody is told")),
+                )
+            ),
+            _l("Who is behind is told on"),
+            help=_l("Once a week; the head of the department is told too."),
+            default="friday",
+            required=True,
+        ),
+        FieldSpec(
+            "quota_hour",
+            Integer(minimum=0, maximum=23),
+            _l("At this hour"),
+            help=_l("Of the company's time zone, 0 to 23."),
+            default=16,
             required=True,
         ),
         FieldSpec(

@@ -16,7 +16,7 @@ from core.http.rendering import macros, render
 from core.http.requests import requires, signed_in, unit_of_work
 from core.i18n import gettext as _
 from core.settings.service import get_setting
-from plugins.activities import answers, calendar, spot_checks, statistics
+from plugins.activities import answers, calendar, handover, spot_checks, statistics
 from plugins.activities.about import (
     about_pairs,
     find_about,
@@ -52,8 +52,8 @@ def _back(back: str, created: str = "") -> str:
         entity, _colon, key = about.partition(":")
         if entity.replace("_", "").isalnum() and key.isdecimal() and len(key) < 18:
             return record_url(entity, int(key))
-    if place == "calendar":
-        return url_for("activities.calendar")
+    if place in ("calendar", "handover"):
+        return url_for(f"activities.{place}")
     return created if place == "list" and created else url_for("web.home")
 
 
@@ -285,6 +285,14 @@ def complete_task(task_id: int) -> Any:
 # Looking at many
 
 
+@blueprint.get("/handover", endpoint="handover")
+@signed_in
+def show_handover() -> Any:
+    """The reader's own records, the silent ones first: for who has taken some over."""
+    with unit_of_work() as uow:
+        return render("activities/handover.html", **handover.page_of(uow, request.args))
+
+
 @blueprint.get("/calendar", endpoint="calendar")
 @requires("activities.see_pages")
 def show_calendar() -> Any:
@@ -299,6 +307,13 @@ def show_statistics() -> Any:
     """How many visits, calls and so on each person had in a period."""
     with unit_of_work() as uow:
         return render("activities/statistics.html", **statistics.page_of(uow, request.args))
+
+
+@blueprint.get("/quota", endpoint="quota")
+@requires("activities.see_pages")
+def show_quota() -> Any:
+    """The numbers of this week, with the quota."""
+    return redirect(url_for("activities.statistics", period="this_week"))
 
 
 @blueprint.get("/answers", endpoint="answers")

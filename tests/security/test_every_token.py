@@ -19,6 +19,7 @@ OWN = {
     "web.search", "web.suggest_all", "api.search_all", "web.jobs", "web.profile", "web.suggest_region",
     "web.all_imports", "web.entity_imports", "web.upload_file", "web.sign_out",
     "web.end_sign_in_as", "web.notifications", "web.set_single_keys", "web.set_navigation",
+    "web.help_index", "web.suggest_related",
 }  # fmt: skip
 #: Reading routes about the records of one entity, and the right that each of them needs.
 READING = {

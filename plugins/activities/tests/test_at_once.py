@@ -62,3 +62,19 @@ def test_a_lead_followed_up_by_two_at_once_keeps_the_latest(
         values = read("lead", lead)
         assert values["last_followed_at"] == max(moments)
         assert values["next_follow_at"] == max(moments) + timedelta(days=3)
+
+
+def test_of_plans_made_at_once_one_stays_open(write, find, team, make_lead, runtime):
+    now = runtime.clock.now()
+    for _round in range(ROUNDS):
+        lead = make_lead(team.fu, status="following")
+        together(
+            [
+                lambda days=days, lead=lead: write(
+                    team.fu, lead, happened_at=now, next_follow_at=now + timedelta(days=days)
+                )
+                for days in (2, 3, 4)
+            ]
+        )
+        tasks = find("task", related_id=lead)
+        assert [row["status"] for row in tasks].count("open") == 1, tasks

@@ -306,3 +306,55 @@ def test_samples_are_passed_or_failed(write, act, read, lead, team):
     act(team.manager, "follow_up", "review", key, result="failed", note="与通话记录不符")
     values = read("follow_up", key)
     assert (values["review"], values["reviewed_by"]) == ("failed", team.manager)
+
+
+# Several at the same instant
+
+
+def test_of_two_at_the_same_instant_the_later_one_closes_the_plan_of_the_earlier(
+    browser_of, team, make_lead, find, runtime
+):
+    """Typed one behind the other, with the same minute in both forms."""
+    lead, browser = make_lead(team.fu), browser_of(team.fu)
+    minute = runtime.clock.now().astimezone(runtime.clock.timezone) - timedelta(hours=1)
+    for following in ("7", "3"):
+        sent = {
+            "about": f"lead:{lead}", "kind": "call", "content": "约好了再谈。", "next": following,
+            "happened_at": f"{minute:%Y-%m-%dT%H:%M}", "csrf_token": browser.csrf,
+        }  # fmt: skip
+        assert browser.post("/activities/follow-up", data=sent).status_code == 303
+    first, second = find("task", related_id=lead)
+    assert (first["status"], second["status"]) == ("cancelled", "open")
+    assert second["due_at"] < first["due_at"]
+
+
+def test_of_several_that_come_in_one_batch_one_plan_stays(
+    unit_of_work, team, make_lead, find, runtime
+):
+    """As an import or REST brings them: neither by the instant nor by the order does a second stay open."""
+    lead, now = make_lead(team.fu), runtime.clock.now()
+    common = {"kind": "call", "content": "约好了再谈。", "happened_at": now - timedelta(hours=1)}
+    about = {"related_entity": "lead", "related_id": lead}
+    rows = [{**common, **about, "next_follow_at": now + timedelta(days=days)} for days in (5, 2)]
+    rows.append({**common, **about})
+    with unit_of_work(team.fu) as uow:
+        ids = service.create(uow, "follow_up", rows)
+    (task,) = find("task", related_id=lead)
+    assert (task["status"], task["follow_up"]) == ("open", ids[1])
+
+
+def test_each_of_two_people_keeps_a_plan_of_their_own(unit_of_work, team, make_lead, find, runtime):
+    lead, now = make_lead(team.fu), runtime.clock.now()
+    about = {
+        "related_entity": "lead",
+        "related_id": lead,
+        "kind": "call",
+        "content": "约好了再谈。",
+    }
+    rows = [
+        {**about, "owner": owner, "happened_at": now, "next_follow_at": now + timedelta(days=2)}
+        for owner in (team.fu, team.manager)
+    ]
+    with unit_of_work(team.manager) as uow:
+        service.create(uow, "follow_up", rows)
+    assert {row["assignee"] for row in find("task", status="open")} == {team.fu, team.manager}

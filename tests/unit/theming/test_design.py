@@ -98,6 +98,7 @@ def context():
         "accent_sheets": [("/theme/default/1a659f/light.css?v=1", False)],
         "offline_url": "/offline?v=1",
         "single_keys": True,
+        "help_url": "/help/lists",
         "is_narrow": False,
         "beginnings": [],
         "unread": "",
