@@ -8,12 +8,8 @@ from flask import Flask, g
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from core import admin, api, web
-<<<<<<< HEAD
 from core.boot import CORE, boot
-=======
-from core.boot import CORE, ROOT, boot
 from core.help import HelpBook, read_topics
->>>>>>> adoption
 from core.http import requests, system
 from core.http.addresses import Number
 from core.http.compression import compress

@@ -9,7 +9,7 @@ from probing import run
 
 from core.entities import service
 from core.errors import Forbidden, Invalid, NotFound
-from core.security.explain import explain
+from core.security.explain import explain, sees_record
 from core.security.sharing import share
 
 NAMES = (explain_one.__name__,)
@@ -65,6 +65,17 @@ def _texts(reasons):
     for reason in reasons:
         yield ("+" if reason.holds else "-") + reason.text
         yield from _texts(reason.parts)
+
+
+def test_who_has_left_sees_nothing(unit_of_work, admin_id, people, deal):
+    """Whoever is told of a record must be able to read it; who may not sign in is not told."""
+    owner, other = people
+    with unit_of_work(admin_id, write=False) as uow:
+        seen = [sees_record(uow, each, uow.entity("oracle_deal"), deal) for each in people]
+    assert seen == [True, False]
+    with unit_of_work() as uow:
+        service.update(uow, "user", {owner: {"is_active": False}})
+        assert not sees_record(uow, owner, uow.entity("oracle_deal"), deal)
 
 
 def test_in_words(unit_of_work, admin_id, people, deal):
