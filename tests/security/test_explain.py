@@ -75,6 +75,7 @@ def test_who_has_left_sees_nothing(unit_of_work, admin_id, people, deal):
     assert seen == [True, False]
     with unit_of_work() as uow:
         service.update(uow, "user", {owner: {"is_active": False}})
+    with unit_of_work(admin_id, write=False) as uow:
         assert not sees_record(uow, owner, uow.entity("oracle_deal"), deal)
 
 
