@@ -27,7 +27,10 @@ def upgrade() -> None:
         sa.Column("updated_by", BigId, nullable=True),
         sa.Column("archived_at", UtcDateTime, nullable=True),
         sa.ForeignKeyConstraint(
-            ["asked_by_id"], ["core_user.id"], name=op.f("fk_core_help_question_asked_by_id")
+            ["asked_by_id"],
+            ["core_user.id"],
+            name=op.f("fk_core_help_question_asked_by_id"),
+            ondelete="RESTRICT",
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_core_help_question")),
         sqlite_autoincrement=True,
