@@ -12,6 +12,7 @@ from typing import Any
 
 from flask import redirect, request, url_for
 from sqlalchemy import select
+from werkzeug.datastructures import MultiDict
 
 from core.entities import query, service
 from core.entities.aggregate import aggregate
@@ -26,13 +27,14 @@ from core.entities.service import actions_of
 from core.entities.tables import list_columns
 from core.entities.totals import has_total, total_text
 from core.errors import Conflict, Invalid, NotFound, Refused
-from core.fields import ActionSpec, EntitySpec, FieldSpec
+from core.fields import ActionSpec, EntitySpec, FieldSpec, Given
 from core.fields import types as t
 from core.http.presenting import reader_of, record_address, tell
 from core.http.rendering import render
 from core.http.requests import signed_in, unit_of_work
 from core.i18n import gettext as _
 from core.web import blueprint
+from core.web.acting import ask_again
 from core.web.layouts import board_fields
 from core.web.list_page import frame, kept_pairs, list_base, own_page
 from core.web.list_state import ListState
@@ -59,8 +61,9 @@ class Column:
     url: str = ""
     #: Where a card that is dropped here is sent to; empty when it may not be.
     move_url: str = ""
-    #: Whether that asks for something first, on a page of its own.
+    #: Whether that asks for something first, on a page of its own; or may turn out to.
     asks: bool = False
+    may_ask: bool = False
 
     @property
     def key(self) -> str:
@@ -95,7 +98,7 @@ def board(uow: UnitOfWork, spec: EntitySpec, state: ListState, views: Sequence[L
 def _columns(uow: UnitOfWork, spec: EntitySpec, state: ListState, by: FieldSpec) -> list[Column]:
     usable = filter_fields(uow, spec)
     asked = ListQuery(filter=state.conditions(usable), search=state.search)
-    columns = _values(uow, spec, by)
+    columns = _values(uow, spec, state, by)
     _count(uow, spec, state, by, columns, asked)
     columns = [column for column in columns if column.value is not None or column.count]
     facts = _facts(uow, spec, state, by)
@@ -104,13 +107,13 @@ def _columns(uow: UnitOfWork, spec: EntitySpec, state: ListState, by: FieldSpec)
     for column in columns:
         column.limit = limits.get(column.key, 0)
         column.url = _table_url(spec, state, by, column)
-        column.move_url, column.asks = moves(column)
+        column.move_url, column.asks, column.may_ask = moves(column)
         if column.count:
             column.cards = _cards(uow, spec, state, by, column, facts, asked)
     return columns
 
 
-def _values(uow: UnitOfWork, spec: EntitySpec, by: FieldSpec) -> list[Column]:
+def _values(uow: UnitOfWork, spec: EntitySpec, state: ListState, by: FieldSpec) -> list[Column]:
     """A column for each option or each record that the field may name, and one for nothing."""
     none = Column(None, _("None"))
     if isinstance(by.type, t.ChoiceField):
@@ -123,7 +126,10 @@ def _values(uow: UnitOfWork, spec: EntitySpec, by: FieldSpec) -> list[Column]:
     if not may(uow, target, "read"):
         return [none]
     names = (target.label_field,)
-    page = query.page(uow, target.name, ListQuery(fields=names, limit=MAX_COLUMNS + 1))
+    wanted = ListQuery(
+        fields=names, filter=_common(uow, spec, target, state), limit=MAX_COLUMNS + 1
+    )
+    page = query.page(uow, target.name, wanted)
     if len(page.items) > MAX_COLUMNS:  # too many to show: those that hold most
         groups = aggregate(uow, spec.name, [by.name], ["count"], ListQuery())
         known = [group[by.name] for group in groups if group[by.name]["id"] is not None]
@@ -136,6 +142,30 @@ def _values(uow: UnitOfWork, spec: EntitySpec, by: FieldSpec) -> list[Column]:
             for row in page.items
         ),
     ]
+
+
+def _common(
+    uow: UnitOfWork, spec: EntitySpec, target: EntitySpec, state: ListState
+) -> dict[str, Any] | None:
+    """What the filter says of a reference that the columns have as well, such as the process of
+    both deals and stages: the columns are those of it."""
+    if state.filter.mode == "any" and state.filter.all_rows:
+        return None
+    usable = {
+        item.name: item.type.entity
+        for item in filter_fields(uow, target)
+        if isinstance(item.type, t.Reference)
+    }
+    found = [
+        {"field": row.field, "op": "eq", "value": int(row.values[0])}
+        for row in state.filter.rows
+        if row.op == "eq"
+        and len(row.values) == 1
+        and row.values[0].isdecimal()
+        and row.field in usable
+        and usable[row.field] == getattr(spec[row.field].type, "entity", "")
+    ]
+    return {"all": found} if found else None
 
 
 def _count(
@@ -258,42 +288,55 @@ def _table_url(spec: EntitySpec, state: ListState, by: FieldSpec, column: Column
 
 
 def _moves(uow: UnitOfWork, spec: EntitySpec, by: FieldSpec) -> Any:
-    """Tells of a column where a card dropped on it is sent to, and whether that asks for something."""
+    """Tells of a column where a card dropped on it is sent to, and whether that asks for something,
+    or may."""
     writes = spec.updatable and may(uow, spec, "update")
     writes = writes and any(item.name == by.name for item in editable_fields(uow, spec))
 
-    def told(column: Column) -> tuple[str, bool]:
+    def told(column: Column) -> tuple[str, bool, bool]:
         verb = _verb_to(uow, spec, by.name, column.value)
         if verb is not None:
             if not may(uow, spec, verb.name):
-                return "", False
+                return "", False, False
+            if _names(verb, by.name):
+                return url_for("web.move_card", entity=spec.name), False, len(verb.params) > 1
             asks = bool(verb.params or str(verb.confirm))
-            return url_for("web.act_on_records", entity=spec.name, action=verb.name), asks
+            return url_for("web.act_on_records", entity=spec.name, action=verb.name), asks, False
         if not writes or (column.value is None and by.is_always_required):
-            return "", False
-        return url_for("web.move_card", entity=spec.name), False
+            return "", False, False
+        return url_for("web.move_card", entity=spec.name), False, False
 
     return told
 
 
 def _verb_to(uow: UnitOfWork, spec: EntitySpec, name: str, value: Any) -> ActionSpec | None:
-    """The verb after which the field has this value."""
+    """The verb after which the field has this value: that of the value, else one that is told it."""
+    found = None
     for verb in actions_of(uow, spec).values():
-        if verb.sets and name in verb.sets and verb.sets[name] == value:
-            return verb
-    return None
+        if verb.sets and name in verb.sets:
+            if verb.sets[name] == value:
+                return verb
+            if _names(verb, name):
+                found = found or verb
+    return found
+
+
+def _names(verb: ActionSpec, name: str) -> bool:
+    """True for a verb one of whose parameters says what the field is to be."""
+    return verb.sets is not None and isinstance(verb.sets.get(name), Given)
 
 
 @blueprint.post("/r/<entity>/move")
 @signed_in
 def move_card(entity: str) -> Any:
-    """Put the record ``ids`` into another column: write ``to`` into the field ``by``."""
+    """Put the record ``ids`` into another column: write ``to`` into the field ``by``, or tell it to
+    the verb that does so."""
     sent = request.values
     back = sent.get("back")
+    verb, given = None, dict[str, Any]()
     try:
         with unit_of_work() as uow:
             spec = uow.entity(entity)
-            require(uow, spec, "update")
             by = next((f for f in board_fields(uow, spec) if f.name == sent.get("by")), None)
             key = _whole(sent.get("ids"))
             if by is None or key is None:
@@ -302,7 +345,15 @@ def move_card(entity: str) -> Any:
             record = query.get(uow, entity, key)
             version = _whole(sent.get("version"))
             versions = None if version is None else {key: version}
-            service.update(uow, entity, {key: {by.name: value}}, versions=versions)
+            verb = _verb_to(uow, spec, by.name, value)
+            if verb is not None and _names(verb, by.name):
+                given = {verb.sets[by.name].param: value}  # type: ignore[index]
+                _check_version(uow, spec, key, version, record.values)
+                service.act(uow, entity, verb.name, [key], given)
+            else:
+                verb = None
+                require(uow, spec, "update")
+                service.update(uow, entity, {key: {by.name: value}}, versions=versions)
             label, state = _told(uow, spec, by, record.values, value)
             before = record.values.get(by.name)
             undo = url_for(
@@ -315,6 +366,9 @@ def move_card(entity: str) -> Any:
                 back=back,
             )
     except (Conflict, Invalid, Refused) as error:
+        if verb is not None and isinstance(error, Invalid) and _asks(verb, given, error):
+            form = MultiDict({f"param.{name}": str(each) for name, each in given.items()})
+            return ask_again(entity, verb.name, form, error), error.status
         problems = () if isinstance(error, Conflict) else error.problems
         tell(problems[0].message if problems else error.message, "bad")
         return redirect(own_page(back, spec), 303)
@@ -328,6 +382,20 @@ def _version(uow: UnitOfWork, spec: EntitySpec, key: int) -> int | None:
         return None
     found = select(spec.table.c.version).where(spec.table.c.id == key)
     return int(uow.execute(found).scalar_one())
+
+
+def _check_version(
+    uow: UnitOfWork, spec: EntitySpec, key: int, version: int | None, values: Mapping[str, Any]
+) -> None:
+    if version is not None and version != _version(uow, spec, key):
+        message = _("Somebody changed this record while you worked on it.")
+        raise Conflict(message, current=dict(values), yours={})
+
+
+def _asks(verb: ActionSpec, given: Mapping[str, Any], error: Invalid) -> bool:
+    """True when what the verb refuses to do without is one of its parameters, not given yet."""
+    further = {item.name for item in verb.params} - set(given)
+    return any(problem.field in further for problem in error.problems)
 
 
 def _whole(text: str | None) -> int | None:
