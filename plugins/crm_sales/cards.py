@@ -20,7 +20,7 @@ from core.i18n import gettext as _
 from core.i18n.formats import format_datetime, format_money, format_number
 from core.settings.service import get_setting
 from plugins.crm_sales import duplicates
-from plugins.crm_sales.stages import stages_of
+from plugins.crm_sales.stages import Step, stages_of
 
 if TYPE_CHECKING:
     from core.fields import EntitySpec
@@ -182,18 +182,27 @@ def _standing(uow: UnitOfWork, record: Record) -> str:
     if now is None:
         return ""
     row = [
-        (step.name, _tone(step.position, now.position, step.id == now.id, step.status))
+        (step.id, step.name, _tone(step, now), step.id == now.id)
         for step in steps.of(now.process)
         if not step.is_lost or step.id == now.id
     ]
-    html: str = macros("crm_sales/parts.html").standing(row, now.name)
+    html: str = macros("crm_sales/parts.html").standing(
+        row, values["id"], _may_move(uow, values["id"])
+    )
     return html + _stuck(uow, values, now.name)
 
 
-def _tone(place: int, now: int, is_here: bool, status: str) -> str:
-    if is_here:
-        return {"won": "good", "lost": "bad"}.get(status, "warn")
-    return "good" if place < now else "neutral"
+def _tone(step: Step, now: Step) -> str:
+    if step.id == now.id:
+        return {"won": "good", "lost": "bad"}.get(step.status, "warn")
+    return "good" if step.position < now.position and not now.is_lost else "neutral"
+
+
+def _may_move(uow: UnitOfWork, key: int) -> bool:
+    if not uow.actor.access(uow.entity("opportunity")).may("move"):
+        return False
+    asked = ListQuery(ids=(key,))
+    return bool(query.select_ids(uow, "opportunity", asked, action="move", limit=1))
 
 
 def _stuck(uow: UnitOfWork, values: Mapping[str, Any], stage: str) -> str:

@@ -179,6 +179,8 @@ def test_an_opportunitys_page_says_where_it_stands_and_that_it_is_stuck(
     """S-069"""
     page = text_of(browser.get(f"/r/opportunity/{deal}"))
     assert "notice-bad" not in page
+    assert page.count('name="to"') == 4  # of five stages: not where it stands, nor the lost one
+    assert 'name="to"' not in text_of(browser_of(team.viewer).get(f"/r/opportunity/{deal}"))
     runtime.clock.move(timedelta(days=15))
     browser = browser_of(team.fu)
     page = text_of(browser.get(f"/r/opportunity/{deal}"))
