@@ -59,7 +59,8 @@ def resolve_labels(uow: UnitOfWork, wanted: Mapping[str, set[int]]) -> Labels:
     """Labels of the records that the actor may read."""
     found: Labels = {}
     for entity, ids in wanted.items():
-        spec = uow.snapshot.installed_entities.get(entity)
+        # Those of a module that is off are not shown, and its scopes cannot be asked for.
+        spec = uow.snapshot.entities.get(entity)
         if spec is not None and ids:
             found[entity] = _entity_labels(uow, spec, ids)
     return found

@@ -204,13 +204,15 @@ def act(
 
 
 def actions_of(uow: UnitOfWork, spec: EntitySpec) -> dict[str, ActionSpec]:
-    """The verbs of an entity: its own, then those that plugins add."""
+    """The verbs of an entity: its own, then those that plugins add; one may stand in for its own."""
     verbs = dict(spec.actions_by_name)
     for added in uow.runtime.plugins.ask(
         "record_actions", uow.snapshot.enabled, entity=spec, actor=uow.actor
     ):
         for verb in added:
-            verbs.setdefault(verb.name, verb)
+            own = verbs.get(verb.name)
+            if own is None or (verb.replaces and own is spec.actions_by_name.get(verb.name)):
+                verbs[verb.name] = verb
     return verbs
 
 

@@ -11,7 +11,7 @@ from core.entities.edits import ListEdit
 from core.entities.query import visible
 from core.fields import EntitySpec, FieldSpec
 from core.fields import types as t
-from core.settings.preferences import get_preference, put_preference
+from core.settings.preferences import get_preference, put_preference, recall_preferences
 
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
@@ -24,6 +24,7 @@ __all__ = [
     "keep_widths",
     "list_columns",
     "order_columns",
+    "recall_columns",
 ]
 
 log = logging.getLogger("dougong.web")
@@ -102,6 +103,11 @@ def list_columns(
 def choose_columns(uow: UnitOfWork, spec: EntitySpec, names: Iterable[str]) -> None:
     """Remember a person's columns in their order; none go back to the declared ones."""
     put_preference(uow, _key(spec), order_columns(uow, spec, names) or None)
+
+
+def recall_columns(uow: UnitOfWork, specs: Iterable[EntitySpec]) -> None:
+    """What this reader has chosen for several lists, which are about to be shown: one statement."""
+    recall_preferences(uow, [_key(spec) for spec in specs])
 
 
 def order_columns(uow: UnitOfWork, spec: EntitySpec, names: Iterable[str]) -> list[str]:

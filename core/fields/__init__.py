@@ -2,7 +2,7 @@
 
 from core.fields.declare import Entity, Owned, detached, field
 from core.fields.describe import EntityDef, describe
-from core.fields.spec import ActionSpec, EntitySpec, FieldSpec, ScopeSpec, Section
+from core.fields.spec import ActionSpec, EntitySpec, FieldSpec, Given, ScopeSpec, Section
 from core.fields.types import (
     AutoNumber,
     Boolean,
@@ -51,6 +51,7 @@ __all__ = [
     "FieldSpec",
     "FieldType",
     "File",
+    "Given",
     "Image",
     "Integer",
     "Lines",

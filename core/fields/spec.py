@@ -22,7 +22,7 @@ from core.fields.types import (
 if TYPE_CHECKING:
     from sqlalchemy import Column, Table
 
-__all__ = ["ActionSpec", "EntitySpec", "FieldSpec", "ScopeSpec", "Section"]
+__all__ = ["ActionSpec", "EntitySpec", "FieldSpec", "Given", "ScopeSpec", "Section"]
 
 
 _STAMPS = frozenset(
@@ -97,6 +97,13 @@ class Section:
 
 
 @dataclass(frozen=True)
+class Given:
+    """In ``ActionSpec.sets``: after the verb the field is what the parameter ``param`` was given."""
+
+    param: str
+
+
+@dataclass(frozen=True)
 class ActionSpec:
     """A verb of the business: ``handler(uow, records, params) -> result``.
 
@@ -121,8 +128,12 @@ class ActionSpec:
     #: Says in words of its own why ``when`` does not hold: ``why_not(uow, records)`` raises `Refused`.
     why_not: Callable[..., None] | None = None
     #: What fields are after it, e.g. ``{"status": "lost"}``: a card that is moved there on a board
-    #: uses the verb.
+    #: uses the verb. ``{"stage": Given("stage")}`` says that a parameter names it: then the verb is
+    #: used for every column, and asks on a page of its own only for what it refuses to do without.
     sets: Mapping[str, Any] | None = None
+    #: Among the verbs that a plugin adds to another plugin's entity: it stands in place of the one of
+    #: its name there, which it is made of, with more parameters or more that follows from it.
+    replaces: bool = False
 
 
 @dataclass(frozen=True)

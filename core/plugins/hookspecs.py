@@ -362,7 +362,8 @@ def record_actions(entity: EntitySpec, actor: Actor) -> Iterable[ActionSpec]:  #
     """Add verbs to another plugin's entity.
 
     When: whenever the verbs of an entity are asked for: on pages, in REST and OpenAPI.
-    Return: `ActionSpec` objects; a name that the entity has already is left out.
+    Return: `ActionSpec` objects; a name that the entity has already is left out, unless ``replaces`` says
+    that the verb stands in for the entity's own. It then asks for the same right, and keeps its scope.
     Errors: an exception is logged and adds nothing.
     Example: ``return [ActionSpec("call", _l("Call"), calls.start)] if entity.name == "lead" else []``
     Since: 0.1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Column, ForeignKey, Table, delete, insert, select
@@ -12,7 +13,7 @@ from core.db.types import BigId, Json, PlainText
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
-__all__ = ["get_preference", "preference_table", "put_preference"]
+__all__ = ["get_preference", "preference_table", "put_preference", "recall_preferences"]
 
 preference_table = Table(
     "core_preference",
@@ -25,6 +26,9 @@ preference_table = Table(
 
 def get_preference(uow: UnitOfWork, key: str, default: Any = None) -> Any:
     """The actor's choice, or ``default``."""
+    recalled = uow.memo.get(("preferences", uow.actor.user_id), {})
+    if key in recalled:
+        return default if recalled[key] is None else recalled[key]
     table = preference_table
     row = uow.execute(
         select(table.c.value).where(table.c.user_id == uow.actor.user_id, table.c.key == key)
@@ -32,10 +36,23 @@ def get_preference(uow: UnitOfWork, key: str, default: Any = None) -> Any:
     return default if row is None else row.value
 
 
+def recall_preferences(uow: UnitOfWork, keys: Iterable[str]) -> None:
+    """Read several of the actor's choices at once: `get_preference` finds them in this unit of work."""
+    table, wanted = preference_table, list(keys)
+    rows = uow.execute(
+        select(table.c.key, table.c.value).where(
+            table.c.user_id == uow.actor.user_id, table.c.key.in_(wanted)
+        )
+    )
+    recalled = uow.memo.setdefault(("preferences", uow.actor.user_id), {})
+    recalled.update(dict.fromkeys(wanted) | {row.key: row.value for row in rows})
+
+
 def put_preference(uow: UnitOfWork, key: str, value: Any) -> None:
     """Keep the actor's choice; nobody else's can be set."""
     if uow.actor.user_id is None:
         return
+    uow.memo.pop(("preferences", uow.actor.user_id), None)
     table = preference_table
     mine = (table.c.user_id == uow.actor.user_id) & (table.c.key == key)
     uow.execute(delete(table).where(mine))

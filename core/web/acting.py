@@ -325,6 +325,13 @@ def _verb_page(
     )
 
 
+def ask_again(entity: str, action: str, form: MultiDict[str, str], error: Invalid | Refused) -> str:
+    """The page that asks what a verb refused to do without, with what was given already."""
+    with unit_of_work(write=False) as uow:
+        spec, verb = _verb(uow, entity, action)
+        return _verb_page(uow, spec, verb, chosen_records(uow, spec), form, error)
+
+
 def _pairs(ids: Sequence[int]) -> list[tuple[str, str]]:
     return [("ids", str(key)) for key in ids]
 

@@ -25,7 +25,7 @@ from core.entities.service import actions_of
 from core.entities.tables import list_columns
 from core.entities.totals import has_total, total_text
 from core.errors import Invalid
-from core.fields import ActionSpec, EntitySpec, FieldSpec
+from core.fields import ActionSpec, EntitySpec, FieldSpec, Given
 from core.fields import types as t
 from core.http.presenting import reader_of, record_address
 from core.http.rendering import render
@@ -35,7 +35,7 @@ from core.web.list_page import frame, kept_pairs, list_base
 from core.web.list_state import ListState
 from core.work.uow import UnitOfWork
 
-__all__ = ["board"]
+__all__ = ["board", "verb_to"]
 
 #: Columns of a board, cards shown in each, and facts on a card.
 MAX_COLUMNS, CARDS, FACTS = 20, 20, 4
@@ -56,8 +56,9 @@ class Column:
     url: str = ""
     #: Where a card that is dropped here is sent to; empty when it may not be.
     move_url: str = ""
-    #: Whether that asks for something first, on a page of its own.
+    #: Whether that asks for something first, on a page of its own; or may turn out to.
     asks: bool = False
+    may_ask: bool = False
     #: What it stands for can no longer be chosen: it is in the recycle bin, or retired.
     is_gone: bool = False
 
@@ -94,7 +95,7 @@ def board(uow: UnitOfWork, spec: EntitySpec, state: ListState, views: Sequence[L
 def _columns(uow: UnitOfWork, spec: EntitySpec, state: ListState, by: FieldSpec) -> list[Column]:
     usable = filter_fields(uow, spec)
     asked = ListQuery(filter=state.conditions(usable), search=state.search)
-    columns = _values(uow, spec, by)
+    columns = _values(uow, spec, state, by)
     _count(uow, spec, state, by, columns, asked)
     columns = [
         column for column in columns if column.count or not (column.value is None or column.is_gone)
@@ -105,13 +106,13 @@ def _columns(uow: UnitOfWork, spec: EntitySpec, state: ListState, by: FieldSpec)
     for column in columns:
         column.limit = limits.get(column.key, 0)
         column.url = _table_url(spec, state, by, column)
-        column.move_url, column.asks = moves(column)
+        column.move_url, column.asks, column.may_ask = moves(column)
         if column.count:
             column.cards = _cards(uow, spec, state, by, column, facts, asked)
     return columns
 
 
-def _values(uow: UnitOfWork, spec: EntitySpec, by: FieldSpec) -> list[Column]:
+def _values(uow: UnitOfWork, spec: EntitySpec, state: ListState, by: FieldSpec) -> list[Column]:
     """A column for each option or each record that the field may name, and one for nothing."""
     none = Column(None, _("None"))
     if isinstance(by.type, t.ChoiceField):
@@ -127,7 +128,10 @@ def _values(uow: UnitOfWork, spec: EntitySpec, by: FieldSpec) -> list[Column]:
     if not may(uow, target, "read"):
         return [none]
     names = (target.label_field,)
-    page = query.page(uow, target.name, ListQuery(fields=names, limit=MAX_COLUMNS + 1))
+    wanted = ListQuery(
+        fields=names, filter=_common(uow, spec, target, state), limit=MAX_COLUMNS + 1
+    )
+    page = query.page(uow, target.name, wanted)
     if len(page.items) > MAX_COLUMNS:  # too many to show: those that hold most
         groups = aggregate(uow, spec.name, [by.name], ["count"], ListQuery())
         known = [group[by.name] for group in groups if group[by.name]["id"] is not None]
@@ -140,6 +144,30 @@ def _values(uow: UnitOfWork, spec: EntitySpec, by: FieldSpec) -> list[Column]:
             for row in page.items
         ),
     ]
+
+
+def _common(
+    uow: UnitOfWork, spec: EntitySpec, target: EntitySpec, state: ListState
+) -> dict[str, Any] | None:
+    """What the filter says of a reference that the columns have as well, such as the process of
+    both deals and stages: the columns are those of it."""
+    if state.filter.mode == "any" and state.filter.all_rows:
+        return None
+    usable = {
+        item.name: item.type.entity
+        for item in filter_fields(uow, target)
+        if isinstance(item.type, t.Reference)
+    }
+    found = [
+        {"field": row.field, "op": "eq", "value": int(row.values[0])}
+        for row in state.filter.rows
+        if row.op == "eq"
+        and len(row.values) == 1
+        and row.values[0].isdecimal()
+        and row.field in usable
+        and usable[row.field] == getattr(spec[row.field].type, "entity", "")
+    ]
+    return {"all": found} if found else None
 
 
 def _count(
@@ -283,29 +311,41 @@ def _table_url(spec: EntitySpec, state: ListState, by: FieldSpec, column: Column
 
 
 def _moves(uow: UnitOfWork, spec: EntitySpec, by: FieldSpec) -> Any:
-    """Tells of a column where a card dropped on it is sent to, and whether that asks for something."""
+    """Tells of a column where a card dropped on it is sent to, and whether that asks for something,
+    or may."""
     writes = spec.updatable and may(uow, spec, "update")
     writes = writes and any(item.name == by.name for item in editable_fields(uow, spec))
 
-    def told(column: Column) -> tuple[str, bool]:
+    def told(column: Column) -> tuple[str, bool, bool]:
         if column.is_gone:
-            return "", False
-        verb = _verb_to(uow, spec, by.name, column.value)
+            return "", False, False
+        verb = verb_to(uow, spec, by.name, column.value)
         if verb is not None:
             if not may(uow, spec, verb.name):
-                return "", False
+                return "", False, False
+            if _is_told(verb, by.name):
+                return url_for("web.move_card", entity=spec.name), False, len(verb.params) > 1
             asks = bool(verb.params or str(verb.confirm))
-            return url_for("web.act_on_records", entity=spec.name, action=verb.name), asks
+            return url_for("web.act_on_records", entity=spec.name, action=verb.name), asks, False
         if not writes or (column.value is None and by.is_always_required):
-            return "", False
-        return url_for("web.move_card", entity=spec.name), False
+            return "", False, False
+        return url_for("web.move_card", entity=spec.name), False, False
 
     return told
 
 
-def _verb_to(uow: UnitOfWork, spec: EntitySpec, name: str, value: Any) -> ActionSpec | None:
-    """The verb after which the field has this value."""
+def verb_to(uow: UnitOfWork, spec: EntitySpec, name: str, value: Any) -> ActionSpec | None:
+    """The verb after which the field has this value: that of the value, else one that is told it."""
+    found = None
     for verb in actions_of(uow, spec).values():
-        if verb.sets and name in verb.sets and verb.sets[name] == value:
-            return verb
-    return None
+        if verb.sets and name in verb.sets:
+            if verb.sets[name] == value:
+                return verb
+            if _is_told(verb, name):
+                found = found or verb
+    return found
+
+
+def _is_told(verb: ActionSpec, name: str) -> bool:
+    """True for a verb one of whose parameters says what the field is to be."""
+    return verb.sets is not None and isinstance(verb.sets.get(name), Given)

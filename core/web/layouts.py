@@ -40,12 +40,13 @@ def layouts_offered(uow: UnitOfWork, spec: EntitySpec) -> list[Layout]:
 
 
 def board_fields(uow: UnitOfWork, spec: EntitySpec) -> list[FieldSpec]:
-    """The fields whose values may be the columns of a board: choices first, then references."""
+    """The fields whose values may be the columns of a board: stage and status, choices, references."""
     usable = [item for item in _usable(uow, spec) if item.name not in ("created_by", "updated_by")]
     choices = [item for item in usable if type(item.type) is t.ChoiceField]
-    state = [item for item in choices if item.name in ("status", "stage")]
-    others = [item for item in choices if item not in state]
-    return state + others + [item for item in usable if isinstance(item.type, t.Reference)]
+    references = [item for item in usable if isinstance(item.type, t.Reference)]
+    fit = [*choices, *references]
+    state = [item for name in ("stage", "status") for item in fit if item.name == name]
+    return state + [item for item in fit if item not in state]
 
 
 def calendar_fields(uow: UnitOfWork, spec: EntitySpec) -> list[FieldSpec]:

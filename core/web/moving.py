@@ -9,6 +9,7 @@ from typing import Any
 
 from flask import redirect, request, url_for
 from sqlalchemy import select
+from werkzeug.datastructures import MultiDict
 
 from core.entities import query, service
 from core.entities.labels import resolve_labels
@@ -16,12 +17,14 @@ from core.entities.rendering import display_text
 from core.entities.scope import require
 from core.entities.values import BadValue, check_value
 from core.errors import Conflict, Invalid, NotFound, Problem, Refused
-from core.fields import EntitySpec, FieldSpec
+from core.fields import ActionSpec, EntitySpec, FieldSpec, Given
 from core.fields import types as t
 from core.http.presenting import reader_of, tell
 from core.http.requests import runtime, signed_in, unit_of_work
 from core.i18n import gettext as _
 from core.web import blueprint
+from core.web.acting import ask_again
+from core.web.boards import verb_to
 from core.web.layouts import board_fields, calendar_fields
 from core.web.list_page import own_page
 from core.work.uow import UnitOfWork
@@ -36,13 +39,14 @@ _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 @blueprint.post("/r/<entity>/move")
 @signed_in
 def move_card(entity: str) -> Any:
-    """Put the record ``ids`` elsewhere on a board or calendar: write ``to`` into the field ``by``."""
+    """Put the record ``ids`` elsewhere on a board or calendar: write ``to`` into the field ``by``, or
+    tell it to the verb that does so."""
     sent = request.values
     back = sent.get("back")
+    verb, given = None, dict[str, Any]()
     try:
         with unit_of_work() as uow:
             spec = uow.entity(entity)
-            require(uow, spec, "update")
             fields = [*board_fields(uow, spec), *calendar_fields(uow, spec)]
             by = next((each for each in fields if each.name == sent.get("by")), None)
             key = _whole(sent.get("ids"))
@@ -52,8 +56,17 @@ def move_card(entity: str) -> Any:
             before = record.values.get(by.name)
             value = _value(by, sent.get("to", ""), before)
             version = _whole(sent.get("version"))
-            versions = None if version is None else {key: version}
-            _write(uow, spec, key, {by.name: value}, versions)
+            verb = verb_to(uow, spec, by.name, value)
+            told = None if verb is None or verb.sets is None else verb.sets[by.name]
+            if verb is not None and isinstance(told, Given):
+                given = {told.param: value}
+                _check_version(uow, spec, key, version, record.values)
+                service.act(uow, entity, verb.name, [key], given)
+            else:
+                verb = None
+                require(uow, spec, "update")
+                versions = None if version is None else {key: version}
+                _write(uow, spec, key, {by.name: value}, versions)
             label, state = _told(uow, spec, by, record.values, value)
             undo = url_for(
                 "web.move_card",
@@ -65,6 +78,9 @@ def move_card(entity: str) -> Any:
                 back=back,
             )
     except (Conflict, Invalid, Refused) as error:
+        if verb is not None and isinstance(error, Invalid) and _asks(verb, given, error):
+            form = MultiDict({f"param.{name}": str(each) for name, each in given.items()})
+            return ask_again(entity, verb.name, form, error), error.status
         problems = () if isinstance(error, Conflict) else error.problems
         tell(problems[0].message if problems else error.message, "bad")
         return redirect(own_page(back, spec), 303)
@@ -78,6 +94,20 @@ def _version(uow: UnitOfWork, spec: EntitySpec, key: int) -> int | None:
         return None
     found = select(spec.table.c.version).where(spec.table.c.id == key)
     return int(uow.execute(found).scalar_one())
+
+
+def _check_version(
+    uow: UnitOfWork, spec: EntitySpec, key: int, version: int | None, values: Mapping[str, Any]
+) -> None:
+    if version is not None and version != _version(uow, spec, key):
+        message = _("Somebody changed this record while you worked on it.")
+        raise Conflict(message, current=dict(values), yours={})
+
+
+def _asks(verb: ActionSpec, given: Mapping[str, Any], error: Invalid) -> bool:
+    """True when what the verb refuses to do without is one of its parameters, not given yet."""
+    further = {item.name for item in verb.params} - set(given)
+    return any(problem.field in further for problem in error.problems)
 
 
 def _whole(text: str | None) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -11,7 +12,7 @@ from core.entities import query
 from core.entities.filters import filter_fields
 from core.entities.query import COUNT_CAP, ListQuery
 from core.entities.scope import may
-from core.entities.tables import list_columns
+from core.entities.tables import list_columns, recall_columns
 from core.fields import EntitySpec, FieldSpec
 from core.fields import types as t
 from core.http.presenting import data_columns, data_rows
@@ -33,7 +34,10 @@ def related_lists(
     """One for every entity that points here, as far as the reader may see it; only the one whose
     ``tab`` is open has more rows than a few."""
     found = []
-    for other, item in _pointing_here(uow, spec):
+    pointing = _pointing_here(uow, spec)
+    if len(pointing) > 1:
+        recall_columns(uow, [other for other, _item in pointing])
+    for other, item in pointing:
         key = f"{other.name}.{item.name}"
         listed = _listed(uow, other, item, record_id, key, ON_A_TAB if tab == key else IN_SHORT)
         if listed["rows"] or listed["new_url"]:
@@ -50,14 +54,16 @@ def _listed(
         fields=tuple(each.name for each in columns),
         filter={"field": item.name, "op": "eq", "value": record_id},
         limit=limit,
-        count="estimate",
     )
     page = query.page(uow, other.name, wanted)
     base = url_for("web.list_records", entity=other.name)
     state = [("filter_field", item.name), ("filter_op", "eq"), ("filter_value", record_id)]
     can_create = other.creatable and item.is_writable and may(uow, other, "create")
     new_url = url_for("web.new_record", entity=other.name)
-    total = page.total or 0
+    total = len(page.items)
+    if page.next is not None:  # only then are they counted
+        asked = replace(wanted, fields=("id",), limit=1, count="estimate")
+        total = query.page(uow, other.name, asked).total or 0
     return {
         "key": key,
         "title": _title(other, item),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -421,6 +423,35 @@ def test_hook_record_actions(unit_of_work, admin_id, make, behaving):
         assert query.get(uow, "specimen", key).values["remark"] == "shiny"
     with pytest.raises(NotFound), unit_of_work(admin_id) as uow:
         service.act(uow, "specimen", "polish", [key])
+
+
+def test_hook_record_actions_stands_in_for_a_verb_only_where_it_says_so(
+    unit_of_work, admin_id, make, behaving
+):
+    """The verb that it replaces is part of what the new one does; without the plugin it is back."""
+    told = []
+
+    def more(entity, actor, *, replaces=True):
+        if entity.name != "specimen":
+            return []
+        own = next(iter(entity.actions_by_name.values()))
+
+        def handler(uow, records, params):
+            told.append(own.name)
+            return len(records)
+
+        return [dataclasses.replace(own, params=(), when=None, handler=handler, replaces=replaces)]
+
+    key = make("石头")
+    with unit_of_work(admin_id, write=False) as uow:
+        verb = next(iter(uow.entity("specimen").actions_by_name))
+    with behaving(record_actions=more), unit_of_work(admin_id) as uow:
+        assert service.act(uow, "specimen", verb, [key]) == 1
+    assert told == [verb]
+    shy = functools.partial(more, replaces=False)
+    with behaving(record_actions=shy), unit_of_work(admin_id, write=False) as uow:
+        spec = uow.entity("specimen")
+        assert service.actions_of(uow, spec)[verb] is spec.actions_by_name[verb]
 
 
 def test_hook_resolve_theme(app, client, bearer, keeper, behaving):

@@ -156,6 +156,10 @@ OF_PLUGINS = {
     "activities.spot_check": _ASKS,
     "activities.statistics": _ASKS,
     "activities.suggest_records": _ASKS,
+    "crm_sales.create_customer": "writes through `service`, which is probed: test_duplicates.py of crm_sales",
+    "crm_sales.funnel": "adds up through `aggregate`, which is probed: test_rights.py of crm_sales",
+    "crm_sales.new_customer": "an empty form for who may make customers: test_rights.py of crm_sales",
+    "crm_sales.show_duplicates": "tells who has a customer out of reach, and no more: test_rights.py of crm_sales",
 }
 
 

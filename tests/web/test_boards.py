@@ -170,6 +170,27 @@ def test_a_column_that_a_verb_leads_to_uses_the_verb(browser, make_orders):
     assert '<form method="post" action="/r/order/move" data-move-to="working" hx-post' in html
 
 
+def test_a_verb_that_is_told_the_column_serves_them_all(
+    browser, make_orders, unit_of_work, order_of, move
+):
+    """It is used in place of a change by hand, and asks only for what it refuses to do without."""
+    with unit_of_work() as uow:
+        east, west = service.create(uow, "site", [{"name": "East"}, {"name": "West"}])
+    cheap, dear = (make_orders(1, site=east, amount=amount)[0] for amount in ("10", "1000"))
+    html = text_of(browser.get("/r/order?layout=board&by=site"))
+    assert f'<form method="post" action="/r/order/move" data-move-to="{west}">' in html
+    assert move(cheap, west, by="site").status_code == 303
+    assert order_of(cheap)["site"] == west
+    asked = move(dear, west, by="site")
+    assert asked.status_code == 422
+    html = text_of(asked)
+    assert "Say why so dear an order moves." in html
+    assert re.search(rf'name="param.site"[^>]* value="{west}"', html)
+    assert order_of(dear)["site"] == east
+    move(cheap, east, by="site", version="99")  # changed meanwhile
+    assert order_of(cheap)["site"] == west
+
+
 def test_who_may_not_write_moves_nothing(sign_in_as, make_orders, people, order_of, move):
     (theirs,) = make_orders(1, status="open", owner=people["foreman"])
     (own,) = make_orders(1, status="open", owner=people["worker"], amount="7")

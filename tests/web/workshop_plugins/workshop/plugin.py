@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from core.entities import service
 from core.entities.edits import FormEdit, ListEdit
-from core.fields import ActionSpec, EntityDef, FieldSpec, File, Reference, Section, Text
+from core.errors import Invalid, Problem
+from core.fields import ActionSpec, EntityDef, FieldSpec, File, Given, Reference, Section, Text
 from core.plugins import hookimpl
 from core.plugins.contributions import RoleTemplate, SlotFill
 from workshop import models
@@ -18,6 +19,13 @@ def _hand_over(uow, records, params):
     values = {"owner": params["to"], "note": params["remark"]}
     if params["plan"]:
         values["drawing"] = params["plan"]
+    service.update(uow, "order", {row["id"]: values for row in records})
+
+
+def _relocate(uow, records, params):
+    if not params["remark"] and any(row["amount"] and row["amount"] > 100 for row in records):
+        raise Invalid("Why?", [Problem("remark", "required", "Say why so dear an order moves.")])
+    values = {"site": params["site"], "note": params["remark"]}
     service.update(uow, "order", {row["id"]: values for row in records})
 
 
@@ -42,6 +50,16 @@ ORDER = EntityDef(
             when={"field": "status", "op": "ne", "value": "done"},
             confirm="It cannot be opened again.",
             sets={"status": "done"},
+        ),
+        ActionSpec(
+            "relocate",
+            "Relocate",
+            _relocate,
+            params=(
+                FieldSpec("site", Reference("site"), "New site", required=True),
+                FieldSpec("remark", Text(40), "Remark"),
+            ),
+            sets={"site": Given("site")},
         ),
         ActionSpec(
             "hand_over",

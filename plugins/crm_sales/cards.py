@@ -1,0 +1,331 @@
+"""What is put into pages of records and lists: the money of a customer and who works there, where an
+opportunity stands and for how long, what became of a lead, and ways through lists."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from flask import url_for
+
+from core.entities import query
+from core.entities.aggregate import aggregate
+from core.entities.query import ListQuery, Record
+from core.errors import Forbidden, Invalid
+from core.http.addresses import list_url, record_url
+from core.http.rendering import macros
+from core.i18n import gettext as _
+from core.i18n.formats import format_datetime, format_money, format_number
+from core.settings.service import get_setting
+from plugins.crm_sales import duplicates
+from plugins.crm_sales.stages import Step, stages_of
+
+if TYPE_CHECKING:
+    from core.fields import EntitySpec
+    from core.work.uow import UnitOfWork
+
+__all__ = ["beside_record", "over_list", "over_record"]
+
+_PEOPLE = 100
+
+
+def over_record(uow: UnitOfWork, entity: EntitySpec, record: Record, **context: Any) -> str:
+    """The slot ``entity.detail.above``."""
+    if record.values.get("archived_at") is not None:
+        return ""
+    match entity.name:
+        case "customer":
+            return _same(uow, record) + _money(uow, record.values["id"])
+        case "opportunity":
+            return _standing(uow, record)
+        case "lead" if entity.plugin == "crm_leads":
+            return _became(uow, record.values["id"])
+    return ""
+
+
+def beside_record(uow: UnitOfWork, entity: EntitySpec, record: Record, **context: Any) -> str:
+    """The slot ``entity.detail.aside``."""
+    match entity.name:
+        case "customer":
+            return _chart(uow, record.values["id"])
+        case "opportunity":
+            return _stays(uow, record.values["id"])
+    return ""
+
+
+# Customers
+
+
+def _same(uow: UnitOfWork, record: Record) -> str:
+    """A lasting remark while another customer has the same name: who it is, or who has it."""
+    if get_setting(uow, "crm_sales", "same_name") == "off":
+        return ""
+    key = record.values.get("name_key") or ""
+    hits = duplicates.of_name(uow, key, but=record.values["id"])
+    html: str = macros("crm_sales/parts.html").same(
+        [
+            (duplicates.said(hit), record_url("customer", hit.id) if hit.is_readable else "")
+            for hit in hits
+        ]
+    )
+    return html if hits else ""
+
+
+def _money(uow: UnitOfWork, customer: int) -> str:
+    """Won, open and weighted, by currency: one statement."""
+    spec = uow.entity("opportunity")
+    access = uow.actor.access(spec)
+    if not access.may("read") or not all(
+        access.can_use(spec[name])
+        for name in ("customer", "status", "currency", "amount", "weighted_amount")
+    ):
+        return ""
+    about = {"field": "customer", "op": "eq", "value": customer}
+    measures = ["count", "sum:amount", "sum:weighted_amount"]
+    try:
+        rows = aggregate(
+            uow, "opportunity", ["status", "currency"], measures, ListQuery(filter=about)
+        )
+    except (Forbidden, Invalid):
+        return ""
+    if not rows:
+        return ""
+    mine = ("customer", "eq", str(customer))
+    figures = [
+        _figure(uow, _("Won"), rows, "won", "sum:amount", mine),
+        _figure(uow, _("Ongoing"), rows, "open", "sum:amount", mine),
+        _figure(uow, _("Weighted"), rows, "open", "sum:weighted_amount", mine),
+    ]
+    html: str = macros().figures(figures)
+    return html
+
+
+def _figure(
+    uow: UnitOfWork,
+    label: str,
+    rows: Sequence[Mapping[str, Any]],
+    status: str,
+    measure: str,
+    mine: tuple[str, ...],
+) -> dict[str, str]:
+    found = [row for row in rows if row["status"]["id"] == status]
+    return {
+        "label": f"{label} · {format_number(sum(row['count'] for row in found))}",
+        "count": written(uow, found, measure),
+        "url": list_url("opportunity", mine, ("status", "in", status)),
+    }
+
+
+def written(uow: UnitOfWork, rows: Sequence[Mapping[str, Any]], measure: str) -> str:
+    """Sums of several currencies, each by itself."""
+    company = get_setting(uow, "core", "currency")
+    sums: dict[str, Decimal] = {}
+    for row in rows:
+        if row[measure] is not None:
+            code = row["currency"]["id"] or company
+            sums[code] = sums.get(code, Decimal(0)) + Decimal(row[measure])
+    parts = [format_money(total, code, 0) for code, total in sorted(sums.items()) if total]
+    return " + ".join(parts) or format_money(Decimal(0), company, 0)
+
+
+def _chart(uow: UnitOfWork, customer: int) -> str:
+    """Who reports to whom, where that is known."""
+    spec = uow.entity("contact")
+    access = uow.actor.access(spec)
+    names = ("name", "title", "reports_to", "is_decision_maker")
+    if not access.may("read") or not all(access.can_see(spec[name]) for name in names):
+        return ""
+    about = {"field": "customer", "op": "eq", "value": customer}
+    asked = ListQuery(fields=names, filter=about, sort="id", limit=_PEOPLE)
+    try:
+        rows = query.page(uow, "contact", asked).items
+    except (Forbidden, Invalid):
+        return ""
+    if not any(row["reports_to"] for row in rows):
+        return ""
+    there = {row["id"] for row in rows}
+    below: dict[int | None, list[dict[str, Any]]] = {}
+    for row in rows:
+        above = row["reports_to"] if row["reports_to"] in there else None
+        below.setdefault(above, []).append(row)
+    html: str = macros("crm_sales/parts.html").chart(_branch(below, None))
+    return html
+
+
+def _branch(
+    below: Mapping[int | None, list[dict[str, Any]]], above: int | None
+) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": row["name"],
+            "title": row["title"] or "",
+            "url": record_url("contact", row["id"]),
+            "decides": bool(row["is_decision_maker"]),
+            "below": _branch(below, row["id"]),
+        }
+        for row in below.get(above, ())
+    ]
+
+
+# Opportunities
+
+
+def _standing(uow: UnitOfWork, record: Record) -> str:
+    """The stages in a row, and a mark when the days of the present one are over."""
+    values = record.values
+    if values.get("stage") is None:
+        return ""
+    steps = stages_of(uow, stages=[values["stage"]])
+    now = next((step for step in steps.by_id.values() if step.id == values["stage"]), None)
+    if now is None:
+        return ""
+    row = [
+        (step.id, step.name, _tone(step, now), step.id == now.id)
+        for step in steps.of(now.process)
+        if not step.is_lost or step.id == now.id
+    ]
+    html: str = macros("crm_sales/parts.html").standing(
+        row, values["id"], _may_move(uow, values["id"])
+    )
+    return html + _stuck(uow, values, now.name)
+
+
+def _tone(step: Step, now: Step) -> str:
+    if step.id == now.id:
+        return {"won": "good", "lost": "bad"}.get(step.status, "warn")
+    return "good" if step.position < now.position and not now.is_lost else "neutral"
+
+
+def _may_move(uow: UnitOfWork, key: int) -> bool:
+    if not uow.actor.access(uow.entity("opportunity")).may("move"):
+        return False
+    asked = ListQuery(ids=(key,))
+    return bool(query.select_ids(uow, "opportunity", asked, action="move", limit=1))
+
+
+def _stuck(uow: UnitOfWork, values: Mapping[str, Any], stage: str) -> str:
+    due, since = values.get("stage_due_at"), values.get("stage_entered_at")
+    if values.get("status") != "open" or due is None or since is None or due >= uow.now():
+        return ""
+    text = _(
+        "In “%(stage)s” for %(days)s days; %(allowed)s are allowed.",
+        stage=stage,
+        days=_days(since, uow.now()),
+        allowed=_days(since, due),
+    )
+    html: str = macros().notice(text, "bad", _("Stuck"))
+    return html
+
+
+def _days(since: datetime, until: datetime) -> str:
+    return format_number((until - since).days)
+
+
+def _stays(uow: UnitOfWork, opportunity: int) -> str:
+    """How long it stood where, the latest first."""
+    about = {"field": "opportunity", "op": "eq", "value": opportunity}
+    fields = ("stage", "entered_at", "left_at", "days")
+    try:
+        found = query.page(
+            uow,
+            "stage_visit",
+            ListQuery(fields=fields, filter=about, sort="-entered_at,-id", limit=50),
+        )
+    except (Forbidden, Invalid):
+        return ""
+    names = found.labels.get("stage", {})
+    rows = [
+        (names.get(row["stage"], ""), _stay(uow, row))
+        for row in found.items
+        if row["entered_at"] is not None
+    ]
+    html: str = macros("crm_sales/parts.html").stays(rows)
+    return html if rows else ""
+
+
+def _stay(uow: UnitOfWork, row: Mapping[str, Any]) -> str:
+    since = format_datetime(row["entered_at"], uow.clock.timezone)
+    if row["left_at"] is None:
+        return _(
+            "since %(when)s, %(days)s days", when=since, days=_days(row["entered_at"], uow.now())
+        )
+    return _("from %(when)s, %(days)s days", when=since, days=format_number(row["days"] or 0))
+
+
+# Leads
+
+
+def _became(uow: UnitOfWork, lead: int) -> str:
+    """What a lead was converted to, as far as the reader may see it."""
+    about = {"field": "lead", "op": "eq", "value": lead}
+    try:
+        found = query.page(
+            uow, "opportunity", ListQuery(fields=("name", "customer"), filter=about, limit=5)
+        )
+    except (Forbidden, Invalid):
+        return ""
+    if not found.items:
+        return ""
+    customers = found.labels.get("customer", {})
+    links = [(row["name"], record_url("opportunity", row["id"])) for row in found.items]
+    links += [
+        (customers[key], record_url("customer", key))
+        for key in dict.fromkeys(row["customer"] for row in found.items)
+        if key in customers
+    ]
+    html: str = macros("crm_sales/parts.html").became(links)
+    return html
+
+
+# Lists
+
+
+def over_list(uow: UnitOfWork, entity: EntitySpec, **context: Any) -> str:
+    """The slot ``entity.list.above``: the lists of opportunities that one asks for most."""
+    if entity.name != "opportunity":
+        return ""
+    access = uow.actor.access(entity)
+    if not all(access.can_use(entity[name]) for name in ("owner", "status", "stage_due_at")):
+        return ""
+    is_open = ("status", "in", "open")
+    today = uow.clock.today().isoformat()
+    ways = [
+        (_("Your ongoing ones"), list_url(entity.name, ("owner", "is_me"), is_open)),
+        (
+            _("Stuck"),
+            list_url(entity.name, is_open, ("stage_due_at", "lt", today), sort="stage_due_at"),
+        ),
+        (
+            _("Closing this month"),
+            list_url(entity.name, is_open, ("expected_close_on", "within", "this_month")),
+        ),
+        (
+            _("Won this month"),
+            list_url(entity.name, ("status", "in", "won"), ("closed_on", "within", "this_month")),
+        ),
+    ]
+    processes = _processes(uow)
+    if len(processes) > 1:
+        ways += [
+            (
+                _("Board: %(name)s", name=name),
+                f"{list_url(entity.name, ('process', 'eq', str(key)))}&layout=board&by=stage",
+            )
+            for key, name in processes[:4]
+        ]
+    if uow.actor.has_permission("crm_sales.see_funnel"):
+        ways.append((_("Funnel"), url_for("crm_sales.funnel")))
+    html: str = macros("crm_sales/parts.html").ways(ways)
+    return html
+
+
+def _processes(uow: UnitOfWork) -> list[tuple[int, str]]:
+    in_use = {"field": "is_active", "op": "eq", "value": True}
+    asked = ListQuery(fields=("name",), filter=in_use, sort="id", limit=20)
+    try:
+        rows = query.page(uow, "sales_process", asked).items
+    except (Forbidden, Invalid):
+        return []
+    return [(row["id"], row["name"]) for row in rows]

@@ -1,0 +1,216 @@
+"""How customers, contacts, processes and opportunities are named and arranged, and their verbs."""
+
+from __future__ import annotations
+
+from core.entities.edits import FormEdit
+from core.fields import (
+    ActionSpec,
+    Boolean,
+    EntityDef,
+    EntitySpec,
+    FieldSpec,
+    Given,
+    Reference,
+    Section,
+    Tags,
+    Text,
+)
+from core.i18n import lazy_gettext as _l
+from plugins.crm_sales import services
+from plugins.crm_sales.models import (
+    Contact,
+    Customer,
+    Opportunity,
+    SalesProcess,
+    Stage,
+    StageVisit,
+)
+from plugins.crm_sales.policies import OF_CUSTOMERS
+
+__all__ = ["ENTITIES", "form_edits"]
+
+customer = EntityDef(
+    name="customer",
+    model=Customer,
+    label=_l("Customer"),
+    label_plural=_l("Customers"),
+    label_field="name",
+    icon="building",
+    list_columns=(*("name", "level", "industry", "city", "source", "owner", "created_at"),),
+    sections=(
+        Section(_l("Company"), ("name", "code", "uscc", "level", "industry", "source", "tags")),
+        Section(_l("Where"), ("province", "city", "address", "phone", "website")),
+        Section(_l("Whose it is"), ("owner", "department", "parent", "note")),
+    ),
+    actions=(
+        ActionSpec(
+            "assign",
+            _l("Assign"),
+            services.assign,
+            params=(
+                FieldSpec("owner", Reference("user"), _l("New owner"), required=True),
+                FieldSpec(
+                    "with_opportunities",
+                    Boolean(),
+                    _l("With the open opportunities"),
+                    help=_l("Those that the former owner looks after."),
+                    default=True,
+                ),
+            ),
+        ),
+    ),
+    duplicate_keys=("name",),
+    new_page="crm_sales.new_customer",
+)
+
+contact = EntityDef(
+    name="contact",
+    model=Contact,
+    label=_l("Contact"),
+    label_plural=_l("Contacts"),
+    label_field="name",
+    icon="address-book",
+    list_columns=(
+        *("name", "customer", "title", "mobile", "is_decision_maker", "is_primary", "email"),
+    ),
+    sections=(
+        Section(_l("Person"), ("name", "customer", "title", "mobile", "email", "wechat")),
+        Section(_l("Part in decisions"), ("is_decision_maker", "is_primary", "reports_to", "note")),
+    ),
+    scopes=(OF_CUSTOMERS,),
+    duplicate_keys=("name", "mobile"),
+)
+
+sales_process = EntityDef(
+    name="sales_process",
+    model=SalesProcess,
+    label=_l("Sales process"),
+    label_plural=_l("Sales processes"),
+    label_field="name",
+    icon="git-branch",
+    list_columns=("name", "is_active", "description"),
+    default_sort="name",
+    duplicate_keys=("name",),
+)
+
+stage = EntityDef(
+    name="stage",
+    model=Stage,
+    label=_l("Stage"),
+    label_plural=_l("Stages"),
+    label_field="name",
+    icon="list-numbers",
+    list_columns=(
+        *("name", "probability", "days_allowed", "required_fields", "is_won", "is_lost"),
+    ),
+    sections=(
+        Section(
+            _l("Stage"),
+            (
+                *("process", "name", "position", "probability", "days_allowed"),
+                *("required_fields", "is_won", "is_lost"),
+            ),
+        ),
+    ),
+    parent_field="process",
+    default_sort="process,position,id",
+    navigable=False,
+)
+
+_IS_OPEN = {"field": "status", "op": "eq", "value": "open"}
+
+opportunity = EntityDef(
+    name="opportunity",
+    model=Opportunity,
+    label=_l("Opportunity"),
+    label_plural=_l("Opportunities"),
+    label_field="name",
+    icon="briefcase",
+    list_columns=(
+        *("name", "customer", "stage", "amount", "expected_close_on"),
+        *("owner", "status", "stage_due_at"),
+    ),
+    sections=(
+        Section(
+            _l("What it is about"),
+            ("name", "customer", "contact", "amount", "currency", "expected_close_on"),
+        ),
+        Section(
+            _l("Where it stands"),
+            (
+                *("process", "stage", "probability", "weighted_amount", "stage_entered_at"),
+                *("stage_due_at", "furthest_stage", "closed_on", "lost_reason"),
+            ),
+        ),
+        Section(_l("How it is to be won"), ("next_step", "competitors", "strategy")),
+        Section(_l("Whose it is"), ("owner", "department", "lead")),
+    ),
+    actions=(
+        ActionSpec(
+            "move",
+            _l("Move to stage"),
+            services.move,
+            params=(
+                FieldSpec("stage", Reference("stage"), _l("Stage"), required=True),
+                FieldSpec(
+                    "reason",
+                    Text(300),
+                    _l("Reason of the loss"),
+                    help=_l("Only for the stage of what is lost."),
+                ),
+            ),
+            sets={"stage": Given("stage")},
+        ),
+        ActionSpec(
+            "win",
+            _l("Win"),
+            services.win,
+            when=_IS_OPEN,
+            why_not=services.why_not_close,
+            tone="good",
+            sets={"status": "won"},
+        ),
+        ActionSpec(
+            "lose",
+            _l("Lose"),
+            services.lose,
+            params=(
+                FieldSpec("reason", Text(300), _l("Reason of the loss"), required=True),
+                FieldSpec("competitors", Tags(), _l("Competitors")),
+            ),
+            when=_IS_OPEN,
+            why_not=services.why_not_close,
+            tone="warn",
+            sets={"status": "lost"},
+        ),
+    ),
+    duplicate_keys=("name", "customer"),
+)
+
+#: Governed by the opportunity: whoever may read it may read how long it stood where.
+stage_visit = EntityDef(
+    name="stage_visit",
+    model=StageVisit,
+    label=_l("Stay in a stage"),
+    label_plural=_l("Stays in stages"),
+    label_field="entered_at",
+    icon="history",
+    list_columns=("stage", "entered_at", "left_at", "days"),
+    parent_field="opportunity",
+    creatable=False,
+    updatable=False,
+    deletable=False,
+    importable=False,
+    audited=False,
+    navigable=False,
+)
+
+ENTITIES = (customer, contact, sales_process, stage, opportunity, stage_visit)
+
+#: What follows from other fields, and is not typed in.
+_LEFT_OUT = {"customer": ("name_key",)}
+
+
+def form_edits(entity: EntitySpec) -> list[FormEdit]:
+    """The fields that forms and pages leave out."""
+    return [FormEdit("hide", name) for name in _LEFT_OUT.get(entity.name, ())]

@@ -1,0 +1,43 @@
+"""What has happened to opportunities; other plugins subscribe through ``api.py``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from core.work.events import Event
+
+__all__ = ["OpportunityLost", "OpportunityMoved", "OpportunityWon"]
+
+
+@dataclass(frozen=True)
+class OpportunityMoved(Event):
+    """An opportunity stands in another stage."""
+
+    name: ClassVar[str] = "crm_sales.OpportunityMoved"
+    id: int
+    from_stage: int | None
+    to_stage: int
+    entity: str = "opportunity"
+
+
+@dataclass(frozen=True)
+class OpportunityWon(Event):
+    """An opportunity became a deal."""
+
+    name: ClassVar[str] = "crm_sales.OpportunityWon"
+    id: int
+    customer: int
+    owner: int | None
+    entity: str = "opportunity"
+
+
+@dataclass(frozen=True)
+class OpportunityLost(Event):
+    """An opportunity was given up, or went to somebody else."""
+
+    name: ClassVar[str] = "crm_sales.OpportunityLost"
+    id: int
+    customer: int
+    reason: str
+    entity: str = "opportunity"

@@ -1,0 +1,115 @@
+"""Hook implementations; each hands over to the module that does the work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from core.i18n import lazy_gettext as _l
+from core.plugins import hookimpl
+from core.plugins.contributions import DemoStep, NavItem, Permission, SlotFill
+from plugins.crm_sales import (
+    cards,
+    conversion,
+    definitions,
+    demo,
+    events,
+    policies,
+    services,
+    settings,
+    stages,
+    views,
+)
+
+if TYPE_CHECKING:
+    from flask import Blueprint
+
+    from core.entities.changes import Change
+    from core.entities.edits import FormEdit
+    from core.errors import Problem
+    from core.fields import ActionSpec, EntityDef, EntitySpec
+    from core.plugins.contributions import RoleTemplate, SettingsGroup
+    from core.plugins.manifest import Manifest
+    from core.security.actor import Actor
+    from core.work.events import Event
+    from core.work.uow import UnitOfWork
+
+
+@hookimpl
+def register_entities() -> Iterable[EntityDef]:
+    return definitions.ENTITIES
+
+
+@hookimpl
+def register_permissions() -> Iterable[Permission]:
+    return [Permission("crm_sales.see_funnel", _l("See the funnel"))]
+
+
+@hookimpl
+def register_roles() -> Iterable[RoleTemplate]:
+    return policies.ROLES
+
+
+@hookimpl
+def register_blueprints() -> Iterable[Blueprint]:
+    return [views.blueprint]
+
+
+@hookimpl
+def register_navigation() -> Iterable[NavItem]:
+    may = "crm_sales.see_funnel"
+    return [NavItem(_l("Funnel"), "crm_sales.funnel", "filter", order=60, permission=may)]
+
+
+@hookimpl
+def register_slots() -> Iterable[SlotFill]:
+    return [
+        SlotFill("entity.detail.above", cards.over_record, order=10),
+        SlotFill("entity.detail.aside", cards.beside_record, order=30),
+        SlotFill("entity.list.above", cards.over_list, order=10),
+    ]
+
+
+@hookimpl
+def register_settings() -> Iterable[SettingsGroup]:
+    return [settings.SALES]
+
+
+@hookimpl
+def register_events() -> Iterable[type[Event]]:
+    return [getattr(events, name) for name in events.__all__]
+
+
+@hookimpl
+def register_demo() -> Iterable[DemoStep]:
+    return [DemoStep("customers", demo.tell, order=20)]
+
+
+@hookimpl
+def validate_changes(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Problem]:
+    return policies.validate(changes, uow)
+
+
+@hookimpl
+def before_changes(changes: Sequence[Change], uow: UnitOfWork) -> None:
+    return services.prepare(changes, uow)
+
+
+@hookimpl
+def after_changes(changes: Sequence[Change], uow: UnitOfWork) -> None:
+    return services.settle(changes, uow)
+
+
+@hookimpl
+def plugin_enabled(plugin: Manifest, uow: UnitOfWork) -> None:
+    return stages.ensure_process(uow)
+
+
+@hookimpl
+def adjust_form(entity: EntitySpec, actor: Actor) -> Iterable[FormEdit]:
+    return definitions.form_edits(entity)
+
+
+@hookimpl
+def record_actions(entity: EntitySpec, actor: Actor) -> Iterable[ActionSpec]:
+    return conversion.verbs_of(entity, actor)

@@ -1,0 +1,321 @@
+"""Who may do what: delivered roles, and rules that a change must keep."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import ColumnElement, FromClause, select
+from stdnum.cn import uscc
+
+from core.entities.changes import Change
+from core.entities.query import ListQuery, conditions
+from core.errors import Problem
+from core.fields import ScopeSpec
+from core.i18n import gettext as _
+from core.i18n import lazy_gettext as _l
+from core.plugins.contributions import RoleTemplate
+from plugins.crm_sales import duplicates
+from plugins.crm_sales.stages import Book, Step, first_process, stages_of
+
+if TYPE_CHECKING:
+    from core.work.uow import UnitOfWork
+
+__all__ = ["OF_CUSTOMERS", "ROLES", "book_for", "missing", "placed", "validate"]
+
+_DEEPEST = 50
+
+
+def _of_readable_customers(uow: UnitOfWork, table: FromClause) -> ColumnElement[bool]:
+    """Contacts of the customers that the actor may read, by whatever role, share or deputy."""
+    spec = uow.entity("customer")
+    there = select(spec.table.c.id).where(*conditions(uow, spec, ListQuery())).correlate(None)
+    return table.c.customer_id.in_(there)
+
+
+OF_CUSTOMERS = ScopeSpec(
+    "customer", _l("of the customers that one may read"), _of_readable_customers
+)
+
+_MINE = {"condition": {"field": "customer.owner", "op": "eq", "value": {"var": "me"}}}
+_VERBS = ("move", "win", "lose")
+_ORDINARY = ("read", "create", "update", "delete", "import", "export")
+
+ROLES = (
+    RoleTemplate(
+        "sales",
+        _l("Sales"),
+        {
+            # A customer is the company's: who looks after it neither deletes nor exports it.
+            "customer": dict.fromkeys(("read", "create", "update", "import"), "own"),
+            "contact": {
+                "read": "customer",
+                **dict.fromkeys(("create", "update", "delete", "import"), [_MINE]),
+            },
+            "opportunity": dict.fromkeys(
+                ("read", "create", "update", "delete", "import", *_VERBS), "own"
+            ),
+            "sales_process": {"read": "all"},
+        },
+        permissions=("crm_sales.see_funnel",),
+    ),
+    RoleTemplate(
+        "sales_manager",
+        _l("Sales manager"),
+        {
+            "customer": dict.fromkeys((*_ORDINARY, "assign"), "department_below"),
+            "contact": dict.fromkeys(_ORDINARY, "customer"),
+            "opportunity": dict.fromkeys((*_ORDINARY, *_VERBS), "department_below"),
+            "sales_process": {"read": "all"},
+        },
+        permissions=("crm_sales.see_funnel",),
+    ),
+    RoleTemplate(
+        "service_agent",
+        _l("Service agent"),
+        {"customer": {"read": "all"}, "contact": {"read": "all"}},
+    ),
+    RoleTemplate(
+        "service_manager",
+        _l("Service manager"),
+        {"customer": {"read": "all"}, "contact": {"read": "all"}},
+    ),
+    RoleTemplate("viewer", _l("Viewer"), permissions=("crm_sales.see_funnel",)),
+)
+
+
+def validate(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Problem]:
+    """Problems of changes to what this module keeps; none for other entities."""
+    check = _CHECKS.get(changes[0].entity.name)
+    return () if check is None else check(changes, uow)
+
+
+def _written(changes: Sequence[Change]) -> list[Change]:
+    return [change for change in changes if change.kind in ("create", "update")]
+
+
+# Customers and contacts
+
+
+def _validate_customers(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Problem]:
+    for change in _written(changes):
+        code = change.after["uscc"]
+        if code and change.changed("uscc") and not uscc.is_valid(code):
+            message = _("This is not a valid unified social credit code; please check it.")
+            yield change.problem("uscc", "checksum", message)
+    yield from _circles(changes, uow, "parent", _("A company cannot stand below itself."))
+    yield from duplicates.check_customers(changes, uow)
+
+
+def _validate_contacts(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Problem]:
+    written = _written(changes)
+    touched = [
+        change
+        for change in written
+        if change.after["reports_to"] is not None
+        and (change.changed("reports_to") or change.changed("customer"))
+    ]
+    homes = _column(uow, "contact", "customer_id", {c.after["reports_to"] for c in touched})
+    for change in touched:
+        if homes.get(change.after["reports_to"]) != change.after["customer"]:
+            message = _("Choose somebody at the same customer.")
+            yield change.problem("reports_to", "other_customer", message)
+    yield from _circles(changes, uow, "reports_to", _("Nobody reports to themselves."))
+    yield from duplicates.check_contacts(changes, uow)
+
+
+def _column(uow: UnitOfWork, entity: str, column: str, ids: set[Any]) -> dict[int, Any]:
+    table = uow.entity(entity).table
+    found: dict[int, Any] = {}
+    wanted = sorted(each for each in ids if each is not None)
+    for start in range(0, len(wanted), 900):
+        rows = uow.execute(
+            select(table.c.id, table.c[column].label("value")).where(
+                table.c.id.in_(wanted[start : start + 900])
+            )
+        )
+        found.update({row.id: row.value for row in rows})
+    return found
+
+
+def _circles(
+    changes: Sequence[Change], uow: UnitOfWork, field: str, message: str
+) -> Iterable[Problem]:
+    """Whoever would stand above itself, also by what else changes now."""
+    touched = [c for c in _written(changes) if c.id is not None and c.changed(field)]
+    above: dict[int, Any] = {c.id: c.after[field] for c in touched if c.id is not None}
+    unknown = {key for key in above.values() if key is not None} - above.keys()
+    for _step in range(_DEEPEST):
+        if not unknown:
+            break
+        read = _column(uow, changes[0].entity.name, f"{field}_id", unknown)
+        above.update({key: read.get(key) for key in unknown})
+        unknown = {key for key in read.values() if key is not None} - above.keys()
+    for change in touched:
+        key, seen = change.after[field], set[Any]()
+        while key is not None and key not in seen and key != change.id:
+            seen.add(key)
+            key = above.get(key)
+        if key is not None and key == change.id:
+            yield change.problem(field, "circle", message)
+
+
+# Opportunities
+
+
+def book_for(changes: Sequence[Change], uow: UnitOfWork) -> Book:
+    """The stages that these changes of opportunities are about."""
+    values = [v for change in changes for v in (change.before, change.after)]
+    processes = {v.get("process") for v in values}
+    if any(change.after.get("process") is None for change in changes):
+        processes.add(first_process(uow))
+    return stages_of(uow, processes=processes, stages={v.get("stage") for v in values})
+
+
+def placed(change: Change, book: Book, first: int | None) -> tuple[int | None, Step | None]:
+    """The process and the stage in which an opportunity is to stand after the change."""
+    process, stage = change.after["process"], book.by_id.get(change.after["stage"])
+    if stage is not None and (
+        process is None or (change.changed("stage") and not change.changed("process"))
+    ):
+        process = stage.process
+    process = first if process is None else process
+    left = stage is not None and stage.process != process and not change.changed("stage")
+    return process, book.first(process) if stage is None or left else stage
+
+
+def missing(record: Any, start: Step | None, end: Step, book: Book) -> list[tuple[str, Step]]:
+    """What the stages that are left on the way ask for and the record does not hold."""
+    found: dict[str, Step] = {}
+    for step in book.passed(start, end):
+        for name in step.needs:
+            if record.get(name) in (None, "", []):
+                found.setdefault(name, step)
+    return list(found.items())
+
+
+def _validate_opportunities(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Problem]:
+    written = _written(changes)
+    if not written:
+        return
+    book, first = book_for(written, uow), first_process(uow)
+    homes = _column(
+        uow, "contact", "customer_id", {c.after["contact"] for c in written if _meets(c)}
+    )
+    for change in written:
+        amount = change.after["amount"]
+        if amount is not None and amount < 0:
+            yield change.problem("amount", "range", _("An amount is not negative."))
+        if _meets(change) and homes.get(change.after["contact"]) != change.after["customer"]:
+            message = _("Choose somebody at the same customer.")
+            yield change.problem("contact", "other_customer", message)
+        yield from _check_place(change, book, first, uow)
+
+
+def _meets(change: Change) -> bool:
+    return change.after["contact"] is not None and (
+        change.changed("contact") or change.changed("customer")
+    )
+
+
+def _check_place(
+    change: Change, book: Book, first: int | None, uow: UnitOfWork
+) -> Iterable[Problem]:
+    process, stage = placed(change, book, first)
+    if process is None:
+        message = _("There is no sales process in use.")
+        yield change.problem("process", "required", message)
+    elif stage is None:
+        yield change.problem("process", "empty", _("This process has no stages yet."))
+    elif stage.process != process:
+        message = _("This stage belongs to another process.")
+        yield change.problem("stage", "other_process", message)
+    elif change.kind == "create" or change.before["stage"] != stage.id:
+        start = book.by_id.get(change.before.get("stage"))
+        start = start if start is not None and start.process == stage.process else None
+        if change.kind == "update" or not uow.actor.is_system:
+            yield from _check_needs(change, start, stage, book)
+        if stage.is_lost and not change.after["lost_reason"] and not _imports(change, uow):
+            yield change.problem("lost_reason", "required", _("Say why it is lost."))
+
+
+def _imports(change: Change, uow: UnitOfWork) -> bool:
+    return change.kind == "create" and uow.actor.is_system
+
+
+def _check_needs(change: Change, start: Step | None, stage: Step, book: Book) -> Iterable[Problem]:
+    lacking = missing(change.after, start, stage, book)
+    if not lacking:
+        return
+    names = "、".join(str(change.entity[name].label) for name, _step in lacking)
+    message = _(
+        "Before it leaves “%(stage)s”, fill in: %(fields)s.",
+        stage=lacking[0][1].name,
+        fields=names,
+    )
+    for name, _step in lacking:
+        yield change.problem(name, "required", message)
+
+
+# Processes and stages
+
+
+def _validate_stages(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Problem]:
+    written = _written(changes)
+    for change in written:
+        if change.after["is_won"] and change.after["is_lost"]:
+            yield change.problem("is_lost", "both", _("A stage is not both won and lost."))
+    yield from _second_ends(written, uow)
+    leaving = {change.id: change for change in changes if change.kind == "delete"}
+    if leaving:
+        table = uow.entity("opportunity").table
+        held = select(table.c.stage_id).where(
+            table.c.stage_id.in_(list(leaving)), table.c.archived_at.is_(None)
+        )
+        for key in sorted(set(uow.execute(held.distinct()).scalars())):
+            message = _("There are opportunities in this stage. Move them first.")
+            yield leaving[key].problem("name", "in_use", message)
+
+
+def _second_ends(written: Sequence[Change], uow: UnitOfWork) -> Iterable[Problem]:
+    processes = {change.after["process"] for change in written}
+    table = uow.entity("stage").table
+    own = {change.id for change in written}
+    for name, message in (
+        ("is_won", _("There is a stage for what is won already.")),
+        ("is_lost", _("There is a stage for what is lost already.")),
+    ):
+        if not any(change.after[name] for change in written):
+            continue
+        rows = uow.execute(
+            select(table.c.id, table.c.process_id).where(
+                table.c.process_id.in_(processes), table.c[name], table.c.archived_at.is_(None)
+            )
+        )
+        taken = {row.process_id for row in rows if row.id not in own}
+        for change in written:
+            if change.after[name]:
+                if change.after["process"] in taken:
+                    yield change.problem(name, "second", message)
+                taken.add(change.after["process"])
+
+
+def _validate_processes(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Problem]:
+    leaving = {change.id: change for change in changes if change.kind == "delete"}
+    if leaving:
+        table = uow.entity("opportunity").table
+        held = select(table.c.process_id).where(
+            table.c.process_id.in_(list(leaving)), table.c.archived_at.is_(None)
+        )
+        for key in sorted(set(uow.execute(held.distinct()).scalars())):
+            message = _("There are opportunities in this process. Switch it off instead.")
+            yield leaving[key].problem("name", "in_use", message)
+
+
+_CHECKS: dict[str, Callable[..., Iterable[Problem]]] = {
+    "customer": _validate_customers,
+    "contact": _validate_contacts,
+    "opportunity": _validate_opportunities,
+    "sales_process": _validate_processes,
+    "stage": _validate_stages,
+}

@@ -1,0 +1,171 @@
+"""Processes and their stages, as rules ask for them: what comes first, what is won, what is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import func, select
+
+from core.entities import service
+from core.i18n import gettext as _
+
+if TYPE_CHECKING:
+    from core.work.uow import UnitOfWork
+
+__all__ = ["Book", "Step", "ensure_process", "first_process", "forget", "stages_of"]
+
+#: What a company begins with: (name, probability, days allowed, won, lost).
+_DEFAULT = (
+    ("初步接洽", 10, 14, False, False),
+    ("需求分析", 30, 21, False, False),
+    ("方案报价", 50, 21, False, False),
+    ("商务谈判", 80, 30, False, False),
+    ("签约", 100, None, True, False),
+    ("输单", 0, None, False, True),
+)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One stage."""
+
+    id: int
+    process: int
+    name: str
+    position: int
+    probability: int
+    days_allowed: int | None
+    needs: tuple[str, ...]
+    is_won: bool
+    is_lost: bool
+
+    @property
+    def is_closed(self) -> bool:
+        """True when what stands there is won or lost."""
+        return self.is_won or self.is_lost
+
+    @property
+    def status(self) -> str:
+        """The status of what stands there."""
+        return "won" if self.is_won else "lost" if self.is_lost else "open"
+
+
+class Book:
+    """The living stages of some processes, in their order."""
+
+    def __init__(self, steps: Sequence[Step], names: Mapping[int, str]) -> None:
+        self.by_id = {step.id: step for step in steps}
+        self.names = names
+        self._of: dict[int, list[Step]] = {}
+        for step in steps:
+            self._of.setdefault(step.process, []).append(step)
+
+    def of(self, process: int | None) -> list[Step]:
+        """The stages of a process; none for one that is not known."""
+        return [] if process is None else self._of.get(process, [])
+
+    def first(self, process: int | None) -> Step | None:
+        """Where what is new begins: the first that is neither won nor lost."""
+        steps = self.of(process)
+        return next((step for step in steps if not step.is_closed), steps[0] if steps else None)
+
+    def closing(self, process: int | None, status: str) -> Step | None:
+        """The stage of what is won, or of what is lost."""
+        return next((step for step in self.of(process) if step.status == status), None)
+
+    def passed(self, start: Step | None, end: Step) -> list[Step]:
+        """The stages that are left on the way to ``end``, from ``start`` or from the beginning."""
+        if end.is_lost:
+            return []
+        begin = start.position if start is not None and not start.is_closed else -1
+        return [
+            step
+            for step in self.of(end.process)
+            if begin <= step.position < end.position and not step.is_closed
+        ]
+
+
+def stages_of(
+    uow: UnitOfWork, *, stages: Iterable[Any] = (), processes: Iterable[Any] = ()
+) -> Book:
+    """The book of these processes, and of those that these stages belong to."""
+    known: dict[int, Book] = uow.memo.setdefault("crm_sales.stages", {})
+    table = uow.entity("stage").table
+    wanted = {each for each in processes if each is not None}
+    named = {each for each in stages if each is not None}
+    if named:
+        owners = select(table.c.process_id).where(table.c.id.in_(named)).distinct()
+        wanted |= set(uow.execute(owners).scalars())
+    missing = wanted - known.keys()
+    if missing:
+        for process, book in _read(uow, missing).items():
+            known[process] = book
+    steps = [step for process in sorted(wanted) for step in known[process].by_id.values()]
+    names = {key: name for process in wanted for key, name in known[process].names.items()}
+    return Book(steps, names)
+
+
+def _read(uow: UnitOfWork, processes: set[int]) -> dict[int, Book]:
+    table, process = uow.entity("stage").table, uow.entity("sales_process").table
+    rows = uow.execute(
+        select(table)
+        .where(table.c.process_id.in_(processes), table.c.archived_at.is_(None))
+        .order_by(table.c.position, table.c.id)
+    ).mappings()
+    steps: dict[int, list[Step]] = {key: [] for key in processes}
+    for place, row in enumerate(rows):
+        steps[row["process_id"]].append(
+            Step(
+                id=row["id"],
+                process=row["process_id"],
+                name=row["name"] or "",
+                position=place,  # two of one number have an order too
+                probability=row["probability"] or 0,
+                days_allowed=row["days_allowed"],
+                needs=tuple(row["required_fields"] or ()),
+                is_won=bool(row["is_won"]),
+                is_lost=bool(row["is_lost"]),
+            )
+        )
+    found = uow.execute(select(process.c.id, process.c.name).where(process.c.id.in_(processes)))
+    names = {row.id: row.name or "" for row in found}
+    return {key: Book(own, {key: names[key]} if key in names else {}) for key, own in steps.items()}
+
+
+def forget(uow: UnitOfWork) -> None:
+    """Read the stages anew: some have changed in this transaction."""
+    uow.memo.pop("crm_sales.stages", None)
+    uow.memo.pop("crm_sales.first process", None)
+
+
+def first_process(uow: UnitOfWork) -> int | None:
+    """The process of an opportunity that names none: the oldest in use."""
+    if "crm_sales.first process" not in uow.memo:
+        process = uow.entity("sales_process").table
+        uow.memo["crm_sales.first process"] = uow.execute(
+            select(func.min(process.c.id)).where(
+                process.c.is_active, process.c.archived_at.is_(None)
+            )
+        ).scalar()
+    found: int | None = uow.memo["crm_sales.first process"]
+    return found
+
+
+def ensure_process(uow: UnitOfWork) -> None:
+    """One process where the company has none, to begin with."""
+    process = uow.entity("sales_process").table
+    if uow.execute(select(process.c.id).limit(1)).first() is not None:
+        return
+    stages = [
+        {
+            "name": name,
+            "probability": probability,
+            "days_allowed": days,
+            "is_won": is_won,
+            "is_lost": is_lost,
+        }
+        for name, probability, days, is_won, is_lost in _DEFAULT
+    ]
+    service.create(uow, "sales_process", [{"name": _("Standard process"), "stages": stages}])

@@ -1,0 +1,54 @@
+"""The demonstration: as told, told twice alike, and believable."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+
+import pytest
+from stdnum.cn import uscc
+
+from core.entities import query
+from core.entities.query import ListQuery
+from core.ops.install import run_demo
+from plugins.crm_sales import demo
+
+
+@pytest.fixture
+def told(runtime):
+    run_demo(runtime)
+
+
+def every(uow, entity):
+    return [row for page in query.stream(uow, entity, ListQuery(sort="id")) for row in page.items]
+
+
+@pytest.mark.databases("sqlite")
+def test_it_is_as_large_as_told_and_keeps_its_own_rules(told, unit_of_work):
+    with unit_of_work(write=False) as uow:
+        customers, contacts = every(uow, "customer"), every(uow, "contact")
+        deals, visits = every(uow, "opportunity"), every(uow, "stage_visit")
+        now = uow.now()
+    assert (len(customers), len(contacts), len(deals)) == (120, 200, 150)
+    assert len({row["name_key"] for row in customers}) == 120
+    assert all(uscc.is_valid(row["uscc"]) for row in customers if row["uscc"])
+    assert all(row["source"] and row["owner"] for row in customers)
+    assert min(row["created_at"] for row in customers) > now - timedelta(days=560)
+    counts = {
+        status: sum(row["status"] == status for row in deals) for status in ("open", "won", "lost")
+    }
+    assert all(count >= 20 for count in counts.values()), counts
+    assert all(row["created_at"] <= row["stage_entered_at"] <= now for row in deals)
+    assert any(row["stage_due_at"] and row["stage_due_at"] < now for row in deals)
+    assert any(row["lead"] for row in deals)
+    assert {row["opportunity"] for row in visits} == {row["id"] for row in deals}
+    assert len([row for row in visits if row["left_at"] is None]) == len(deals)
+
+
+@pytest.mark.databases("sqlite")
+def test_its_part_is_quick(dougong_plugins, unit_of_work):
+    with unit_of_work() as uow:
+        began = time.process_time()
+        (line,) = demo.tell(uow)
+        assert time.process_time() - began < 3  # twice what it takes
+    assert "120" in line

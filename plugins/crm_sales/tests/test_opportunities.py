@@ -1,0 +1,200 @@
+"""Opportunities: where they begin, how they move, and what each step refuses."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from core.entities import service
+from core.errors import Invalid, Refused
+
+#: The long tier asks PostgreSQL as well: what is told does not depend on the database.
+pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
+
+
+@pytest.fixture
+def customer(make, team):
+    return make("customer", team.fu, name="潍坊鼎源农机有限公司")
+
+
+@pytest.fixture
+def deal(make, team, customer):
+    return make("opportunity", team.fu, name="码垛机一台", customer=customer, amount="260000")
+
+
+def fields_of(error):
+    return {problem.field for problem in error.value.problems}
+
+
+def test_a_new_one_begins_in_the_first_stage(read, deal, stage):
+    values = read("opportunity", deal)
+    assert values["stage"] == stage("初步接洽")
+    assert (values["probability"], values["status"], values["currency"]) == (10, "open", "CNY")
+    assert values["weighted_amount"] == Decimal("26000.00")
+    assert values["stage_entered_at"] == values["created_at"]
+    assert values["stage_due_at"] - values["stage_entered_at"] == timedelta(days=14)
+
+
+def test_several_processes_live_side_by_side(make, read, team, customer, stage):
+    """S-060, S-061"""
+    stages = [
+        {"name": "初步接洽", "probability": 5},
+        {"name": "送样测试", "probability": 40},
+        {"name": "商务谈判", "probability": 70},
+    ]
+    process = make("sales_process", name="出口流程", stages=stages)
+    deal = make("opportunity", team.fu, name="出口订单", customer=customer, process=process)
+    assert read("opportunity", deal)["probability"] == 5
+    with pytest.raises(Invalid) as error:
+        make(
+            *("opportunity", team.fu),
+            **{"name": "x", "customer": customer, "process": process, "stage": stage("签约")},
+        )
+    assert fields_of(error) == {"stage"}
+    bare = make("sales_process", name="空流程")
+    with pytest.raises(Invalid) as error:
+        make("opportunity", team.fu, name="x", customer=customer, process=bare)
+    assert fields_of(error) == {"process"}
+
+
+def test_negative_amounts_are_refused(make, team, customer):
+    with pytest.raises(Invalid) as error:
+        make("opportunity", team.fu, name="x", customer=customer, amount="-1")
+    assert fields_of(error) == {"amount"}
+
+
+def test_a_stage_is_not_left_before_what_it_asks_is_filled_in(
+    read, act, unit_of_work, team, deal, stage
+):
+    """S-062: the message names what is missing, for the verb and for a change by hand alike."""
+    with unit_of_work() as uow:
+        asked = {"required_fields": ["amount", "expected_close_on", "competitors"]}
+        service.update(uow, "stage", {stage("需求分析"): asked})
+    act(team.fu, "opportunity", "move", [deal], stage=stage("需求分析"))
+    with pytest.raises(Invalid) as error:
+        act(team.fu, "opportunity", "move", [deal], stage=stage("方案报价"))
+    assert fields_of(error) == {"expected_close_on", "competitors"}
+    for problem in error.value.problems:
+        assert "需求分析" in problem.message
+    with pytest.raises(Invalid), unit_of_work(team.fu) as uow:
+        service.update(uow, "opportunity", {deal: {"stage": stage("商务谈判")}})
+    with pytest.raises(Invalid):
+        act(team.fu, "opportunity", "win", [deal])
+    act(team.fu, "opportunity", "move", [deal], stage=stage("初步接洽"))  # back is free
+    with unit_of_work(team.fu) as uow:
+        filled = {"expected_close_on": "2026-12-31", "competitors": ["某厂"]}
+        service.update(uow, "opportunity", {deal: filled | {"stage": stage("方案报价")}})
+    assert read("opportunity", deal)["probability"] == 50
+
+
+def test_how_long_it_stood_where_is_kept(act, rows, team, deal, stage, runtime):
+    for name, days in (("需求分析", 3), ("方案报价", 5)):
+        runtime.clock.move(timedelta(days=days))
+        act(team.fu, "opportunity", "move", [deal], stage=stage(name))
+    visits = rows("stage_visit", team.fu, sort="id")
+    assert [visit["stage"] for visit in visits] == [
+        stage(name) for name in ("初步接洽", "需求分析", "方案报价")
+    ]
+    assert [visit["days"] for visit in visits] == [Decimal("3.0"), Decimal("5.0"), None]
+    assert rows("stage_visit", team.ning) == []
+
+
+def test_what_stays_too_long_is_found_by_the_list(
+    act, rows, team, deal, stage, runtime, unit_of_work
+):
+    """S-069: in SQL; other days of a stage count for what stands there already."""
+
+    def stuck():
+        now = runtime.clock.now().isoformat()
+        condition = {"field": "stage_due_at", "op": "lt", "value": now}
+        return [row["id"] for row in rows("opportunity", team.fu, filter=condition)]
+
+    runtime.clock.move(timedelta(days=13))
+    assert stuck() == []
+    with unit_of_work() as uow:
+        service.update(uow, "stage", {stage("初步接洽"): {"days_allowed": 7}})
+    assert stuck() == [deal]
+    act(team.fu, "opportunity", "move", [deal], stage=stage("需求分析"))
+    assert stuck() == []
+
+
+def test_won_is_won(act, read, team, deal, stage, unit_of_work):
+    act(team.fu, "opportunity", "win", [deal])
+    values = read("opportunity", deal)
+    assert (values["stage"], values["status"], values["probability"]) == (
+        stage("签约"),
+        "won",
+        100,
+    )
+    assert values["closed_on"] is not None
+    assert values["stage_due_at"] is None
+    with pytest.raises(Refused, match="码垛机"):
+        act(team.fu, "opportunity", "lose", [deal], reason="价格")
+    act(team.fu, "opportunity", "move", [deal], stage=stage("商务谈判"))  # opened again
+    values = read("opportunity", deal)
+    assert (values["status"], values["closed_on"], values["probability"]) == ("open", None, 80)
+
+
+def test_lost_has_a_reason(act, read, team, deal, stage, unit_of_work):
+    with pytest.raises(Invalid) as error:
+        act(team.fu, "opportunity", "lose", [deal])
+    assert fields_of(error) == {"reason"}
+    with pytest.raises(Invalid) as error:
+        act(team.fu, "opportunity", "move", [deal], stage=stage("输单"))
+    assert fields_of(error) == {"reason"}
+    with pytest.raises(Invalid) as error, unit_of_work(team.fu) as uow:
+        service.update(uow, "opportunity", {deal: {"stage": stage("输单")}})
+    assert fields_of(error) == {"lost_reason"}
+    act(team.fu, "opportunity", "lose", [deal], reason="价格超出预算", competitors=["某厂"])
+    values = read("opportunity", deal)
+    assert (values["status"], values["lost_reason"], values["probability"]) == (
+        "lost",
+        "价格超出预算",
+        0,
+    )
+    assert values["competitors"] == ["某厂"]
+    assert values["furthest_stage"] == stage("初步接洽")
+
+
+def test_a_process_without_ends_has_won_and_lost_all_the_same(act, make, read, team, customer):
+    process = make("sales_process", name="短流程", stages=[{"name": "谈", "probability": 50}])
+    one, two = (
+        make("opportunity", team.fu, name=name, customer=customer, process=process)
+        for name in ("甲", "乙")
+    )
+    act(team.fu, "opportunity", "win", [one])
+    act(team.fu, "opportunity", "lose", [two], reason="项目暂缓")
+    assert [read("opportunity", key)["status"] for key in (one, two)] == ["won", "lost"]
+
+
+def test_a_stage_in_use_stays_and_ends_are_single(unit_of_work, make, deal, stage, rows):
+    (process,) = rows("sales_process")
+    with pytest.raises(Invalid), unit_of_work() as uow:
+        service.delete(uow, "stage", [stage("初步接洽")])
+    with pytest.raises(Invalid), unit_of_work() as uow:
+        service.delete(uow, "sales_process", [process["id"]])
+    with pytest.raises(Invalid) as error:
+        make("stage", name="又一个签约", process=process["id"], is_won=True)
+    assert fields_of(error) == {"is_won"}
+
+
+def test_the_contact_is_of_the_customer(make, team, customer):
+    other = make("customer", team.fu, name="另一家")
+    person = make("contact", team.fu, name="王总", customer=other)
+    with pytest.raises(Invalid) as error:
+        make("opportunity", team.fu, name="x", customer=customer, contact=person)
+    assert fields_of(error) == {"contact"}
+
+
+def test_the_verbs_over_rest(client, bearer, team, deal, stage):
+    headers, base = bearer(team.fu), f"/api/v1/records/opportunity/{deal}"
+    path = f"{base}/actions"
+    moved = client.post(f"{path}/move", json={"stage": stage("方案报价")}, headers=headers)
+    assert moved.status_code == 200, moved.json
+    assert client.get(base, headers=headers).json["stage"]["label"] == "方案报价"
+    assert client.post(f"{path}/win", json={}, headers=headers).status_code == 200
+    assert client.post(f"{path}/win", json={}, headers=headers).status_code == 409
+    others = bearer(team.yan)
+    assert client.post(f"{path}/move", json={"stage": 1}, headers=others).status_code == 404

@@ -1,0 +1,191 @@
+"""The board, the funnel, and what stands on pages of records."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from html import unescape
+
+import pytest
+from sqlalchemy import event
+
+from core.entities import service
+
+#: The long tier asks PostgreSQL as well: what is shown does not depend on the database.
+pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
+
+
+def text_of(answer):
+    return unescape(answer.get_data(as_text=True))
+
+
+def columns(page):
+    """``{label: number of cards}`` of a board, in its order."""
+    found = {}
+    for part in re.findall(r'<section class="board-column.*?</section>', page, re.S):
+        label = re.search(r'aria-label="([^"]*)"', part)[1]
+        found[label] = len(re.findall(r"data-card=", part))
+    return found
+
+
+@pytest.fixture
+def browser(browser_of, team):
+    return browser_of(team.fu)
+
+
+@pytest.fixture
+def customer(make, team):
+    return make("customer", team.fu, name="潍坊鼎源农机有限公司")
+
+
+@pytest.fixture
+def deal(make, team, customer):
+    return make("opportunity", team.fu, name="码垛机", customer=customer, amount="260000")
+
+
+@pytest.fixture
+def move(browser):
+    def send(key, to, **data):
+        sent = {"ids": key, "by": "stage", "to": to, "csrf_token": browser.csrf}
+        return browser.post(
+            "/r/opportunity/move", data=sent | {"back": "/r/opportunity?layout=board"} | data
+        )
+
+    return send
+
+
+def test_the_board_shows_stages_first_and_a_card_is_moved_by_the_verb(
+    browser, deal, move, read, stage, rows
+):
+    page = text_of(browser.get("/r/opportunity?layout=board"))
+    assert list(columns(page)) == ["初步接洽", "需求分析", "方案报价", "商务谈判", "签约", "输单"]
+    assert columns(page)["初步接洽"] == 1
+    answer = move(deal, stage("方案报价"), version=str(read("opportunity", deal)["version"]))
+    assert answer.status_code == 303
+    assert read("opportunity", deal)["stage"] == stage("方案报价")
+    done = [each for each in rows("audit_entry", sort="-id") if each["action"] == "move"]
+    assert len(done) == 1
+    undo = re.search(r'action="([^"]+/move[^"]+)"', text_of(browser.get(answer.location)))[1]
+    browser.post(undo, data={"csrf_token": browser.csrf})
+    assert read("opportunity", deal)["stage"] == stage("初步接洽")
+
+
+def test_a_card_that_lacks_something_stays_and_is_told_what(
+    browser, deal, move, read, stage, unit_of_work
+):
+    with unit_of_work() as uow:
+        asked = {"required_fields": ["expected_close_on"]}
+        service.update(uow, "stage", {stage("初步接洽"): asked})
+    answer = move(deal, stage("需求分析"))
+    told = text_of(browser.get(answer.location))
+    assert "初步接洽" in re.search(r'class="toast.*?</div>', told, re.S)[0]
+    assert read("opportunity", deal)["stage"] == stage("初步接洽")
+
+
+def test_a_card_that_was_changed_meanwhile_stays(browser, deal, move, read, stage):
+    move(deal, stage("需求分析"), version="99")
+    assert read("opportunity", deal)["stage"] == stage("初步接洽")
+
+
+def test_a_card_dropped_on_the_lost_asks_why(browser, deal, move, read, stage):
+    answer = move(deal, stage("输单"))
+    assert answer.status_code == 422
+    page = text_of(answer)
+    assert 'name="param.reason"' in page
+    sent = {"ids": deal, "confirmed": "1", "param.stage": stage("输单"), "param.reason": "价格"}
+    browser.post("/r/opportunity/actions/move", data=sent | {"csrf_token": browser.csrf})
+    assert read("opportunity", deal)["lost_reason"] == "价格"
+
+
+def test_a_board_of_one_process_has_its_stages_alone(browser, make, deal, customer, team):
+    stages = [{"name": "送样"}, {"name": "试产"}]
+    process = make("sales_process", name="出口", stages=stages)
+    make("opportunity", team.fu, name="样机", customer=customer, process=process)
+    page = text_of(
+        browser.get(
+            "/r/opportunity?layout=board&by=stage&filter_field=process&filter_op=eq"
+            f"&filter_value={process}"
+        )
+    )
+    assert list(columns(page)) == ["送样", "试产"]
+
+
+def test_the_funnel_counts_by_stage_and_how_many_go_on(
+    browser, make, act, team, customer, deal, stage
+):
+    """S-060, S-061: by currency, each process by itself."""
+    others = [
+        make(
+            "opportunity", team.fu, name=f"商机{n}", customer=customer, amount="100", currency="USD"
+        )
+        for n in range(3)
+    ]
+    act(team.fu, "opportunity", "move", others[:2], stage=stage("需求分析"))
+    act(team.fu, "opportunity", "lose", others[:1], reason="价格")
+    page = text_of(browser.get("/crm_sales/funnel"))
+    rows = {
+        cells[0]: cells[1:]
+        for row in re.findall(r"<tr[^>]*>(.*?)</tr>", page, re.S)
+        if (
+            cells := [
+                re.sub(r"<[^>]+>", "", cell).strip()
+                for cell in re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", row, re.S)
+            ]
+        )
+    }
+    assert rows["初步接洽"][0] == "2"
+    assert rows["初步接洽"][1] == "¥260,000 + US$100"
+    assert (rows["初步接洽"][3], rows["需求分析"][3]) == ("4", "2")
+    assert rows["需求分析"][5] == "50%"
+    assert rows["输单"][0] == "1"
+
+
+def test_a_customers_page_has_the_money_at_the_top(
+    browser, make, act, team, customer, deal, runtime, stage
+):
+    """S-028: contacts and opportunities below it; in few statements, however many there are."""
+    won = make("opportunity", team.fu, name="输送线", customer=customer, amount="90000")
+    boss = make("contact", team.fu, name="王总", customer=customer, is_decision_maker=True)
+    make("contact", team.fu, name="小李", customer=customer, reports_to=boss)
+    act(team.fu, "opportunity", "win", [won])
+    page = text_of(browser.get(f"/r/customer/{customer}"))
+    figures = re.search(r'<ul class="figures">.*?</ul>', page, re.S)[0]
+    assert re.findall(r"<b>([^<]+)</b>", figures) == ["¥90,000", "¥260,000", "¥26,000"]
+    for text in ("码垛机", "输送线", "王总", "小李"):
+        assert text in page
+    counted = []
+    for more in (0, 20):
+        for n in range(more):
+            make("opportunity", team.fu, name=f"商机{n}", customer=customer, amount="1")
+        browser.get(f"/r/customer/{customer}")
+        statements = []
+
+        def note(*arguments, statements=statements):
+            statements.append(arguments[2])
+
+        event.listen(runtime.database.engine, "before_cursor_execute", note)
+        try:
+            browser.get(f"/r/customer/{customer}")
+        finally:
+            event.remove(runtime.database.engine, "before_cursor_execute", note)
+        counted.append([each for each in statements if each.startswith("SELECT")])
+    # Two more for the list that is no longer whole; four of them are those of every page.
+    assert len(counted[0]) + 2 == len(counted[1]) <= 22, "\n\n".join(counted[1])
+
+
+def test_an_opportunitys_page_says_where_it_stands_and_that_it_is_stuck(
+    browser, browser_of, deal, runtime, act, team, stage
+):
+    """S-069"""
+    page = text_of(browser.get(f"/r/opportunity/{deal}"))
+    assert "notice-bad" not in page
+    assert page.count('name="to"') == 4  # of five stages: not where it stands, nor the lost one
+    assert 'name="to"' not in text_of(browser_of(team.viewer).get(f"/r/opportunity/{deal}"))
+    runtime.clock.move(timedelta(days=15))
+    browser = browser_of(team.fu)
+    page = text_of(browser.get(f"/r/opportunity/{deal}"))
+    assert "notice-bad" in page
+    runtime.clock.move(timedelta(days=1))
+    act(team.fu, "opportunity", "move", [deal], stage=stage("需求分析"))
+    assert "notice-bad" not in text_of(browser.get(f"/r/opportunity/{deal}"))
+    assert "notice-bad" not in text_of(browser.get("/r/opportunity"))

@@ -1,0 +1,139 @@
+"""A salesperson reaches no customer of another, by whatever door."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from core.entities import aggregate, query, service
+from core.entities.query import ListQuery
+from core.errors import Forbidden, Invalid, NotFound
+
+#: The long tier asks PostgreSQL as well: what is told does not depend on the database.
+pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
+
+
+@pytest.fixture
+def world(make, team):
+    """One customer of each seller, with a contact and an opportunity."""
+    found = {}
+    for name, owner in (("fu", team.fu), ("yan", team.yan), ("ning", team.ning)):
+        customer = make("customer", name=f"鼎源{name}机械", owner=owner)
+        found[name] = SimpleNamespace(
+            customer=customer,
+            contact=make("contact", name=f"联系人{name}", customer=customer, mobile="13800001111"),
+            deal=make("opportunity", name=f"商机{name}", customer=customer, owner=owner, amount=9),
+        )
+    return found
+
+
+def test_what_each_role_sees(unit_of_work, team, world, admin_id):
+    expected = {
+        team.fu: {"fu"},
+        team.yan: {"yan"},
+        team.ning: {"ning"},
+        team.manager: {"fu", "yan"},
+        team.viewer: set(world),
+        admin_id: set(world),
+    }
+    for person, names in expected.items():
+        with unit_of_work(person, write=False) as uow:
+            for entity, kind in (
+                ("customer", "customer"),
+                ("contact", "contact"),
+                ("opportunity", "deal"),
+            ):
+                wanted = {getattr(world[name], kind) for name in names}
+                for asked in (ListQuery(), ListQuery(search="鼎源" if kind == "customer" else "")):
+                    found = {row["id"] for row in query.page(uow, entity, asked).items}
+                    assert found == wanted, entity
+                groups = aggregate.aggregate(uow, entity, [], ["count"], ListQuery())
+                assert groups[0]["count"] == len(wanted)
+
+
+def test_service_reads_customers_and_contacts_and_no_deals(unit_of_work, team, world):
+    """S-032"""
+    with unit_of_work(team.service, write=False) as uow:
+        assert query.count(uow, "customer", ListQuery()) == 3
+        assert query.count(uow, "contact", ListQuery()) == 3
+        with pytest.raises(Forbidden):
+            query.page(uow, "opportunity", ListQuery())
+    with pytest.raises(Forbidden), unit_of_work(team.service) as uow:
+        service.update(uow, "customer", {world["fu"].customer: {"note": "x"}})
+
+
+def test_another_sellers_records_are_as_if_they_were_not_there(unit_of_work, team, world):
+    other = world["yan"]
+    values = {"customer": {"note": "x"}, "contact": {"title": "x"}, "opportunity": {"amount": 1}}
+    keys = {"customer": other.customer, "contact": other.contact, "opportunity": other.deal}
+    for entity, key in keys.items():
+        with pytest.raises(NotFound), unit_of_work(team.fu, write=False) as uow:
+            query.get(uow, entity, key)
+        with pytest.raises(NotFound), unit_of_work(team.fu) as uow:
+            service.update(uow, entity, {key: values[entity]})
+    for verb, given in (("move", {"stage": 1}), ("win", {}), ("lose", {"reason": "x"})):
+        with pytest.raises(NotFound), unit_of_work(team.fu) as uow:
+            service.act(uow, "opportunity", verb, [other.deal], given)
+    for entity, given in (
+        ("contact", {"name": "x"}),
+        ("opportunity", {"name": "x"}),
+    ):
+        with pytest.raises(Invalid) as error, unit_of_work(team.fu) as uow:
+            service.create(uow, entity, [given | {"customer": other.customer}])
+        assert {problem.field for problem in error.value.problems} == {"customer"}
+    with pytest.raises(Forbidden), unit_of_work(team.fu) as uow:
+        service.act(uow, "customer", "assign", [world["fu"].customer], {"owner": team.yan})
+
+
+def test_a_seller_neither_exports_nor_deletes_customers(unit_of_work, team, world):
+    """S-037"""
+    with pytest.raises(Forbidden), unit_of_work(team.fu, write=False) as uow:
+        list(query.stream(uow, "customer", ListQuery()))
+    with pytest.raises(Forbidden), unit_of_work(team.fu) as uow:
+        service.delete(uow, "customer", [world["fu"].customer])
+    with unit_of_work(team.manager, write=False) as uow:
+        rows = [
+            row["id"] for page in query.stream(uow, "customer", ListQuery()) for row in page.items
+        ]
+    assert sorted(rows) == [world["fu"].customer, world["yan"].customer]
+
+
+def test_pages_show_nothing_of_another(browser_of, team, world):
+    """Lists, related lists, the funnel, the search, and addresses that somebody guesses."""
+    browser = browser_of(team.fu)
+    mine, other = world["fu"], world["yan"]
+    for path in (
+        "/r/customer",
+        "/r/contact",
+        "/r/opportunity",
+        "/r/opportunity?layout=board&by=stage",
+        f"/r/customer/{mine.customer}",
+        "/crm_sales/funnel",
+        "/search?q=鼎源",
+    ):
+        answer = browser.get(path)
+        text = answer.get_data(as_text=True)
+        assert answer.status_code == 200, path
+        assert "yan" not in text.replace("yan.", ""), path
+    for entity, key in (("customer", other.customer), ("opportunity", other.deal)):
+        assert browser.get(f"/r/{entity}/{key}").status_code == 404
+    text = browser.get("/crm_sales/funnel").get_data(as_text=True)
+    assert "¥9" in text
+    assert "¥18" not in text
+
+
+def test_the_duplicate_check_tells_who_has_it_and_no_more(browser_of, team, world):
+    """S-023"""
+
+    def asked(person):
+        browser = browser_of(person)
+        sent = {"name": "鼎源yan机械有限公司", "csrf_token": browser.csrf}
+        return browser.post("/crm_sales/duplicates", data=sent)
+
+    text = asked(team.fu).get_data(as_text=True)
+    assert "闫晓璐" in text
+    assert "/r/customer/" not in text
+    assert "13800001111" not in text
+    assert asked(team.service).status_code == 403
+    assert browser_of(team.viewer).get("/crm_sales/customers/new").status_code == 403

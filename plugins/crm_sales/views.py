@@ -1,0 +1,161 @@
+"""Pages that the generic ones do not give: the short form of a customer, its duplicates, the funnel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from flask import Blueprint, flash, redirect, request
+from werkzeug.datastructures import MultiDict
+
+from core.entities import service
+from core.errors import Forbidden, Invalid, Refused
+from core.http.addresses import record_url
+from core.http.rendering import macros, render
+from core.http.requests import requires, signed_in, unit_of_work
+from core.i18n import gettext as _
+from core.settings.service import get_setting
+from core.tabular.cleaning import CleaningError, clean_mobile
+from plugins.crm_sales import duplicates, funnel
+from plugins.crm_sales.models import SOURCES
+
+if TYPE_CHECKING:
+    from core.work.uow import UnitOfWork
+
+__all__ = ["blueprint"]
+
+blueprint = Blueprint("crm_sales", __name__, url_prefix="/crm_sales")
+
+_OF_CUSTOMER = ("name", "uscc", "source")
+_OF_CONTACT = {"contact_name": "name", "contact_mobile": "mobile", "contact_title": "title"}
+_RULES = {"code": "same_code", "name": "same_name", "contact": "same_contact"}
+
+
+@blueprint.get("/customers/new")
+@signed_in
+def new_customer() -> Any:
+    """A customer in five fields, with the first person there."""
+    with unit_of_work(write=False) as uow:
+        return _page(uow, request.args)
+
+
+@blueprint.post("/customers/new")
+@signed_in
+def create_customer() -> Any:
+    """Make the customer and the contact; where one may be the same, ask first."""
+    sent = request.form
+    try:
+        with unit_of_work() as uow:
+            _require_create(uow)
+            hits = [] if sent.get("confirmed") else _warned(uow, sent)
+            if hits:
+                return _page(uow, sent, hits=hits), 409
+            key = _create(uow, sent)
+    except (Invalid, Refused) as error:
+        marks: dict[str, str] = {}
+        for problem in error.problems:
+            marks.setdefault(problem.field, problem.message)
+        with unit_of_work(write=False) as uow:
+            return _page(uow, sent, marks, error.message), error.status
+    flash(_("Saved."), "good")
+    return redirect(record_url("customer", key), 303)
+
+
+def _create(uow: UnitOfWork, sent: Mapping[str, str]) -> int:
+    values = {name: sent.get(name, "").strip() or None for name in _OF_CUSTOMER}
+    person = {field: sent.get(name, "").strip() or None for name, field in _OF_CONTACT.items()}
+    (key,) = service.create(uow, "customer", [values])
+    if any(person.values()):
+        try:
+            service.create(uow, "contact", [{**person, "customer": key}])
+        except Invalid as error:
+            names = {field: name for name, field in _OF_CONTACT.items()}
+            problems = [
+                _renamed(problem, names.get(problem.field, problem.field))
+                for problem in error.problems
+            ]
+            raise Invalid(error.message, problems) from error
+    return key
+
+
+def _renamed(problem: Any, name: str) -> Any:
+    from dataclasses import replace
+
+    return replace(problem, field=name)
+
+
+def _warned(uow: UnitOfWork, sent: Mapping[str, str]) -> list[duplicates.Hit]:
+    """The customers of which the rules warn; what they refuse is refused by saving."""
+    return [
+        hit for hit in _found(uow, sent) if get_setting(uow, "crm_sales", _RULES[hit.why]) == "warn"
+    ]
+
+
+def _found(uow: UnitOfWork, sent: Mapping[str, str]) -> list[duplicates.Hit]:
+    code = "".join(sent.get("uscc", "").split()).upper()[:40]
+    try:
+        mobile = clean_mobile(sent.get("contact_mobile", "")[:40]) or ""
+    except CleaningError:
+        mobile = ""
+    return duplicates.find(uow, name=sent.get("name", "")[:200], uscc=code, mobile=mobile)
+
+
+def _require_create(uow: UnitOfWork) -> None:
+    if not uow.actor.access(uow.entity("customer")).may("create"):
+        raise Forbidden(_("You do not have the right to do this."))
+
+
+def _page(
+    uow: UnitOfWork,
+    sent: Mapping[str, str],
+    marks: Mapping[str, str] | None = None,
+    message: str = "",
+    hits: list[duplicates.Hit] | None = None,
+) -> str:
+    _require_create(uow)
+    marks = marks or {}
+    labels = {
+        "name": _("Customer name"),
+        "uscc": _("Credit code"),
+        "source": _("Source"),
+        "contact_name": _("Contact"),
+        "contact_title": _("Job title"),
+        "contact_mobile": _("Mobile"),
+    }
+    people = uow.actor.access(uow.entity("contact")).may("create")
+    return render(
+        "crm_sales/customer.html",
+        values=MultiDict(sent),
+        sources=[(choice.value, str(choice.label)) for choice in SOURCES],
+        marks=marks,
+        errors=[(name, labels.get(name, name), text) for name, text in marks.items()],
+        message=message if message and not marks else "",
+        hits=_told(hits or []),
+        has_people=people,
+    )
+
+
+def _told(hits: list[duplicates.Hit]) -> list[tuple[str, str]]:
+    return [
+        (duplicates.said(hit), record_url("customer", hit.id) if hit.is_readable else "")
+        for hit in hits
+    ]
+
+
+@blueprint.post("/duplicates")
+@signed_in
+def show_duplicates() -> str:
+    """What is there already, beside the form, while somebody types: names and numbers of people are
+    in no address."""
+    with unit_of_work(write=False) as uow:
+        _require_create(uow)
+        hits = _found(uow, request.form)
+        return str(macros("crm_sales/parts.html").same(_told(hits))) if hits else ""
+
+
+@blueprint.get("/funnel", endpoint="funnel")
+@requires("crm_sales.see_funnel")
+def show_funnel() -> Any:
+    """What stands in which stage of a process, and how many go on."""
+    with unit_of_work(write=False) as uow:
+        return render("crm_sales/funnel.html", **funnel.page_of(uow, request.args))
