@@ -22,8 +22,8 @@ from core.web.cells import cell_names
 from core.web.list_page import own_page
 from core.work.uow import UnitOfWork
 
-#: Cells of one block, and refusals that are told one by one.
-MOST_CELLS, MOST_TOLD = 5_000, 30
+#: Cells of one block, and refusals that are told one by one, before and after.
+MOST_CELLS, MOST_TOLD, MOST_IN_A_MESSAGE = 5_000, 200, 8
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,10 @@ def paste(entity: str) -> Any:
         undo = url_for("web.undo_bulk", entity=entity, bulk_id=pasted.bulk_id, back=back)
         tell(_("Changed: %(what)s.", what=_counted(pasted)), undo_url=undo)
     if refused:
-        stays = [f"{record}{_(', ')}{label}{_(': ')}{why}" for record, label, why in refused]
+        few = refused[:MOST_IN_A_MESSAGE]  # all of them were told before it was confirmed
+        stays = [f"{record}{_(', ')}{label}{_(': ')}{why}" for record, label, why in few]
+        further = len(refused) - len(few)
+        stays += [_("%(n)s more", n=further)] if further else []
         tell(" ".join(stays), "warn" if pasted.written else "bad")
     if not pasted.written and not refused:
         tell(_("The cells hold this already."), "info")

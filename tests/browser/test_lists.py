@@ -409,6 +409,13 @@ def test_older_entries_of_a_timeline_are_put_below(open_page, orders, unit_of_wo
     assert "Say 00" in tab.evaluate("document.activeElement.textContent")
 
 
+def test_an_empty_list_has_no_complaint(open_page, unit_of_work):
+    tab = open_page()
+    for layout in ("table", "board", "calendar"):
+        tab.goto(f"/r/order?search=nothing&layout={layout}")
+        tab.wait_for_load_state()
+
+
 def test_without_scripts_lists_boards_and_comments_work(open_page, orders):
     tab = open_page(scripts=False)
     tab.goto("/r/order?layout=board")

@@ -6,6 +6,7 @@
   const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
   const on = (event, handler) => document.addEventListener(event, handler);
   const dialog = $("#move");
+  if (!dialog) return;  // nothing is shown
   const form = $("form[hx-post]", dialog);
   const dayOf = (entry) => entry.closest("[data-day]").dataset.day;
   let carried = null;

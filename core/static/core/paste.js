@@ -5,6 +5,7 @@
   const $ = (selector, root = document) => root.querySelector(selector);
   const on = (event, handler) => document.addEventListener(event, handler);
   const dialog = $("#paste");
+  if (!dialog) return;  // nothing is listed
 
   /* Rows of cells as spreadsheets copy them: tabs and line ends, with quotes around what holds either. */
   function blockOf(text) {
