@@ -119,7 +119,7 @@ def _unused(spec: EntitySpec, use: FieldUse) -> dict[str, Any]:
         todo = _LINK.format(address, _("Retire it"))
     elif takes_fields(spec):
         address = url_for("admin.field_rules", entity=spec.name, field=item.name)
-        todo = _LINK.format(address, _("Show it only where it is needed"))
+        todo = _LINK.format(address, _("Show it where needed"))
     share = f"{use.share:.1%}" if use.share else _("Never")
     return {"id": item.name, "label": str(item.label), "cells": [str(item.label), share, todo]}
 

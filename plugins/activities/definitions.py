@@ -39,12 +39,15 @@ follow_up = EntityDef(
     icon="message-circle",
     list_columns=("subject", "kind", "related_id", "owner", "happened_at", "next_follow_at"),
     sections=(
-        Section(_l("What was said"), ("kind", "happened_at", "content", "template", "answers")),
+        Section(
+            _l("What was said"),
+            ("kind", "happened_at", "related_id", "content", "template", "answers"),
+        ),
         Section(_l("What is next"), ("next_follow_at", "next_step", "no_next")),
         Section(
             _l("Whose it is"),
             (
-                *("owner", "department", "related_entity", "related_id"),
+                *("owner", "department", "related_entity"),
                 *("review", "review_note", "reviewed_by", "reviewed_at"),
             ),
         ),
