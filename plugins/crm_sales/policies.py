@@ -103,8 +103,25 @@ def _validate_customers(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[
         if code and change.changed("uscc") and not uscc.is_valid(code):
             message = _("This is not a valid unified social credit code; please check it.")
             yield change.problem("uscc", "checksum", message)
+    yield from _left_behind(changes, uow)
     yield from _circles(changes, uow, "parent", _("A company cannot stand below itself."))
     yield from duplicates.check_customers(changes, uow)
+
+
+def _left_behind(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Problem]:
+    """Customers that are to be deleted while something is still to be sold to them."""
+    leaving = {change.id: change for change in changes if change.kind == "delete"}
+    if not leaving:
+        return
+    table = uow.entity("opportunity").table
+    held = select(table.c.customer_id).where(
+        table.c.customer_id.in_(list(leaving)),
+        table.c.status == "open",
+        table.c.archived_at.is_(None),
+    )
+    for key in sorted(set(uow.execute(held.distinct()).scalars())):
+        message = _("There are ongoing opportunities of this customer. Close or move them first.")
+        yield leaving[key].problem("name", "in_use", message)
 
 
 def _validate_contacts(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Problem]:

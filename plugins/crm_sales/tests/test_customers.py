@@ -85,3 +85,25 @@ def test_open_opportunities_go_along_to_a_new_owner(make, read, act, team):
     assert read("customer", customer)["owner"] == team.yan
     owners = [read("opportunity", key)["owner"] for key in (deal, won, other)]
     assert owners == [team.yan, team.fu, team.manager]
+
+
+def test_a_customer_to_whom_something_is_being_sold_is_not_deleted(make, act, unit_of_work, team):
+    customer = make("customer", team.fu, name="甲")
+    deal = make("opportunity", team.fu, name="码垛机", customer=customer)
+    with pytest.raises(Invalid), unit_of_work(team.manager) as uow:
+        service.delete(uow, "customer", [customer])
+    act(team.fu, "opportunity", "lose", [deal], reason="项目暂缓")
+    with unit_of_work(team.manager) as uow:
+        service.delete(uow, "customer", [customer])
+
+
+def test_an_import_names_the_rows_without_a_source(client, bearer, team, unit_of_work):
+    """S-034: the batch endpoint, through which files and programs come, refuses each by name."""
+    items = [{"name": "甲", "source": "展会"}, {"name": "乙"}]
+    answer = client.post(
+        "/api/v1/records/customer/batch",
+        json={"create": items, "atomic": True},
+        headers=bearer(team.fu),
+    )
+    assert answer.status_code == 422
+    assert "source" in answer.get_data(as_text=True)
