@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -80,6 +81,11 @@ class Template:
     def _rest(self) -> None:
         """Close all connections and forget what was read from the last copy."""
         runtime = self.runtime
+        for thread in threading.enumerate():
+            if thread.name.startswith(
+                "job-"
+            ):  # it may be renewing the lease of a job that has ended
+                thread.join(10)
         runtime.database.dispose()
         runtime.snapshot, runtime.access = EMPTY, AccessCache()
         runtime.wake = lambda: None

@@ -93,7 +93,7 @@ def _pointing_here(uow: UnitOfWork, spec: EntitySpec) -> list[tuple[EntitySpec, 
 
 
 def _title(other: EntitySpec, item: FieldSpec) -> str:
-    """What the records are, and by which of their fields where several name this entity."""
+    """What the records are, and by which field where several name this entity, or they are of it."""
     assert isinstance(item.type, t.Reference)
     target = item.type.entity
     ways = [
@@ -103,6 +103,6 @@ def _title(other: EntitySpec, item: FieldSpec) -> str:
         and each.type.entity == target
         and each.name not in _UNSHOWN
     ]
-    if len(ways) == 1 or item.name in (target, "parent"):
+    if target != other.name and (len(ways) == 1 or item.name in (target, "parent")):
         return str(other.label_plural)
     return _("%(entity)s: %(field)s", entity=str(other.label_plural), field=str(item.label))

@@ -55,7 +55,9 @@ _TAKEN = {
     *("lead", "customer", "price", "quantity", "gb", "yyyy", "mm", "dd", "seq", "chromium", "mb"),
 }
 #: Commands, folders and formulas that Chinese sentences quote.
-_QUOTED = re.compile(r"dougong (serve|worker)|mail 文件夹|backups 中|amount >= hours \* 100")
+_QUOTED = re.compile(
+    r"dougong (serve|worker|restore)|mail 文件夹|backups 中|amount >= hours \* 100"
+)
 
 
 def _english(texts):
@@ -74,7 +76,7 @@ def _english(texts):
 
 @pytest.fixture(scope="session")
 def dougong_plugins():
-    return ("crm_leads", "activities")
+    return ("crm_leads", "activities", "crm_sales")
 
 
 @pytest.fixture(scope="session")
