@@ -152,6 +152,7 @@ def test_a_file_is_chosen_once(open_page, order_of, unit_of_work, scripts):
     assert values["parts"][0]["picture"] is not None
 
 
+@pytest.mark.long
 def test_a_file_that_does_not_fit_is_told_at_once(open_page):
     tab = open_page()
     tab.goto("/r/order/new")

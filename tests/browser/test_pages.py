@@ -205,11 +205,13 @@ def test_keys_lead_to_pages_records_and_help(open_page, told):
     tab.goto("/r/lead")
     tab.keyboard.press("Control+k")
     tab.locator("#search-offers [role=option]").first.wait_for()
-    tab.keyboard.type("grsz")  # nothing of that name
+    with tab.expect_response("**q=grsz**"):
+        tab.keyboard.type("grsz")  # nothing of that name
     tab.keyboard.press("Escape")
     tab.keyboard.press("Escape")
+    tab.wait_for_function("document.activeElement.name !== 'q'")
     tab.keyboard.press("?")
-    assert tab.locator("#keys").get_attribute("open") is not None
+    tab.locator("#keys[open]").wait_for()
     tab.keyboard.press("Escape")
     tab.locator("#keys:not([open])").wait_for(state="attached")
     tab.keyboard.press("j")

@@ -59,6 +59,7 @@ def test_a_burst_of_writes_is_worked_off_once(background, site):
     assert site.effects() == wanted
 
 
+@pytest.mark.long
 def test_a_job_shows_its_progress_and_result(background, site):
     row = _run(site, "ledger.count", {"steps": 3})
     assert (row.state, row.done, row.total, row.result) == ("done", 3, 3, {"steps": 3})

@@ -33,7 +33,7 @@ def test_a_period_starts_once(site, run_jobs):
     assert _period(site).last_at is not None
 
 
-@pytest.mark.databases("sqlite", later=("postgresql",))
+@pytest.mark.long
 def test_missed_periods_count_as_one(site, run_jobs):
     run_jobs()
     site.move_clock("+1d")

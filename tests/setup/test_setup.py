@@ -212,6 +212,7 @@ def test_nobody_of_the_demonstration_can_sign_in_with_the_password_that_all_know
         runtime.database.dispose()
 
 
+@pytest.mark.long
 def test_a_demonstration_that_breaks_off_leaves_nobody_with_a_known_password(
     let_in, config, setup, monkeypatch
 ):
