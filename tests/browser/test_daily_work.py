@@ -234,7 +234,7 @@ def test_what_is_due_leads_to_its_form_and_to_the_agenda(begin, way, unit_of_wor
     assert (row["kind"], row["next_follow_at"].year) == ("visit", 2099)
     tab.goto("/activities/calendar")
     assert fits(tab)
-    tab.locator("main time, main .agenda-day").first.wait_for()
+    tab.locator("main :is(time, .agenda-day):visible").first.wait_for()
 
 
 @ways(2)
