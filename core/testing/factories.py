@@ -122,7 +122,8 @@ def record_values(
     lines get one line.
     """
     values: dict[str, Any] = {}
-    related = spec.related.type.entity_field if spec.related else ""  # type: ignore[attr-defined]
+    about = spec.related.type if spec.related else None
+    related = about.entity_field if isinstance(about, t.Related) else ""
     for field in spec:
         if field.name == related:
             continue  # it would be half of a name

@@ -76,8 +76,12 @@ def readable(uow: UnitOfWork, ids: Collection[int]) -> set[int]:
     if not ids or uow.actor.is_system:
         return set(ids)
     try:
-        asked = ListQuery(fields=("id",), ids=tuple(ids), limit=len(ids), sort="id")
-        return {row["id"] for row in query.page(uow, "customer", asked).items}
+        found, wanted = set[int](), sorted(ids)
+        for start in range(0, len(wanted), _CHUNK):
+            part = tuple(wanted[start : start + _CHUNK])
+            asked = ListQuery(fields=("id",), ids=part, limit=len(part), sort="id")
+            found |= {row["id"] for row in query.page(uow, "customer", asked).items}
+        return found
     except Forbidden:
         return set()
 
@@ -180,18 +184,27 @@ def _taken(
         )
         for row in rows:
             there.setdefault(row.key, []).append(row)
-    first: dict[str, int] = {}
+    taken, seen = list[tuple[Change, Any]](), set[str]()
     for change in changes:
         own = key(change)
-        others = [row for row in there.get(own, ()) if row.id != change.id]
-        if others:
-            (hit,) = _hits(uow, [("code" if field == "uscc" else "name", others[0])])
-            data = {"id": hit.id} if hit.is_readable else {}
-            yield change.problem(field, "duplicate", said(hit), **data)
-        elif own in first:
+        other = next((row for row in there.get(own, ()) if row.id != change.id), None)
+        if other is not None:
+            taken.append((change, other))
+        elif own in seen:
             message = _("Another of these records is the same customer.")
             yield change.problem(field, "duplicate", message)
-        first.setdefault(own, change.item)
+        seen.add(own)
+    yield from _told(uow, taken, field, "code" if field == "uscc" else "name")
+
+
+def _told(
+    uow: UnitOfWork, taken: Sequence[tuple[Change, Any]], field: str, why: str
+) -> Iterable[Problem]:
+    """The problems of changes that meet other customers; what is read for it is read at once."""
+    hits = _hits(uow, [(why, row) for _change, row in taken])
+    for (change, _row), hit in zip(taken, hits, strict=True):
+        data = {"id": hit.id} if hit.is_readable else {}
+        yield change.problem(field, "duplicate", said(hit), **data)
 
 
 def check_contacts(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Problem]:
@@ -207,6 +220,7 @@ def check_contacts(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Probl
         return
     customer, contact = uow.entity("customer").table, uow.entity("contact").table
     other = customer.alias()
+    taken = list[tuple[Change, Any]]()
     for start in range(0, len(touched), _CHUNK):
         part = touched[start : start + _CHUNK]
         rows = uow.execute(
@@ -227,5 +241,5 @@ def check_contacts(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Probl
         for change in part:
             row = there.get((change.after["customer"], change.after["mobile"]))
             if row is not None:
-                (hit,) = _hits(uow, [("contact", row)])
-                yield change.problem("mobile", "duplicate", said(hit))
+                taken.append((change, row))
+    yield from _told(uow, taken, "mobile", "contact")

@@ -5,7 +5,9 @@ from __future__ import annotations
 from html import unescape
 
 import pytest
+from sqlalchemy import event
 
+from core.entities import service
 from core.errors import Invalid
 from core.settings.service import put_settings
 
@@ -66,9 +68,35 @@ def test_name_and_mobile_together_are_refused(make, team, there, rule):
     make("contact", team.fu, name="王建国", customer=key, mobile="13800001111")
 
 
-def test_two_in_one_file_are_one(unit_of_work, team, rule):
-    from core.entities import service
+def test_many_refusals_take_no_more_statements_than_few(runtime, unit_of_work, make, team, rule):
+    """Each of a file's rows is told who has the customer already; what is read for it is read at once."""
+    rule(same_name="refuse")
+    names = [f"第{n}机械" for n in range(20)]
+    for name in names:
+        make("customer", team.yan, name=name)
 
+    def asked(number):
+        said = []
+
+        def note(*arguments):
+            said.append(arguments[2])
+
+        items = [{"name": name, "source": "展会"} for name in names[:number]]
+        event.listen(runtime.database.engine, "before_cursor_execute", note)
+        try:
+            with pytest.raises(Invalid) as error, unit_of_work(team.fu) as uow:
+                service.create(uow, "customer", items)
+        finally:
+            event.remove(runtime.database.engine, "before_cursor_execute", note)
+        assert [problem.item for problem in error.value.problems] == list(range(number))
+        assert all("闫晓璐" in problem.message for problem in error.value.problems)
+        return len(said)
+
+    asked(2)
+    assert asked(20) == asked(2)
+
+
+def test_two_in_one_file_are_one(unit_of_work, team, rule):
     rule(same_name="refuse")
     items = [{"name": name, "source": "展会"} for name in ("甲机械有限公司", "甲机械")]
     with pytest.raises(Invalid) as error, unit_of_work(team.fu) as uow:
