@@ -209,7 +209,7 @@ def test_keys_lead_to_pages_records_and_help(open_page, told):
         tab.keyboard.type("grsz")  # nothing of that name
     tab.keyboard.press("Escape")
     tab.keyboard.press("Escape")
-    tab.wait_for_function("document.activeElement.name !== 'q'")
+    tab.locator("input[name=q]:focus").wait_for(state="detached")
     tab.keyboard.press("?")
     tab.locator("#keys[open]").wait_for()
     tab.keyboard.press("Escape")
