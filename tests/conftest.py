@@ -25,10 +25,13 @@ ALONE = {"test_tutorial", "test_scaffold"}
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The tests of a folder stay in one process: the installation that they copy is made once.
 
-    What takes longest begins early: groups go before what is dealt out one by one.
+    What takes longest begins early: groups go before what is dealt out one by one. A browser on a busy
+    machine gets a second attempt, which the run tells and ``tools.no_skips`` counts.
     """
     root = Path(__file__).parents[1]
     for item in items:
+        if item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.flaky(reruns=1))
         if not item.path.is_relative_to(root) or item.get_closest_marker("xdist_group"):
             continue
         folder, name = item.path.parent.relative_to(root), item.path.stem
