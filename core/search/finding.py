@@ -29,9 +29,11 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_CHARACTERS", "MAX_HITS", "Hit", "search"]
 
-#: Of each entity so many of the newest records with the words are looked at, and of those within
-#: reach as many of so many more where a reader does not reach all.
+#: Of each entity so many of the newest records with the words are looked at, and so many more where
+#: a reader does not reach all and no token tells what is theirs.
 CANDIDATES, MORE_CANDIDATES = 60, 200
+#: Of what is theirs more are looked at than hits are missing: masks and fields may keep some back.
+SPARE = 10
 #: With fewer hits among all these the list's own search looks through what is within reach.
 FEW = 5
 MAX_HITS = 100
@@ -89,12 +91,7 @@ def search(
     chosen = set(open_to_reader) if named is None else named & set(open_to_reader)
     numbers = _numbers(uow, chosen)
     wanted = {
-        number: max(
-            limit,
-            MORE_CANDIDATES
-            if is_limited(uow, open_to_reader[name][0].spec, "read")
-            else CANDIDATES,
-        )
+        number: max(limit, _candidates(uow, open_to_reader[name][0].spec))
         for number, name in numbers.items()
     }
     candidates = index.newest(uow.connection, wanted, needed, whole(words))
@@ -103,11 +100,16 @@ def search(
         if ids:
             content, usable = open_to_reader[numbers[number]]
             asked = _Asked(content.spec, usable, words, min(each, limit))
-            found = _hits(uow, asked, ids)
-            if len(ids) >= CANDIDATES and len(found) < min(FEW, asked.limit):
-                found |= _beyond(uow, asked, number, needed, ids, found)
+            found, within = _hits(uow, asked, ids)
+            if len(found) < asked.limit and index.may_be_more(len(ids), wanted[number]):
+                found |= _beyond(uow, asked, number, needed, ids, found, within)
             hits += sorted(found.values(), key=_better_first)[:each]
     return sorted(hits, key=_better_first)[: max(0, limit)]
+
+
+def _candidates(uow: UnitOfWork, spec: EntitySpec) -> int:
+    open_in_part = is_limited(uow, spec, "read") and not _whose(uow, spec)
+    return MORE_CANDIDATES if open_in_part else CANDIDATES
 
 
 def _better_first(hit: Hit) -> tuple[int, int]:
@@ -140,8 +142,11 @@ class _Asked:
 
 def _hits(
     uow: UnitOfWork, asked: _Asked, ids: Collection[int] | None, search: str = ""
-) -> dict[int, Hit]:
-    """Of these records, or of those that a list's own search finds, what the reader finds."""
+) -> tuple[dict[int, Hit], int]:
+    """Of these records, or of those that a list's own search finds, what the reader finds.
+
+    And how many of them are within reach.
+    """
     spec = asked.spec
     names = [each.name for each in asked.usable]
     if any(each.name == spec.label_field for each in visible(uow, spec)):
@@ -154,7 +159,7 @@ def _hits(
     )
     rows = page(uow, spec.name, wanted).items
     hits = (_hit(spec.label_field, spec.name, asked.usable, asked.words, row) for row in rows)
-    return {hit.id: hit for hit in hits if hit is not None}
+    return {hit.id: hit for hit in hits if hit is not None}, len(rows)
 
 
 def _beyond(
@@ -164,27 +169,28 @@ def _beyond(
     needed: Needs,
     candidates: Collection[int],
     known: Collection[int],
+    within: int,
 ) -> dict[int, Hit]:
     """Further hits for a reader within limits, when the candidates were the newest of everybody's.
 
     They are proposed by the tokens of whose they are; what is in reach by other rules is looked
-    through by the list's own search, which knows no pinyin.
+    through by the list's own search, which knows no pinyin. ``within`` is how many of the candidates
+    are in reach.
     """
     spec, found = asked.spec, dict[int, Hit]()
     if not is_limited(uow, spec, "read"):
         return found
-    if whose := _whose(uow, spec):
-        reached = max(candidates) - min(candidates)
-        within = reached * CANDIDATES // len(known) if known else None
-        theirs = index.among_few(
-            uow.connection, number, [*needed, whose], CANDIDATES, (max(candidates), within)
-        )
+    most = asked.limit + SPARE
+    if within < most and (whose := _whose(uow, spec)):
+        newest = max(candidates)
+        seen = index.Seen(newest, newest - min(candidates), len(candidates), within)
+        theirs = index.among_few(uow.connection, number, needed, whose, most, seen)
         if ids := theirs - set(known):
-            found = _hits(uow, asked, ids)
+            found, _within = _hits(uow, asked, ids)
     if len(known) + len(found) < min(FEW, asked.limit) and any(
         may_use(uow, spec, each) for each in spec.searchable
     ):
-        found |= _hits(uow, asked, None, " ".join(asked.words))
+        found |= _hits(uow, asked, None, " ".join(asked.words))[0]
     return found
 
 

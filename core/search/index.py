@@ -8,6 +8,7 @@ hits are found, and counted by the planner, without looking at those of others.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -37,7 +38,7 @@ from core.db.planning import through_indexes
 from core.search.tables import INDEX
 from core.search.tokens import Needs
 
-__all__ = ["among_few", "forget", "newest", "replace"]
+__all__ = ["Seen", "among_few", "forget", "may_be_more", "newest", "replace"]
 
 Tokens = Mapping[int, set[str]]
 
@@ -46,14 +47,15 @@ _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _RECORD_BITS = 40
 _RECORD = (1 << _RECORD_BITS) - 1
 #: On PostgreSQL the age of a record is one of its tokens: so many numbers share one.
-_AGE, _AGE_BITS, _MOST_AGES = "a", 13, 64
+_AGE, _AGE_BITS, _MOST_AGES = "a", 13, 32
 #: There, what this many of the newest records have is common, and looked for among more of them.
 _COMMON, _SAMPLE, _WINDOW = 15, 500, 5_000
-#: And so on SQLite, where the first of them tell whether it is common.
-_FIRST_WINDOW = 1_000
-#: The hits that are hoped for among records of some age, those that are enough, and the fewest that
-#: a sample promises.
-_EXPECTED, _ENOUGH, _FEWEST = 100, 30, 3
+#: And so on SQLite, where so many hits in the first of them tell that it is common.
+_FIRST_WINDOW, _FEW = 1_000, 30
+#: To read what the index found takes as long as it takes to put so many together that have a token.
+_READING = 13
+#: The hits that are hoped for among records of some age, and the fewest that a sample promises.
+_EXPECTED, _FEWEST = 60, 3
 
 _fts: Any = table(INDEX, column("rowid", BigInteger), column("tokens", String))
 _gin: Any = table(
@@ -128,39 +130,67 @@ def newest(
     alike: list[Needs] = [] if exact is None else [[(exact,)]]
     if connection.dialect.name == "postgresql":
         return _newest_on_postgresql(connection, wanted, needs, alike)
-    found: dict[int, set[int]] = {each: set() for each in wanted}
+    found: dict[int, set[int]] = {}
     for each, limit in wanted.items():
-        for way in (needs, *alike):
-            found[each] |= _newest_on_sqlite(connection, each, way, limit)
+        found[each] = _newest_on_sqlite(connection, each, needs, limit)
+        for way in alike:
+            found[each] |= _find_on_sqlite(connection, each, way, limit)
     return found
 
 
-def among_few(
-    connection: Connection,
-    entity: int,
-    needs: Needs,
-    limit: int,
-    ages: tuple[int, int | None],
-) -> set[int]:
-    """``limit`` of the newest records that have what is needed, where few are expected to.
+def may_be_more(found: int, wanted: int) -> bool:
+    """False when what `newest` found is all that there is."""
+    return 2 * found >= wanted
 
-    ``ages`` is the newest number and among how many before it to look; None for all.
-    """
+
+@dataclass(frozen=True)
+class Seen:
+    """What the newest candidates told: their newest number and among how many numbers they stood,
+    how many they were, and how many of them are of the few that are looked for."""
+
+    last: int
+    span: int
+    candidates: int
+    few: int
+
+
+def among_few(
+    connection: Connection, entity: int, needs: Needs, few: tuple[str, ...], limit: int, seen: Seen
+) -> set[int]:
+    """``limit`` of the newest records that have what is needed and one of ``few`` tokens besides."""
+    both = [*needs, few]
     if connection.dialect.name == "sqlite":
-        return _newest_on_sqlite(connection, entity, needs, limit)
-    last, within = ages
-    if within is not None and within >> _AGE_BITS < _MOST_AGES:
-        needs = [*needs, _ages(last, within)]
+        if seen.span * _FEW <= seen.candidates * _FIRST_WINDOW:
+            return _newest_on_sqlite(connection, entity, both, limit)
+        return _find_on_sqlite(connection, entity, both, limit)
+    question = _Question(entity, both, limit, seen.last)
     with through_indexes(connection):
-        rows = _ask(connection, _IN_GIN, [(entity, needs, limit)])
-        return {key for _entity, key in rows}
+        if seen.span * limit <= seen.few * _WINDOW:
+            _among_newest(connection, [question], _WINDOW)
+        if not question.enough:
+            # None of them among the candidates: as if it were half a one.
+            one = seen.few or 0.5
+            question.within(round(seen.span * limit / one))
+            theirs = (question.width or seen.last) * one / seen.candidates
+            if theirs * _READING * seen.span <= seen.last * seen.candidates:
+                question.needs, question.read = [few], needs
+            _by_age(connection, [question])
+    return question.found
+
+
+def _begins(ways: Sequence[str]) -> bool:
+    return any(way.endswith("*") for way in ways)
 
 
 def _newest_on_sqlite(connection: Connection, entity: int, needs: Needs, limit: int) -> set[int]:
-    if any(way.endswith("*") for ways in needs for way in ways):
+    if any(map(_begins, needs)):
         found = _read_on_sqlite(connection, entity, needs, limit)
         if found is not None:
             return found
+    return _find_on_sqlite(connection, entity, needs, limit)
+
+
+def _find_on_sqlite(connection: Connection, entity: int, needs: Needs, limit: int) -> set[int]:
     asked = _needed(entity, needs, _quoted, " AND ", " OR ")
     rows = connection.execute(_IN_FTS, {"asked": asked, "most": limit})
     return {row.rowid & _RECORD for row in rows}
@@ -174,7 +204,7 @@ def _read_on_sqlite(
     SQLite puts all records together that have a token with a beginning, before it gives the first;
     of common ones those are very many. None when they are rare, so that it is soon done.
     """
-    whole = [ways for ways in needs if not any(way.endswith("*") for way in ways)]
+    whole = [ways for ways in needs if not _begins(ways)]
     prefix = _prefix(entity)
     parts = [[f" {prefix}{way} ".removesuffix("* ") for way in ways] for ways in needs]
     given: dict[str, Any] = {
@@ -196,7 +226,7 @@ def _read_on_sqlite(
                 end = row.rowid
         if end is None:
             return found
-        if len(found) < 2 * _COMMON:
+        if len(found) < _FEW:
             return None
         given["last"] = end - 1
     return found
@@ -224,6 +254,40 @@ def _recent(shape: tuple[int, ...], *, among_all: bool) -> Select[Any]:
     return select(judged).where(judged.c.fits | (judged.c.number == bindparam("window")))
 
 
+@dataclass
+class _Question:
+    """What is needed in an entity, of records among so many of the newest numbers; None for all.
+
+    What is to be ``read`` is looked for in the tokens of what the index found.
+    """
+
+    entity: int
+    needs: Needs
+    limit: int
+    last: int = 0
+    width: int | None = None
+    read: Needs = ()
+    found: set[int] = field(default_factory=set)
+
+    @property
+    def enough(self) -> bool:
+        return may_be_more(len(self.found), self.limit)
+
+    @property
+    def asked(self) -> Needs:
+        return self.needs if self.width is None else [*self.needs, _ages(self.last, self.width)]
+
+    def widen(self, looked_at: int, hits: int) -> None:
+        """Look among as many as enough are to be expected in, by the hits among so many."""
+        self.within(looked_at * _EXPECTED // hits if hits else None)
+
+    def within(self, width: int | None) -> None:
+        """Look among so many of the newest numbers, or all where that would be too many ages."""
+        if width and (width >= self.last or width >> _AGE_BITS >= _MOST_AGES):
+            width = None
+        self.width = width
+
+
 def _newest_on_postgresql(
     connection: Connection, wanted: Mapping[int, int], needs: Needs, alike: Sequence[Needs]
 ) -> dict[int, set[int]]:
@@ -232,33 +296,41 @@ def _newest_on_postgresql(
     To fetch a hit that the index names costs as much as to read ten records one after the other, so
     of thousands of hits those that are too old must not be fetched.
     """
-    found: dict[int, set[int]] = {each: set() for each in wanted}
-    last: dict[int, int] = {}
+    questions = [_Question(each, needs, limit) for each, limit in wanted.items()]
+    exactly = [_Question(each, way, limit) for each, limit in wanted.items() for way in alike]
     with through_indexes(connection):
-        sample = [(each, needs, _COMMON) for each in wanted]
-        for each, number, keys in _ask(connection, _AMONG_NEWEST, sample, window=_SAMPLE):
-            last[each] = number
-            found[each].update(keys or ())
-        rarer = {each: len(found[each]) for each in last if len(found[each]) < _COMMON}
-        common = [(each, needs, wanted[each]) for each in last if each not in rarer]
-        for each, _number, keys in _ask(connection, _AMONG_NEWEST, common, window=_WINDOW):
-            found[each].update(keys or ())
-        young = [
-            (each, [*needs, _ages(last[each], _width(hits))], wanted[each])
-            for each, hits in rarer.items()
-        ]
-        for each, key in _ask(connection, _IN_GIN, young):
-            found[each].add(key)
-        any_age = [(each, needs, wanted[each]) for each in last if len(found[each]) < _ENOUGH]
-        any_age += [(each, way, wanted[each]) for each in last for way in alike]
-        for each, key in _ask(connection, _IN_GIN, any_age):
-            found[each].add(key)
+        _among_newest(connection, questions, _SAMPLE, most=_COMMON)
+        common = [each for each in questions if len(each.found) >= _COMMON]
+        rarer = [each for each in questions if len(each.found) < _COMMON and each.last]
+        _among_newest(connection, common, _WINDOW)
+        for each in rarer:
+            each.widen(_SAMPLE, max(len(each.found), _FEWEST))
+        _by_age(connection, [*rarer, *exactly])
+    found: dict[int, set[int]] = {each: set() for each in wanted}
+    for question in (*questions, *exactly):
+        found[question.entity] |= question.found
     return found
 
 
-def _width(sampled: int) -> int:
-    """Among how many of the newest records enough hits are to be expected, by those of the sample."""
-    return _SAMPLE * _EXPECTED // max(sampled, _FEWEST)
+def _among_newest(
+    connection: Connection, questions: Sequence[_Question], window: int, most: int | None = None
+) -> None:
+    asked = [(each.entity, each.asked, most or each.limit) for each in questions]
+    for at, last, keys in _ask(connection, _AMONG_NEWEST, asked, window=window):
+        questions[at - 1].last = last
+        questions[at - 1].found.update(keys or ())
+
+
+def _by_age(connection: Connection, questions: Sequence[_Question]) -> None:
+    """Look among the newest first, then among as many more as the hits there promise enough in."""
+    while questions:
+        asked = [(each.entity, each.asked, each.limit) for each in questions]
+        read = [_needed(each.entity, each.read, _lexeme, " & ", " | ") for each in questions]
+        for at, key in _ask(connection, _IN_GIN, asked, read=read):
+            questions[at - 1].found.add(key)
+        questions = [each for each in questions if each.width is not None and not each.enough]
+        for each in questions:
+            each.widen(each.width or 0, len(each.found))
 
 
 def _age(record: int) -> str:
@@ -276,7 +348,7 @@ def _ask(
     connection: Connection,
     statement: TextClause,
     questions: Sequence[tuple[int, Needs, int]],
-    **more: int,
+    **more: Any,
 ) -> Iterable[Any]:
     """The rows that answer questions: what is needed in which entity, and how many at most."""
     if not questions:
@@ -328,10 +400,10 @@ _QUESTIONS = (
 )
 
 
-#: Of each entity its newest record, and which of so many of the newest have what is asked.
+#: For each question the entity's newest record, and which of so many of the newest have what is asked.
 _AMONG_NEWEST = text(
-    "SELECT q.entity, newest.record_id, hits.keys"
-    " FROM unnest(:entities, :asked, :most) AS q(entity, asked, most)"
+    "SELECT q.number, newest.record_id, hits.keys"
+    " FROM unnest(:entities, :asked, :most) WITH ORDINALITY AS q(entity, asked, most, number)"
     " CROSS JOIN LATERAL (SELECT record_id FROM core_search_index WHERE entity = q.entity"
     "  ORDER BY record_id DESC LIMIT 1) AS newest"
     " CROSS JOIN LATERAL (SELECT array_agg(hit.record_id) AS keys FROM"
@@ -343,10 +415,12 @@ _AMONG_NEWEST = text(
 
 #: No entity is named but by its tokens: else the primary key would look like a way to go.
 _IN_GIN = text(
-    "SELECT q.entity, hit.record_id"
-    " FROM unnest(:entities, :asked, :most) AS q(entity, asked, most)"
+    "SELECT q.number, hit.record_id"
+    " FROM unnest(:entities, :asked, :most, :read) WITH ORDINALITY"
+    "  AS q(entity, asked, most, read, number)"
     " CROSS JOIN LATERAL (SELECT hits.record_id FROM"
-    "  (SELECT record_id FROM core_search_index"
+    "  (SELECT record_id, tokens FROM core_search_index"
     "   WHERE tokens @@ CAST(q.asked AS tsquery) LIMIT 3000) AS hits"
+    "  WHERE q.read = '' OR hits.tokens @@ CAST(q.read AS tsquery)"
     "  ORDER BY hits.record_id DESC LIMIT q.most) AS hit"
-).bindparams(*_QUESTIONS)
+).bindparams(*_QUESTIONS, bindparam("read", type_=ARRAY(String)))

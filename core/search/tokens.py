@@ -31,7 +31,7 @@ _DIGITS = 4
 _MOST_CHARACTERS, _MOST_READ = 400, 60
 
 #: What a query needs: of each part one of some tokens, those that end with ``*`` as beginnings.
-Needs = list[tuple[str, ...]]
+Needs = Sequence[tuple[str, ...]]
 
 
 def normal(text: str) -> str:
@@ -121,7 +121,7 @@ def needs(words: Sequence[str]) -> Needs:
     asked = [part for word in words for part in runs(word)]
     if any(len(run) > 1 for _kind, run in asked):
         asked = [(kind, run) for kind, run in asked if len(run) > 1]
-    found: Needs = []
+    found: list[tuple[str, ...]] = []
     for kind, run in asked:
         if len(run) == 1 or (kind == "digits" and len(run) < _DIGITS):
             found.append((_START + run,))

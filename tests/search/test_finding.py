@@ -119,7 +119,7 @@ def test_each_entity_has_its_share_and_names_of_nobody_else(
 def test_the_newest_are_found_however_common_the_letters_are(make_leads, find, monkeypatch, every):
     """What is common is read from the newest on, in two windows; what is not, in the whole index."""
     monkeypatch.setattr(finding, "CANDIDATES", 8)
-    for name, value in {"_FIRST_WINDOW": 20, "_WINDOW": 45, "_COMMON": 1}.items():
+    for name, value in {"_FIRST_WINDOW": 20, "_WINDOW": 45, "_FEW": 2}.items():
         monkeypatch.setattr(index, name, value)
     keys = make_leads(*(FU if n % every == 0 else OTHERS[0] for n in range(60)))
     wanted = keys[::every][::-1]

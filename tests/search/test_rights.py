@@ -7,7 +7,7 @@ import pytest
 from core.entities import service
 from core.errors import Invalid
 from core.ops.lifecycle import disable, enable
-from core.search import finding
+from core.search import finding, index
 
 LEAD = {"company": "潍坊鸢衡机械", "contact_name": "单晓", "mobile": "13812345678"}
 
@@ -67,6 +67,35 @@ def test_ones_own_records_are_found_below_many_newer_ones_of_others(
         service.update(uow, "lead", {mine: {"owner": None}, given: {"owner": reader}})
     run_jobs()
     assert [hit.id for hit in find("yhjx", reader)] == [given]
+
+
+@pytest.mark.parametrize("theirs", [2, 9, 30])
+@pytest.mark.parametrize("alike", [1, 3, 11])
+def test_as_many_of_ones_own_are_found_as_are_shown(
+    make_leads, find, make_reader, monkeypatch, theirs, alike
+):
+    """However common the words are, and however few records are the reader's: every way to look."""
+    monkeypatch.setattr(finding, "CANDIDATES", 8)
+    monkeypatch.setattr(finding, "FEW", 0)  # the list's own search would hide what the index misses
+    small = {"_SAMPLE": 8, "_COMMON": 3, "_WINDOW": 20, "_AGE_BITS": 2, "_MOST_AGES": 4,
+             "_EXPECTED": 12, "_FIRST_WINDOW": 20, "_FEW": 6}  # fmt: skip
+    for name, value in small.items():
+        monkeypatch.setattr(index, name, value)
+    reader = make_reader("own")
+    keys = make_leads(
+        *(
+            {
+                "company": "潍坊鸢衡机械" if n % alike == 0 else "高密一家",
+                "owner": reader if n % theirs == 0 else None,
+            }
+            for n in range(120)
+        )
+    )
+    mine = {key for n, key in enumerate(keys) if n % theirs == 0 and n % alike == 0}
+    for words in ("鸢衡", "yhjx", "weifang"):
+        found = [hit.id for hit in find(words, reader, limit=4)]
+        assert len(found) == min(4, len(mine)), words
+        assert set(found) <= mine
 
 
 def test_who_may_read_nothing_finds_nothing(make_leads, find, make_person):
