@@ -17,6 +17,7 @@ from core.entities.bulk import BULK, BULK_CLEANED, CLEAN_BULK
 from core.entities.changes import Change
 from core.entities.drafts import CLEAN_DRAFTS, DRAFTS_CLEANED
 from core.entities.list_views import SHARE
+from core.entities.merging import CLEAN_MERGES, MERGES_CLEANED
 from core.entities.purging import BIN, BINS_EMPTIED, EMPTY_BINS
 from core.entities.recompute_job import RECOMPUTE
 from core.errors import Problem
@@ -123,6 +124,7 @@ def register_jobs() -> Iterable[Job]:
         EMPTY_BINS,
         BULK,
         CLEAN_BULK,
+        CLEAN_MERGES,
         CLEAN_JOBS,
         CLEAN,
         BACKUP,
@@ -137,6 +139,7 @@ def register_schedules() -> Iterable[Schedule]:
         BINS_EMPTIED,
         UPLOADS_CLEANED,
         BULK_CLEANED,
+        MERGES_CLEANED,
         DRAFTS_CLEANED,
         SIGN_INS_CLEANED,
         AUDIT_SEALED,

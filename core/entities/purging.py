@@ -41,8 +41,10 @@ __all__ = [
     "EMPTY_BINS",
     "empty_bins",
     "is_purgeable",
+    "pointing",
     "purge",
     "require_purge",
+    "with_tables",
 ]
 
 BIN = SettingsGroup(
@@ -170,7 +172,7 @@ def _named(uow: UnitOfWork, spec: EntitySpec, ids: set[int]) -> set[int]:
 def _referred(uow: UnitOfWork, spec: EntitySpec, ids: set[int]) -> set[int]:
     """Those of the records that a reference of another record holds; lines do not hold theirs."""
     found: set[int] = set()
-    for other, item in _pointing(uow, spec):
+    for other, item in pointing(uow, spec):
         target: ColumnClause[Any]
         if isinstance(item.type, t.References):
             links = link_table(other, item)
@@ -184,17 +186,28 @@ def _referred(uow: UnitOfWork, spec: EntitySpec, ids: set[int]) -> set[int]:
     return found
 
 
-def _pointing(uow: UnitOfWork, spec: EntitySpec) -> Iterator[tuple[EntitySpec, FieldSpec]]:
-    """Every reference to the entity, those of modules that are off included, but for its lines'."""
-    ever_on = {"core", "custom", *uow.execute(select(plugin_table.c.name)).scalars()}
-    for other in uow.snapshot.installed_entities.values():
-        if other.plugin not in ever_on and other.name not in uow.snapshot.entities:
-            continue
+def pointing(
+    uow: UnitOfWork, spec: EntitySpec, *, lines: bool = False
+) -> Iterator[tuple[EntitySpec, FieldSpec]]:
+    """Every reference to the entity, those of modules that are off included; with ``lines``, that of
+    a line to what it is part of, too."""
+    for other in with_tables(uow):
         for item in other.fields:
             if getattr(item.type, "entity", "") != spec.name or isinstance(item.type, t.Lines):
                 continue
-            if item.name != other.parent_field and (item.column or not item.is_stored):
+            is_line = item.name == other.parent_field
+            if (lines or not is_line) and (item.column or not item.is_stored):
                 yield other, item
+
+
+def with_tables(uow: UnitOfWork) -> list[EntitySpec]:
+    """The entities that there can be records of: of modules that are on, or were once."""
+    ever_on = {"core", "custom", *uow.execute(select(plugin_table.c.name)).scalars()}
+    return [
+        spec
+        for spec in uow.snapshot.installed_entities.values()
+        if spec.plugin in ever_on or spec.name in uow.snapshot.entities
+    ]
 
 
 def _lines(

@@ -190,13 +190,14 @@ def act(
             )
         )
     require(uow, spec, action)
-    if len(ids) > 1 and not verb.bulk:
+    if len(ids) > 1 and (verb.joins or not verb.bulk):
         raise Invalid(_("This action takes one record at a time."))
     records = load(uow, spec, list(dict.fromkeys(ids)), action)
     _check_condition(uow, spec, verb, records)
     checked = _check_params(uow, verb, params or {})
+    joined = _joined(uow, spec, verb, records, checked) if verb.joins else []
     with uow.elevated():
-        result = verb.handler(uow, list(records.values()), checked)
+        result = verb.handler(uow, [*records.values(), *joined], checked)
     record_act(uow, action, entity=spec.name, record_ids=list(records), details=dict(params or {}))
     note_deputy(uow, spec, action, records)
     uow.publish(events.RecordActed(spec.name, action, tuple(records)))
@@ -358,6 +359,24 @@ def _check_condition(
             record=f"{spec.label} #{left[0]['id']}",
         )
     )
+
+
+def _joined(
+    uow: UnitOfWork,
+    spec: EntitySpec,
+    verb: ActionSpec,
+    records: Mapping[int, dict[str, Any]],
+    params: Mapping[str, Any],
+) -> list[dict[str, Any]]:
+    """The further records that a verb takes, locked like those that it is used on."""
+    ids = list(dict.fromkeys(params[verb.joins] or ()))
+    again = [records[key] for key in ids if key in records]
+    try:
+        found = load(uow, spec, [key for key in ids if key not in records], verb.name)
+    except (NotFound, Forbidden) as error:
+        raise Invalid(error.message, [Problem(verb.joins, "reference", error.message)]) from error
+    _check_condition(uow, spec, verb, found)
+    return [*again, *found.values()]
 
 
 def _check_params(uow: UnitOfWork, verb: ActionSpec, params: Mapping[str, Any]) -> dict[str, Any]:

@@ -131,6 +131,12 @@ class ActionSpec:
     #: uses the verb. ``{"stage": Given("stage")}`` says that a parameter names it: then the verb is
     #: used for every column, and asks on a page of its own only for what it refuses to do without.
     sets: Mapping[str, Any] | None = None
+    #: A parameter that names further records of the entity: whoever uses the verb must reach them with
+    #: it, too, and the handler gets them after the one that it is used on.
+    joins: str = ""
+    #: The page that asks for what the verb needs, in place of the usual one: an endpoint that takes
+    #: ``entity`` and ``ids``.
+    page: str = ""
     #: Among the verbs that a plugin adds to another plugin's entity: it stands in place of the one of
     #: its name there, which it is made of, with more parameters or more that follows from it.
     replaces: bool = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from core.plugins import hookspec
 
@@ -266,6 +266,34 @@ def after_changes(changes: Sequence[Change], uow: UnitOfWork) -> None:
     Return: nothing.
     Errors: an exception ends the transaction and is reported with the plugin's name.
     Example: ``service.create(uow, "task", [...])``
+    Since: 0.1
+    """
+
+
+@hookspec
+def records_merged(
+    entity: EntitySpec, kept: int, merged: Sequence[int], memo: dict[str, Any], uow: UnitOfWork
+) -> None:
+    """Let what names merged records outside fields name the one that stays.
+
+    When: several records become one, after all references, lines and records about them moved; in the transaction.
+    Return: nothing. What is needed to take it back is noted in ``memo``, as JSON, under the plugin's name.
+    Errors: an exception ends the transaction and is reported with the plugin's name.
+    Example: ``memo["crm_sales"] = move_marks(uow, merged, kept)``
+    Since: 0.1
+    """
+
+
+@hookspec
+def records_split(
+    entity: EntitySpec, kept: int, merged: Sequence[int], memo: dict[str, Any], uow: UnitOfWork
+) -> None:
+    """Take back what was done when records became one.
+
+    When: a merge is taken back, after the records and what named them are as they were; in the transaction.
+    Return: nothing. ``memo`` is what was noted then.
+    Errors: an exception ends the transaction and is reported with the plugin's name.
+    Example: ``put_back_marks(uow, memo.get("crm_sales", {}))``
     Since: 0.1
     """
 

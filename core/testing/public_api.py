@@ -26,6 +26,7 @@ PUBLIC_MODULES = (
     "core.entities.conditions",
     "core.entities.edits",
     "core.entities.labels",
+    "core.entities.merging",
     "core.entities.paging",
     "core.entities.periods",
     "core.entities.query",

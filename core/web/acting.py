@@ -54,7 +54,7 @@ def delete_records(entity: str) -> Any:
             if going or not seen:
                 service.delete(uow, entity, going or ids)
     except (Invalid, Refused) as error:
-        tell(_reason(error), "bad")
+        tell(reason_of(error), "bad")
         return redirect(_back(spec, single=ids), 303)
     _tell_deleted(entity, ids, going, seen)
     return redirect(_back(spec, deleted=going, single=ids), 303)
@@ -138,7 +138,7 @@ def _tell_deleted(
         )
 
 
-def _reason(error: Invalid | Refused) -> str:
+def reason_of(error: Invalid | Refused) -> str:
     """What was wrong, as one message: that of the first problem says more than the whole's."""
     return error.problems[0].message if error.problems else error.message
 
@@ -223,6 +223,9 @@ def act_on_records(entity: str, action: str) -> Any:
         if not chosen.pairs:
             tell(_("Choose at least one record."), "warn")
             return redirect(_back(spec), 303)
+        if verb.page:
+            back = _back(spec, single=chosen.ids)
+            return redirect(url_for(verb.page, entity=entity, ids=chosen.ids, back=back), 303)
         asks = bool(verb.params or str(verb.confirm)) or chosen.found is not None
         if asks and "confirmed" not in request.form:
             return _verb_page(uow, spec, verb, chosen, MultiDict(request.form))

@@ -115,6 +115,26 @@ class RecordActed(Event):
 
 
 @dataclass(frozen=True)
+class RecordsMerged(Event):
+    """Records became part of another one; they are in the recycle bin."""
+
+    name: ClassVar[str] = "core.RecordsMerged"
+    entity: str
+    id: int
+    merged: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class RecordsSplit(Event):
+    """A merge was taken back."""
+
+    name: ClassVar[str] = "core.RecordsSplit"
+    entity: str
+    id: int
+    merged: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class UserSignedIn(Event):
     name: ClassVar[str] = "core.UserSignedIn"
     user_id: int

@@ -64,11 +64,16 @@ def _same(uow: UnitOfWork, record: Record) -> str:
         return ""
     key = record.values.get("name_key") or ""
     hits = duplicates.of_name(uow, key, but=record.values["id"])
+    mine = [hit.id for hit in hits if hit.is_readable]
+    may_merge = uow.actor.access(uow.entity("customer")).may("merge")
     html: str = macros("crm_sales/parts.html").same(
         [
             (duplicates.said(hit), record_url("customer", hit.id) if hit.is_readable else "")
             for hit in hits
-        ]
+        ],
+        url_for("web.merge_records", entity="customer", ids=[record.values["id"], *mine])
+        if mine and may_merge
+        else "",
     )
     return html if hits else ""
 

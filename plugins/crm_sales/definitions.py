@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from core.entities.edits import FormEdit
+from core.entities.merging import merge_verb
 from core.fields import (
     ActionSpec,
     Boolean,
@@ -58,6 +59,7 @@ customer = EntityDef(
                 ),
             ),
         ),
+        merge_verb("customer", _l("Merge")),
     ),
     duplicate_keys=("name",),
     new_page="crm_sales.new_customer",
@@ -78,6 +80,7 @@ contact = EntityDef(
         Section(_l("Part in decisions"), ("is_decision_maker", "is_primary", "reports_to", "note")),
     ),
     scopes=(OF_CUSTOMERS,),
+    actions=(merge_verb("contact", _l("Merge")),),
     duplicate_keys=("name", "mobile"),
 )
 

@@ -63,8 +63,8 @@ ROLES = (
         "sales_manager",
         _l("Sales manager"),
         {
-            "customer": dict.fromkeys((*_ORDINARY, "assign"), "department_below"),
-            "contact": dict.fromkeys(_ORDINARY, "customer"),
+            "customer": dict.fromkeys((*_ORDINARY, "assign", "merge"), "department_below"),
+            "contact": dict.fromkeys((*_ORDINARY, "merge"), "customer"),
             "opportunity": dict.fromkeys((*_ORDINARY, *_VERBS), "department_below"),
             "sales_process": {"read": "all"},
         },

@@ -12,6 +12,7 @@ import pytest
 
 from core.entities import forms, query, service, tables
 from core.entities.inputs import InputContext
+from core.entities.merging import merge_verb, merges_of
 from core.entities.query import ListQuery
 from core.entities.rendering import Reader
 from core.errors import Forbidden, Invalid, NotFound
@@ -301,6 +302,65 @@ def test_hook_after_changes(unit_of_work, admin_id, behaving):
     with unit_of_work(write=False) as uow:
         parts = query.page(uow, "specimen_part", ListQuery()).items
         assert [part["title"] for part in parts] == [f"of {key}"]
+
+
+@pytest.fixture
+def merging(behaving):
+    """Specimens have the verb ``merge``; ``merging(hook=function)`` for the time of a block."""
+
+    def verbs(entity, actor):
+        return [merge_verb("specimen", "Merge")] if entity.name == "specimen" else []
+
+    return lambda **hooks: behaving(record_actions=verbs, **hooks)
+
+
+def test_hook_records_merged(unit_of_work, make, merging):
+    """What is noted is kept; an exception undoes the whole; lines and references to many move."""
+    one, two, three = make("石头"), make("石头甲"), make("别的")
+    with unit_of_work() as uow:
+        service.update(uow, "specimen", {two: {"parts": [{"title": "角"}], "relatives": [three]}})
+        service.update(uow, "specimen", {three: {"relatives": [two, one], "origin": two}})
+    told = []
+
+    def note(entity, kept, merged, memo, uow):
+        told.append((entity.name, kept, merged))
+        memo["dummy_plugin"] = {"seen": merged}
+
+    def fail(entity, kept, merged, memo, uow):
+        raise ValueError("not today")
+
+    with merging(records_merged=fail), pytest.raises(HookFailed), unit_of_work() as uow:
+        service.act(uow, "specimen", "merge", [one], {"others": [two]})
+    with merging(records_merged=note), unit_of_work() as uow:
+        service.act(uow, "specimen", "merge", [one], {"others": [two]})
+        (row,) = merges_of(uow, "specimen", one)
+        assert row.memo["plugins"] == {"dummy_plugin": {"seen": [two]}}
+        kept, other = (query.get(uow, "specimen", key).values for key in (one, three))
+        assert [part["title"] for part in kept["parts"]] == ["角"]
+        assert (other["relatives"], other["origin"]) == ([one], one)
+    assert told == [("specimen", one, [two])]
+
+
+def test_hook_records_split(unit_of_work, make, merging):
+    one, two, three = make("石头"), make("石头甲"), make("别的")
+    with unit_of_work() as uow:
+        service.update(uow, "specimen", {two: {"parts": [{"title": "角"}]}})
+        service.update(uow, "specimen", {three: {"relatives": [two, one], "origin": two}})
+    told = []
+
+    def back(entity, kept, merged, memo, uow):
+        told.append((kept, merged, memo["dummy_plugin"]))
+
+    note = {"records_merged": lambda memo, **_rest: memo.update(dummy_plugin="noted")}
+    with merging(records_split=back, **note):
+        with unit_of_work() as uow:
+            done = service.act(uow, "specimen", "merge", [one], {"others": [two]})
+        with unit_of_work() as uow:
+            service.act(uow, "specimen", "merge", [one], {"undo": done["merge"]})
+            values = [query.get(uow, "specimen", key).values for key in (one, two, three)]
+    assert told == [(one, [two], "noted")]
+    assert [len(each["parts"]) for each in values] == [0, 1, 0]
+    assert (values[2]["relatives"], values[2]["origin"]) == ([two, one], two)
 
 
 def test_hook_plugin_enabled(unit_of_work, behaving):

@@ -120,6 +120,16 @@ def after_changes(changes, uow):
 
 
 @hookimpl
+def records_merged(entity, kept, merged, memo, uow):
+    return answer("records_merged", entity=entity, kept=kept, merged=merged, memo=memo, uow=uow)
+
+
+@hookimpl
+def records_split(entity, kept, merged, memo, uow):
+    return answer("records_split", entity=entity, kept=kept, merged=merged, memo=memo, uow=uow)
+
+
+@hookimpl
 def plugin_enabled(plugin, uow):
     return answer("plugin_enabled", plugin=plugin, uow=uow)
 

@@ -1,0 +1,230 @@
+"""Customers that are one become one, keep what belonged to each, and become several again (S-030)."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import select
+
+from core.comments.service import add_comment
+from core.entities import query, service
+from core.entities.query import ListQuery
+from core.errors import Forbidden, Invalid, NotFound, Refused
+
+
+def text_of(answer):
+    assert answer.status_code == 200, answer.status_code
+    return answer.get_data(as_text=True)
+
+
+@pytest.fixture
+def twins(make, team):
+    """Two entries of one customer, each with people, deals, a subsidiary and values of its own."""
+    one = make(
+        "customer", team.fu, name="潍坊鼎源农机有限公司", level="B", code="K-1", tags=["农机"]
+    )
+    two = make(
+        "customer",
+        team.yan,
+        name="潍坊市鼎源农业机械厂",
+        level="A",
+        industry="机械",
+        phone="0536-8888888",
+        tags=["重点", "农机"],
+    )
+    return one, two
+
+
+@pytest.fixture
+def belongings(make, team, twins, unit_of_work):
+    _one, two = twins
+    with unit_of_work(team.manager) as uow:
+        add_comment(uow, "customer", two, "去年来过展会")
+    return {
+        "contact": make("contact", team.yan, name="王总", customer=two),
+        "opportunity": make("opportunity", team.yan, name="收割机", customer=two, amount="10"),
+        "customer": make("customer", team.yan, name="鼎源销售公司", parent=two),
+    }
+
+
+def merged(act, person, keep, *others, **params):
+    return act(person, "customer", "merge", [keep], others=list(others), **params)
+
+
+def test_what_belonged_to_the_other_belongs_to_the_one_that_stays(
+    act, read, rows, team, twins, belongings, unit_of_work
+):
+    one, two = twins
+    done = merged(act, team.manager, one, two)
+    assert done["moved"] == 4  # contact, deal, subsidiary, comment
+    assert read("contact", belongings["contact"])["customer"] == one
+    assert read("opportunity", belongings["opportunity"])["customer"] == one
+    assert read("customer", belongings["customer"])["parent"] == one
+    kept = read("customer", one, team.manager)
+    assert (kept["level"], kept["industry"], kept["code"]) == ("B", "机械", "K-1")
+    assert kept["phone"]
+    assert kept["tags"] == ["农机", "重点"]
+    with unit_of_work(write=False) as uow:
+        comments = uow.snapshot.installed_entities["comment"].table
+        assert uow.execute(select(comments.c.record_id)).scalars().all() == [one]
+    with pytest.raises(NotFound):
+        read("customer", two)
+    assert [row["id"] for row in rows("customer", ids=(one, two))] == [one]
+
+
+def test_a_merge_is_taken_back_but_for_what_was_changed_since(
+    act, read, make, team, twins, belongings, unit_of_work
+):
+    one, two = twins
+    number = merged(act, team.manager, one, two, take=f"level:{two}")["merge"]
+    assert read("customer", one)["level"] == "A"
+    third = make("customer", team.yan, name="另外一家")
+    with unit_of_work(team.manager) as uow:
+        service.update(uow, "opportunity", {belongings["opportunity"]: {"customer": third}})
+        service.update(uow, "customer", {one: {"industry": "农业"}})
+    done = act(team.manager, "customer", "merge", [one], undo=number)
+    assert (done["ids"], done["moved"], done["kept"]) == ([two], 3, 1)
+    assert read("contact", belongings["contact"])["customer"] == two
+    assert read("customer", belongings["customer"])["parent"] == two
+    assert read("opportunity", belongings["opportunity"])["customer"] == third
+    kept, again = read("customer", one), read("customer", two)
+    assert (kept["level"], kept["industry"], kept["phone"]) == ("B", "农业", None)
+    assert (again["level"], again["industry"], again["tags"]) == ("A", "机械", ["重点", "农机"])
+    with pytest.raises(Refused):
+        act(team.manager, "customer", "merge", [one], undo=number)
+
+
+def test_a_unique_value_moves_along_and_back(act, read, make, team):
+    one = make("customer", team.fu, name="甲")
+    two = make("customer", team.fu, name="乙", code="K-2")
+    number = merged(act, team.manager, one, two)["merge"]
+    assert read("customer", one)["code"] == "K-2"
+    act(team.manager, "customer", "merge", [one], undo=number)
+    assert (read("customer", one)["code"], read("customer", two)["code"]) == (None, "K-2")
+
+
+def test_nobody_becomes_their_own_parent(act, read, make, team):
+    """one below middle below two: with two it would be above itself."""
+    two = make("customer", team.fu, name="总公司")
+    middle = make("customer", team.fu, name="分公司", parent=two)
+    one = make("customer", team.fu, name="总公司(重复)", parent=middle)
+    number = merged(act, team.manager, one, two)["merge"]
+    assert read("customer", one)["parent"] is None
+    assert read("customer", middle)["parent"] == one
+    act(team.manager, "customer", "merge", [one], undo=number)
+    assert read("customer", one)["parent"] == middle
+    assert read("customer", middle)["parent"] == two
+
+
+@pytest.mark.parametrize("what", ["itself", "nobody", "foreign", "unknown", "bad take"])
+def test_what_cannot_be_merged_says_so_at_its_field(act, read, make, team, twins, what):
+    one, two = twins
+    foreign = make("customer", team.ning, name="别处的客户")
+    others = {"itself": [one], "nobody": [], "foreign": [foreign], "unknown": [999_999]}
+    params = {"take": f"level:{foreign}"} if what == "bad take" else {}
+    with pytest.raises(Invalid) as caught:
+        merged(act, team.manager, one, *others.get(what, [two]), **params)
+    field = "take" if what == "bad take" else "others"
+    assert [problem.field for problem in caught.value.problems] == [field]
+    assert read("customer", two)["name"] == "潍坊市鼎源农业机械厂"
+
+
+def test_who_sells_merges_nothing_and_a_foreign_one_looks_like_none(act, team, twins, make):
+    one, two = twins
+    with pytest.raises(Forbidden):
+        merged(act, team.fu, one, two)
+    foreign = make("customer", team.ning, name="别处的客户")
+    texts = []
+    for key in (foreign, 999_999):
+        with pytest.raises(Invalid) as caught:
+            merged(act, team.manager, one, key)
+        texts.append(caught.value.problems[0].message.replace(str(key), "N"))
+    assert texts[0] == texts[1]
+
+
+def test_what_the_company_added_moves_too_in_the_bin_or_not(
+    act, team, twins, unit_of_work, bearer, admin_id, client
+):
+    """References of entities made while all runs, to one and to many."""
+    headers = bearer(admin_id)
+    made = {
+        "name": "x_visit",
+        "label": {"zh_CN": "参观", "en": "Visit"},
+        "label_field": "x_name",
+        "fields": [
+            {"name": "x_name", "kind": "text", "label": {"en": "Name"}},
+            {"name": "x_who", "kind": "reference", "entity": "customer", "label": {"en": "Who"}},
+            {"name": "x_all", "kind": "references", "entity": "customer", "label": {"en": "All"}},
+        ],
+    }
+    answer = client.post("/api/v1/schema/entities", json=made, headers=headers)
+    assert answer.status_code == 201, answer.json
+    one, two = twins
+    with unit_of_work() as uow:
+        here, binned = service.create(
+            uow,
+            "x_visit",
+            [{"x_name": "A", "x_who": two, "x_all": [two, one]}, {"x_name": "B", "x_who": two}],
+        )
+        service.delete(uow, "x_visit", [binned])
+    number = merged(act, team.manager, one, two)["merge"]
+    with unit_of_work() as uow:
+        values = query.get(uow, "x_visit", here).values
+        assert (values["x_who"], values["x_all"]) == (one, [one])
+        service.restore(uow, "x_visit", [binned])
+        assert query.get(uow, "x_visit", binned).values["x_who"] == one
+    act(team.manager, "customer", "merge", [one], undo=number)
+    with unit_of_work(write=False) as uow:
+        values = query.get(uow, "x_visit", here).values
+        assert (values["x_who"], values["x_all"]) == (two, [two, one])
+
+
+def test_on_the_page_one_chooses_what_stays_and_takes_it_back(
+    browser_of, read, rows, team, twins, belongings
+):
+    one, two = twins
+    browser = browser_of(team.manager)
+    sent = {"ids": [one, two], "csrf_token": browser.csrf, "back": "/r/customer"}
+    led = browser.post("/r/customer/actions/merge", data=sent)
+    assert led.status_code == 303
+    page = text_of(browser.get(led.location))
+    assert "保留哪一条" in page
+    assert f'name="take.level" value="{two}"' in page
+    asked = sent | {"keep": two, "take.level": one}
+    answer = browser.post("/r/customer/merge", data=asked)
+    assert answer.status_code == 303
+    assert answer.location.endswith(f"/r/customer/{two}")
+    assert read("customer", two)["level"] == "B"
+    assert read("contact", belongings["contact"])["customer"] == two
+    page = text_of(browser.get(f"/r/customer/merge?ids={two}"))
+    assert "撤销" in page
+    assert "潍坊鼎源农机有限公司" in page
+    number = page.split('name="undo" value="')[1].split('"')[0]
+    undo = {"keep": two, "undo": number, "csrf_token": browser.csrf}
+    assert browser.post("/r/customer/merge", data=undo).status_code == 303
+    assert read("customer", one)["code"] == "K-1"
+    assert browser_of(team.fu).get(f"/r/customer/merge?ids={one}&ids={two}").status_code == 403
+
+
+def test_many_at_once_take_no_more_statements_a_record(act, make, team, runtime, rows):
+    from sqlalchemy import event
+
+    counted = []
+    for number in (5, 60):
+        one = make("customer", team.fu, name=f"甲{number}")
+        two = make("customer", team.fu, name=f"乙{number}")
+        for n in range(number):
+            make("contact", team.fu, name=f"联系人{n}", customer=two)
+        statements = []
+
+        def note(*arguments, statements=statements):
+            statements.append(arguments[2])
+
+        event.listen(runtime.database.engine, "before_cursor_execute", note)
+        try:
+            assert merged(act, team.manager, one, two)["moved"] == number
+        finally:
+            event.remove(runtime.database.engine, "before_cursor_execute", note)
+        counted.append(len(statements))
+        asked = ListQuery(filter={"field": "customer", "op": "eq", "value": one}, limit=100)
+        assert len(rows("contact", filter=asked.filter, limit=100)) == number
+    assert counted[1] <= counted[0] + 2
