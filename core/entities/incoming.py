@@ -215,8 +215,7 @@ def readable(uow: UnitOfWork, entity: str, ids: set[int]) -> set[int]:
     spec = uow.snapshot.installed_entities.get(entity)
     if spec is None:
         return set()
-    memo = ("readable", entity, uow.actor.user_id, uow.actor.is_system)
-    known: set[int] = uow.memo.setdefault(memo, set())
+    known = known_readable(uow, entity)
     missing = sorted(ids - known)
     table = spec.table
     for start in range(0, len(missing), _IN_CHUNK):
@@ -225,6 +224,13 @@ def readable(uow: UnitOfWork, entity: str, ids: set[int]) -> set[int]:
         if (clause := scope_clause(uow, spec, "read")) is not None:
             statement = statement.where(clause)
         known.update(uow.execute(statement).scalars())
+    return known
+
+
+def known_readable(uow: UnitOfWork, entity: str) -> set[int]:
+    """Those that were found so in this transaction."""
+    memo = ("readable", entity, uow.actor.user_id, uow.actor.is_system)
+    known: set[int] = uow.memo.setdefault(memo, set())
     return known
 
 

@@ -28,6 +28,7 @@ from core.db.planning import in_no_order
 from core.db.types import as_read
 from core.entities.conditions import parse_condition
 from core.entities.conditions_sql import condition_sql, like_pattern, matches
+from core.entities.incoming import known_readable
 from core.entities.labels import Labels, reference_ids, resolve_labels
 from core.entities.lines import load_lines
 from core.entities.masking import mask_value
@@ -57,6 +58,7 @@ __all__ = [
     "Record",
     "conditions",
     "count",
+    "counts",
     "get",
     "page",
     "select_ids",
@@ -89,6 +91,8 @@ class ListQuery:
     archived: bool = False
     #: Only records among these.
     ids: tuple[int, ...] | None = None
+    #: What references are called, beside their numbers.
+    labels: bool = True
 
 
 @dataclass
@@ -141,7 +145,9 @@ def page(uow: UnitOfWork, entity: str, query: ListQuery) -> Page:
     following = make_cursor(keys, rows[limit - 1]) if len(rows) > limit else None
     items = _shown(uow, spec, fields, rows[:limit])
     _attach_links(uow, spec, fields, items)
-    labels = resolve_labels(uow, reference_ids(spec, [item.name for item in fields], items))
+    labels: Labels = {}
+    if query.labels:
+        labels = resolve_labels(uow, reference_ids(spec, [item.name for item in fields], items))
     total = _count(uow, spec, where, query.count)
     return Page(spec, fields, items, labels, following, total)
 
@@ -161,6 +167,8 @@ def get(uow: UnitOfWork, entity: str, record_id: int, *, archived: bool | None =
         if (clause := scope_clause(uow, spec, "read")) is not None:
             statement = statement.where(clause)
         row = next(iter(_rows(uow.execute(statement))), None)
+        if row is not None and (archived is False or row.get("archived_at", "") is None):
+            known_readable(uow, entity).add(record_id)
     if row is None:
         raise NotFound(
             _(
@@ -197,6 +205,18 @@ def count(uow: UnitOfWork, entity: str, query: ListQuery) -> int:
     spec = uow.entity(entity)
     require(uow, spec, "read")
     return _count(uow, spec, conditions(uow, spec, query), "exact") or 0
+
+
+def counts(uow: UnitOfWork, wanted: Sequence[tuple[str, ListQuery]]) -> list[int]:
+    """How many records each query finds, up to `COUNT_CAP`, in one statement."""
+    capped = []
+    for entity, query in wanted:
+        spec = uow.entity(entity)
+        require(uow, spec, "read")
+        where = conditions(uow, spec, query)
+        some = select(spec.table.c.id).where(*where).limit(COUNT_CAP).subquery()
+        capped.append(select(func.count()).select_from(some).scalar_subquery())
+    return [int(n) for n in uow.execute(select(*capped)).one()] if capped else []
 
 
 def stream(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -33,46 +32,55 @@ def related_lists(
 ) -> list[dict[str, Any]]:
     """One for every entity that points here, as far as the reader may see it; only the one whose
     ``tab`` is open has more rows than a few."""
-    found = []
     pointing = _pointing_here(uow, spec)
     if len(pointing) > 1:
         recall_columns(uow, [other for other, _item in pointing])
-    for other, item in pointing:
-        key = f"{other.name}.{item.name}"
-        listed = _listed(uow, other, item, record_id, key, ON_A_TAB if tab == key else IN_SHORT)
-        if listed["rows"] or listed["new_url"]:
-            found.append(listed)
-    return found
+    lists = [_List(uow, other, item, record_id, tab) for other, item in pointing]
+    more = [each for each in lists if each.page.next is not None]  # only these are counted
+    totals = query.counts(uow, [(each.other.name, each.wanted) for each in more])
+    counted = {each.key: total for each, total in zip(more, totals, strict=True)}
+    shown = [each.shown(counted.get(each.key)) for each in lists]
+    return [each for each in shown if each["rows"] or each["new_url"]]
 
 
-def _listed(
-    uow: UnitOfWork, other: EntitySpec, item: FieldSpec, record_id: int, key: str, limit: int
-) -> dict[str, Any]:
-    most = None if limit == ON_A_TAB else _COLUMNS
-    columns = [each for each in list_columns(uow, other) if each.name != item.name][:most]
-    wanted = ListQuery(
-        fields=tuple(each.name for each in columns),
-        filter={"field": item.name, "op": "eq", "value": record_id},
-        limit=limit,
-    )
-    page = query.page(uow, other.name, wanted)
-    base = url_for("web.list_records", entity=other.name)
-    state = [("filter_field", item.name), ("filter_op", "eq"), ("filter_value", record_id)]
-    can_create = other.creatable and item.is_writable and may(uow, other, "create")
-    new_url = url_for("web.new_record", entity=other.name)
-    total = len(page.items)
-    if page.next is not None:  # only then are they counted
-        asked = replace(wanted, fields=("id",), limit=1, count="estimate")
-        total = query.page(uow, other.name, asked).total or 0
-    return {
-        "key": key,
-        "title": _title(other, item),
-        "count": f"{format_number(total)}{'+' if total >= COUNT_CAP else ''}",
-        "columns": data_columns(other, columns),
-        "rows": data_rows(uow, other, columns, page.items, page.labels),
-        "all_url": f"{base}?{urlencode(state)}" if page.next else None,
-        "new_url": f"{new_url}?{urlencode([(item.name, record_id)])}" if can_create else None,
-    }
+class _List:
+    """The records of one entity that point here by one field."""
+
+    def __init__(
+        self, uow: UnitOfWork, other: EntitySpec, item: FieldSpec, record_id: int, tab: str
+    ) -> None:
+        self.uow, self.other, self.item, self.record_id = uow, other, item, record_id
+        self.key = f"{other.name}.{item.name}"
+        is_open = tab == self.key
+        columns = [each for each in list_columns(uow, other) if each.name != item.name]
+        self.columns = columns if is_open else columns[:_COLUMNS]
+        self.wanted = ListQuery(
+            fields=tuple(each.name for each in self.columns),
+            filter={"field": item.name, "op": "eq", "value": record_id},
+            limit=ON_A_TAB if is_open else IN_SHORT,
+        )
+        self.page = query.page(uow, other.name, self.wanted)
+
+    def shown(self, total: int | None) -> dict[str, Any]:
+        """What the page shows; ``total`` is None where all of them are there."""
+        uow, other, item, page = self.uow, self.other, self.item, self.page
+        base = url_for("web.list_records", entity=other.name)
+        state = [("filter_field", item.name), ("filter_op", "eq")]
+        state += [("filter_value", str(self.record_id))]
+        can_create = other.creatable and item.is_writable and may(uow, other, "create")
+        new_url = url_for("web.new_record", entity=other.name)
+        total = len(page.items) if total is None else total
+        return {
+            "key": self.key,
+            "title": _title(other, item),
+            "count": f"{format_number(total)}{'+' if total >= COUNT_CAP else ''}",
+            "columns": data_columns(other, self.columns),
+            "rows": data_rows(uow, other, self.columns, page.items, page.labels),
+            "all_url": f"{base}?{urlencode(state)}" if page.next else None,
+            "new_url": f"{new_url}?{urlencode([(item.name, self.record_id)])}"
+            if can_create
+            else None,
+        }
 
 
 def _pointing_here(uow: UnitOfWork, spec: EntitySpec) -> list[tuple[EntitySpec, FieldSpec]]:

@@ -143,7 +143,7 @@ def _chart(uow: UnitOfWork, customer: int) -> str:
     if not access.may("read") or not all(access.can_see(spec[name]) for name in names):
         return ""
     about = {"field": "customer", "op": "eq", "value": customer}
-    asked = ListQuery(fields=names, filter=about, sort="id", limit=_PEOPLE)
+    asked = ListQuery(fields=names, filter=about, sort="id", limit=_PEOPLE, labels=False)
     try:
         rows = query.page(uow, "contact", asked).items
     except (Forbidden, Invalid):
