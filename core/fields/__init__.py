@@ -2,7 +2,7 @@
 
 from core.fields.declare import Entity, Owned, detached, field
 from core.fields.describe import EntityDef, describe
-from core.fields.spec import ActionSpec, EntitySpec, FieldSpec, Given, ScopeSpec, Section
+from core.fields.spec import ActionSpec, EntitySpec, FieldSpec, Given, Mark, ScopeSpec, Section
 from core.fields.types import (
     AutoNumber,
     Boolean,
@@ -56,6 +56,7 @@ __all__ = [
     "Integer",
     "Lines",
     "LongText",
+    "Mark",
     "Money",
     "MultiChoice",
     "Number",

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapper
 
 from core.fields import types as t
 from core.fields.declare import Owned, detached
-from core.fields.spec import ActionSpec, EntitySpec, FieldSpec, ScopeSpec, Section
+from core.fields.spec import ActionSpec, EntitySpec, FieldSpec, Mark, ScopeSpec, Section
 from core.i18n import lazy_gettext as _l
 
 __all__ = ["EntityDef", "describe", "system_fields"]
@@ -31,6 +31,7 @@ class EntityDef:
     sections: tuple[Section, ...] = ()
     actions: tuple[ActionSpec, ...] = ()
     scopes: tuple[ScopeSpec, ...] = ()
+    marks: tuple[Mark, ...] = ()
     default_sort: str = "-created_at"
     duplicate_keys: tuple[str, ...] = ()
     parent_field: str | None = None

@@ -143,6 +143,18 @@ class ActionSpec:
 
 
 @dataclass(frozen=True)
+class Mark:
+    """What stands out in lists and on boards: records that fulfil a condition on fields of theirs.
+
+    Whoever may not use one of those fields sees no mark. Of several marks the first one is shown.
+    """
+
+    condition: Mapping[str, Any]
+    label: Label
+    tone: str = "bad"
+
+
+@dataclass(frozen=True)
 class ScopeSpec:
     """A data scope of the entity's own, which roles grant by name beside own, department and all.
 
@@ -173,6 +185,7 @@ class EntitySpec:
     sections: tuple[Section, ...] = ()
     actions: tuple[ActionSpec, ...] = ()
     scopes: tuple[ScopeSpec, ...] = ()
+    marks: tuple[Mark, ...] = ()
     default_sort: str = "-created_at"
     #: Field names whose values together tell two records apart, e.g. ``("company", "mobile")``.
     duplicate_keys: tuple[str, ...] = ()

@@ -11,6 +11,7 @@ from markupsafe import Markup
 from core.entities.forms import control_for
 from core.entities.inputs import FormInput, InputContext, is_given, read_input, to_input
 from core.entities.labels import Labels
+from core.entities.marks import marker
 from core.entities.rendering import Reader, cell_renderer, display_text
 from core.entities.tables import column_kind
 from core.fields import EntitySpec, FieldSpec
@@ -155,6 +156,7 @@ def data_rows(
         for item in fields
     ]
     rows = []
+    mark_of = marker(uow, spec)
     for row in items:
         label = display_text(label_type, row.get(spec.label_field), reader, row) or f"#{row['id']}"
         cells: list[Any] = [render(row) for render in plain]
@@ -165,6 +167,7 @@ def data_rows(
         version = row.get("version")
         rows.append(
             {"id": row["id"], "version": version, "label": label, "cells": cells, "url": url}
+            | {"mark": mark_of(row)}
         )
     return rows
 

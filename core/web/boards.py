@@ -18,6 +18,7 @@ from core.entities.aggregate import aggregate
 from core.entities.filters import FilterRow, filter_fields
 from core.entities.form_fields import editable_fields
 from core.entities.list_views import ListView
+from core.entities.marks import fields_of_marks, marker
 from core.entities.query import ListQuery
 from core.entities.rendering import display_html, display_text
 from core.entities.scope import may
@@ -262,14 +263,14 @@ def _cards(
 ) -> list[dict[str, Any]]:
     wanted = replace(
         asked,
-        fields=tuple(dict.fromkeys([spec.label_field, *(item.name for item in facts)])),
+        fields=(spec.label_field, *(item.name for item in facts), *fields_of_marks(uow, spec)),
         filter=_within(asked.filter, by, column.value),
         sort=state.sort,
         limit=CARDS,
     )
     page = query.page(uow, spec.name, wanted)
     reader, address = reader_of(uow, page.labels, in_cell=True), record_address(uow)
-    label_type = spec[spec.label_field].type
+    label_type, mark_of = spec[spec.label_field].type, marker(uow, spec)
     return [
         {
             "id": row["id"],
@@ -277,6 +278,7 @@ def _cards(
             "title": display_text(label_type, row.get(spec.label_field), reader, row)
             or f"#{row['id']}",
             "url": address(spec.name, row["id"]),
+            "mark": mark_of(row),
             "facts": [
                 (str(item.label), display_html(item.type, row.get(item.name), reader, row))
                 for item in facts

@@ -13,6 +13,7 @@ from flask import redirect, request, url_for
 from core.entities import query
 from core.entities.filters import FilterRow, filter_fields, read_rows
 from core.entities.list_views import ListView, views_of
+from core.entities.marks import fields_of_marks
 from core.entities.paging import is_sortable
 from core.entities.query import COUNT_CAP, ListQuery
 from core.entities.scope import may_use, require
@@ -104,7 +105,7 @@ def _query(
     uow: UnitOfWork, spec: EntitySpec, state: ListState, shown: Sequence[FieldSpec]
 ) -> ListQuery:
     return ListQuery(
-        fields=tuple(item.name for item in shown),
+        fields=(*(item.name for item in shown), *fields_of_marks(uow, spec)),
         filter=state.conditions(filter_fields(uow, spec)),
         search=state.search,
         sort=state.sort,

@@ -10,6 +10,7 @@ from core.fields import (
     EntityDef,
     EntitySpec,
     FieldSpec,
+    Mark,
     Section,
     Text,
 )
@@ -155,6 +156,12 @@ task = EntityDef(
         ),
     ),
     scopes=(MADE, READABLE),
+    marks=(
+        Mark(
+            {"all": [_IS_OPEN, {"field": "due_at", "op": "lt", "value": {"var": "now"}}]},
+            _l("Overdue"),
+        ),
+    ),
     default_sort="due_at",
     new_page="activities.new_task",
 )

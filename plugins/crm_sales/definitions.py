@@ -11,6 +11,7 @@ from core.fields import (
     EntitySpec,
     FieldSpec,
     Given,
+    Mark,
     Reference,
     Section,
     Tags,
@@ -185,6 +186,12 @@ opportunity = EntityDef(
             why_not=services.why_not_close,
             tone="warn",
             sets={"status": "lost"},
+        ),
+    ),
+    marks=(
+        Mark(
+            {"all": [_IS_OPEN, {"field": "stage_due_at", "op": "lt", "value": {"var": "now"}}]},
+            _l("Stuck"),
         ),
     ),
     duplicate_keys=("name", "customer"),

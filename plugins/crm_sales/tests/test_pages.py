@@ -9,10 +9,14 @@ from html import unescape
 import pytest
 from sqlalchemy import event
 
-from core.entities import service
+from core.entities import query, service
+from core.entities.query import ListQuery
 
 #: The long tier asks PostgreSQL as well: what is shown does not depend on the database.
 pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
+
+
+_SALES = {"field": "name", "op": "eq", "value": "sales"}
 
 
 def text_of(answer):
@@ -174,7 +178,7 @@ def test_a_customers_page_has_the_money_at_the_top(
 
 
 def test_an_opportunitys_page_says_where_it_stands_and_that_it_is_stuck(
-    browser, browser_of, deal, runtime, act, team, stage
+    browser, browser_of, deal, runtime, act, team, stage, unit_of_work
 ):
     """S-069"""
     page = text_of(browser.get(f"/r/opportunity/{deal}"))
@@ -185,6 +189,16 @@ def test_an_opportunitys_page_says_where_it_stands_and_that_it_is_stuck(
     browser = browser_of(team.fu)
     page = text_of(browser.get(f"/r/opportunity/{deal}"))
     assert "notice-bad" in page
+    for address in ("/r/opportunity", "/r/opportunity?layout=board&by=stage"):
+        assert "marked-bad" in text_of(browser.get(address))
+    with unit_of_work() as uow:  # who may not use the date learns nothing from a mark
+        (role,) = query.select_ids(uow, "role", ListQuery(filter=_SALES), action="read", limit=1)
+        hidden = {"opportunity": {"stage_due_at": "hidden"}}
+        service.update(uow, "role", {role: {"field_rules": hidden}})
+    for address in ("/r/opportunity", "/r/opportunity?layout=board&by=stage"):
+        page = text_of(browser.get(address))
+        assert "码垛机" in page
+        assert "marked-bad" not in page
     runtime.clock.move(timedelta(days=1))
     act(team.fu, "opportunity", "move", [deal], stage=stage("需求分析"))
     assert "notice-bad" not in text_of(browser.get(f"/r/opportunity/{deal}"))
