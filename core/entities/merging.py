@@ -387,16 +387,12 @@ def _write(uow: UnitOfWork, entity: str, rows: _Rows) -> None:
         columns = [spec.column(each.name).label(each.name) for each in spec.stored]
         mine = select(*columns).where(one_of(uow.connection, spec.table.c.id, part))
         held = mine.order_by(spec.table.c.id).with_for_update(of=spec.table)
+        names = dict.fromkeys(name for key in part for name in rows[key][1])
+        was = {name: load_links(uow, spec, spec[name], part) for name in names}
         changes = []
         for index, row in enumerate(uow.execute(held).mappings().all()):
             values, links = rows[row["id"]]
-            before = dict(row)
-            if links:
-                names = [spec[name] for name in links]
-                before |= {
-                    item.name: load_links(uow, spec, item, [row["id"]]).get(row["id"], [])
-                    for item in names
-                }
+            before = dict(row) | {name: was[name].get(row["id"], []) for name in links}
             after = dict(row) | values
             if "version" in after:
                 after["version"] += 1
