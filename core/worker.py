@@ -14,9 +14,8 @@ if TYPE_CHECKING:
 __all__ = ["run_worker"]
 
 
-def run_worker(runtime: Runtime) -> None:
-    """Work until SIGTERM or SIGINT; the job in hand is finished first."""
-    stopping = threading.Event()
+def run_worker(runtime: Runtime, stopping: threading.Event) -> None:
+    """Work until SIGTERM or SIGINT, or until ``stopping`` is set; the job in hand is finished first."""
     bell = open_doorbell(runtime.config.redis_url)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import threading
 from typing import Any
 
 import click
@@ -25,16 +26,17 @@ def serve(host: str, port: int, workers: int | None, setup: bool) -> None:
 
     With DOUGONG_REDIS_URL the background work goes to `dougong worker`, as long as one runs.
     """
-    _end_when_told()
+    told = _end_when_told()
     from core.cli.server import serve as run
 
-    run(host, port, workers, setup=setup)
+    if not told.is_set():
+        run(host, port, workers, setup=setup)
 
 
 @click.command()
 def worker() -> None:
     """Relay events, start schedules and run jobs until told to stop."""
-    _end_when_told()
+    stopping = _end_when_told()
     from core.cli.installation import open_runtime
     from core.logging import configure_logging
     from core.ops.readiness import require_ready
@@ -43,13 +45,19 @@ def worker() -> None:
     with open_runtime() as runtime:
         require_ready(runtime.config)
         configure_logging(runtime.config.log_level, sys.stderr)
-        run_worker(runtime)
+        run_worker(runtime, stopping)
 
 
-def _end_when_told() -> None:
-    """Who is told to end before it has begun does so, and nothing went wrong."""
+def _end_when_told() -> threading.Event:
+    """Who is told to end before it has begun does so, and nothing went wrong.
+
+    The event says it again: what is imported meanwhile may swallow the exception.
+    """
+    told = threading.Event()
 
     def leave(*_signal: Any) -> None:
+        told.set()
         sys.exit(0)
 
     signal.signal(signal.SIGTERM, leave)
+    return told
