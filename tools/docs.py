@@ -26,7 +26,7 @@ written here. The plugin is named in the log each time.
 | hooks | rule |
 |---|---|
 | `register_*`, `app_ready` | *held back*: the suite starts without the plugin and its dependants; the Apps page says why |
-| `validate_changes`, `before_changes`, `after_changes` | *veto*: the whole write is rolled back; the caller is told which module failed |
+| `validate_changes`, `before_changes`, `after_changes`, `request_consent` | *veto*: the whole write is rolled back; the caller is told which module failed |
 | `plugin_enabled`, `plugin_disabled` | *veto*: the switch is not turned; the Apps page says why |
 | `check_permission`, `scope_query` | *veto*: the access is refused, for silence would grant it |
 | `authenticate`, `adjust_form`, `adjust_list`, `record_actions`, `resolve_theme` | *isolate*: counts as no answer |

@@ -8,6 +8,7 @@ from __future__ import annotations
 from core.expressions.checker import Source
 from core.expressions.errors import ExpressionError, NoSqlForm
 from core.expressions.evaluate import EvaluationContext
+from core.expressions.explain import Step
 from core.expressions.expression import Expression, compile_expression
 from core.expressions.functions import FunctionHelp, describe_functions
 from core.expressions.sql import register_sql_functions
@@ -23,6 +24,7 @@ __all__ = [
     "NoSqlForm",
     "Scope",
     "Source",
+    "Step",
     "Symbol",
     "compile_expression",
     "describe_functions",

@@ -17,7 +17,7 @@ from core.expressions.tree import Aggregate, Call, Column, Const, Node
 from core.expressions.values import READERS
 from core.i18n import gettext as _
 
-__all__ = ["Closure", "EvaluationContext", "Lookup", "Run", "build"]
+__all__ = ["Closure", "EvaluationContext", "Lookup", "Run", "Watch", "build"]
 
 Lookup = Callable[[str, Any, str, bool], Any]
 
@@ -73,11 +73,13 @@ class Run:
 
 
 Closure = Callable[[Run], Any]
+#: Puts itself around the function of each part, to see what comes out of it.
+Watch = Callable[[Node, Closure], Closure]
 
 
-def build(tree: Node) -> Closure:
-    """The function that computes ``tree``."""
-    run = _build(tree)
+def build(tree: Node, watch: Watch | None = None) -> Closure:
+    """The function that computes ``tree``; ``watch`` sees the parts at work, those of lines excepted."""
+    run = _build(tree, watch)
     if tree.kind is not Kind.NUMBER:
         return run
 
@@ -88,7 +90,12 @@ def build(tree: Node) -> Closure:
     return finish
 
 
-def _build(node: Node) -> Closure:
+def _build(node: Node, watch: Watch | None = None) -> Closure:
+    closure = _bare(node, watch)
+    return closure if watch is None else watch(node, closure)
+
+
+def _bare(node: Node, watch: Watch | None) -> Closure:
     if isinstance(node, Const):
         value = node.value
         return lambda run: value
@@ -96,7 +103,7 @@ def _build(node: Node) -> Closure:
         return _column(node)
     if isinstance(node, Aggregate):
         return _aggregate(node)
-    return _call(node)
+    return _call(node, watch)
 
 
 def _column(node: Column) -> Closure:
@@ -153,8 +160,8 @@ def _aggregate(node: Aggregate) -> Closure:
     return run_lines
 
 
-def _call(node: Call) -> Closure:
-    function, parts = node.function, [_build(operand) for operand in node.operands]
+def _call(node: Call, watch: Watch | None) -> Closure:
+    function, parts = node.function, [_build(operand, watch) for operand in node.operands]
     implementation = function.implementation
     assert implementation is not None
     if function.nulls == "lazy":

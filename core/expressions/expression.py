@@ -11,6 +11,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from core.expressions.checker import Checked, Source, check, resolver
 from core.expressions.errors import NoSqlForm
 from core.expressions.evaluate import Closure, EvaluationContext, Run, build
+from core.expressions.explain import Step, explain
 from core.expressions.parser import parse
 from core.expressions.sql import to_sql
 from core.expressions.symbols import Kind, Scope
@@ -43,6 +44,12 @@ class Expression:
         `ExpressionError` for a value of the wrong kind and for work beyond the limits.
         """
         return self._run(Run(values, context))
+
+    def explain(
+        self, values: Mapping[str, Any], context: EvaluationContext
+    ) -> tuple[Any, tuple[Step, ...]]:
+        """What `evaluate` gives, and the parts it was made of, in the order they were worked out."""
+        return explain(self.source, self._checked.tree, values, context)
 
     def to_sql(
         self,

@@ -11,11 +11,12 @@ from zoneinfo import ZoneInfo
 from babel import Locale
 from babel.dates import format_date as babel_date
 from babel.dates import format_datetime as babel_datetime
-from babel.numbers import NumberPattern, get_currency_symbol
+from babel.numbers import NumberPattern, get_currency_precision, get_currency_symbol
 
 from core.i18n.messages import current_locale
 
 __all__ = [
+    "currency_decimals",
     "currency_sign",
     "format_date",
     "format_datetime",
@@ -61,6 +62,12 @@ def _currency_sign(code: str, name: str) -> str:
 def currency_sign(code: str) -> str:
     """``¥`` for CNY where that is clear, else ``CN¥``; an unknown code stands for itself."""
     return _currency_sign(code, current_locale())
+
+
+@cache
+def currency_decimals(code: str) -> int:
+    """How many decimals amounts of a currency have: 2 for CNY, none for JPY and KRW."""
+    return int(get_currency_precision(code))
 
 
 def format_money(value: Decimal, currency: str, scale: int = 2) -> str:

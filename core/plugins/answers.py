@@ -27,6 +27,7 @@ ITEMS = {
     "register_commands": "click:Command",
     "register_demo": "core.plugins.contributions:DemoStep",
     "validate_changes": "core.errors:Problem",
+    "request_consent": "builtins:int",
     "adjust_form": "core.entities.edits:FormEdit",
     "adjust_list": "core.entities.edits:ListEdit",
     "record_actions": "core.fields:ActionSpec",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from core.plugins import hookspec
@@ -294,6 +294,27 @@ def records_split(
     Return: nothing. ``memo`` is what was noted then.
     Errors: an exception ends the transaction and is reported with the plugin's name.
     Example: ``put_back_marks(uow, memo.get("crm_sales", {}))``
+    Since: 0.1
+    """
+
+
+@hookspec
+def request_consent(  # type: ignore[empty-body]
+    entity: EntitySpec,
+    action: str,
+    records: Sequence[Mapping[str, Any]],
+    reasons: Mapping[int, Sequence[str]],
+    uow: UnitOfWork,
+) -> Iterable[int]:
+    """Take over records that may go on only with somebody's consent, and ask for it.
+
+    When: within a verb, in its transaction, where a rule of the business wants more than the right to it (a
+    discount beyond the limit of who submits a quote), through `core.entities.consent`. ``reasons`` says why,
+    by record, in the reader's language.
+    Return: the ids of the records that the plugin takes; it tells the module of the entity by its ``api.py`` how
+    it ended. What nobody takes is refused with the reasons.
+    Errors: an exception ends the transaction and is reported with the plugin's name.
+    Example: ``return flows.start(uow, entity, records, reasons) if entity.name == "quote" else []``
     Since: 0.1
     """
 

@@ -1,11 +1,28 @@
 """What other plugins may import.
 
 What they show of a customer they put into the slots ``entity.detail.above`` and
-``entity.detail.aside`` of its page, with an ``order`` beyond 30.
+``entity.detail.aside`` of its page, with an ``order`` beyond 30. A module that takes quotes in the hook
+``request_consent`` ends it with `release_quotes` or `send_back_quotes`, within ``uow.elevated()``.
 """
 
 from __future__ import annotations
 
-from plugins.crm_sales.events import OpportunityLost, OpportunityMoved, OpportunityWon
+from plugins.crm_sales.events import (
+    OpportunityLost,
+    OpportunityMoved,
+    OpportunityWon,
+    QuoteAccepted,
+    QuoteSubmitted,
+)
+from plugins.crm_sales.products.quotes import release as release_quotes
+from plugins.crm_sales.products.quotes import send_back as send_back_quotes
 
-__all__ = ["OpportunityLost", "OpportunityMoved", "OpportunityWon"]
+__all__ = [
+    "OpportunityLost",
+    "OpportunityMoved",
+    "OpportunityWon",
+    "QuoteAccepted",
+    "QuoteSubmitted",
+    "release_quotes",
+    "send_back_quotes",
+]

@@ -1,4 +1,4 @@
-"""What has happened to opportunities; other plugins subscribe through ``api.py``."""
+"""What has happened to opportunities and quotes; other plugins subscribe through ``api.py``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,13 @@ from typing import ClassVar
 
 from core.work.events import Event
 
-__all__ = ["OpportunityLost", "OpportunityMoved", "OpportunityWon"]
+__all__ = [
+    "OpportunityLost",
+    "OpportunityMoved",
+    "OpportunityWon",
+    "QuoteAccepted",
+    "QuoteSubmitted",
+]
 
 
 @dataclass(frozen=True)
@@ -41,3 +47,25 @@ class OpportunityLost(Event):
     customer: int
     reason: str
     entity: str = "opportunity"
+
+
+@dataclass(frozen=True)
+class QuoteSubmitted(Event):
+    """A version of a quote went out."""
+
+    name: ClassVar[str] = "crm_sales.QuoteSubmitted"
+    id: int
+    customer: int
+    revision: int
+    entity: str = "quote"
+
+
+@dataclass(frozen=True)
+class QuoteAccepted(Event):
+    """A customer agreed to a quote."""
+
+    name: ClassVar[str] = "crm_sales.QuoteAccepted"
+    id: int
+    customer: int
+    opportunity: int | None
+    entity: str = "quote"

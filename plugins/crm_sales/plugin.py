@@ -20,6 +20,12 @@ from plugins.crm_sales import (
     stages,
     views,
 )
+from plugins.crm_sales.products import cards as product_cards
+from plugins.crm_sales.products import definitions as product_definitions
+from plugins.crm_sales.products import demo as product_demo
+from plugins.crm_sales.products import policies as product_policies
+from plugins.crm_sales.products import quotes
+from plugins.crm_sales.products import views as product_views
 
 if TYPE_CHECKING:
     from flask import Blueprint
@@ -37,7 +43,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def register_entities() -> Iterable[EntityDef]:
-    return definitions.ENTITIES
+    return (*definitions.ENTITIES, *product_definitions.ENTITIES)
 
 
 @hookimpl
@@ -47,12 +53,12 @@ def register_permissions() -> Iterable[Permission]:
 
 @hookimpl
 def register_roles() -> Iterable[RoleTemplate]:
-    return policies.ROLES
+    return product_policies.roles_with(policies.ROLES)
 
 
 @hookimpl
 def register_blueprints() -> Iterable[Blueprint]:
-    return [views.blueprint]
+    return [product_views.register(views.blueprint)]
 
 
 @hookimpl
@@ -65,6 +71,7 @@ def register_navigation() -> Iterable[NavItem]:
 def register_slots() -> Iterable[SlotFill]:
     return [
         SlotFill("entity.detail.above", cards.over_record, order=10),
+        SlotFill("entity.detail.above", product_cards.over_record, order=10),
         SlotFill("entity.detail.aside", cards.beside_record, order=30),
         SlotFill("entity.list.above", cards.over_list, order=10),
     ]
@@ -82,22 +89,27 @@ def register_events() -> Iterable[type[Event]]:
 
 @hookimpl
 def register_demo() -> Iterable[DemoStep]:
-    return [DemoStep("customers", demo.tell, order=20)]
+    return [
+        DemoStep("customers", demo.tell, order=20),
+        DemoStep("products", product_demo.tell, order=30),
+    ]
 
 
 @hookimpl
 def validate_changes(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Problem]:
-    return policies.validate(changes, uow)
+    return [*policies.validate(changes, uow), *product_policies.validate(changes, uow)]
 
 
 @hookimpl
 def before_changes(changes: Sequence[Change], uow: UnitOfWork) -> None:
-    return services.prepare(changes, uow)
+    services.prepare(changes, uow)
+    quotes.prepare(changes, uow)
 
 
 @hookimpl
 def after_changes(changes: Sequence[Change], uow: UnitOfWork) -> None:
-    return services.settle(changes, uow)
+    services.settle(changes, uow)
+    quotes.settle(changes, uow)
 
 
 @hookimpl
@@ -107,7 +119,7 @@ def plugin_enabled(plugin: Manifest, uow: UnitOfWork) -> None:
 
 @hookimpl
 def adjust_form(entity: EntitySpec, actor: Actor) -> Iterable[FormEdit]:
-    return definitions.form_edits(entity)
+    return [*definitions.form_edits(entity), *product_definitions.form_edits(entity)]
 
 
 @hookimpl

@@ -1,8 +1,8 @@
-"""What an administrator sets: which customers count as the same, and what follows."""
+"""What an administrator sets: which customers count as the same, and how quotes begin."""
 
 from __future__ import annotations
 
-from core.fields import Choice, ChoiceField, FieldSpec
+from core.fields import Boolean, Choice, ChoiceField, FieldSpec, Integer
 from core.i18n import lazy_gettext as _l
 from core.plugins.contributions import SettingsGroup
 
@@ -18,7 +18,7 @@ _LEVELS = ChoiceField(
 
 SALES = SettingsGroup(
     "crm_sales",
-    _l("Customers"),
+    _l("Customers and quotes"),
     (
         FieldSpec(
             "same_code",
@@ -40,6 +40,20 @@ SALES = SettingsGroup(
             _LEVELS,
             _l("Two customers of one name with a contact of one mobile"),
             default="refuse",
+            required=True,
+        ),
+        FieldSpec(
+            "prices_include_tax",
+            Boolean(),
+            _l("Prices include tax"),
+            help=_l("Of products, price lists and new quotes; a quote keeps what it began with."),
+            default=True,
+        ),
+        FieldSpec(
+            "quote_days",
+            Integer(1, 365),
+            _l("Days that a quote is valid"),
+            default=30,
             required=True,
         ),
     ),

@@ -468,6 +468,31 @@ def test_hook_adjust_list(unit_of_work, admin_id, behaving):
     assert columns == ["name", "code", "day", "state", "owner"], "the label comes first"
 
 
+def test_hook_request_consent(unit_of_work, admin_id, make, behaving):
+    """Taken is what a module says it takes, of what was asked about; a failure is nobody's consent."""
+    from core.entities.consent import ask_consent
+
+    told = []
+
+    def take(entity, action, records, reasons):
+        told.append((entity.name, action, [row["name"] for row in records], dict(reasons)))
+        return [records[0]["id"], 10**9]
+
+    def fail(entity):
+        raise RuntimeError("out of paper")
+
+    one, two = make("石头"), make("玉")
+    with unit_of_work(admin_id) as uow:
+        rows = [query.get(uow, "specimen", key).values for key in (one, two)]
+        reasons = {one: ["too hard"], two: ["too green"]}
+        assert ask_consent(uow, "specimen", "sell", rows, reasons) == frozenset()
+        with behaving(request_consent=take):
+            assert ask_consent(uow, "specimen", "sell", rows, reasons) == {one}
+        assert told == [("specimen", "sell", ["石头", "玉"], reasons)]
+        with behaving(request_consent=fail), pytest.raises(HookFailed):
+            ask_consent(uow, "specimen", "sell", rows, reasons)
+
+
 def test_hook_record_actions(unit_of_work, admin_id, make, behaving):
     from core.fields import ActionSpec
 

@@ -155,6 +155,18 @@ def scope_query(entity, action, actor):
 
 
 @hookimpl
+def request_consent(entity, action, records, reasons, uow):
+    return answer(
+        "request_consent",
+        entity=entity,
+        action=action,
+        records=records,
+        reasons=reasons,
+        uow=uow,
+    )
+
+
+@hookimpl
 def adjust_form(entity, actor):
     return answer("adjust_form", entity=entity, actor=actor)
 

@@ -1,0 +1,1 @@
+"""Products, what they cost whom, and quotes."""

@@ -1,0 +1,245 @@
+"""Lines of quotes: what follows from product, quantity, price, discount and tax, and what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select
+
+from core.entities.changes import Change
+from core.i18n import gettext as _
+from core.settings.service import get_setting
+from plugins.crm_sales.products import parameters
+from plugins.crm_sales.products.money import LARGEST, line_amounts, rounded
+from plugins.crm_sales.products.prices import NOBODY, Book, Buyer, read_book, read_buyers
+
+if TYPE_CHECKING:
+    from core.errors import Problem
+    from core.work.uow import UnitOfWork
+
+__all__ = [
+    "Head",
+    "Worked",
+    "effective_discount",
+    "heads_of",
+    "prepare_lines",
+    "validate_lines",
+    "work_out",
+]
+
+_HUNDRED = Decimal(100)
+_MEMO = "crm_sales.worked lines"
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What of a quote its lines depend on."""
+
+    currency: str
+    day: date
+    tax_included: bool
+    buyer: Buyer = NOBODY
+    price_list: int | None = None
+    status: str = "draft"
+
+
+@dataclass
+class Worked:
+    """The derived values of a line, and (field, code, message) of what stands against it."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    problems: list[tuple[str, str, str]] = field(default_factory=list)
+
+
+def work_out(
+    book: Book, head: Head, line: Mapping[str, Any], *, before: Mapping[str, Any] | None = None
+) -> Worked:
+    """All that follows for one line; ``before`` is what was stored of it.
+
+    A unit price that was typed in stays; one that was the rules' follows the rules.
+    """
+    goods = book.goods.get(line["product"])
+    worked = Worked()
+    if goods is None:
+        worked.problems.append(("product", "reference", _("There is no such product.")))
+        return worked
+    is_new = before is None or before.get("product") != goods.id
+    if is_new and not goods.is_active:
+        message = _("%(name)s is not on sale any more.", name=goods.name)
+        worked.problems.append(("product", "inactive", message))
+    quantity = _quantity(line, worked)
+    discount = _percent(line, "discount", worked)
+    given = line.get("parameters") or {}
+    if not isinstance(given, Mapping):
+        message = _("Parameters are given by name: {…}.")
+        worked.problems.append(("parameters", "type", message))
+        given = {}
+    values, wrong = parameters.read(goods.parameters, given)
+    worked.problems += [("parameters", each.code, each.message) for each in wrong]
+    stored, words = parameters.written(goods.parameters, values)
+    worked.values = {
+        "currency": head.currency,
+        "unit": goods.unit,
+        "parameters": stored or None,
+        "specification": words or None,
+        "discount": discount,
+    }
+    tax_rate = line.get("tax_rate")
+    if tax_rate is None or (is_new and before is not None and tax_rate == before.get("tax_rate")):
+        tax_rate = goods.tax_rate
+    worked.values["tax_rate"] = tax_rate
+    _percent({"tax_rate": tax_rate}, "tax_rate", worked)
+    if worked.problems or quantity is None:
+        return worked
+    _priced(book, head, line, before, worked, values)
+    return worked
+
+
+def _quantity(line: Mapping[str, Any], worked: Worked) -> Decimal | None:
+    quantity: Decimal | None = line.get("quantity")
+    if quantity is None:
+        return None  # told as missing already
+    if quantity <= 0:
+        worked.problems.append(("quantity", "range", _("A quantity is more than nothing.")))
+    return quantity
+
+
+def _percent(line: Mapping[str, Any], name: str, worked: Worked) -> Decimal:
+    value: Decimal = line.get(name) or Decimal(0)
+    if not 0 <= value <= _HUNDRED:
+        worked.problems.append((name, "range", _("Write a number from 0 to 100.")))
+    return value
+
+
+def _priced(
+    book: Book,
+    head: Head,
+    line: Mapping[str, Any],
+    before: Mapping[str, Any] | None,
+    worked: Worked,
+    values: Mapping[str, Any],
+) -> None:
+    price = book.price(
+        line["product"],
+        buyer=head.buyer,
+        quantity=line["quantity"],
+        currency=head.currency,
+        day=head.day,
+        price_list=head.price_list,
+        parameters=values,
+    )
+    typed = _typed(line, before)
+    if typed is not None and typed < 0:
+        worked.problems.append(("unit_price", "range", _("A price is not negative.")))
+        return
+    # What fails with the parameters is refused whatever was typed; a price that is missing is not.
+    if price.problem is not None and (typed is None or price.problem[0] == "parameters"):
+        worked.problems.append(price.problem)
+        return
+    reasons = list(price.reasons)
+    unit_price = price.unit_price
+    if typed is not None:
+        unit_price = rounded(typed, head.currency)
+        if unit_price != price.unit_price:
+            reasons.append({"code": "typed", "price": str(unit_price), "currency": head.currency})
+    assert unit_price is not None
+    amounts = line_amounts(
+        line["quantity"],
+        unit_price,
+        worked.values["discount"],
+        worked.values["tax_rate"],
+        currency=head.currency,
+        tax_included=head.tax_included,
+    )
+    if max(unit_price, *amounts) >= LARGEST:
+        worked.problems.append(("quantity", "range", _("This comes to too large an amount.")))
+        return
+    worked.values |= {
+        "base_price": price.unit_price,
+        "unit_price": unit_price,
+        "net_amount": amounts.net,
+        "tax_amount": amounts.tax,
+        "amount": amounts.gross,
+        "reasons": reasons,
+    }
+
+
+def _typed(line: Mapping[str, Any], before: Mapping[str, Any] | None) -> Decimal | None:
+    """The unit price that somebody wrote; None where the rules are to say it."""
+    price: Decimal | None = line.get("unit_price")
+    if before is not None and price is not None and price == before.get("unit_price"):
+        was_ruled = before.get("base_price") == price
+        other = before.get("product") != line.get("product")
+        return None if was_ruled or other else price
+    return price
+
+
+def effective_discount(line: Mapping[str, Any]) -> Decimal:
+    """By how many percent less than the rules' price a line is sold, to the hundredth."""
+    base, price = line["base_price"], line["unit_price"] or Decimal(0)
+    given: Decimal = line["discount"] or Decimal(0)
+    if not base:
+        return given
+    paid = price * (_HUNDRED - given) / base
+    return (_HUNDRED - paid).quantize(Decimal("0.01"))
+
+
+# Within a write
+
+
+def heads_of(uow: UnitOfWork, quotes: Sequence[int]) -> dict[int, Head]:
+    """What the lines of these quotes depend on, as it is stored now."""
+    table = uow.entity("quote").table
+    rows = uow.execute(select(table).where(table.c.id.in_(sorted(set(quotes))))).all()
+    buyers = read_buyers(uow, [row.customer_id for row in rows])
+    company = get_setting(uow, "core", "currency")
+    return {
+        row.id: Head(
+            currency=row.currency or company,
+            day=row.quoted_on or uow.clock.today(),
+            tax_included=bool(row.tax_included),
+            buyer=buyers.get(row.customer_id, NOBODY),
+            price_list=row.price_list_id,
+            status=row.status or "draft",
+        )
+        for row in rows
+    }
+
+
+def validate_lines(changes: Sequence[Change], uow: UnitOfWork) -> list[Problem]:
+    """Work the lines out, keep that for `prepare_lines`, and tell what is wrong."""
+    heads = heads_of(
+        uow, [c.after["quote"] for c in changes] + [c.before["quote"] for c in changes if c.before]
+    )
+    problems = []
+    for change in changes:
+        head = heads.get(change.after["quote"])
+        if head is not None and head.status != "draft" and not uow.actor.is_system:
+            message = _("A quote that was submitted stays as it is; make a new version of it.")
+            problems.append(change.problem("quote", "locked", message))
+    written = [change for change in changes if change.kind in ("create", "update")]
+    if problems or not written:
+        return problems
+    book = read_book(uow, [change.after["product"] for change in written])
+    kept: dict[int, Worked] = uow.memo.setdefault(_MEMO, {})
+    for change in written:
+        worked = work_out(
+            book, heads[change.after["quote"]], change.after, before=change.before or None
+        )
+        problems += [change.problem(*problem) for problem in worked.problems]
+        kept[id(change)] = worked
+    return problems
+
+
+def prepare_lines(changes: Sequence[Change], uow: UnitOfWork) -> None:
+    """Give the lines what was worked out for them."""
+    kept: dict[int, Worked] = uow.memo.pop(_MEMO, {})
+    for change in changes:
+        worked = kept.get(id(change))
+        if worked is not None:
+            for name, value in worked.values.items():
+                change.set(name, value)

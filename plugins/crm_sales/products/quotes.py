@@ -1,0 +1,466 @@
+"""Quotes: what they begin with, their verbs and versions, and the amount that opportunities follow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import func, select
+
+from core.entities import service
+from core.entities.changes import Change
+from core.entities.consent import ask_consent
+from core.errors import Invalid, Problem, Refused
+from core.i18n import gettext as _
+from core.i18n.formats import format_date, format_number
+from core.settings.service import get_setting
+from plugins.crm_sales.events import QuoteAccepted, QuoteSubmitted
+from plugins.crm_sales.products.lines import effective_discount, prepare_lines
+from plugins.crm_sales.products.policies import IN_HAND
+
+if TYPE_CHECKING:
+    from core.work.uow import UnitOfWork
+
+__all__ = [
+    "accept",
+    "copy",
+    "decline",
+    "discount_limit",
+    "prepare",
+    "release",
+    "revise",
+    "send_back",
+    "settle",
+    "submit",
+    "why_not",
+]
+
+Row = Mapping[str, Any]
+_ZERO = Decimal(0)
+#: What a copy takes along of each line: what somebody decided, not what follows from it.
+_COPIED = ("product", "parameters", "quantity", "discount", "tax_rate")
+_KEPT_LINE = (
+    *("product", "parameters", "specification", "quantity", "unit", "base_price", "unit_price"),
+    *("discount", "tax_rate", "net_amount", "tax_amount", "amount", "reasons"),
+)
+_KEPT_HEAD = (
+    *("number", "customer", "opportunity", "currency", "price_list", "quoted_on", "valid_until"),
+    *("tax_included", "terms"),
+)
+#: Lines depend on these fields of their quote.
+_DECIDES = ("customer", "currency", "price_list", "quoted_on", "tax_included")
+
+
+# What is derived
+
+
+def prepare(changes: Sequence[Change], uow: UnitOfWork) -> None:
+    """Currency, days and the manner of tax of quotes; all that follows for their lines."""
+    match changes[0].entity.name:
+        case "quote":
+            _begin(changes, uow)
+        case "quote_line":
+            prepare_lines(changes, uow)
+
+
+def _begin(changes: Sequence[Change], uow: UnitOfWork) -> None:
+    written = [change for change in changes if change.kind in ("create", "update")]
+    lists = _column(uow, "price_list", "currency", {c.after["price_list"] for c in written})
+    deals = _column(uow, "opportunity", "currency", {c.after["opportunity"] for c in written})
+    company = get_setting(uow, "core", "currency")
+    days = int(get_setting(uow, "crm_sales", "quote_days"))
+    for change in written:
+        after = change.after
+        if after["currency"] is None:
+            found = lists.get(after["price_list"]) or deals.get(after["opportunity"]) or company
+            change.set("currency", found)
+        if after["quoted_on"] is None:
+            change.set("quoted_on", uow.clock.today())
+        if after["valid_until"] is None:
+            change.set("valid_until", after["quoted_on"] + timedelta(days=days))
+        if change.kind == "create":
+            change.set("tax_included", get_setting(uow, "crm_sales", "prices_include_tax"))
+
+
+def _column(uow: UnitOfWork, entity: str, column: str, keys: set[Any]) -> dict[Any, Any]:
+    wanted = sorted(key for key in keys if key is not None)
+    if not wanted:
+        return {}
+    table = uow.entity(entity).table
+    rows = uow.execute(select(table.c.id, table.c[column]).where(table.c.id.in_(wanted)))
+    return {key: value for key, value in rows}
+
+
+# What follows
+
+
+def settle(changes: Sequence[Change], uow: UnitOfWork) -> None:
+    """Lines follow their quote, and opportunities the quotes that are theirs."""
+    entity = changes[0].entity.name
+    in_hand = uow.memo.get(IN_HAND, set())
+    if entity == "quote":
+        in_hand.discard(entity)
+        _lines_again(changes, uow)
+        _follow(uow, {v["opportunity"] for c in changes for v in (c.before, c.after) if v})
+    elif entity == "quote_line" and "quote" not in in_hand:
+        quotes = _column(uow, "quote", "opportunity_id", {c.after["quote"] for c in changes})
+        _follow(uow, set(quotes.values()))
+    else:
+        in_hand.discard(entity)
+
+
+def _lines_again(changes: Sequence[Change], uow: UnitOfWork) -> None:
+    """What a line costs follows customer, currency, list and day of a draft."""
+    moved = [
+        change.id
+        for change in changes
+        if change.kind == "update"
+        and change.after["status"] == "draft"
+        and any(change.changed(name) for name in _DECIDES)
+    ]
+    if not moved:
+        return
+    table = uow.entity("quote_line").table
+    ids = uow.execute(
+        select(table.c.id).where(table.c.quote_id.in_(moved), table.c.archived_at.is_(None))
+    ).scalars()
+    values: dict[int, dict[str, Any]] = {key: {} for key in ids}
+    if not values:
+        return
+    try:
+        service.update(uow, "quote_line", values)
+    except Invalid as error:  # a line has no price any more: said at the field that took it away
+        message = error.problems[0].message if error.problems else error.message
+        names = [n for c in changes for n in _DECIDES if c.changed(n)]
+        raise Invalid(message, [Problem(names[0], "lines", message)]) from error
+
+
+def _follow(uow: UnitOfWork, deals: set[Any]) -> None:
+    """Open opportunities have the amount of their accepted quote, else of their newest one (S-083)."""
+    wanted = sorted(key for key in deals if key is not None)
+    if not wanted:
+        return
+    quote, line = uow.entity("quote").table, uow.entity("quote_line").table
+    sums = (
+        select(
+            quote.c.opportunity_id,
+            quote.c.id,
+            quote.c.status,
+            quote.c.currency,
+            func.count(line.c.id).label("lines"),
+        )
+        .select_from(quote.join(line, line.c.quote_id == quote.c.id))
+        .where(
+            quote.c.opportunity_id.in_(wanted),
+            quote.c.status != "declined",
+            quote.c.archived_at.is_(None),
+            line.c.archived_at.is_(None),
+        )
+        .group_by(quote.c.opportunity_id, quote.c.id, quote.c.status, quote.c.currency)
+        .order_by(quote.c.id)
+    )
+    current: dict[int, Any] = {}
+    for row in uow.execute(sums):
+        known = current.get(row.opportunity_id)
+        if known is None or known.status != "accepted" or row.status == "accepted":
+            current[row.opportunity_id] = row
+    totals = _totals(uow, [row.id for row in current.values()])
+    deal = uow.entity("opportunity").table
+    stands = uow.execute(
+        select(deal.c.id, deal.c.amount, deal.c.currency).where(
+            deal.c.id.in_(list(current)), deal.c.status == "open", deal.c.archived_at.is_(None)
+        )
+    )
+    values = {}
+    for row in stands:
+        found = current[row.id]
+        amount = totals[found.id].gross
+        if (row.amount, row.currency) != (amount, found.currency):
+            values[row.id] = {"amount": amount, "currency": found.currency}
+    if values:
+        service.update(uow, "opportunity", values)
+
+
+class _Totals:
+    """The sums of what stands in the lines of a quote."""
+
+    def __init__(self) -> None:
+        self.net = self.tax = self.gross = _ZERO
+        self.count = 0
+
+
+def _totals(uow: UnitOfWork, quotes: Iterable[int]) -> dict[int, _Totals]:
+    """Added up here, where decimals are exact in every database."""
+    table = uow.entity("quote_line").table
+    wanted = list(quotes)
+    found = {key: _Totals() for key in wanted}
+    rows = uow.execute(
+        select(table.c.quote_id, table.c.net_amount, table.c.tax_amount, table.c.amount).where(
+            table.c.quote_id.in_(wanted), table.c.archived_at.is_(None)
+        )
+    )
+    for row in rows:
+        totals = found[row.quote_id]
+        totals.count += 1
+        totals.net += row.net_amount or _ZERO
+        totals.tax += row.tax_amount or _ZERO
+        totals.gross += row.amount or _ZERO
+    return found
+
+
+def _lines_of(uow: UnitOfWork, quotes: Iterable[int]) -> dict[int, list[dict[str, Any]]]:
+    spec = uow.entity("quote_line")
+    columns = [spec.column(name).label(name) for name in ("id", "quote", *_KEPT_LINE)]
+    rows = uow.execute(
+        select(*columns)
+        .where(spec.table.c.quote_id.in_(list(quotes)), spec.table.c.archived_at.is_(None))
+        .order_by(spec.table.c.position, spec.table.c.id)
+    ).mappings()
+    found: dict[int, list[dict[str, Any]]] = {}
+    for row in rows:
+        found.setdefault(row["quote"], []).append(dict(row))
+    return found
+
+
+# Limits of discounts
+
+
+def discount_limit(uow: UnitOfWork) -> Decimal | None:
+    """How many percent the actor may take off without asking; None for any number.
+
+    The most that one of their roles may. Nobody is limited as long as the company has set no limit;
+    after that, a role without one may give nothing away.
+    """
+    actor = uow.actor
+    if actor.user_id is None or actor.is_admin:
+        return None
+    table, role = uow.entity("discount_limit").table, uow.entity("role").table
+    rows = uow.execute(
+        select(role.c.name, table.c.limit)
+        .select_from(table.join(role, role.c.id == table.c.role_id))
+        .where(table.c.archived_at.is_(None))
+    ).all()
+    if not rows:
+        return None
+    own = {each.name for each in actor.roles}
+    return max((row.limit for row in rows if row.name in own), default=_ZERO)
+
+
+def _beyond(uow: UnitOfWork, quote: Row, lines: Sequence[Row], limit: Decimal) -> list[str]:
+    names = _column(uow, "product", "name", {line["product"] for line in lines})
+    return [
+        _(
+            "%(number)s, %(product)s: %(discount)s %% off, and %(limit)s %% are allowed.",
+            number=quote["number"],
+            product=names.get(line["product"], ""),
+            discount=format_number(given.normalize()),
+            limit=format_number(limit.normalize()),
+        )
+        for line in lines
+        if (given := effective_discount(line)) > limit
+    ]
+
+
+# Verbs: the service has checked the right, and has locked the rows.
+
+
+def submit(uow: UnitOfWork, quotes: Sequence[Row], params: Row) -> dict[str, Any]:
+    """Quotes go out: their version is kept. Beyond the limit somebody has to agree, or it is refused."""
+    lines, today = _lines_of(uow, [quote["id"] for quote in quotes]), uow.clock.today()
+    limit, reasons = discount_limit(uow), dict[int, list[str]]()
+    for quote in quotes:
+        if not lines.get(quote["id"]):
+            raise Refused(_("%(number)s has no lines yet.", number=quote["number"]))
+        _require_valid(quote, today)
+        beyond = [] if limit is None else _beyond(uow, quote, lines[quote["id"]], limit)
+        if beyond:
+            reasons[quote["id"]] = beyond
+    asking = ask_consent(uow, "quote", "submit", [q for q in quotes if q["id"] in reasons], reasons)
+    refused = [text for key, texts in reasons.items() if key not in asking for text in texts]
+    if refused:
+        refused.append(_("Lower it, or ask somebody who may give more to submit the quote."))
+        raise Refused(" ".join(refused))
+    if asking:
+        service.update(uow, "quote", {key: {"status": "in_approval"} for key in sorted(asking)})
+    going = [quote["id"] for quote in quotes if quote["id"] not in asking]
+    return {"submitted": release(uow, going), "asked": sorted(asking)}
+
+
+def release(uow: UnitOfWork, ids: Sequence[int]) -> list[int]:
+    """Submit drafts and quotes that waited for consent, and keep their versions."""
+    if not ids:
+        return []
+    spec = uow.entity("quote")
+    columns = [field for field in spec.stored]
+    rows = uow.execute(
+        select(*(spec.column(f.name).label(f.name) for f in columns)).where(
+            spec.table.c.id.in_(list(ids))
+        )
+    ).mappings()
+    quotes = {row["id"]: row for row in rows if row["status"] in ("draft", "in_approval")}
+    service.update(uow, "quote", {key: {"status": "submitted"} for key in quotes})
+    _keep_versions(uow, list(quotes.values()))
+    for key, quote in quotes.items():
+        uow.publish(QuoteSubmitted(key, quote["customer"], quote["revision"]))
+    return list(quotes)
+
+
+def send_back(uow: UnitOfWork, ids: Sequence[int]) -> list[int]:
+    """Quotes that waited for consent become drafts again."""
+    table = uow.entity("quote").table
+    waiting = uow.execute(
+        select(table.c.id).where(table.c.id.in_(list(ids)), table.c.status == "in_approval")
+    ).scalars()
+    values = {key: {"status": "draft"} for key in waiting}
+    if values:
+        service.update(uow, "quote", values)
+    return list(values)
+
+
+def _keep_versions(uow: UnitOfWork, quotes: Sequence[Row]) -> None:
+    """What is submitted is kept as it is, with names in place of ids: products change."""
+    lines = _lines_of(uow, [quote["id"] for quote in quotes])
+    products = _products(uow, lines)
+    totals = _totals(uow, [quote["id"] for quote in quotes])
+    versions = []
+    for quote in quotes:
+        sums = totals[quote["id"]]
+        versions.append(
+            {
+                "quote": quote["id"],
+                "revision": quote["revision"],
+                "submitted_at": uow.now(),
+                "submitted_by": uow.actor.user_id,
+                "currency": quote["currency"],
+                "net_total": sums.net,
+                "tax_total": sums.tax,
+                "total": sums.gross,
+                "contents": contents_of(quote, lines.get(quote["id"], []), products),
+            }
+        )
+    if versions:
+        service.create(uow, "quote_version", versions)
+
+
+def contents_of(
+    quote: Row, lines: Sequence[Row], products: Mapping[int, tuple[str, str]]
+) -> dict[str, Any]:
+    """A quote as JSON: the head, and the lines in their order with code and name of the product."""
+    return {
+        "quote": {name: _plain(quote[name]) for name in _KEPT_HEAD},
+        "lines": [
+            {
+                **{name: _plain(line[name]) for name in ("id", *_KEPT_LINE)},
+                "code": products[line["product"]][0],
+                "name": products[line["product"]][1],
+            }
+            for line in lines
+        ],
+    }
+
+
+def _products(uow: UnitOfWork, lines: Mapping[int, Sequence[Row]]) -> dict[int, tuple[str, str]]:
+    table = uow.entity("product").table
+    keys = {line["product"] for own in lines.values() for line in own}
+    rows = uow.execute(select(table.c.id, table.c.code, table.c.name).where(table.c.id.in_(keys)))
+    return {row.id: (row.code or "", row.name or "") for row in rows}
+
+
+def live_contents(uow: UnitOfWork, quote: Row) -> dict[str, Any]:
+    """The quote as it stands now, in the form of a version."""
+    lines = _lines_of(uow, [quote["id"]])
+    return contents_of(quote, lines.get(quote["id"], []), _products(uow, lines))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def accept(uow: UnitOfWork, quotes: Sequence[Row], params: Row) -> dict[str, Any]:
+    """The customer agreed."""
+    for quote in quotes:
+        _require_valid(quote, uow.clock.today())
+    ids = [quote["id"] for quote in quotes]
+    service.update(uow, "quote", {key: {"status": "accepted"} for key in ids})
+    for quote in quotes:
+        uow.publish(QuoteAccepted(quote["id"], quote["customer"], quote["opportunity"]))
+    return {"accepted": ids}
+
+
+def decline(uow: UnitOfWork, quotes: Sequence[Row], params: Row) -> dict[str, Any]:
+    """The customer did not agree; a new version may follow."""
+    ids = [quote["id"] for quote in quotes]
+    service.update(uow, "quote", {key: {"status": "declined"} for key in ids})
+    return {"declined": ids}
+
+
+def revise(uow: UnitOfWork, quotes: Sequence[Row], params: Row) -> dict[str, Any]:
+    """A draft of the next version; the one that was submitted is kept and readable."""
+    today, days = uow.clock.today(), int(get_setting(uow, "crm_sales", "quote_days"))
+    values = {}
+    for quote in quotes:
+        waited = quote["status"] == "in_approval"
+        values[quote["id"]] = {
+            "status": "draft",
+            "revision": quote["revision"] + (0 if waited else 1),
+        }
+        if quote["valid_until"] is not None and quote["valid_until"] < today:
+            values[quote["id"]]["valid_until"] = today + timedelta(days=days)
+    service.update(uow, "quote", values)
+    return {"revised": list(values)}
+
+
+def copy(uow: UnitOfWork, quotes: Sequence[Row], params: Row) -> dict[str, Any]:
+    """New drafts with the same lines, at the prices of today, for the same customer or another."""
+    lines = _lines_of(uow, [quote["id"] for quote in quotes])
+    copies = []
+    for quote in quotes:
+        other = params["customer"] not in (None, quote["customer"])
+        copies.append(
+            {
+                "customer": params["customer"] or quote["customer"],
+                "opportunity": params["opportunity"] or (None if other else quote["opportunity"]),
+                "currency": quote["currency"],
+                "terms": quote["terms"],
+                "owner": uow.actor.user_id or quote["owner"],
+                "lines": [_copied(line) for line in lines.get(quote["id"], [])],
+            }
+        )
+    return {"copies": service.create(uow, "quote", copies)}
+
+
+def _copied(line: Row) -> dict[str, Any]:
+    found = {name: line[name] for name in _COPIED}
+    if line["unit_price"] != line["base_price"]:  # somebody had typed it
+        found["unit_price"] = line["unit_price"]
+    return found
+
+
+def _require_valid(quote: Row, today: date) -> None:
+    until = quote["valid_until"]
+    if until is not None and until < today:
+        raise Refused(
+            _(
+                "%(number)s was valid until %(day)s; make a new version of it.",
+                number=quote["number"],
+                day=format_date(until),
+            )
+        )
+
+
+def why_not(uow: UnitOfWork, quotes: Sequence[Row]) -> None:
+    """Raise `Refused` in the words of the state that a quote is in."""
+    told = {
+        "draft": _("%(number)s is not submitted yet."),
+        "in_approval": _("%(number)s waits for consent."),
+        "submitted": _("%(number)s is submitted already."),
+        "accepted": _("%(number)s is accepted already."),
+        "declined": _("%(number)s is declined; make a new version of it."),
+    }
+    for quote in quotes:
+        if (text := told.get(quote["status"])) is not None:
+            raise Refused(text % {"number": quote["number"]})
