@@ -18,7 +18,6 @@ from plugins.crm_sales import (
     services,
     settings,
     stages,
-    views,
 )
 from plugins.crm_sales.products import cards as product_cards
 from plugins.crm_sales.products import definitions as product_definitions
@@ -58,7 +57,7 @@ def register_roles() -> Iterable[RoleTemplate]:
 
 @hookimpl
 def register_blueprints() -> Iterable[Blueprint]:
-    return [product_views.register(views.blueprint)]
+    return [product_views.blueprint]
 
 
 @hookimpl

@@ -1,2 +1,91 @@
-def over_record(uow, entity, record, **context):
+"""What is put into pages of quotes and products: ways to their own pages, and what to mind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from flask import url_for
+
+from core.entities import query
+from core.entities.query import ListQuery, Record
+from core.errors import Forbidden, Invalid
+from core.http.rendering import macros
+from core.i18n import gettext as _
+from core.i18n.formats import format_date
+
+if TYPE_CHECKING:
+    from core.fields import EntitySpec
+    from core.work.uow import UnitOfWork
+
+__all__ = ["over_record"]
+
+
+def over_record(uow: UnitOfWork, entity: EntitySpec, record: Record, **context: Any) -> str:
+    """The slot ``entity.detail.above``."""
+    if record.values.get("archived_at") is not None:
+        return ""
+    match entity.name:
+        case "quote":
+            return _quote(uow, entity, record)
+        case "opportunity" | "customer":
+            return _offer(uow, entity.name, record.values)
+        case "product":
+            return _ways(
+                [
+                    (
+                        _("Why this price"),
+                        url_for("crm_sales.show_price", product=record.values["id"]),
+                    )
+                ]
+            )
     return ""
+
+
+def _offer(uow: UnitOfWork, entity: str, values: Mapping[str, Any]) -> str:
+    """A way to a new quote, where it may be made."""
+    if not uow.actor.access(uow.entity("quote")).may("create") or values.get("status") == "lost":
+        return ""
+    return _ways([(_("New quote"), url_for("crm_sales.new_quote", **{entity: values["id"]}))])
+
+
+def _quote(uow: UnitOfWork, entity: EntitySpec, record: Record) -> str:
+    values = record.values
+    key, ways = values["id"], []
+    if values.get("status") == "draft" and _may_update(uow, key):
+        ways.append((_("Edit the lines"), url_for("crm_sales.edit_quote_lines", quote_id=key)))
+    if values.get("lines"):
+        ways.append((_("Why these prices"), url_for("crm_sales.explain_quote", quote_id=key)))
+    if _has_versions(uow, key):
+        ways.append((_("Versions"), url_for("crm_sales.compare_quote", quote_id=key)))
+    return _over(uow, record) + (_ways(ways) if ways else "")
+
+
+def _over(uow: UnitOfWork, record: Record) -> str:
+    until = record.values.get("valid_until")
+    is_out = record.values.get("status") in ("draft", "submitted")
+    if until is None or not is_out or until >= uow.clock.today():
+        return ""
+    text = _("It was valid until %(day)s.", day=format_date(until))
+    html: str = macros().notice(text, "warn", _("No longer valid"))
+    return html
+
+
+def _may_update(uow: UnitOfWork, key: int) -> bool:
+    if not uow.actor.access(uow.entity("quote")).may("update"):
+        return False
+    return bool(query.select_ids(uow, "quote", ListQuery(ids=(key,)), action="update", limit=1))
+
+
+def _has_versions(uow: UnitOfWork, key: int) -> bool:
+    about = {"field": "quote", "op": "eq", "value": key}
+    try:
+        asked = ListQuery(fields=("id",), filter=about, limit=1)
+        return bool(query.page(uow, "quote_version", asked).items)
+    except (Forbidden, Invalid):
+        return False
+
+
+def _ways(items: list[tuple[str, str]]) -> str:
+    html: str = macros("crm_sales/parts.html").ways(items)
+    return html

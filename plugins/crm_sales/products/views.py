@@ -1,2 +1,468 @@
-def register(blueprint):
-    return blueprint
+"""Pages of prices and quotes: lines that are worked out while one types, why a price is what it is,
+and what changed between versions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from flask import flash, jsonify, redirect, request, url_for
+from werkzeug.datastructures import MultiDict
+
+from core.entities import query, service
+from core.entities.query import ListQuery, Record
+from core.entities.values import BadValue, check_value
+from core.errors import Conflict, Forbidden, Invalid, NotFound, Problem, Refused
+from core.fields import Date, Number
+from core.http.addresses import record_url
+from core.http.rendering import render
+from core.http.requests import signed_in, unit_of_work
+from core.i18n import gettext as _
+from core.i18n.formats import format_date, format_datetime
+from core.settings.service import get_setting
+from plugins.crm_sales.models import CURRENCIES
+from plugins.crm_sales.products import forms, parameters
+from plugins.crm_sales.products.prices import Price, price_for, read_book, said
+from plugins.crm_sales.products.versions import compare, labelled
+from plugins.crm_sales.views import blueprint
+
+if TYPE_CHECKING:
+    from core.work.uow import UnitOfWork
+
+__all__ = ["blueprint"]
+
+_HEAD = ("customer", "opportunity", "currency", "price_list", "valid_until")
+_REFERENCES = ("customer", "opportunity", "price_list")
+
+
+# The form
+
+
+@blueprint.get("/quotes/new")
+@signed_in
+def new_quote() -> Any:
+    """A quote with its lines on one page; the address may name customer and opportunity."""
+    with unit_of_work(write=False) as uow:
+        _require(uow, "quote", "create")
+        head = {name: request.args.get(name, "")[:40] for name in _HEAD}
+        if head["opportunity"] and not head["customer"]:
+            head["customer"] = _customer_of(uow, head["opportunity"])
+        return _new_page(uow, head, [forms.blank_row()])
+
+
+@blueprint.post("/quotes/new")
+@signed_in
+def create_quote() -> Any:
+    """Make the quote with its lines, or show what stands against it."""
+    sent, rows = request.form, forms.read_rows(request.form)
+    head = {name: sent.get(name, "").strip()[:40] for name in _HEAD}
+    if _wants_lines(sent):
+        with unit_of_work(write=False) as uow:
+            _require(uow, "quote", "create")
+            return _new_page(uow, head, _with_another(rows, sent))
+    try:
+        with unit_of_work() as uow:
+            _require(uow, "quote", "create")
+            values: dict[str, Any] = {name: value or None for name, value in head.items()}
+            values["lines"] = forms.values_of(uow, rows, {})
+            (key,) = service.create(uow, "quote", [values])
+    except (Invalid, Refused) as error:
+        with unit_of_work(write=False) as uow:
+            return _new_page(uow, head, rows or [forms.blank_row()], error), error.status
+    flash(_("Saved."), "good")
+    return redirect(record_url("quote", key), 303)
+
+
+@blueprint.get("/quotes/<int:quote_id>/lines")
+@signed_in
+def edit_quote_lines(quote_id: int) -> Any:
+    """The lines of a draft."""
+    with unit_of_work(write=False) as uow:
+        record = _draft(uow, quote_id)
+        rows = forms.rows_of(record.values, record.labels.get("product", {}))
+        return _lines_page(uow, record, rows or [forms.blank_row()])
+
+
+@blueprint.post("/quotes/<int:quote_id>/lines")
+@signed_in
+def save_quote_lines(quote_id: int) -> Any:
+    """Save the lines, unless somebody else was faster."""
+    sent, rows = request.form, forms.read_rows(request.form)
+    if _wants_lines(sent):
+        with unit_of_work(write=False) as uow:
+            return _lines_page(uow, _draft(uow, quote_id), _with_another(rows, sent))
+    try:
+        with unit_of_work() as uow:
+            record = _draft(uow, quote_id)
+            lines = forms.values_of(uow, rows, _stored(record))
+            version = sent.get("version", "")
+            versions = {quote_id: int(version)} if version.isdecimal() else {}
+            service.update(uow, "quote", {quote_id: {"lines": lines}}, versions=versions)
+    except (Invalid, Refused, Conflict) as error:
+        with unit_of_work(write=False) as uow:
+            again = rows or [forms.blank_row()]
+            return _lines_page(uow, _draft(uow, quote_id), again, error), error.status
+    flash(_("Saved."), "good")
+    return redirect(record_url("quote", quote_id), 303)
+
+
+@blueprint.post("/quotes/calculate")
+@signed_in
+def calculate_quote() -> str:
+    """What the lines come to as they stand in the form; nothing is saved."""
+    sent = request.form
+    with unit_of_work(write=False) as uow:
+        key = sent.get("quote", "")
+        if key.isdecimal() and len(key) < 18:
+            record = _draft(uow, int(key))
+            head, stored = forms.head_of(uow, record.values), _stored(record)
+        else:
+            _require(uow, "quote", "create")
+            head, stored = forms.head_of(uow, sent), {}
+        rows = forms.read_rows(sent)
+        return render("crm_sales/quote_worked.html", **forms.draw(uow, head, rows, stored))
+
+
+def _require(uow: UnitOfWork, entity: str, action: str) -> None:
+    if not uow.actor.access(uow.entity(entity)).may(action):
+        raise Forbidden(_("You do not have the right to do this."))
+
+
+def _draft(uow: UnitOfWork, quote_id: int) -> Record:
+    """The quote, which its reader may change now."""
+    record = query.get(uow, "quote", quote_id)
+    _require(uow, "quote", "update")
+    asked = ListQuery(ids=(quote_id,))
+    if not query.select_ids(uow, "quote", asked, action="update", limit=1):
+        raise Forbidden(_("You do not have the right to do this."))
+    if record.values.get("status") != "draft":
+        raise Refused(_("A quote that was submitted stays as it is; make a new version of it."))
+    return record
+
+
+def _stored(record: Record) -> dict[str, Mapping[str, Any]]:
+    return {str(line["id"]): line for line in record.values.get("lines") or ()}
+
+
+def _wants_lines(sent: Mapping[str, str]) -> bool:
+    return "add_line" in sent or "remove_line" in sent
+
+
+def _with_another(rows: list[forms.Row], sent: Mapping[str, str]) -> list[forms.Row]:
+    return [*rows, forms.blank_row()] if "add_line" in sent or not rows else rows
+
+
+def _customer_of(uow: UnitOfWork, opportunity: str) -> str:
+    if not opportunity.isdecimal() or len(opportunity) > 17:
+        return ""
+    asked = ListQuery(fields=("customer",), ids=(int(opportunity),))
+    try:
+        rows = query.page(uow, "opportunity", asked).items
+    except (Forbidden, Invalid):
+        return ""
+    return str(rows[0]["customer"]) if rows else ""
+
+
+def _new_page(
+    uow: UnitOfWork,
+    head: Mapping[str, str],
+    rows: list[forms.Row],
+    error: Invalid | Refused | None = None,
+) -> str:
+    marks = _marks(error)
+    return _page(
+        uow,
+        rows,
+        forms.head_of(uow, head),
+        {},
+        marks,
+        error,
+        quote=None,
+        title=_("New quote"),
+        action=url_for("crm_sales.create_quote"),
+        cancel_url=url_for("web.list_records", entity="quote"),
+        head=head,
+        labels={name: _label(uow, name, head[name]) for name in _REFERENCES},
+        currencies=[(choice.value, str(choice.label)) for choice in CURRENCIES],
+        company_currency=get_setting(uow, "core", "currency"),
+    )
+
+
+def _lines_page(
+    uow: UnitOfWork,
+    record: Record,
+    rows: list[forms.Row],
+    error: Invalid | Refused | Conflict | None = None,
+) -> str:
+    values = record.values
+    return _page(
+        uow,
+        rows,
+        forms.head_of(uow, values),
+        _stored(record),
+        _marks(error),
+        error,
+        quote=values["id"],
+        version=request.form.get("version") or values["version"],
+        title=_("Lines of %(quote)s", quote=values["number"]),
+        number=values["number"],
+        action=url_for("crm_sales.save_quote_lines", quote_id=values["id"]),
+        cancel_url=record_url("quote", values["id"]),
+        head={},
+        labels={},
+    )
+
+
+def _page(
+    uow: UnitOfWork,
+    rows: list[forms.Row],
+    head: Any,
+    stored: Mapping[str, Mapping[str, Any]],
+    marks: Mapping[str, str],
+    error: Any,
+    **context: Any,
+) -> str:
+    drawn = forms.draw(uow, head, rows, stored, marks)
+    names = {
+        **{name: str(uow.entity("quote")[name].label) for name in (*_HEAD, "lines", "status")},
+        **{
+            name: str(uow.entity("quote_line")[name].label)
+            for name in uow.entity("quote_line").by_name
+        },
+    }
+    errors = [(name, _line_label(name, names), text) for name, text in marks.items()]
+    return render(
+        "crm_sales/quote_form.html",
+        form_head=context.pop("head"),
+        marks=marks,
+        errors=errors,
+        message=error.message if error is not None and not marks else "",
+        **drawn,
+        **context,
+    )
+
+
+def _line_label(name: str, names: Mapping[str, str]) -> str:
+    parts = name.split(".")
+    if len(parts) == 3 and parts[1].isdecimal():
+        label = names.get(parts[2], parts[2])
+        return _("Line %(n)s, %(field)s", n=int(parts[1]) + 1, field=label)
+    return names.get(name, name)
+
+
+def _marks(error: Any) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for problem in getattr(error, "problems", ()):
+        found.setdefault(problem.field, problem.message)
+    return found
+
+
+def _label(uow: UnitOfWork, entity: str, key: str) -> str:
+    """What a record is called, for a picker; nothing for one out of reach."""
+    if not key.isdecimal() or len(key) > 17:
+        return ""
+    spec = uow.entity(entity)
+    asked = ListQuery(fields=(spec.label_field,), ids=(int(key),))
+    try:
+        rows = query.page(uow, entity, asked).items
+    except (Forbidden, Invalid):
+        return ""
+    return str(rows[0][spec.label_field]) if rows else ""
+
+
+# Why a price is what it is
+
+
+@blueprint.get("/quotes/<int:quote_id>/prices")
+@signed_in
+def explain_quote(quote_id: int) -> Any:
+    """How each price of a quote came about, as it is kept."""
+    with unit_of_work(write=False) as uow:
+        record = query.get(uow, "quote", quote_id)
+        values = record.values
+        labels = record.labels.get("product", {})
+        currency = values.get("currency") or get_setting(uow, "core", "currency")
+        lines = [
+            {
+                "name": labels.get(line["product"], _("Not visible to you")),
+                "specification": line.get("specification") or "",
+                "price": forms.money(line["unit_price"], currency)
+                if line.get("unit_price") is not None
+                else "",
+                "reasons": forms.told_reasons(line.get("reasons") or ()),
+            }
+            for line in values.get("lines") or ()
+        ]
+        return render(
+            "crm_sales/quote_prices.html",
+            number=values["number"],
+            record_id=quote_id,
+            lines=lines,
+        )
+
+
+@blueprint.get("/price")
+@signed_in
+def show_price() -> Any:
+    """What a product costs whom, and why."""
+    with unit_of_work(write=False) as uow:
+        _require(uow, "product", "read")
+        sent = request.args
+        context: dict[str, Any] = {
+            "values": MultiDict(sent),
+            "labels": {n: _label(uow, n, sent.get(n, "")) for n in ("product", "customer")},
+            "currencies": [(choice.value, str(choice.label)) for choice in CURRENCIES],
+            "today": uow.clock.today().isoformat(),
+            "company_currency": get_setting(uow, "core", "currency"),
+            "asked": [],
+            "marks": {},
+            "found": None,
+            "reasons": [],
+            "price": "",
+        }
+        if sent.get("product", "").isdecimal():
+            context |= _priced(uow, sent)
+        return render("crm_sales/price.html", **context)
+
+
+@blueprint.get("/price.json")
+@signed_in
+def read_price() -> Any:
+    """The same for programs: ``?product=7&customer=3&quantity=10&currency=CNY&day=2026-05-01`` and
+    ``p.<name>`` for each parameter."""
+    with unit_of_work(write=False) as uow:
+        _require(uow, "product", "read")
+        price, currency = _ask(uow, request.args)
+        if price.problem is not None:
+            field, code, message = price.problem
+            raise Invalid(message, [Problem(field, code, message)])
+        reasons = [{**each, "text": said(each)} for each in price.reasons]
+        answer = {"unit_price": str(price.unit_price), "currency": currency, "reasons": reasons}
+        return jsonify(answer)
+
+
+def _priced(uow: UnitOfWork, sent: Mapping[str, str]) -> dict[str, Any]:
+    product = int(sent["product"][:17])
+    query.get(uow, "product", product)
+    goods = read_book(uow, [product]).goods[product]
+    given = {each.name: sent.get(f"p.{each.name}", each.default) for each in goods.parameters}
+    drawn = [
+        {
+            "name": each.name,
+            "kind": each.kind,
+            "unit": each.unit,
+            "choices": [(choice, choice) for choice in each.choices],
+            "value": given[each.name],
+            "required": not each.is_optional and each.kind != "yes_no",
+        }
+        for each in goods.parameters
+    ]
+    found: dict[str, Any] = {"asked": drawn, "unit": goods.unit}
+    try:
+        price, currency = _ask(uow, sent)
+    except Invalid as error:
+        if goods.parameters and not any(key.startswith("p.") for key in sent):
+            return found  # first they are asked for
+        return found | {"marks": _marks(error)}
+    if price.problem is not None or price.unit_price is None:
+        field, _code, message = price.problem or ("unit_price", "", "")
+        found["marks"] = {field: message}
+    else:
+        found["price"] = forms.money(price.unit_price, currency)
+    return found | {"found": True, "reasons": forms.told_reasons(price.reasons)}
+
+
+def _ask(uow: UnitOfWork, sent: Mapping[str, str]) -> tuple[Price, str]:
+    """The price that was asked for. Raises `Invalid` for what cannot be read, `NotFound`."""
+    problems: list[Problem] = []
+    keys: dict[str, int | None] = {}
+    for name in ("product", "customer", "price_list"):
+        text = sent.get(name, "").strip()
+        keys[name] = int(text) if text.isdecimal() and len(text) < 18 else None
+        if text and keys[name] is None:
+            problems.append(Problem(name, "reference", _("This is no number of a record.")))
+    if keys["product"] is None and not problems:
+        problems.append(Problem("product", "required", _("Please fill this in.")))
+    values: dict[str, Any] = {}
+    for name, type_, otherwise in (
+        ("quantity", Number(14, 3), Decimal(1)),
+        ("day", Date(), uow.clock.today()),
+    ):
+        try:
+            values[name] = check_value(type_, sent.get(name, "").strip() or None) or otherwise
+        except BadValue as error:
+            problems.append(Problem(name, error.code, str(error)))
+    if values.get("quantity", 1) <= 0:
+        message = _("A quantity is more than nothing.")
+        problems.append(Problem("quantity", "range", message))
+    currency = sent.get("currency", "").strip() or get_setting(uow, "core", "currency")
+    if currency not in {choice.value for choice in CURRENCIES}:
+        problems.append(Problem("currency", "choice", _("This currency is not known.")))
+    if problems:
+        raise Invalid(_("Please correct what is marked."), problems)
+    for entity, key in keys.items():
+        if key is not None:
+            query.get(uow, entity, key)  # whoever may not read it learns nothing of its prices
+    product = keys["product"]
+    assert product is not None
+    goods = read_book(uow, [product]).goods[product]
+    given = {key.removeprefix("p."): value for key, value in sent.items() if key.startswith("p.")}
+    typed, wrong = parameters.read(goods.parameters, given)
+    if wrong:
+        found = [Problem(f"p.{each.name}", each.code, each.message) for each in wrong]
+        raise Invalid(_("Please correct what is marked."), found)
+    price = price_for(
+        uow,
+        product,
+        customer=keys["customer"],
+        quantity=values["quantity"],
+        currency=currency,
+        day=values["day"],
+        price_list=keys["price_list"],
+        parameters=typed,
+    )
+    return price, currency
+
+
+# Versions
+
+
+@blueprint.get("/quotes/<int:quote_id>/versions")
+@signed_in
+def compare_quote(quote_id: int) -> Any:
+    """The versions of a quote, and what is different between two of them."""
+    with unit_of_work(write=False) as uow:
+        record = query.get(uow, "quote", quote_id)
+        versions = labelled(uow, record)
+        if not versions:
+            raise NotFound(_("This quote has no versions yet."))
+        keys = [each.key for each in versions]
+        after = request.args.get("after", "")
+        after = after if after in keys else keys[-1]
+        before = request.args.get("before", "")
+        before = before if before in keys else keys[max(0, keys.index(after) - 1)]
+        one = next(each for each in versions if each.key == before)
+        two = next(each for each in versions if each.key == after)
+        zone = uow.clock.timezone
+        return render(
+            "crm_sales/quote_versions.html",
+            number=record.values["number"],
+            record_id=quote_id,
+            versions=[
+                {
+                    "key": each.key,
+                    "title": each.title,
+                    "at": format_datetime(each.at, zone) if each.at else "",
+                    "by": each.by,
+                    "total": forms.money(each.total, each.currency),
+                    "until": format_date(each.until) if each.until else "",
+                }
+                for each in versions
+            ],
+            options=[(each.key, each.title) for each in versions],
+            before=before,
+            after=after,
+            titles=(one.title, two.title),
+            difference=compare(uow, one, two),
+        )

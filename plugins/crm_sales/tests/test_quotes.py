@@ -64,7 +64,8 @@ def three(offer, shop):
 def test_a_quote_begins_with_what_is_known_and_adds_up(read, three, team, unit_of_work):
     """S-077: numbered, with prices by the rules, net, tax and total to the cent."""
     quote = read("quote", three, team.fu)
-    assert quote["number"].startswith("Q") and quote["number"].endswith("-0001")
+    assert quote["number"].startswith("Q")
+    assert quote["number"].endswith("-0001")
     assert (quote["status"], quote["revision"], quote["currency"]) == ("draft", 1, "CNY")
     assert quote["valid_until"] - quote["quoted_on"] == timedelta(days=30)
     robot, motor = quote["lines"]
