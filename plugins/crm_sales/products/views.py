@@ -182,7 +182,7 @@ def _new_page(
         title=_("New quote"),
         action=url_for("crm_sales.create_quote"),
         cancel_url=url_for("web.list_records", entity="quote"),
-        head=head,
+        form_head=head,
         labels={name: _label(uow, name, head[name]) for name in _REFERENCES},
         currencies=[(choice.value, str(choice.label)) for choice in CURRENCIES],
         company_currency=get_setting(uow, "core", "currency"),
@@ -209,7 +209,7 @@ def _lines_page(
         number=values["number"],
         action=url_for("crm_sales.save_quote_lines", quote_id=values["id"]),
         cancel_url=record_url("quote", values["id"]),
-        head={},
+        form_head={},
         labels={},
     )
 
@@ -231,10 +231,13 @@ def _page(
             for name in uow.entity("quote_line").by_name
         },
     }
-    errors = [(name, _line_label(name, names), text) for name, text in marks.items()]
+    # Parameters have no input of their own: their inputs stand below the product's.
+    errors = [
+        (name.replace(".parameters", ".product"), _line_label(name, names), text)
+        for name, text in marks.items()
+    ]
     return render(
         "crm_sales/quote_form.html",
-        form_head=context.pop("head"),
         marks=marks,
         errors=errors,
         message=error.message if error is not None and not marks else "",
@@ -390,9 +393,11 @@ def _ask(uow: UnitOfWork, sent: Mapping[str, str]) -> tuple[Price, str]:
         ("day", Date(), uow.clock.today()),
     ):
         try:
-            values[name] = check_value(type_, sent.get(name, "").strip() or None) or otherwise
+            given = check_value(type_, sent.get(name, "").strip() or None)
         except BadValue as error:
             problems.append(Problem(name, error.code, str(error)))
+        else:
+            values[name] = otherwise if given is None else given
     if values.get("quantity", 1) <= 0:
         message = _("A quantity is more than nothing.")
         problems.append(Problem("quantity", "range", message))
