@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -29,8 +30,8 @@ def ask_consent(
         uow.snapshot.enabled,
         entity=uow.entity(entity),
         action=action,
-        records=tuple(records),
-        reasons=reasons,
+        records=tuple(MappingProxyType(dict(record)) for record in records),
+        reasons=MappingProxyType({key: tuple(texts) for key, texts in reasons.items()}),
         uow=uow,
     )
     return frozenset(taken) & {record["id"] for record in records}

@@ -62,14 +62,20 @@ def explain(
 
 def _written(source: str, start: int, end: int) -> str:
     """The text of a part with the brackets that belong to it: its place leaves outer ones out."""
-    text = source[start:end]
-    opened = sum(map(text.count, "(（")) - sum(map(text.count, ")）"))
-    while opened > 0 and end < len(source):
+    opened = closed = 0  # brackets without their other half
+    for sign in source[start:end]:
+        if sign in "(（":
+            opened += 1
+        elif sign in ")）" and opened:
+            opened -= 1
+        elif sign in ")）":
+            closed += 1
+    while closed and start > 0:
+        start -= 1
+        closed -= source[start] in "(（"
+    while opened and end < len(source):
         opened -= source[end] in ")）"
         end += 1
-    while opened < 0 and start > 0:
-        start -= 1
-        opened += source[start] in "(（"
     return source[start:end].strip()
 
 

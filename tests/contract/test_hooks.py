@@ -474,11 +474,11 @@ def test_hook_request_consent(unit_of_work, admin_id, make, behaving):
 
     told = []
 
-    def take(entity, action, records, reasons):
+    def take(entity, action, records, reasons, **_):
         told.append((entity.name, action, [row["name"] for row in records], dict(reasons)))
         return [records[0]["id"], 10**9]
 
-    def fail(entity):
+    def fail(**_):
         raise RuntimeError("out of paper")
 
     one, two = make("石头"), make("玉")
@@ -488,7 +488,8 @@ def test_hook_request_consent(unit_of_work, admin_id, make, behaving):
         assert ask_consent(uow, "specimen", "sell", rows, reasons) == frozenset()
         with behaving(request_consent=take):
             assert ask_consent(uow, "specimen", "sell", rows, reasons) == {one}
-        assert told == [("specimen", "sell", ["石头", "玉"], reasons)]
+        said = {one: ("too hard",), two: ("too green",)}
+        assert told == [("specimen", "sell", ["石头", "玉"], said)]
         with behaving(request_consent=fail), pytest.raises(HookFailed):
             ask_consent(uow, "specimen", "sell", rows, reasons)
 

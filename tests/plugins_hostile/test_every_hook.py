@@ -12,6 +12,7 @@ import pytest
 from core.boot import boot
 from core.config import Config
 from core.entities import query, service
+from core.entities.consent import ask_consent
 from core.entities.query import ListQuery
 from core.ops.lifecycle import disable, enable
 from core.plugins import hookspecs
@@ -26,6 +27,7 @@ VETO = ("validate_changes", "before_changes", "after_changes")
 GUARDING = ("check_permission", "scope_query")
 QUESTIONS = ("authenticate", "adjust_form", "adjust_list", "record_actions", "resolve_theme")
 SWITCHING = ("plugin_enabled", "plugin_disabled")
+ASKED = ("request_consent",)
 
 
 def raises(**_: Any) -> Any:
@@ -158,6 +160,18 @@ def test_a_switch_is_turned_whole_or_not_at_all(hook, fault, behaving, unit_of_w
         assert ("hostile" in uow.snapshot.enabled) is on
 
 
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
+def test_a_failure_is_nobodys_consent(fault, behaving, unit_of_work, admin_id):
+    """Neither what was asked about nor why can be changed, and what was written meanwhile is not kept."""
+    before, reasons = notes(unit_of_work), {7: ["too cheap"]}
+    failed = pytest.raises(HookFailed, match="hostile failed in request_consent")
+    with behaving(request_consent=fault), failed, unit_of_work(admin_id) as uow:
+        service.create(uow, "oracle_note", [{"text": "a"}])
+        ask_consent(uow, "oracle_note", "sell", [{"id": 7}], reasons)
+    assert notes(unit_of_work) == before
+    assert reasons == {7: ["too cheap"]}
+
+
 def test_one_who_changes_the_list_of_changes_changes_nothing(unit_of_work, admin_id, behaving):
     """The hooks after it, the audit and the event see all that is written."""
     seen = []
@@ -213,7 +227,7 @@ REGISTERING = [hook for hook in hookspecs.hook_names() if hook.startswith("regis
 
 
 def test_every_hook_is_in_one_of_these_tests():
-    covered = {*VETO, *GUARDING, *QUESTIONS, *SWITCHING, *REGISTERING}
+    covered = {*VETO, *GUARDING, *QUESTIONS, *SWITCHING, *ASKED, *REGISTERING}
     assert covered == set(hookspecs.hook_names()) - {"app_ready"}  # test_plugins_faults.py
     assert set(REGISTERING) <= set(ITEMS)
 

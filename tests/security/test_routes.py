@@ -158,10 +158,19 @@ OF_PLUGINS = {
     "activities.spot_check": _ASKS,
     "activities.statistics": _ASKS,
     "activities.suggest_records": _ASKS,
+    "crm_sales.calculate_quote": "reads what may be read, and saves nothing: test_quote_pages.py of crm_sales",
+    "crm_sales.compare_quote": "reads through `query`, which is probed: test_quote_pages.py of crm_sales",
     "crm_sales.create_customer": "writes through `service`, which is probed: test_duplicates.py of crm_sales",
+    "crm_sales.create_quote": "writes through `service`, which is probed: test_quote_pages.py of crm_sales",
+    "crm_sales.edit_quote_lines": "reads through `query`, which is probed: test_quote_pages.py of crm_sales",
+    "crm_sales.explain_quote": "reads through `query`, which is probed: test_quote_pages.py of crm_sales",
     "crm_sales.funnel": "adds up through `aggregate`, which is probed: test_rights.py of crm_sales",
     "crm_sales.new_customer": "an empty form for who may make customers: test_rights.py of crm_sales",
+    "crm_sales.new_quote": "an empty form for who may make quotes: test_quote_pages.py of crm_sales",
+    "crm_sales.read_price": "for who may read the product and the customer: test_quote_pages.py of crm_sales",
+    "crm_sales.save_quote_lines": "writes through `service`, which is probed: test_quote_pages.py of crm_sales",
     "crm_sales.show_duplicates": "tells who has a customer out of reach, and no more: test_rights.py of crm_sales",
+    "crm_sales.show_price": "for who may read the product and the customer: test_quote_pages.py of crm_sales",
 }
 
 

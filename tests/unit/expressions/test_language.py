@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import FrozenInstanceError
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -390,3 +390,48 @@ def test_values_of_the_wrong_kind_are_refused(
 def test_decimals_are_read_half_up_to_twelve_places(value: Any) -> None:
     assert value("amount", amount=Decimal("0.0000000000005")) == Decimal("0.000000000001")
     assert value("amount", amount=Decimal("1e-400000")) == 0
+
+
+class TestExplain:
+    """What each part was: taken branches alone, each name once, and what a null comes from."""
+
+    def told(self, source, **values):
+        scope = Scope([Symbol("a", Kind.NUMBER), Symbol("b", Kind.NUMBER)])
+        expression = compile_expression(source, scope)
+        context = EvaluationContext(
+            datetime(2026, 5, 1, tzinfo=UTC), date(2026, 5, 1), lookup=lambda *_: None
+        )
+        value, steps = expression.explain(values, context)
+        assert value == expression.evaluate(values, context)
+        return value, [(step.text, step.value, step.lack) for step in steps]
+
+    def test_parts_in_their_order(self):
+        value, steps = self.told("(a + 1) * (a + b)", a=Decimal(2), b=Decimal(3))
+        assert value == 15
+        assert steps == [
+            ("a", 2, ""),
+            ("a + 1", 3, ""),
+            ("b", 3, ""),
+            ("a + b", 5, ""),
+            ("(a + 1) * (a + b)", 15, ""),
+        ]
+
+    def test_a_branch_that_is_not_taken_is_not_told(self):
+        _value, steps = self.told("IF(a > 1, a * 2, b / 0)", a=Decimal(2))
+        assert [text for text, _value, _lack in steps] == [
+            *("a", "a > 1", "a * 2", "IF(a > 1, a * 2, b / 0)")
+        ]
+
+    @pytest.mark.parametrize(
+        ("source", "b", "text", "lack"),
+        [
+            ("a / (b - b) + 1", Decimal(1), "a / (b - b)", "zero"),
+            ("a * b", None, "b", "empty"),
+            ('LOOKUP("t", a, "x") * 2', None, 'LOOKUP("t", a, "x")', "not_found"),
+        ],
+    )
+    def test_what_a_null_comes_from(self, source, b, text, lack):
+        value, steps = self.told(source, a=Decimal(1), b=b)
+        assert value is None
+        assert next((each[0], each[2]) for each in steps if each[2]) == (text, lack)
+        assert steps[-1][2] == "from_parts"

@@ -26,6 +26,18 @@ def after_changes(changes, uow):
 
 
 @hookimpl
+def request_consent(entity, action, records, reasons, uow):
+    return act(
+        "request_consent",
+        entity=entity,
+        action=action,
+        records=records,
+        reasons=reasons,
+        uow=uow,
+    )
+
+
+@hookimpl
 def plugin_enabled(plugin, uow):
     return act("plugin_enabled", plugin=plugin, uow=uow)
 
