@@ -21,7 +21,13 @@ from core.fields import FieldSpec
 from core.fields import types as t
 from core.fields.regions import path_names
 from core.i18n import gettext
-from core.i18n.formats import format_date, format_datetime, format_money, format_number
+from core.i18n.formats import (
+    currency_decimals,
+    format_date,
+    format_datetime,
+    format_money,
+    format_number,
+)
 from core.richtext import clean_html, to_plain
 
 __all__ = ["Reader", "cell_renderer", "display_html", "display_text", "person_html"]
@@ -124,7 +130,11 @@ def _(type_: t.Number, value: Decimal, reader: Reader, row: Mapping[str, Any]) -
 
 @_text.register
 def _(type_: t.Money, value: Decimal, reader: Reader, row: Mapping[str, Any]) -> str:
-    return format_money(value, currency_of(type_, row, reader.currency), type_.scale)
+    currency, scale = currency_of(type_, row, reader.currency), type_.scale
+    decimals = currency_decimals(currency)
+    if decimals < scale and value == round(value, decimals):  # yen have no cents
+        scale = decimals
+    return format_money(value, currency, scale)
 
 
 @_text.register

@@ -5,7 +5,7 @@ from __future__ import annotations
 from core.entities.edits import FormEdit
 from core.fields import ActionSpec, EntityDef, EntitySpec, FieldSpec, Reference, Section
 from core.i18n import lazy_gettext as _l
-from plugins.crm_sales.products import quotes
+from plugins.crm_sales.products import quotes, versions
 from plugins.crm_sales.products.models import (
     DiscountLimit,
     ExchangeRate,
@@ -141,7 +141,8 @@ discount_limit = EntityDef(
 
 _DRAFT = {"field": "status", "op": "eq", "value": "draft"}
 _OUT = {"field": "status", "op": "eq", "value": "submitted"}
-_NOT_DRAFT = {"field": "status", "op": "ne", "value": "draft"}
+#: What was accepted is what was agreed: another offer is a copy.
+_REVISABLE = {"field": "status", "op": "in", "value": ["in_approval", "submitted", "declined"]}
 
 quote = EntityDef(
     name="quote",
@@ -196,7 +197,7 @@ quote = EntityDef(
             "revise",
             _l("New version"),
             quotes.revise,
-            when=_NOT_DRAFT,
+            when=_REVISABLE,
             why_not=quotes.why_not,
             confirm=_l("The quote becomes a draft again; the version that was submitted is kept."),
         ),
@@ -253,6 +254,7 @@ quote_version = EntityDef(
     updatable=False,
     deletable=False,
     importable=False,
+    redact=versions.redact,
     navigable=False,
 )
 

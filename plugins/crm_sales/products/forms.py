@@ -15,7 +15,7 @@ from core.errors import Forbidden, Invalid, Problem
 from core.expressions import fold
 from core.fields import Date, FieldType, Number
 from core.i18n import gettext as _
-from core.i18n.formats import currency_decimals, format_money, format_number
+from core.i18n.formats import currency_decimals, format_money
 from core.settings.service import get_setting
 from plugins.crm_sales.models import CURRENCIES
 from plugins.crm_sales.products.lines import Head, Worked, work_out
@@ -70,19 +70,19 @@ def rows_of(quote: Mapping[str, Any], labels: Mapping[int, str]) -> list[Row]:
             id=str(line["id"]),
             product=str(line["product"]),
             label=labels.get(line["product"], ""),
-            quantity=_plain(line["quantity"]),
-            unit_price=_plain(line["unit_price"])
-            if line["unit_price"] != line["base_price"]
+            quantity=_plain(line.get("quantity")),
+            unit_price=_plain(line.get("unit_price"))
+            if line.get("unit_price") != line.get("base_price")
             else "",
-            discount=_plain(line["discount"]) if line["discount"] else "",
-            tax_rate=_plain(line["tax_rate"]),
+            discount=_plain(line.get("discount")) if line.get("discount") else "",
+            tax_rate=_plain(line.get("tax_rate")),
             shown=str(line["product"]),
             parameters={
                 name: ("1" if value is True else "0" if value is False else str(value))
-                for name, value in (line["parameters"] or {}).items()
+                for name, value in (line.get("parameters") or {}).items()
             },
         )
-        for place, line in enumerate(quote["lines"])
+        for place, line in enumerate(quote.get("lines") or ())
     ]
 
 
@@ -328,9 +328,6 @@ def _told(values: Mapping[str, Any], head: Head) -> dict[str, Any]:
         "base": "" if base is None else money(base, head.currency),
         "net": money(values["net_amount"], head.currency),
         "tax": money(values["tax_amount"], head.currency),
-        "tax_rate": format_number(values["tax_rate"].normalize() + 0)
-        if values["tax_rate"] % 1
-        else format_number(int(values["tax_rate"])),
         "amount": money(values["amount"], head.currency),
         "reasons": told_reasons(values["reasons"]),
     }

@@ -292,14 +292,8 @@ def release(uow: UnitOfWork, ids: Sequence[int]) -> list[int]:
     """Submit drafts and quotes that waited for consent, and keep their versions."""
     if not ids:
         return []
-    spec = uow.entity("quote")
-    columns = [field for field in spec.stored]
-    rows = uow.execute(
-        select(*(spec.column(f.name).label(f.name) for f in columns)).where(
-            spec.table.c.id.in_(list(ids))
-        )
-    ).mappings()
-    quotes = {row["id"]: row for row in rows if row["status"] in ("draft", "in_approval")}
+    waiting = ("draft", "in_approval")
+    quotes = {row["id"]: row for row in _stored(uow, ids) if row["status"] in waiting}
     service.update(uow, "quote", {key: {"status": "submitted"} for key in quotes})
     _keep_versions(uow, list(quotes.values()))
     for key, quote in quotes.items():
@@ -368,10 +362,18 @@ def _products(uow: UnitOfWork, lines: Mapping[int, Sequence[Row]]) -> dict[int, 
     return {row.id: (row.code or "", row.name or "") for row in rows}
 
 
-def live_contents(uow: UnitOfWork, quote: Row) -> dict[str, Any]:
+def live_contents(uow: UnitOfWork, quote: int) -> dict[str, Any]:
     """The quote as it stands now, in the form of a version."""
-    lines = _lines_of(uow, [quote["id"]])
-    return contents_of(quote, lines.get(quote["id"], []), _products(uow, lines))
+    (row,) = _stored(uow, [quote])
+    lines = _lines_of(uow, [quote])
+    return contents_of(row, lines.get(quote, []), _products(uow, lines))
+
+
+def _stored(uow: UnitOfWork, ids: Sequence[int]) -> list[Row]:
+    spec = uow.entity("quote")
+    columns = [spec.column(each.name).label(each.name) for each in spec.stored]
+    rows = uow.execute(select(*columns).where(spec.table.c.id.in_(list(ids)))).mappings()
+    return [dict(row) for row in rows]
 
 
 def _plain(value: Any) -> Any:

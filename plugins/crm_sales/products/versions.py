@@ -18,13 +18,15 @@ from plugins.crm_sales.products.quotes import live_contents
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
-__all__ = ["Version", "compare", "labelled"]
+__all__ = ["Version", "compare", "labelled", "redact"]
 
 #: What is compared of a line, and of a head.
 _LINE = ("specification", "quantity", "unit_price", "discount", "tax_rate", "amount")
 _HEAD = ("customer", "currency", "quoted_on", "valid_until", "terms")
 _MONEY = frozenset({"unit_price", "amount"})
 _DAYS = frozenset({"quoted_on", "valid_until"})
+#: What there is of a version whose contents are hidden.
+_NOTHING: Mapping[str, Any] = {"quote": {}, "lines": []}
 _NUMBERS = frozenset({"quantity", "discount", "tax_rate"})
 
 
@@ -47,36 +49,60 @@ def labelled(uow: UnitOfWork, record: Record) -> list[Version]:
     about = {"field": "quote", "op": "eq", "value": record.values["id"]}
     asked = ListQuery(filter=about, sort="revision,id", limit=200)
     page = query.page(uow, "quote_version", asked)
-    people = page.labels.get("user", page.labels.get("submitted_by", {}))
+    people = page.labels.get("user", {})
     found = [
         Version(
             key=str(row["id"]),
-            title=_("Version %(n)s", n=row["revision"]),
-            at=row["submitted_at"],
-            by=people.get(row["submitted_by"], ""),
-            total=row["total"],
-            currency=row["currency"],
-            until=_until(row["contents"]),
-            contents=row["contents"],
+            title=_("Version %(n)s", n=row.get("revision", row["id"])),
+            at=row.get("submitted_at"),
+            by=people.get(row.get("submitted_by"), ""),
+            total=row.get("total") or Decimal(0),
+            currency=row.get("currency") or "",
+            until=_until(row.get("contents") or _NOTHING),
+            contents=row.get("contents") or _NOTHING,
         )
         for row in page.items
     ]
     values = record.values
-    if values["status"] in ("draft", "in_approval"):
-        contents = live_contents(uow, values)
+    if values.get("status") in ("draft", "in_approval") and values.get("total") is not None:
+        contents = _seen(uow, live_contents(uow, values["id"]))
         found.append(
             Version(
                 key="now",
-                title=_("Version %(n)s (draft)", n=values["revision"]),
+                title=_("Version %(n)s (draft)", n=values.get("revision", "")),
                 at=None,
                 by="",
-                total=values["total"] or Decimal(0),
-                currency=values["currency"],
-                until=values["valid_until"],
+                total=values["total"],
+                currency=values.get("currency") or "",
+                until=values.get("valid_until"),
                 contents=contents,
             )
         )
     return found
+
+
+def redact(uow: UnitOfWork, row: dict[str, Any]) -> dict[str, Any]:
+    """A stored version without what its reader may not see of quotes and their lines."""
+    contents = row.get("contents")
+    return row if not contents else {**row, "contents": _seen(uow, contents)}
+
+
+def _seen(uow: UnitOfWork, contents: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {}
+    for entity in ("quote", "quote_line"):
+        spec = uow.entity(entity)
+        access = uow.actor.access(spec)
+        kept[entity] = {each.name for each in spec if access.can_use(each)}
+    named = kept["quote_line"] | {"code", "name"}
+    return {
+        "quote": {
+            name: value for name, value in contents["quote"].items() if name in kept["quote"]
+        },
+        "lines": [
+            {name: value for name, value in line.items() if name in named or name == "id"}
+            for line in contents["lines"]
+        ],
+    }
 
 
 def _until(contents: Mapping[str, Any]) -> date | None:
@@ -89,16 +115,16 @@ def compare(uow: UnitOfWork, before: Version, after: Version) -> dict[str, Any]:
     their id, which they keep from version to version."""
     spec, line_spec = uow.entity("quote"), uow.entity("quote_line")
     one, two = before.contents, after.contents
-    customers = {each["quote"]["customer"] for each in (one, two)}
+    customers = {each["quote"].get("customer") for each in (one, two)} - {None}
     names = resolve_labels(uow, {"customer": customers}).get("customer", {})
     head = [
         (
             str(spec[name].label),
-            _shown(name, one["quote"][name], before.currency, names),
-            _shown(name, two["quote"][name], after.currency, names),
+            _shown(name, one["quote"].get(name), before.currency, names),
+            _shown(name, two["quote"].get(name), after.currency, names),
         )
         for name in _HEAD
-        if one["quote"][name] != two["quote"][name]
+        if one["quote"].get(name) != two["quote"].get(name)
     ]
     was = {line["id"]: line for line in one["lines"]}
     lines = []
@@ -107,16 +133,16 @@ def compare(uow: UnitOfWork, before: Version, after: Version) -> dict[str, Any]:
         changes = [
             (
                 str(line_spec[name].label),
-                "" if old is None else _shown(name, old[name], before.currency, names),
-                _shown(name, line[name], after.currency, names),
+                "" if old is None else _shown(name, old.get(name), before.currency, names),
+                _shown(name, line.get(name), after.currency, names),
             )
             for name in _LINE
-            if old is None or old[name] != line[name]
+            if name in line and (old is None or old.get(name) != line[name])
         ]
         if old is None:
             state = "added"
         else:
-            state = "changed" if changes or old["product"] != line["product"] else "same"
+            state = "changed" if changes or old.get("product") != line.get("product") else "same"
         lines.append(
             {"name": line["name"], "code": line["code"], "state": state, "changes": changes}
         )
@@ -124,6 +150,7 @@ def compare(uow: UnitOfWork, before: Version, after: Version) -> dict[str, Any]:
         changes = [
             (str(line_spec[name].label), _shown(name, line[name], before.currency, names), "")
             for name in _LINE
+            if name in line
         ]
         lines.append(
             {"name": line["name"], "code": line["code"], "state": "removed", "changes": changes}

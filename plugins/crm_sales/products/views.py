@@ -141,6 +141,11 @@ def _draft(uow: UnitOfWork, quote_id: int) -> Record:
     return record
 
 
+def _number(record: Record) -> str:
+    """What the quote is called for its reader, who may not see its number."""
+    return record.values.get("number") or f"#{record.values['id']}"
+
+
 def _stored(record: Record) -> dict[str, Mapping[str, Any]]:
     return {str(line["id"]): line for line in record.values.get("lines") or ()}
 
@@ -205,8 +210,8 @@ def _lines_page(
         error,
         quote=values["id"],
         version=request.form.get("version") or values["version"],
-        title=_("Lines of %(quote)s", quote=values["number"]),
-        number=values["number"],
+        title=_("Lines of %(quote)s", quote=_number(record)),
+        number=_number(record),
         action=url_for("crm_sales.save_quote_lines", quote_id=values["id"]),
         cancel_url=record_url("quote", values["id"]),
         form_head={},
@@ -299,7 +304,7 @@ def explain_quote(quote_id: int) -> Any:
         ]
         return render(
             "crm_sales/quote_prices.html",
-            number=values["number"],
+            number=_number(record),
             record_id=quote_id,
             lines=lines,
         )
@@ -452,7 +457,7 @@ def compare_quote(quote_id: int) -> Any:
         zone = uow.clock.timezone
         return render(
             "crm_sales/quote_versions.html",
-            number=record.values["number"],
+            number=_number(record),
             record_id=quote_id,
             versions=[
                 {

@@ -165,6 +165,15 @@ def test_lines_of_a_draft_are_changed_unless_somebody_was_faster(
     assert browser.get(path).status_code in (403, 409, 422)
 
 
+def test_yen_have_no_cents(browser, customer, make, robot, team):
+    make("exchange_rate", currency="JPY", valid_from="2020-01-01", rate="0.05")
+    lines = [{"product": robot, "quantity": "1.5"}]
+    key = make("quote", team.fu, customer=customer, currency="JPY", lines=lines)
+    page = text_of(browser.get(f"/r/quote/{key}"))
+    assert "¥3,000<" in page
+    assert "3,000.00" not in page
+
+
 def test_why_and_versions_are_shown(act, browser, customer, make, motor, read, team, unit_of_work):
     """S-081: what differs between two versions, line by line."""
     line = {"product": motor, "parameters": {"功率": "10"}}

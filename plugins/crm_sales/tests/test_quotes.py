@@ -387,3 +387,29 @@ def test_the_totals_of_many_lines_are_the_sums(offer, read, shop):
         assert quote[total] == sum(line[name] for line in quote["lines"])
     assert quote["net_total"] + quote["tax_total"] == quote["total"]
     assert quote["total"] == quote["total"].quantize(Decimal("0.01"))
+
+
+def test_a_version_holds_what_its_reader_may_see(act, make, make_person, rows, three, team):
+    """A field that is hidden of lines is hidden of the lines that are kept."""
+    act(team.fu, "quote", "submit", [three])
+    make(
+        "role",
+        name="guest",
+        title="客座",
+        grants={"quote": {"read": "all"}, "product": {"read": "all"}},
+        field_rules={"quote_line": {"discount": "hidden", "reasons": "hidden"}},
+    )
+    (version,) = rows("quote_version", make_person("客", roles=("guest",)))
+    kept = version["contents"]["lines"][0]
+    assert kept["quantity"] == "3.000"
+    assert {"discount", "reasons"}.isdisjoint(kept)
+    (whole,) = rows("quote_version", team.fu)
+    assert whole["contents"]["lines"][0]["discount"] == "5.00"
+
+
+def test_what_was_accepted_is_not_revised(act, read, three, team):
+    act(team.fu, "quote", "submit", [three])
+    act(team.fu, "quote", "accept", [three])
+    with pytest.raises(Refused):
+        act(team.fu, "quote", "revise", [three])
+    assert read("quote", three)["status"] == "accepted"
