@@ -6,7 +6,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.i18n.formats import currency_decimals
@@ -35,6 +35,7 @@ def half_up(value: Fraction, decimals: int) -> Fraction:
     )
 
 
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 @given(lines())
 def test_lines_and_totals_are_right_to_the_cent(case):
     """Net and tax are the gross of each line, their sums those of the quote, whatever way prices are

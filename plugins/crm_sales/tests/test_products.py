@@ -75,7 +75,7 @@ def test_variants_differ_by_their_attributes(make, refused, unit_of_work):
         ("功率 * 材质", ""),
         ("材质", ""),
         ("功率 *", ""),
-        ("功率 + YEAR(TODAY())", "day"),
+        ("功率 + YEAR(TODAY())", "报价日"),
     ],
 )
 def test_a_formula_is_checked_when_it_is_saved(make, formula, word):
