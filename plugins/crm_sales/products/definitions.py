@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from core.entities.edits import FormEdit
-from core.fields import ActionSpec, EntityDef, EntitySpec, FieldSpec, Reference, Section
+from core.fields import ActionSpec, EntityDef, EntitySpec, FieldSpec, Mark, Reference, Section
 from core.i18n import lazy_gettext as _l
 from plugins.crm_sales.products import quotes, versions
 from plugins.crm_sales.products.models import (
@@ -219,6 +219,18 @@ quote = EntityDef(
                     help=_l("Empty: the same one."),
                 ),
             ),
+        ),
+    ),
+    marks=(
+        Mark(
+            {
+                "all": [
+                    {"field": "status", "op": "in", "value": ["draft", "submitted"]},
+                    {"field": "valid_until", "op": "lt", "value": {"var": "today"}},
+                ]
+            },
+            _l("No longer valid"),
+            "warn",
         ),
     ),
     new_page="crm_sales.new_quote",

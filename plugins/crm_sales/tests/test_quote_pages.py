@@ -174,6 +174,16 @@ def test_yen_have_no_cents(browser, customer, make, robot, team):
     assert "3,000.00" not in page
 
 
+def test_what_is_no_longer_valid_is_marked(browser, customer, make, robot, team):
+    lines = [{"product": robot}]
+    past = {"quoted_on": "2026-01-01", "valid_until": "2026-01-31"}
+    make("quote", team.fu, customer=customer, lines=lines)
+    assert "已过有效期" not in text_of(browser.get("/r/quote"))
+    key = make("quote", team.fu, customer=customer, lines=lines, **past)
+    assert "已过有效期" in text_of(browser.get("/r/quote"))
+    assert "2026-01-31" in text_of(browser.get(f"/r/quote/{key}"))
+
+
 def test_why_and_versions_are_shown(act, browser, customer, make, motor, read, team, unit_of_work):
     """S-081: what differs between two versions, line by line."""
     line = {"product": motor, "parameters": {"功率": "10"}}
