@@ -46,7 +46,7 @@ def _offer(uow: UnitOfWork, entity: str, values: Mapping[str, Any]) -> str:
     """A way to a new quote, where it may be made."""
     if not uow.actor.access(uow.entity("quote")).may("create") or values.get("status") == "lost":
         return ""
-    return _ways([(_("New quote"), url_for("crm_sales.new_quote", **{entity: values["id"]}))])
+    return _ways([(_("New quotation"), url_for("crm_sales.new_quote", **{entity: values["id"]}))])
 
 
 def _quote(uow: UnitOfWork, entity: EntitySpec, record: Record) -> str:

@@ -41,9 +41,7 @@ product = EntityDef(
     label_plural=_l("Products"),
     label_field="name",
     icon="package",
-    list_columns=(
-        *("name", "code", "category", "unit", "list_price", "cost", "tax_rate", "is_active"),
-    ),
+    list_columns=(*("name", "code", "category", "unit", "list_price", "cost", "is_active"),),
     sections=(
         Section(_l("Product"), ("name", "code", "category", "unit", "is_active", "description")),
         Section(_l("What it costs"), ("list_price", "cost", "tax_rate")),
@@ -147,19 +145,19 @@ _REVISABLE = {"field": "status", "op": "in", "value": ["in_approval", "submitted
 quote = EntityDef(
     name="quote",
     model=Quote,
-    label=_l("Quote"),
-    label_plural=_l("Quotes"),
+    label=_l("Quotation"),
+    label_plural=_l("Quotations"),
     label_field="number",
     icon="file-invoice",
     list_columns=(
-        *("number", "customer", "opportunity", "status", "revision", "total", "valid_until"),
+        *("number", "customer", "opportunity", "status", "total", "valid_until"),
         "owner",
     ),
     sections=(
-        Section(_l("For whom"), ("number", "customer", "opportunity", "status", "revision")),
+        Section(_l("For whom"), ("number", "customer", "opportunity", "status")),
         Section(
             _l("Prices and days"),
-            ("currency", "price_list", "quoted_on", "valid_until", "tax_included"),
+            ("quoted_on", "valid_until", "currency", "price_list", "tax_included", "revision"),
         ),
         Section(_l("Total"), ("net_total", "tax_total", "total")),
         Section(_l("Terms"), ("terms",)),

@@ -406,7 +406,7 @@ class Quote(Entity, Owned):
 
     number: Mapped[str | None] = field(
         AutoNumber("Q{yyyy}{mm}-{seq:4}"),
-        label=_l("Quote"),
+        label=_l("Quotation"),
         unique=True,
         searchable=True,
         synonyms=("报价单号", "报价编号", "quote number"),
@@ -507,7 +507,7 @@ class QuoteLine(Entity):
 
     quote: Mapped[int | None] = field(
         Reference("quote", on_delete="cascade"),
-        label=_l("Quote"),
+        label=_l("Quotation"),
         required=True,
         table="crm_sales_quote",
         column="quote_id",
@@ -566,7 +566,7 @@ class QuoteVersion(Entity):
 
     quote: Mapped[int | None] = field(
         Reference("quote", on_delete="cascade"),
-        label=_l("Quote"),
+        label=_l("Quotation"),
         required=True,
         table="crm_sales_quote",
         column="quote_id",

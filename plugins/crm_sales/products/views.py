@@ -184,7 +184,7 @@ def _new_page(
         marks,
         error,
         quote=None,
-        title=_("New quote"),
+        title=_("New quotation"),
         action=url_for("crm_sales.create_quote"),
         cancel_url=url_for("web.list_records", entity="quote"),
         form_head=head,
