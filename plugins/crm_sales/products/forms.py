@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -237,6 +237,9 @@ def draw(
         asked = ListQuery(fields=("id",), ids=tuple(products), limit=_MOST_LINES)
         readable = {each["id"] for each in query.page(uow, "product", asked).items}
     book = read_book(uow, readable)
+    spec = uow.entity("quote_line")
+    if not uow.actor.access(spec).can_use(spec["reasons"]):
+        head = replace(head, tells_why=False)
     drawn = [
         _drawn(book, head, row, place, stored.get(row.id), marks or {})
         for place, row in enumerate(rows)
@@ -329,7 +332,7 @@ def _told(values: Mapping[str, Any], head: Head) -> dict[str, Any]:
         "net": money(values["net_amount"], head.currency),
         "tax": money(values["tax_amount"], head.currency),
         "amount": money(values["amount"], head.currency),
-        "reasons": told_reasons(values["reasons"]),
+        "reasons": told_reasons(values["reasons"]) if head.tells_why else [],
     }
 
 

@@ -45,6 +45,8 @@ class Head:
     buyer: Buyer = NOBODY
     price_list: int | None = None
     status: str = "draft"
+    #: False for a reader who may not see the reasons of prices.
+    tells_why: bool = True
 
 
 @dataclass

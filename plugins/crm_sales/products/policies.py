@@ -99,7 +99,7 @@ def _written(changes: Sequence[Change]) -> list[Change]:
 
 def _note(change: Change, lines: str, uow: UnitOfWork) -> None:
     """The lines of this record are written next: what concerns all of them is seen to here."""
-    if lines in change.detached:
+    if lines in change.detached and change.changed(lines):
         uow.memo.setdefault(IN_HAND, set()).add(change.entity.name)
 
 
@@ -242,10 +242,10 @@ def _check_variants(written: Sequence[Change], uow: UnitOfWork) -> Iterable[Prob
             (str(line.get("name") or "").strip(), str(line.get("value") or "").strip())
             for line in _lines_after(change, "attributes", uow)
         )
-        if own in taken.setdefault(main, set()):
+        if own and own in taken.setdefault(main, set()):
             message = _("There is a variant with these attributes already.")
             yield change.problem("attributes", "taken", message)
-        taken[main].add(own)
+        taken.setdefault(main, set()).add(own)
 
 
 def _attributes_of(
@@ -459,23 +459,35 @@ def _taken_items(written: Sequence[Change], uow: UnitOfWork) -> Iterable[Problem
 
 def _validate_rates(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Problem]:
     company = get_setting(uow, "core", "currency")
-    table = uow.entity("exchange_rate").table
-    for change in _written(changes):
+    written = _written(changes)
+    taken = _rates_there(written, uow)
+    for change in written:
         after = change.after
         if after["rate"] is not None and after["rate"] <= 0:
             yield change.problem("rate", "range", _("A rate is more than nothing."))
         if after["currency"] == company:
             message = _("This is the company's own currency.")
             yield change.problem("currency", "own", message)
-        if change.changed("currency") or change.changed("valid_from"):
-            same = select(table.c.id).where(
-                table.c.currency == after["currency"],
-                table.c.valid_from == after["valid_from"],
-                table.c.archived_at.is_(None),
-            )
-            if set(uow.execute(same).scalars()) - {change.id}:
-                message = _("There is a rate of this currency from this day on already.")
-                yield change.problem("valid_from", "taken", message)
+        key = (after["currency"], after["valid_from"])
+        if key in taken:
+            message = _("There is a rate of this currency from this day on already.")
+            yield change.problem("valid_from", "taken", message)
+        taken.add(key)
+
+
+def _rates_there(written: Sequence[Change], uow: UnitOfWork) -> set[tuple[str, date]]:
+    """Currency and day of the living rates beside those that are written."""
+    days = [change.after["valid_from"] for change in written if change.after["valid_from"]]
+    if not days:
+        return set()
+    table = uow.entity("exchange_rate").table
+    rows = uow.execute(
+        select(table.c.id, table.c.currency, table.c.valid_from).where(
+            table.c.valid_from.between(min(days), max(days)), table.c.archived_at.is_(None)
+        )
+    )
+    own = {change.id for change in written}
+    return {(row.currency, row.valid_from) for row in rows if row.id not in own}
 
 
 def _validate_limits(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Problem]:

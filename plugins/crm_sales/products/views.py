@@ -4,6 +4,7 @@ and what changed between versions."""
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +45,7 @@ _REFERENCES = ("customer", "opportunity", "price_list")
 def new_quote() -> Any:
     """A quote with its lines on one page; the address may name customer and opportunity."""
     with unit_of_work(write=False) as uow:
-        _require(uow, "quote", "create")
+        _require_lines(uow, "create")
         head = {name: request.args.get(name, "")[:40] for name in _HEAD}
         if head["opportunity"] and not head["customer"]:
             head["customer"] = _customer_of(uow, head["opportunity"])
@@ -59,11 +60,11 @@ def create_quote() -> Any:
     head = {name: sent.get(name, "").strip()[:40] for name in _HEAD}
     if _wants_lines(sent):
         with unit_of_work(write=False) as uow:
-            _require(uow, "quote", "create")
+            _require_lines(uow, "create")
             return _new_page(uow, head, _with_another(rows, sent))
     try:
         with unit_of_work() as uow:
-            _require(uow, "quote", "create")
+            _require_lines(uow, "create")
             values: dict[str, Any] = {name: value or None for name, value in head.items()}
             values["lines"] = forms.values_of(uow, rows, {})
             (key,) = service.create(uow, "quote", [values])
@@ -118,7 +119,7 @@ def calculate_quote() -> str:
             record = _draft(uow, int(key))
             head, stored = forms.head_of(uow, record.values), _stored(record)
         else:
-            _require(uow, "quote", "create")
+            _require_lines(uow, "create")
             head, stored = forms.head_of(uow, sent), {}
         rows = forms.read_rows(sent)
         return render("crm_sales/quote_worked.html", **forms.draw(uow, head, rows, stored))
@@ -129,10 +130,35 @@ def _require(uow: UnitOfWork, entity: str, action: str) -> None:
         raise Forbidden(_("You do not have the right to do this."))
 
 
+def _require_prices(uow: UnitOfWork) -> None:
+    _require(uow, "product", "read")
+    spec = uow.entity("product")
+    if not uow.actor.access(spec).can_use(spec["list_price"]):
+        raise Forbidden(_("You do not have the right to do this."))
+
+
+def _require_lines(uow: UnitOfWork, action: str) -> None:
+    """The right to write quotes, and to see what their lines come to: the form shows nothing else."""
+    _require(uow, "quote", action)
+    spec = uow.entity("quote_line")
+    access = uow.actor.access(spec)
+    names = (
+        "product",
+        "quantity",
+        "unit_price",
+        "base_price",
+        "net_amount",
+        "tax_amount",
+        "amount",
+    )
+    if not all(access.can_use(spec[name]) for name in names):
+        raise Forbidden(_("You do not have the right to do this."))
+
+
 def _draft(uow: UnitOfWork, quote_id: int) -> Record:
     """The quote, which its reader may change now."""
     record = query.get(uow, "quote", quote_id)
-    _require(uow, "quote", "update")
+    _require_lines(uow, "update")
     asked = ListQuery(ids=(quote_id,))
     if not query.select_ids(uow, "quote", asked, action="update", limit=1):
         raise Forbidden(_("You do not have the right to do this."))
@@ -315,7 +341,7 @@ def explain_quote(quote_id: int) -> Any:
 def show_price() -> Any:
     """What a product costs whom, and why."""
     with unit_of_work(write=False) as uow:
-        _require(uow, "product", "read")
+        _require_prices(uow)
         sent = request.args
         context: dict[str, Any] = {
             "values": MultiDict(sent),
@@ -340,7 +366,7 @@ def read_price() -> Any:
     """The same for programs: ``?product=7&customer=3&quantity=10&currency=CNY&day=2026-05-01`` and
     ``p.<name>`` for each parameter."""
     with unit_of_work(write=False) as uow:
-        _require(uow, "product", "read")
+        _require_prices(uow)
         price, currency = _ask(uow, request.args)
         if price.problem is not None:
             field, code, message = price.problem
@@ -432,6 +458,11 @@ def _ask(uow: UnitOfWork, sent: Mapping[str, str]) -> tuple[Price, str]:
         price_list=keys["price_list"],
         parameters=typed,
     )
+    spec = uow.entity("product")
+    if not uow.actor.access(spec).can_use(spec["price_formula"]):
+        hidden = ("formula", "steps")
+        reasons = [{n: v for n, v in each.items() if n not in hidden} for each in price.reasons]
+        price = replace(price, reasons=reasons)
     return price, currency
 
 

@@ -35,7 +35,7 @@ def half_up(value: Fraction, decimals: int) -> Fraction:
     )
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(lines())
 def test_lines_and_totals_are_right_to_the_cent(case):
     """Net and tax are the gross of each line, their sums those of the quote, whatever way prices are

@@ -183,10 +183,14 @@ def test_prices_of_a_list_are_one_a_product_and_quantity(make, refused, read, un
         service.delete(uow, "product", [product])
 
 
-def test_rates_and_limits_are_sensible(make, refused, rows):
+def test_rates_and_limits_are_sensible(make, refused, rows, unit_of_work):
     rate = {"currency": "USD", "valid_from": "2026-01-01", "rate": "7.1"}
     make("exchange_rate", **rate)
     assert refused("exchange_rate", **rate) == {"valid_from"}
+    twice = [rate | {"currency": "EUR"}] * 2
+    with pytest.raises(Invalid) as error, unit_of_work() as uow:
+        service.create(uow, "exchange_rate", twice)
+    assert fields_of(error) == {"valid_from"}
     assert refused("exchange_rate", **(rate | {"currency": "CNY"})) == {"currency"}
     assert refused("exchange_rate", **(rate | {"currency": "EUR", "rate": "0"})) == {"rate"}
     (role,) = rows("role", search="", filter={"field": "name", "op": "eq", "value": "sales"})

@@ -256,6 +256,49 @@ def test_who_may_not_sees_nothing(browser_of, client, bearer, customer, make, ro
     assert client.get(path, headers=bearer(team.ning)).status_code == 404
 
 
+def test_pages_do_without_what_is_hidden(act, browser_of, customer, make, make_person, robot, team):
+    key = make("quote", team.fu, customer=customer, lines=[{"product": robot, "quantity": "7"}])
+    act(team.fu, "quote", "submit", [key])
+    act(team.fu, "quote", "revise", [key])
+    hidden = dict.fromkeys(("unit_price", "base_price", "amount", "reasons"), "hidden")
+    make(
+        "role",
+        name="guest",
+        title="客座",
+        grants={"quote": {"read": "all", "update": "all"}, "product": {"read": "all"}},
+        field_rules={
+            "quote_line": hidden,
+            "quote": {"total": "hidden", "number": "hidden"},
+            "quote_version": {"total": "hidden", "contents": "hidden"},
+        },
+    )
+    guest = browser_of(make_person("客", roles=("guest",)))
+    for path in (
+        f"/r/quote/{key}",
+        *(f"/crm_sales/quotes/{key}/{p}" for p in ("prices", "versions")),
+    ):
+        answer = guest.get(path)
+        assert answer.status_code == 200, path
+        assert "700.00" not in text_of(answer), path
+    assert guest.get(f"/crm_sales/quotes/{key}/lines").status_code == 403
+    sent = {"csrf_token": guest.csrf, "quote": key, "lines.0.product": robot}
+    assert guest.post("/crm_sales/quotes/calculate", data=sent).status_code == 403
+
+
+def test_a_hidden_formula_is_not_told(client, bearer, make, make_person, motor):
+    rules = {"product": {"price_formula": "hidden"}}
+    grants = {"product": {"read": "all"}}
+    make("role", name="guest", title="客座", grants=grants, field_rules=rules)
+    guest = make_person("客", roles=("guest",))
+    path = f"/crm_sales/price.json?product={motor}&p.功率=8"
+    found = client.get(path, headers=bearer(guest)).json
+    assert found["unit_price"] == "125.00"
+    assert not any("steps" in each or "formula" in each for each in found["reasons"])
+    page = text_of(client.get(path.replace(".json", ""), headers=bearer(guest)))
+    assert "¥125.00" in page
+    assert "1000 / 功率" not in page
+
+
 def test_calculating_costs_the_same_few_statements_for_many_lines(customer, motor, post, runtime):
     """No statement a line, and a whole answer in a fraction of a second."""
     counted = []

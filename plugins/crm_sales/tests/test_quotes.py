@@ -190,6 +190,40 @@ def test_parameters_change_the_price_unless_it_was_typed(read, three, team, unit
     assert {"text": "功率", "value": "10"} in formula["steps"]
 
 
+def test_a_head_that_leaves_lines_without_a_price_is_told_at_its_field(
+    three, team, read, unit_of_work
+):
+    with pytest.raises(Invalid) as error, unit_of_work(team.fu) as uow:
+        service.update(uow, "quote", {three: {"currency": "USD"}})
+    assert fields_of(error) == {"currency"}
+    assert read("quote", three)["currency"] == "CNY"
+
+
+def test_over_rest_it_is_the_same(client, bearer, shop, team):
+    """S-077: lines go nested, money comes as text, and problems name line and field."""
+    headers, path = bearer(team.fu), "/api/v1/records/quote"
+    body = {"customer": shop.customer, "lines": [{"product": shop.robot, "quantity": "-1"}]}
+    answer = client.post(path, json=body, headers=headers)
+    assert answer.status_code == 422
+    assert [each["field"] for each in answer.json["errors"]] == ["lines.0.quantity"]
+    body["lines"] = [
+        {"product": shop.robot, "quantity": "3", "discount": "5"},
+        {"product": shop.motor, "parameters": {"功率": "16"}},
+    ]
+    made = client.post(path, json=body, headers=headers)
+    assert made.status_code == 201, made.json
+    assert (made.json["total"], made.json["status"]) == ("344.99", "draft")
+    assert made.json["lines"][1]["parameters"] == {"功率": "16"}
+    assert [each["code"] for each in made.json["lines"][0]["reasons"]] == ["own", "price"]
+    key = made.json["id"]
+    for verb in ("submit", "accept"):
+        answer = client.post(f"{path}/{key}/actions/{verb}", json={}, headers=headers)
+        assert answer.status_code == 200, answer.json
+    assert client.get(f"{path}/{key}", headers=headers).json["status"] == "accepted"
+    kept = client.get("/api/v1/records/quote_version", headers=headers).json["items"]
+    assert [(each["revision"], each["total"]) for each in kept] == [(1, "344.99")]
+
+
 # Verbs and versions
 
 
