@@ -13,6 +13,7 @@ from core.boot import boot
 from core.config import Config
 from core.entities import query, service
 from core.entities.consent import ask_consent
+from core.entities.merging import merge_verb
 from core.entities.query import ListQuery
 from core.ops.lifecycle import disable, enable
 from core.plugins import hookspecs
@@ -28,6 +29,7 @@ GUARDING = ("check_permission", "scope_query")
 QUESTIONS = ("authenticate", "adjust_form", "adjust_list", "record_actions", "resolve_theme")
 SWITCHING = ("plugin_enabled", "plugin_disabled")
 ASKED = ("request_consent",)
+MERGING = ("records_merged", "records_split")
 
 
 def raises(**_: Any) -> Any:
@@ -146,6 +148,26 @@ def test_silence_and_slowness_are_no_failures(hook, trigger, behaving, caplog, r
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
+@pytest.mark.parametrize("hook", MERGING)
+def test_records_become_one_whole_or_not_at_all(hook, fault, behaving, unit_of_work):
+    def verbs(entity, actor):
+        return [merge_verb("oracle_note", "Merge")] if entity.name == "oracle_note" else []
+
+    with unit_of_work() as uow:
+        texts = [{"text": "one", "color": "red"}, {"text": "two", "color": "red"}]
+        one, two = service.create(uow, "oracle_note", texts)
+    given = {"others": [two]}
+    if hook == "records_split":
+        with behaving(record_actions=verbs), unit_of_work() as uow:
+            given = {"undo": service.act(uow, "oracle_note", "merge", [one], given)["merge"]}
+    before = notes(unit_of_work)
+    failed = pytest.raises(HookFailed, match=f"hostile failed in {hook}")
+    with behaving(record_actions=verbs, **{hook: fault}), failed, unit_of_work() as uow:
+        service.act(uow, "oracle_note", "merge", [one], given)
+    assert notes(unit_of_work) == before
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
 @pytest.mark.parametrize("hook", SWITCHING)
 def test_a_switch_is_turned_whole_or_not_at_all(hook, fault, behaving, unit_of_work):
     on = hook == "plugin_disabled"
@@ -227,7 +249,7 @@ REGISTERING = [hook for hook in hookspecs.hook_names() if hook.startswith("regis
 
 
 def test_every_hook_is_in_one_of_these_tests():
-    covered = {*VETO, *GUARDING, *QUESTIONS, *SWITCHING, *ASKED, *REGISTERING}
+    covered = {*VETO, *GUARDING, *QUESTIONS, *SWITCHING, *ASKED, *MERGING, *REGISTERING}
     assert covered == set(hookspecs.hook_names()) - {"app_ready"}  # test_plugins_faults.py
     assert set(REGISTERING) <= set(ITEMS)
 

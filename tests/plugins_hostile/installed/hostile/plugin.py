@@ -38,6 +38,16 @@ def request_consent(entity, action, records, reasons, uow):
 
 
 @hookimpl
+def records_merged(entity, kept, merged, memo, uow):
+    return act("records_merged", entity=entity, kept=kept, merged=merged, memo=memo, uow=uow)
+
+
+@hookimpl
+def records_split(entity, kept, merged, memo, uow):
+    return act("records_split", entity=entity, kept=kept, merged=merged, memo=memo, uow=uow)
+
+
+@hookimpl
 def plugin_enabled(plugin, uow):
     return act("plugin_enabled", plugin=plugin, uow=uow)
 
