@@ -28,6 +28,8 @@ from core.fields import EntityDef
 from core.files.cleaning import CLEAN_UPLOADS, UPLOADS_CLEANED
 from core.files.definitions import file
 from core.files.service import attach_written, check_written
+from core.handover.giving import HAND_OVER, HANDED_OVER
+from core.handover.taking_back import HAND_BACK
 from core.help.questions import ANSWERED, ASKED, HELP, follow_answers, help_question
 from core.i18n import lazy_gettext as _l
 from core.notifications.following import ASSIGNED, SHARED, follow
@@ -107,7 +109,7 @@ def register_events() -> Iterable[type[Event]]:
 
 @hookimpl
 def register_notifications() -> Iterable[NotificationKind]:
-    return [ASSIGNED, SHARED, MENTIONED, COMMENTED, ASKED, ANSWERED]
+    return [ASSIGNED, SHARED, HANDED_OVER, MENTIONED, COMMENTED, ASKED, ANSWERED]
 
 
 @hookimpl
@@ -124,6 +126,8 @@ def register_jobs() -> Iterable[Job]:
         EMPTY_BINS,
         BULK,
         CLEAN_BULK,
+        HAND_OVER,
+        HAND_BACK,
         CLEAN_MERGES,
         CLEAN_JOBS,
         CLEAN,

@@ -41,6 +41,7 @@ __all__ = [
     "BULK_CLEANED",
     "CLEAN_BULK",
     "Outcome",
+    "attempt",
     "begin_bulk",
     "bulk_change_table",
     "bulk_table",
@@ -90,11 +91,13 @@ class Outcome:
     kept: int = 0
     #: (record, why) of the first that stay.
     reasons: list[tuple[int, str]] = field(default_factory=list)
+    #: As many reasons are kept.
+    most: int = MOST_REASONS
 
     def keep(self, record_id: int, why: str) -> None:
         """Note that a record stays as it is."""
         self.kept += 1
-        if len(self.reasons) < MOST_REASONS:
+        if len(self.reasons) < self.most:
             self.reasons.append((record_id, why))
 
 
@@ -136,7 +139,7 @@ def do_bulk(uow: UnitOfWork, bulk_id: int, ids: Sequence[int]) -> Outcome:
     def write(some: Sequence[int]) -> None:
         _write(uow, spec, act, some, before)
 
-    written = _attempt(uow, going, write, outcome)
+    written = attempt(uow, going, write, outcome)
     if act["kind"] != "act" and written:
         note_bulk(uow, bulk_id, spec, {key: before[key] for key in written})
     outcome.done += len(written)
@@ -163,7 +166,7 @@ def _action(act: Mapping[str, Any]) -> str:
     return names.get(act["kind"], str(act["kind"]))
 
 
-def _attempt(
+def attempt(
     uow: UnitOfWork,
     ids: Sequence[int],
     write: Callable[[Sequence[int]], None],
@@ -183,7 +186,7 @@ def _attempt(
             return []
     middle = len(ids) // 2
     halves = (ids[:middle], ids[middle:])
-    return [key for half in halves for key in _attempt(uow, half, write, outcome)]
+    return [key for half in halves for key in attempt(uow, half, write, outcome)]
 
 
 # What is written
@@ -233,7 +236,9 @@ def held_values(
     mine = select(key).where(one_of(uow.connection, key, ids)).order_by(key)
     uow.execute(mine.with_for_update(of=spec.table)).all()
     with uow.elevated():
-        asked = ListQuery(fields=tuple(wanted), ids=tuple(ids), sort="id", limit=len(ids))
+        asked = ListQuery(
+            fields=tuple(wanted), ids=tuple(ids), sort="id", limit=len(ids), labels=False
+        )
         items = query.page(uow, spec.name, asked).items
     return {
         item["id"]: {name: _plain(spec[name].type, item[name]) for name in wanted} for item in items
@@ -305,7 +310,7 @@ def undo_bulk(uow: UnitOfWork, bulk_id: int, after: int = 0) -> tuple[Outcome, i
         else:
             _put_back(uow, spec, {key: old[key] for key in some})
 
-    outcome.done = len(_attempt(uow, list(old), write, outcome))
+    outcome.done = len(attempt(uow, list(old), write, outcome))
     return outcome, changes[-1].record_id
 
 

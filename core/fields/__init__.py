@@ -2,7 +2,16 @@
 
 from core.fields.declare import Entity, Owned, detached, field
 from core.fields.describe import EntityDef, describe
-from core.fields.spec import ActionSpec, EntitySpec, FieldSpec, Given, Mark, ScopeSpec, Section
+from core.fields.spec import (
+    ActionSpec,
+    EntitySpec,
+    FieldSpec,
+    Given,
+    HandOver,
+    Mark,
+    ScopeSpec,
+    Section,
+)
 from core.fields.types import (
     AutoNumber,
     Boolean,
@@ -52,6 +61,7 @@ __all__ = [
     "FieldType",
     "File",
     "Given",
+    "HandOver",
     "Image",
     "Integer",
     "Lines",

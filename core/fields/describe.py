@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapper
 
 from core.fields import types as t
 from core.fields.declare import Owned, detached
-from core.fields.spec import ActionSpec, EntitySpec, FieldSpec, Mark, ScopeSpec, Section
+from core.fields.spec import ActionSpec, EntitySpec, FieldSpec, HandOver, Mark, ScopeSpec, Section
 from core.i18n import lazy_gettext as _l
 
 __all__ = ["EntityDef", "describe", "system_fields"]
@@ -47,6 +47,7 @@ class EntityDef:
     redact: Callable[[Any, dict[str, Any]], dict[str, Any]] | None = None
     scope: Callable[[Any, str, Any], Any] | None = None
     new_page: str = ""
+    hand_over: tuple[HandOver, ...] = ()
 
 
 _SYSTEM: dict[str, tuple[t.FieldType, t.Label]] = {
@@ -75,6 +76,7 @@ def describe(
         *definition.list_columns,
         *(name for section in definition.sections for name in section.fields),
         *definition.duplicate_keys,
+        *(each.field for each in definition.hand_over),
     }
     if unknown := sorted(pointed_at - names):
         raise TypeError(f"entity {definition.name}: no such field: {', '.join(unknown)}")

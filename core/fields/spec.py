@@ -22,7 +22,15 @@ from core.fields.types import (
 if TYPE_CHECKING:
     from sqlalchemy import Column, Table
 
-__all__ = ["ActionSpec", "EntitySpec", "FieldSpec", "Given", "ScopeSpec", "Section"]
+__all__ = [
+    "ActionSpec",
+    "EntitySpec",
+    "FieldSpec",
+    "Given",
+    "HandOver",
+    "ScopeSpec",
+    "Section",
+]
 
 
 _STAMPS = frozenset(
@@ -155,6 +163,19 @@ class Mark:
 
 
 @dataclass(frozen=True)
+class HandOver:
+    """What goes to a successor when somebody leaves: records that name the person in ``field``."""
+
+    field: str
+    #: Only those that fulfil it, e.g. tasks that are open: the rest is the past, and stays.
+    condition: Mapping[str, Any] | None = None
+    #: What they are called, when not by the entity's plural.
+    label: Label = ""
+    #: Goes along unless it is left out; what is not usual goes only when it is chosen.
+    usual: bool = True
+
+
+@dataclass(frozen=True)
 class ScopeSpec:
     """A data scope of the entity's own, which roles grant by name beside own, department and all.
 
@@ -211,6 +232,8 @@ class EntitySpec:
     scope: Callable[[Any, str, Any], Any] | None = None
     #: The endpoint of the plugin's own page on which a new record is made, in place of the generic form.
     new_page: str = ""
+    #: What a successor gets when somebody leaves; nothing said: the records that the person owns.
+    hand_over: tuple[HandOver, ...] = ()
 
     def __repr__(self) -> str:
         return f"<entity {self.name}>"

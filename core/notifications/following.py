@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from core.i18n import lazy_gettext as _l
@@ -13,7 +14,10 @@ if TYPE_CHECKING:
     from core.entities.changes import Change
     from core.work.uow import UnitOfWork
 
-__all__ = ["ASSIGNED", "SHARED", "follow", "tell_shared"]
+__all__ = ["ASSIGNED", "SHARED", "follow", "tell_shared", "told_together"]
+
+#: In the unit of work's memo while nobody is told of single records.
+_TOGETHER = "owners are told together"
 
 ASSIGNED = NotificationKind(
     "core.assigned",
@@ -35,7 +39,7 @@ def follow(changes: Sequence[Change], uow: UnitOfWork) -> None:
     What the system does is no news: it makes demonstrations, and fills and mends by itself.
     """
     spec = changes[0].entity
-    if not spec.owned or uow.actor.user_id is None:
+    if not spec.owned or uow.actor.user_id is None or _TOGETHER in uow.memo:
         return
     given: dict[int, list[int]] = {}
     for change in changes:
@@ -44,6 +48,16 @@ def follow(changes: Sequence[Change], uow: UnitOfWork) -> None:
             given.setdefault(owner, []).append(change.id)
     for owner, keys in given.items():
         notify(uow, ASSIGNED.name, [owner], entity=spec.name, record_ids=keys)
+
+
+@contextmanager
+def told_together(uow: UnitOfWork) -> Iterator[None]:
+    """Within the block nobody is told of records that become theirs: who opens it tells them of all at once."""
+    uow.memo[_TOGETHER] = True
+    try:
+        yield
+    finally:
+        del uow.memo[_TOGETHER]
 
 
 def tell_shared(uow: UnitOfWork, user: int, entity: str, record_id: int) -> None:

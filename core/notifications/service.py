@@ -13,6 +13,7 @@ from core.entities.labels import resolve_labels
 from core.errors import NotFound
 from core.i18n import gettext as _
 from core.i18n import lazy_gettext as _l
+from core.i18n.formats import format_number
 from core.notifications.tables import notification_table
 from core.plugins.contributions import Job, NotificationKind, Schedule
 from core.security.models import User
@@ -78,10 +79,12 @@ def notify(
     *,
     entity: str | None = None,
     record_ids: Sequence[int] = (),
+    count: int = 1,
 ) -> None:
     """Tell these people, in this transaction, but not who acts and not who does not want that kind.
 
-    ``record_ids`` are what it is about; many of them are told as a number.
+    ``record_ids`` are what it is about; many of them are told as a number. Of one record ``count``
+    is what the kind's text calls ``%(n)s``.
     """
     told = set(people) - {uow.actor.user_id}
     if not told:
@@ -91,13 +94,13 @@ def notify(
         told -= _add_to_unread(uow, kind, told, entity, len(record_ids))
         abouts: list[tuple[int | None, int]] = [(None, len(record_ids))]
     else:
-        abouts = [(key, 1) for key in record_ids] or [(None, 1)]
+        abouts = [(key, count) for key in record_ids] or [(None, count)]
     now = uow.now()
     common = {"kind": kind, "actor_id": uow.actor.user_id, "entity": entity}
     rows = [
-        {**common, "user_id": person, "record_id": key, "count": count, "at": now, "due_at": now}
+        {**common, "user_id": person, "record_id": key, "count": n, "at": now, "due_at": now}
         for person in sorted(told)
-        for key, count in abouts
+        for key, n in abouts
     ]
     if rows:
         uow.execute(insert(notification_table), rows)
@@ -234,7 +237,12 @@ def _text(uow: UnitOfWork, kind: NotificationKind, row: Row[Any], who: str, labe
         record = _("%(entity)s (%(n)s)", entity=plural, n=row.count) if row.entity else ""
     elif spec is not None:
         record = _("%(entity)s “%(record)s”", entity=str(spec.label), record=record)
-    return str(kind.text) % {"who": who or _("The system"), "record": record}
+    told = {
+        "who": who or _("The system"),
+        "record": record,
+        "n": format_number(row._mapping["count"]),
+    }
+    return str(kind.text) % told
 
 
 def _clean(context: JobContext) -> dict[str, int]:

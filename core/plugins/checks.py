@@ -53,7 +53,7 @@ def _event(owner: str, item: Any, seen: set[str], found: Contributions) -> None:
 def _notification(owner: str, item: Any, seen: set[str], found: Contributions) -> None:
     _prefixed(owner, item, seen, found)
     try:
-        str(item.text) % {"who": "", "record": ""}
+        str(item.text) % {"who": "", "record": "", "n": ""}
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{item.name}: the text names something else: {error}") from None
 

@@ -143,7 +143,7 @@ class NotificationKind:
     """Something that people are told of, which each of them can switch off.
 
     ``text`` may name ``%(who)s`` brought it about and ``%(record)s``: what that is called is read
-    when the notification is, with the rights of its reader.
+    when the notification is, with the rights of its reader; and ``%(n)s``, how many there were.
     """
 
     name: str

@@ -10,6 +10,7 @@ from core.fields import (
     EntityDef,
     EntitySpec,
     FieldSpec,
+    HandOver,
     Mark,
     Section,
     Text,
@@ -67,6 +68,8 @@ follow_up = EntityDef(
     scopes=(READABLE,),
     default_sort="-happened_at",
     new_page="activities.new_follow_up",
+    # Who said something has said it, and whoever reads the record reads it: goes only when asked for.
+    hand_over=(HandOver("owner", usual=False),),
 )
 
 follow_up_answer = EntityDef(
@@ -164,6 +167,7 @@ task = EntityDef(
     ),
     default_sort="due_at",
     new_page="activities.new_task",
+    hand_over=(HandOver("assignee", _IS_OPEN, _l("Open tasks")),),
 )
 
 ENTITIES = (follow_up, follow_up_answer, follow_up_template, follow_up_prompt, task)

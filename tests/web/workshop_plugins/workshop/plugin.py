@@ -101,6 +101,15 @@ def register_roles():
 
 
 @hookimpl
+def validate_changes(changes, uow):
+    """What is sealed stays with its owner."""
+    if changes[0].entity.name == "order" and changes[0].kind == "update":
+        for change in changes:
+            if change.changed("owner") and change.after["secret"] == "sealed":
+                yield change.problem("owner", "sealed", "It is sealed.")
+
+
+@hookimpl
 def register_slots():
     return [SlotFill("home.main", lambda uow: f"slot for {uow.actor.name}")]
 
