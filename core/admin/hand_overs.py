@@ -44,7 +44,10 @@ _SUCCESSORS = FieldSpec(
 )
 _ON = FieldSpec("on", Date(), _l("From which day"), help=_l("Empty: at once."))
 _NOTE = FieldSpec(
-    "note", LongText(LONGEST_NOTE), _l("Note"), help=_l("Stays with the protocol and the trail.")
+    "note",
+    LongText(LONGEST_NOTE),
+    _l("Note"),
+    help=_l("Shown with the result, and kept in the audit trail."),
 )
 _CLOSE = FieldSpec(
     "close",

@@ -29,7 +29,9 @@ JOBS = SettingsGroup(
             "done_days",
             Integer(minimum=1, maximum=3650),
             _l("Drop finished jobs after days"),
-            help=_l("Done and stopped ones. Imports stay: their history shows them."),
+            help=_l(
+                "Done and stopped ones. Imports and hand-overs stay: their history shows them."
+            ),
             default=30,
             required=True,
         ),
