@@ -111,7 +111,6 @@ def _form(key: int, values: Mapping[str, Any], errors: Mapping[str, str]) -> str
             {
                 "name": kind.name,
                 "label": kind.label,
-                "field": "" if kind.rule.field == "owner" else str(kind.field.label),
                 "count": format_number(count),
                 "checked": kind.rule.usual if sent is None else kind.name in sent,
             }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
@@ -12,7 +11,7 @@ from sqlalchemy import func, select
 from core.entities import query
 from core.entities.query import ListQuery
 from core.errors import NotFound
-from core.fields import EntitySpec, FieldSpec, HandOver
+from core.fields import EntitySpec, HandOver
 from core.i18n import gettext as _
 
 if TYPE_CHECKING:
@@ -38,12 +37,9 @@ class Kind:
     @property
     def label(self) -> str:
         """What they are called."""
-        return str(self.rule.label or self.spec.label_plural)
-
-    @cached_property
-    def field(self) -> FieldSpec:
-        """The field that names the person."""
-        return self.spec[self.rule.field]
+        if self.rule.label or self.rule.field == "owner":
+            return str(self.rule.label or self.spec.label_plural)
+        return f"{self.spec.label_plural} · {self.spec[self.rule.field].label}"
 
     def condition(self, person: int, after: int = 0) -> Mapping[str, Any]:
         """The person's, those with a number above ``after``."""

@@ -36,7 +36,7 @@ def store_protocol(
     transaction, and answers their numbers as ``report`` and ``workbook``."""
     with TemporaryFile() as text, TemporaryFile() as book:
         with context.unit_of_work(write=False) as uow:
-            header = [_("Kind"), _("Number"), _("Name"), _("From"), _("To"), _("Result")]
+            header = [_("Kind"), _("Number"), _("Name"), _("Leaver"), _("Successor"), _("Result")]
             count = 0
 
             def counted() -> Iterator[list[Any]]:

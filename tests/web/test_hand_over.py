@@ -183,6 +183,7 @@ def test_the_account_is_closed_at_the_end_and_not_before(
     assert sign_in(email, PASSWORD).get("/r/order").status_code == 200
 
 
+@pages
 def test_it_is_taken_back_as_a_whole_but_for_what_was_changed_since(
     browser, send, staff, make_orders, owners, run_jobs, unit_of_work, job_of
 ):
@@ -234,7 +235,9 @@ def test_after_seven_days_it_stays(
     assert browser.get(file).status_code == 200, "the protocol stays"
 
 
-@pytest.mark.parametrize("place", ["a batch", "between", "the end"])
+@pytest.mark.parametrize(
+    "place", ["a batch", pytest.param("between", marks=pytest.mark.long), "the end"]
+)
 def test_killed_it_is_finished_and_nothing_is_done_twice(
     send, staff, make_orders, owners, run_jobs, unit_of_work, runtime, monkeypatch, place
 ):
@@ -284,29 +287,23 @@ def test_stopped_it_keeps_what_is_done_and_is_taken_back(
     monkeypatch.setattr(giving, "BATCH", 2)
     make_orders(5, owner=staff["leaver"])
     before, page = owners(), send(staff["first"]).location
-    real, calls = giving.note_bulk, []
+    key, real, data = job_of(page).id, giving._take_step, {"csrf_token": browser.csrf}
 
-    def stop_in_the_second(*given):
+    def stop_after_the_first(*given):
         real(*given)
-        calls.append(1)
-        if len(calls) == 2:
-            uow = given[0]
-            mine = job_table.c.id == int(page.rpartition("/")[2])
-            uow.execute(job_table.update().where(mine).values(state="cancelled", lease=None))
+        assert browser.post(f"/admin/jobs/{key}/cancel", data=data).status_code == 302
 
-    monkeypatch.setattr(giving, "note_bulk", stop_in_the_second)
+    monkeypatch.setattr(giving, "_take_step", stop_after_the_first)
     run_jobs()
-    # The whole batch, the stop included, was rolled back with the lease: it is stopped for good now.
-    monkeypatch.setattr(giving, "note_bulk", real)
+    monkeypatch.setattr(giving, "_take_step", real)
+    assert (job_of(page).state, job_of(page).done) == ("cancelled", 2)
     assert sum(owner == staff["first"] for owner, _home in owners().values()) == 2
-    browser.post(f"/admin/jobs/{job_of(page).id}/cancel", data={"csrf_token": browser.csrf})
-    assert job_of(page).state == "cancelled"
-    html = text_of(browser.get(page))
-    assert f"{page}/undo" in html
-    browser.post(f"{page}/undo", data={"csrf_token": browser.csrf})
-    browser.post(f"/admin/jobs/{job_of(page).id}/retry", data={"csrf_token": browser.csrf})
+    assert f"{page}/undo" in text_of(browser.get(page))
+    browser.post(f"{page}/undo", data=data)
+    browser.post(f"/admin/jobs/{key}/retry", data=data)
     run_jobs()
     assert owners() == before, "what was taken back is not done any further"
+    assert job_of(page).state == "failed"
 
 
 @pages
@@ -469,6 +466,7 @@ def test_over_rest(client, bearer, admin_id, staff, make_orders, owners, run_job
     assert client.post("/api/v1/hand-overs/99999/undo", headers=headers).status_code == 404
 
 
+@pages
 def test_the_statements_of_a_batch_do_not_grow_with_its_records(
     send, staff, make_orders, run_jobs, runtime, make_person
 ):
