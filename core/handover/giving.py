@@ -15,9 +15,10 @@ from sqlalchemy import Row, select
 
 from core.audit.recorder import record_act
 from core.db.bulk import bulk_insert
+from core.db.locks import take_turns
 from core.entities import service
 from core.entities.bulk import Outcome, attempt, begin_bulk, find_bulk, held_values, note_bulk
-from core.entities.query import get
+from core.entities.query import MAX_LIMIT, get
 from core.entities.writing import is_key
 from core.errors import Forbidden, Invalid, Problem, Refusal, Refused
 from core.handover.kinds import Kind, counts_of, find_kind, kinds_of
@@ -37,8 +38,8 @@ if TYPE_CHECKING:
 
 __all__ = ["HANDED_OVER", "HAND_OVER", "hand_overs_of", "require_administrator", "start_hand_over"]
 
-#: Records of one transaction: as many as one statement names on every database.
-BATCH = 500
+#: Records of one transaction: as many as are read at once.
+BATCH = MAX_LIMIT
 MOST_SUCCESSORS = 50
 #: How far ahead a hand-over may be planned.
 AHEAD = timedelta(days=366)
@@ -83,7 +84,7 @@ def start_hand_over(
     chosen = [each for each in known if each.name in names]
     problems = [
         *_wrong_successors(uow, person, successors),
-        *_wrong_kinds(uow, person, chosen, names, is_now=on is None),
+        *_wrong_kinds(uow, person, chosen, names, is_now=on in (None, uow.clock.today())),
         *_wrong_day(uow, on),
     ]
     if len(note) > LONGEST_NOTE:
@@ -94,6 +95,7 @@ def start_hand_over(
         problems.append(Problem("close", "oneself", message))
     if problems:
         raise Invalid(_("Please correct what is marked."), problems)
+    take_turns(uow.connection, "core.hand_over")  # of two that ask at once, one begins
     if any(job.state in ("queued", "running") for job in hand_overs_of(uow, person)):
         raise Refused(_("A hand-over of this person is under way already."))
     arguments = {
