@@ -10,6 +10,8 @@ import pytest
 
 from core.entities import service
 from core.errors import Forbidden, Invalid, NotFound, Refused
+from core.handover.giving import start_hand_over
+from core.handover.taking_back import start_taking_back
 from plugins.crm_sales import api
 
 #: The long tier asks PostgreSQL as well: what is told does not depend on the database.
@@ -447,3 +449,27 @@ def test_what_was_accepted_is_not_revised(act, read, three, team):
     with pytest.raises(Refused):
         act(team.fu, "quote", "revise", [three])
     assert read("quote", three)["status"] == "accepted"
+
+
+def test_who_leaves_hands_over_quotes_and_all_of_it_comes_back(
+    three, shop, team, unit_of_work, run_jobs, rows, admin_id
+):
+    entities = ("customer", "opportunity", "quote")
+
+    def owners():
+        return {
+            (entity, row["id"]): (row["owner"], row["department"])
+            for entity in entities
+            for row in rows(entity)
+        }
+
+    before = owners()
+    with unit_of_work(admin_id) as uow:
+        job = start_hand_over(uow, team.fu, [team.ning])
+    run_jobs()
+    assert before != owners()
+    assert team.fu not in {owner for owner, _home in owners().values()}
+    with unit_of_work(admin_id) as uow:
+        start_taking_back(uow, job)
+    run_jobs()
+    assert owners() == before
