@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from core.fields import ActionSpec, EntityDef, FieldSpec, Reference, Section, Text
+from core.fields import ActionSpec, EntityDef, FieldSpec, Given, Reference, Section, Text
 from core.i18n import lazy_gettext as _l
 from plugins.crm_leads import services
 from plugins.crm_leads.models import OPEN, Campaign, Lead, LeadPool, LeadTransfer
 from plugins.crm_leads.policies import ADMINISTERED, IN_MY_POOLS
-from plugins.crm_leads.pools import claimable
+from plugins.crm_leads.pools import claimable, in_administered_pools, veiled
 
 __all__ = ["ENTITIES", "campaign", "lead", "lead_pool", "lead_transfer"]
 
@@ -70,6 +70,16 @@ _ACTIONS = (
         why_not=services.why_not_release,
         tone="warn",
     ),
+    ActionSpec(
+        "move",
+        _l("Move to pool"),
+        services.move,
+        params=(FieldSpec("pool", Reference("lead_pool"), _l("Pool"), required=True),),
+        when=_IN_POOL,
+        why_not=services.why_not_move,
+        scope=in_administered_pools,
+        sets={"pool": Given("pool")},
+    ),
 )
 
 lead = EntityDef(
@@ -99,7 +109,7 @@ lead = EntityDef(
         Section(
             _l("In whose hands"),
             (
-                *("owner", "department", "pool", "entered_on", "last_followed_at"),
+                *("owner", "department", "pool", "held_since", "entered_on", "last_followed_at"),
                 *("next_follow_at", "release_reason"),
             ),
         ),
@@ -107,6 +117,7 @@ lead = EntityDef(
     actions=_ACTIONS,
     scopes=(IN_MY_POOLS,),
     duplicate_keys=("company", "mobile"),
+    veil=veiled,
 )
 
 lead_pool = EntityDef(
@@ -116,11 +127,18 @@ lead_pool = EntityDef(
     label_plural=_l("Lead pools"),
     label_field="name",
     icon="inbox",
-    list_columns=("name", "daily_claims", "holding_limit", "is_active"),
+    list_columns=("name", "daily_claims", "holding_limit", "idle_days", "is_active"),
     sections=(
         Section(_l("Pool"), ("name", "description", "is_active")),
         Section(_l("Who belongs to it"), ("members", "departments", "administrators")),
-        Section(_l("Limits"), ("daily_claims", "holding_limit")),
+        Section(
+            _l("Claiming"),
+            (
+                *("daily_claims", "holding_limit", "department_limit"),
+                *("cool_down_days", "wait_hours", "veiled"),
+            ),
+        ),
+        Section(_l("Going back"), ("idle_days", "unconverted_days", "warn_days")),
     ),
     scopes=(ADMINISTERED,),
     default_sort="name",

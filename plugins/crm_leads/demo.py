@@ -215,6 +215,12 @@ def _pools(uow: UnitOfWork, people: dict[str, int]) -> dict[str, int]:
             "administrators": [heads[group], people["mu.qingshan"]],
             "daily_claims": 20,
             "holding_limit": 300,
+            "department_limit": 500,
+            "cool_down_days": 30,
+            "idle_days": 30,
+            "unconverted_days": None if group == "华东组" else 365,
+            "warn_days": 3,
+            "veiled": ["mobile", "phone", "email", "wechat"],
         }
         for group in REGIONS
     ]
@@ -348,6 +354,8 @@ def _progress(
     }
     if status in ("following", "converted", "lost"):
         latest = created + (now - created) * rng.uniform(0.2, 0.98)
+        if status == "following":  # what is worked on was seldom left alone for a month
+            latest = max(latest, now - timedelta(days=min(rng.expovariate(0.09), 33)))
         found["last_followed_at"] = max(created, _working_hour(rng, latest - timedelta(days=1)))
     if owner is not None and status in ("new", "following"):
         found["next_follow_at"] = _working_hour(rng, now + timedelta(days=rng.randint(-3, 12)))

@@ -1,4 +1,4 @@
-"""The tables of leads, pools, campaigns, and of who held which lead when."""
+"""The tables of leads, pools, campaigns, of who held which lead when, and of warnings that were given."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Index, TextClause, text
+from sqlalchemy import Column, ForeignKey, Index, Table, TextClause, text
+from sqlalchemy import Date as DateColumn
 from sqlalchemy.orm import Mapped, declared_attr
 
+from core.db.base import metadata
+from core.db.types import BigId
 from core.fields import (
     Boolean,
     Choice,
@@ -20,6 +23,7 @@ from core.fields import (
     Integer,
     LongText,
     Money,
+    MultiChoice,
     Owned,
     Phone,
     Reference,
@@ -33,7 +37,7 @@ from core.fields import (
 from core.fields.declare import entity_indexes
 from core.i18n import lazy_gettext as _l
 
-__all__ = ["OPEN", "Campaign", "Lead", "LeadPool", "LeadTransfer"]
+__all__ = ["OPEN", "Campaign", "Lead", "LeadPool", "LeadTransfer", "return_warning_table"]
 
 #: The states in which a lead is worked on: it may be claimed, released, assigned, converted, lost.
 OPEN = ("new", "following")
@@ -53,6 +57,17 @@ SOURCES = (
     Choice("老客户推荐", _l("Customer referral")),
     Choice("电话营销", _l("Telemarketing")),
     Choice("官网表单", _l("Website form")),
+)
+
+#: What a pool can mask until a lead is claimed: how somebody is reached, and what is known of them.
+VEILABLE = (
+    Choice("contact_name", _l("Contact person")),
+    Choice("mobile", _l("Mobile")),
+    Choice("phone", _l("Telephone")),
+    Choice("email", _l("E-mail")),
+    Choice("wechat", _l("WeChat")),
+    Choice("address", _l("Address")),
+    Choice("note", _l("Note")),
 )
 
 
@@ -85,6 +100,44 @@ class LeadPool(Entity):
         Integer(minimum=1, maximum=1_000_000),
         label=_l("Open leads in hand"),
         help=_l("Of this pool, by one person; no more are claimed. Empty: as in the settings."),
+    )
+    department_limit: Mapped[int | None] = field(
+        Integer(minimum=1, maximum=1_000_000),
+        label=_l("Open leads of a department"),
+        help=_l("Of this pool, by all people of one department together. Empty: no limit."),
+    )
+    cool_down_days: Mapped[int | None] = field(
+        Integer(minimum=1, maximum=3650),
+        label=_l("Days before the former owner claims again"),
+        help=_l("Counted from when the lead went back. Empty: at once."),
+    )
+    wait_hours: Mapped[int | None] = field(
+        Integer(minimum=1, maximum=8760),
+        label=_l("Hours before a new lead is claimed"),
+        help=_l("A lead that nobody has had yet waits so long. Empty: not at all."),
+    )
+    veiled: Mapped[Any] = field(
+        MultiChoice(choices=VEILABLE),
+        label=_l("Masked before claiming"),
+        help=_l(
+            "What members see of it until somebody owns the lead is masked. Administrators of the pool, "
+            "and who may change leads in pools, see it."
+        ),
+    )
+    idle_days: Mapped[int | None] = field(
+        Integer(minimum=1, maximum=3650),
+        label=_l("Days without follow-up"),
+        help=_l("After so many whole days without one a lead goes back to the pool. Empty: never."),
+    )
+    unconverted_days: Mapped[int | None] = field(
+        Integer(minimum=1, maximum=3650),
+        label=_l("Days without conversion"),
+        help=_l("A lead that its owner has not converted by then goes back. Empty: never."),
+    )
+    warn_days: Mapped[int | None] = field(
+        Integer(minimum=1, maximum=365),
+        label=_l("Days of warning"),
+        help=_l("The owner is told so many days before a lead goes back. Empty: not at all."),
     )
     is_active: Mapped[bool | None] = field(Boolean(), label=_l("Active"), default=True)
 
@@ -227,6 +280,12 @@ class Lead(Entity, Owned):
         label=_l("Next follow-up"),
         synonyms=("下次跟进时间", "下次联系时间", "next follow-up"),
     )
+    held_since: Mapped[datetime | None] = field(
+        DateTime(),
+        label=_l("In these hands since"),
+        readonly=True,
+        help=_l("Since when its owner has it, or since when it lies in this pool."),
+    )
     entered_on: Mapped[date | None] = field(
         Date(),
         label=_l("Entered on"),
@@ -275,6 +334,12 @@ class Lead(Entity, Owned):
             _partial(
                 f"{name}_next_follow_at", text("next_follow_at IS NOT NULL"), "next_follow_at"
             ),
+            # What may go back to its pool, which few leads of an import can.
+            _partial(
+                f"{name}_pool_id_held_since",
+                text("owner_id IS NOT NULL AND pool_id IS NOT NULL"),
+                *("pool_id", "held_since"),
+            ),
             _partial(f"{name}_campaign_id", text("campaign_id IS NOT NULL"), "campaign_id"),
             options,
         )
@@ -298,6 +363,7 @@ class LeadTransfer(Entity):
                 Choice("claim", _l("Claimed"), "good"),
                 Choice("release", _l("Released"), "neutral"),
                 Choice("assign", _l("Assigned"), "info"),
+                Choice("move", _l("Moved"), "neutral"),
             )
         ),
         label=_l("Kind of move"),
@@ -334,3 +400,18 @@ class LeadTransfer(Entity):
             "ix_crm_leads_lead_transfer_to_owner_id_created_at", "to_owner_id", "created_at"
         )
         return (*indexes, claims, options)
+
+
+#: Of which day's return the owner of a lead was warned: once for each day that is foreseen.
+return_warning_table = Table(
+    "crm_leads_return_warning",
+    metadata,
+    Column(
+        "lead_id",
+        BigId,
+        ForeignKey("crm_leads_lead.id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    Column("due_on", DateColumn, nullable=False),
+)

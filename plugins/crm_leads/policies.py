@@ -13,6 +13,7 @@ from core.fields import ScopeSpec
 from core.i18n import gettext as _
 from core.i18n import lazy_gettext as _l
 from core.plugins.contributions import RoleTemplate
+from plugins.crm_leads.models import VEILABLE
 from plugins.crm_leads.pools import administered, in_my_pools
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ ROLES = (
             "lead_pool": {"read": "all"},
             "campaign": {"read": "all"},
         },
+        permissions=("crm_leads.see_returns",),
     ),
     RoleTemplate(
         "sales_manager",
@@ -53,10 +55,12 @@ ROLES = (
                 "import": ["department_below", "pool"],
                 "claim": "pool",
                 "assign": ["department_below", "pool"],
+                "move": "pool",
             },
             "lead_pool": {"read": "all", "update": "administered"},
             "campaign": {"read": "all"},
         },
+        permissions=("crm_leads.see_returns",),
     ),
     RoleTemplate(
         "marketing",
@@ -68,6 +72,7 @@ ROLES = (
                 "import": "all",
                 "update": ["own", "pool"],
                 "export": "own",
+                "move": "all",
             },
             "lead_pool": {"read": "all"},
             "campaign": dict.fromkeys(_ORDINARY, "all"),
@@ -102,6 +107,7 @@ def _validate_leads(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Prob
             yield change.problem("status", "locked", message)
         elif change.kind in ("create", "update"):
             yield from _check_status(change)
+            yield from _check_masks(change)
             if change.kind == "update" and not may_assign:
                 yield from _check_hands(change)
 
@@ -117,14 +123,26 @@ def _check_status(change: Change) -> Iterable[Problem]:
         yield change.problem("lost_reason", "required", _("Say why the lead is lost."))
 
 
+def _check_masks(change: Change) -> Iterable[Problem]:
+    """What was shown masked does not come back as a value."""
+    for choice in VEILABLE:
+        value = change.after[choice.value]
+        if change.changed(choice.value) and isinstance(value, str) and "****" in value:
+            message = _("This is masked. Write it out, or leave it as it is.")
+            yield change.problem(choice.value, "masked", message)
+
+
 def _check_hands(change: Change) -> Iterable[Problem]:
-    for name in ("owner", "department"):
+    for name in ("owner", "department", "pool"):
         if change.changed(name):
             message = _("Claim or release the lead, or ask who may assign it.")
             yield change.problem(name, "readonly", message)
 
 
 def _validate_pools(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Problem]:
+    for change in changes:
+        if change.kind in ("create", "update"):
+            yield from _check_warning(change)
     leaving = {change.id: change for change in changes if change.kind == "delete"}
     if not leaving:
         return
@@ -135,6 +153,20 @@ def _validate_pools(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Prob
     if uow.execute(living.limit(1)).first() is not None:
         message = _("There are leads in this pool. Move them first.")
         yield changes[0].problem("name", "in_use", message)
+
+
+def _check_warning(change: Change) -> Iterable[Problem]:
+    warn = change.after["warn_days"]
+    limits = [change.after[name] for name in ("idle_days", "unconverted_days")]
+    allowed = min((days for days in limits if days is not None), default=None)
+    if warn is None:
+        return
+    if allowed is None:
+        message = _("There is nothing to warn of: say after how many days leads go back.")
+        yield change.problem("warn_days", "needless", message)
+    elif warn >= allowed:
+        message = _("A warning comes before the %(n)s days are over.", n=allowed)
+        yield change.problem("warn_days", "range", message)
 
 
 def _validate_campaigns(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Problem]:

@@ -23,7 +23,7 @@ from plugins.crm_leads.events import (
     LeadsReleased,
 )
 from plugins.crm_leads.models import OPEN
-from plugins.crm_leads.pools import check_limits, default_pool, lock_person, pools_of
+from plugins.crm_leads.pools import check_limits, default_pool, lock_claimant, pools_of
 
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
@@ -35,11 +35,13 @@ __all__ = [
     "ensure_pool",
     "mark_converted",
     "mark_lost",
+    "move",
     "prepare",
     "record_transfers",
     "release",
     "settle",
     "why_not_claim",
+    "why_not_move",
     "why_not_release",
     "why_not_work",
 ]
@@ -62,7 +64,7 @@ def claim(uow: UnitOfWork, leads: Sequence[Lead], params: Mapping[str, Any]) -> 
     for lead in leads:
         if lead["pool"] not in mine:
             raise Refused(_("%(company)s lies in no pool of yours.", company=lead["company"]))
-    lock_person(uow, me)
+    lock_claimant(uow, leads)
     check_limits(uow, leads)
     due = _first_contact(uow)
     values = {lead["id"]: {"owner": me, "next_follow_at": _due(uow, lead, due)} for lead in leads}
@@ -75,6 +77,8 @@ def release(uow: UnitOfWork, leads: Sequence[Lead], params: Mapping[str, Any]) -
     """Leads go back into a pool: the one given, else the one they came from, else the default."""
     why_not_release(uow, leads)
     pool, reason = params.get("pool"), params["reason"]
+    if pool is not None:
+        _require_open_pool(uow, pool)
     values = {}
     for lead in leads:
         values[lead["id"]] = {
@@ -107,6 +111,16 @@ def assign(uow: UnitOfWork, leads: Sequence[Lead], params: Mapping[str, Any]) ->
     if ids:
         uow.publish(LeadsAssigned(ids, owner))
     return {"assigned": list(ids)}
+
+
+def move(uow: UnitOfWork, leads: Sequence[Lead], params: Mapping[str, Any]) -> dict[str, Any]:
+    """Leads that nobody owns go into another pool."""
+    pool = params["pool"]
+    _require_open_pool(uow, pool)
+    ids = [lead["id"] for lead in leads if lead["pool"] != pool]
+    if ids:
+        service.update(uow, "lead", {key: {"pool": pool} for key in ids})
+    return {"moved": ids}
 
 
 def convert(uow: UnitOfWork, leads: Sequence[Lead], params: Mapping[str, Any]) -> dict[str, Any]:
@@ -151,6 +165,11 @@ def why_not_release(uow: UnitOfWork, leads: Sequence[Lead]) -> None:
             raise Refused(_("%(company)s lies in a pool already.", company=lead["company"]))
 
 
+def why_not_move(uow: UnitOfWork, leads: Sequence[Lead]) -> None:
+    """Raise `Refused` for leads that somebody owns: they are released into a pool."""
+    _require_unowned(uow, leads)
+
+
 def why_not_work(uow: UnitOfWork, leads: Sequence[Lead]) -> None:
     """Raise `Refused` for leads that are not worked on."""
     _require_open(leads)
@@ -184,6 +203,13 @@ def _require_active(uow: UnitOfWork, user_id: int) -> None:
     if not uow.execute(is_active).scalar_one():
         message = _("This person is no longer active.")
         raise Invalid(message, [Problem("owner", "inactive", message)])
+
+
+def _require_open_pool(uow: UnitOfWork, pool_id: int) -> None:
+    pool = uow.snapshot.installed_entities["lead_pool"].table
+    if not uow.execute(select(pool.c.is_active).where(pool.c.id == pool_id)).scalar_one():
+        message = _("This pool is no longer active.")
+        raise Invalid(message, [Problem("pool", "inactive", message)])
 
 
 def _some_pool(uow: UnitOfWork) -> int:
@@ -227,6 +253,10 @@ def prepare(changes: Sequence[Change], uow: UnitOfWork) -> None:
             change.set("department", None)
         if change.after["owner"] is None and change.after["pool"] is None:
             change.set("pool", default_pool(uow))
+        if change.kind == "create":
+            change.set("held_since", change.after["created_at"])
+        elif _changes_hands(change):
+            change.set("held_since", uow.now())
         if change.changed("status"):
             status = change.after["status"]
             if status == "converted" and change.after["converted_at"] is None:
@@ -235,6 +265,11 @@ def prepare(changes: Sequence[Change], uow: UnitOfWork) -> None:
                 change.set("lost_reason", None)
             if change.kind == "update" and status not in OPEN:
                 change.set("next_follow_at", None)  # nobody is to follow it up any more
+
+
+def _changes_hands(change: Change) -> bool:
+    """Another owner, or another pool while there is none."""
+    return change.changed("owner") or (change.after["owner"] is None and change.changed("pool"))
 
 
 def _prepare_new(change: Change, uow: UnitOfWork, days: dict[datetime, date]) -> None:
@@ -267,17 +302,23 @@ def record_transfers(changes: Sequence[Change], uow: UnitOfWork) -> None:
             "from_owner": change.before["owner"],
             "to_owner": change.after["owner"],
             "pool": change.after["pool"],
-            "reason": change.after["release_reason"] if change.after["owner"] is None else None,
+            "reason": change.after["release_reason"] if _is_release(change) else None,
         }
         for change in changes
-        if change.changed("owner")
+        if _changes_hands(change)
     ]
     if rows:
         service.create(uow, "lead_transfer", rows)
 
 
+def _is_release(change: Change) -> bool:
+    return change.changed("owner") and change.after["owner"] is None
+
+
 def _kind(change: Change, uow: UnitOfWork) -> str:
-    if change.after["owner"] is None:
+    if not change.changed("owner"):
+        return "move"
+    if _is_release(change):
         return "release"
     took = change.before["owner"] is None and change.after["owner"] == uow.actor.user_id
     return "claim" if took else "assign"

@@ -87,3 +87,19 @@ def published(unit_of_work):
             return [row.payload for row in rows]
 
     return find
+
+
+@pytest.fixture
+def browser_of(sign_in, unit_of_work):
+    """``browser_of(person)``: signed in as that person."""
+
+    def open_for(person):
+        from core.security.credentials import set_password
+        from core.testing.installation import PASSWORD
+
+        with unit_of_work() as uow:
+            values = query.get(uow, "user", person).values
+            set_password(uow, person, PASSWORD, email=values["email"], name=values["name"])
+        return sign_in(values["email"], PASSWORD)
+
+    return open_for

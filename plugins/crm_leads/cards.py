@@ -1,0 +1,138 @@
+"""What is put into pages of records and lists: when a lead goes back and why, why it is not to be
+claimed yet, what lies in a pool, and ways through the list of leads."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from flask import url_for
+
+from core.entities import query
+from core.entities.query import ListQuery, Record
+from core.errors import Forbidden, Invalid
+from core.http.addresses import list_url
+from core.http.rendering import macros
+from core.i18n import gettext as _
+from core.i18n.formats import format_date, format_number
+from plugins.crm_leads.models import OPEN
+from plugins.crm_leads.pools import why_not_yet
+from plugins.crm_leads.rehearsal import count_due
+from plugins.crm_leads.returns import FIELDS, going, return_rules
+
+if TYPE_CHECKING:
+    from core.fields import EntitySpec
+    from core.work.uow import UnitOfWork
+
+__all__ = ["over_list", "over_record"]
+
+#: So near its return a lead says so in a colour, where its pool warns nobody.
+_SOON = 3
+
+
+def over_record(uow: UnitOfWork, entity: EntitySpec, record: Record, **context: Any) -> str:
+    """The slot ``entity.detail.above``."""
+    if entity.plugin != "crm_leads" or record.values.get("archived_at") is not None:
+        return ""
+    match entity.name:
+        case "lead":
+            return _returning(uow, entity, record) + _waiting(uow, record)
+        case "lead_pool":
+            return _contents(uow, record.values["id"])
+    return ""
+
+
+def _returning(uow: UnitOfWork, entity: EntitySpec, record: Record) -> str:
+    """When the lead goes back to its pool, and why."""
+    access = uow.actor.access(entity)
+    if not all(access.can_use(entity[name]) for name in FIELDS):
+        return ""
+    found = going(uow, record.values)
+    if found is None:
+        return ""
+    rules = return_rules(uow)[record.values["pool"]]
+    left = (found.on - uow.clock.today()).days
+    if left < 0:
+        title = _("Goes back to %(pool)s tonight", pool=rules.name)
+    else:
+        title = _(
+            "Goes back to %(pool)s in the night after %(day)s",
+            pool=rules.name,
+            day=format_date(found.on),
+        )
+    tone = "warn" if left <= (rules.warn_days or _SOON) else "info"
+    html: str = macros().notice(found.said(), tone, title)
+    return html
+
+
+def _waiting(uow: UnitOfWork, record: Record) -> str:
+    """Why the reader may not claim it yet."""
+    values = record.values
+    access = uow.actor.access(record.spec)
+    if not access.may("claim") or not {"owner", "pool", "status", "created_at"} <= values.keys():
+        return ""
+    if values["owner"] is not None or values["status"] not in OPEN:
+        return ""
+    why = why_not_yet(uow, [values]).get(values["id"])
+    if why is None:
+        return ""
+    html: str = macros().notice(why[:1].upper() + why[1:], "info", _("Not to be claimed yet"))
+    return html
+
+
+def _contents(uow: UnitOfWork, pool: int) -> str:
+    """What lies in the pool, what is in hand, and what goes back tonight, as far as the reader sees it."""
+    spec = uow.entity("lead")
+    access = uow.actor.access(spec)
+    if not access.may("read") or not all(access.can_use(spec[name]) for name in FIELDS):
+        return ""
+    here, is_open = ("pool", "eq", str(pool)), ("status", "in", *OPEN)
+    figures = []
+    for label, owned in ((_("In the pool"), "is_empty"), (_("In hand"), "is_set")):
+        condition = {
+            "all": [
+                {"field": "pool", "op": "eq", "value": pool},
+                {"field": "owner", "op": owned},
+                {"field": "status", "op": "in", "value": list(OPEN)},
+            ]
+        }
+        try:
+            n = query.count(uow, "lead", ListQuery(filter=condition))
+        except (Forbidden, Invalid):
+            return ""
+        address = list_url("lead", here, ("owner", owned), is_open)
+        figures.append({"label": label, "count": format_number(n), "url": address})
+    rules = return_rules(uow).get(pool)
+    if rules is not None and _sees_returns(uow):
+        today = uow.clock.today()
+        for label, period, day in (
+            (_("Back tonight"), "tonight", today),
+            (_("Back within a week"), "week", today + timedelta(days=6)),
+        ):
+            address = url_for("crm_leads.returns", pool=pool, period=period)
+            n = count_due(uow, rules, day)
+            figures.append({"label": label, "count": format_number(n), "url": address})
+    html: str = macros().figures(figures)
+    return html
+
+
+def _sees_returns(uow: UnitOfWork) -> bool:
+    return uow.actor.has_permission("crm_leads.see_returns")
+
+
+def over_list(uow: UnitOfWork, entity: EntitySpec, **context: Any) -> str:
+    """The slot ``entity.list.above``: the lists of leads that one asks for most."""
+    if entity.name != "lead" or entity.plugin != "crm_leads":
+        return ""
+    access = uow.actor.access(entity)
+    if not all(access.can_use(entity[name]) for name in ("owner", "status")):
+        return ""
+    is_open = ("status", "in", *OPEN)
+    ways = [
+        (_("Your open ones"), list_url("lead", ("owner", "is_me"), is_open)),
+        (_("In pools"), list_url("lead", ("owner", "is_empty"), is_open)),
+    ]
+    if _sees_returns(uow):
+        ways.append((_("Going back"), url_for("crm_leads.returns")))
+    html: str = macros("crm_leads/parts.html").ways(ways)
+    return html
