@@ -5,11 +5,27 @@ from __future__ import annotations
 from core.fields import ActionSpec, EntityDef, FieldSpec, Given, Reference, Section, Text
 from core.i18n import lazy_gettext as _l
 from plugins.crm_leads import services
-from plugins.crm_leads.models import OPEN, Campaign, Lead, LeadPool, LeadTransfer
+from plugins.crm_leads.models import (
+    OPEN,
+    AssignmentCondition,
+    AssignmentRule,
+    Campaign,
+    Lead,
+    LeadPool,
+    LeadTransfer,
+)
 from plugins.crm_leads.policies import ADMINISTERED, IN_MY_POOLS
 from plugins.crm_leads.pools import claimable, in_administered_pools, veiled
 
-__all__ = ["ENTITIES", "campaign", "lead", "lead_pool", "lead_transfer"]
+__all__ = [
+    "ENTITIES",
+    "assignment_condition",
+    "assignment_rule",
+    "campaign",
+    "lead",
+    "lead_pool",
+    "lead_transfer",
+]
 
 _IS_OPEN = {"field": "status", "op": "in", "value": list(OPEN)}
 _IS_OWNED = {"field": "owner", "op": "is_set"}
@@ -80,6 +96,14 @@ _ACTIONS = (
         scope=in_administered_pools,
         sets={"pool": Given("pool")},
     ),
+    ActionSpec(
+        "distribute",
+        _l("Assign by rules"),
+        services.distribute,
+        when={"all": [_IN_POOL, _IS_OPEN]},
+        why_not=services.why_not_claim,
+        scope=in_administered_pools,
+    ),
 )
 
 lead = EntityDef(
@@ -110,7 +134,7 @@ lead = EntityDef(
             _l("In whose hands"),
             (
                 *("owner", "department", "pool", "held_since", "entered_on", "last_followed_at"),
-                *("next_follow_at", "release_reason"),
+                *("next_follow_at", "assignment_reason", "release_reason"),
             ),
         ),
     ),
@@ -146,6 +170,39 @@ lead_pool = EntityDef(
     shapes_access=True,
 )
 
+assignment_rule = EntityDef(
+    name="assignment_rule",
+    model=AssignmentRule,
+    label=_l("Assignment rule"),
+    label_plural=_l("Assignment rules"),
+    label_field="name",
+    icon="git-branch",
+    list_columns=("position", "name", "pool", "target", "person", "department", "is_active"),
+    sections=(
+        Section(_l("Rule"), ("name", "position", "is_active")),
+        Section(_l("Which leads"), ("pool", "conditions")),
+        Section(
+            _l("To whom"),
+            ("target", "person", "people", "department", "capacity", "to_pool"),
+        ),
+    ),
+    default_sort="position",
+    duplicate_keys=("name",),
+    shapes_access=True,
+)
+
+assignment_condition = EntityDef(
+    name="assignment_condition",
+    model=AssignmentCondition,
+    label=_l("Condition"),
+    label_plural=_l("Conditions"),
+    label_field="field_name",
+    list_columns=("field_name", "op", "value"),
+    parent_field="rule",
+    navigable=False,
+    shapes_access=True,
+)
+
 campaign = EntityDef(
     name="campaign",
     model=Campaign,
@@ -175,4 +232,4 @@ lead_transfer = EntityDef(
     navigable=False,
 )
 
-ENTITIES = (lead, lead_pool, campaign, lead_transfer)
+ENTITIES = (lead, lead_pool, assignment_rule, assignment_condition, campaign, lead_transfer)

@@ -169,6 +169,7 @@ def tell(uow: UnitOfWork) -> list[str]:
     leads.sort(key=lambda lead: lead["created_at"])
     for start in range(0, len(leads), _BATCH):
         service.create(uow, "lead", leads[start : start + _BATCH])
+    _rules(uow, people, cast.pools)  # for what comes in from now on
     return _lines()
 
 
@@ -225,6 +226,51 @@ def _pools(uow: UnitOfWork, people: dict[str, int]) -> dict[str, int]:
         for group in REGIONS
     ]
     return dict(zip(REGIONS, service.create(uow, "lead_pool", pools), strict=True))
+
+
+def _rules(uow: UnitOfWork, people: dict[str, int], pools: dict[str, int]) -> None:
+    """Who gets new leads that nobody owns: by region, by industry and amount, the rest to be claimed."""
+    groups = {group: ensure_department(uow, f"销售部/{group}") for group in REGIONS}
+
+    def test(name: str, value: str, op: str = "is") -> dict[str, str]:
+        return {"field_name": name, "op": op, "value": value}
+
+    regions = {group: test("province", "、".join(REGIONS[group])) for group in REGIONS}
+    service.create(
+        uow,
+        "assignment_rule",
+        [
+            {
+                "name": "华东大单：在手最少者",
+                "position": 10,
+                "conditions": [regions["华东组"], test("expected_amount", "500000", "at_least")],
+                "target": "least_loaded",
+                "department": groups["华东组"],
+                "capacity": 300,
+            },
+            {
+                "name": "西南食品加工：雷可欣",
+                "position": 20,
+                "conditions": [regions["西南组"], test("industry", "食品加工")],
+                "target": "person",
+                "person": people["lei.kexin"],
+            },
+            {
+                "name": "华北：轮流",
+                "position": 30,
+                "conditions": [regions["华北组"]],
+                "target": "round_robin",
+                "department": groups["华北组"],
+            },
+            {
+                "name": "西南其余：公海领取",
+                "position": 40,
+                "conditions": [regions["西南组"]],
+                "target": "pool",
+                "to_pool": pools["西南组"],
+            },
+        ],
+    )
 
 
 def _campaigns(uow: UnitOfWork) -> list[Running]:

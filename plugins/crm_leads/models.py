@@ -1,4 +1,4 @@
-"""The tables of leads, pools, campaigns, of who held which lead when, and of warnings that were given."""
+"""The tables of leads, pools, rules and campaigns, and of who held which lead when."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from core.fields import (
     Email,
     Entity,
     Integer,
+    Lines,
     LongText,
     Money,
     MultiChoice,
@@ -36,8 +37,22 @@ from core.fields import (
 )
 from core.fields.declare import entity_indexes
 from core.i18n import lazy_gettext as _l
+from plugins.crm_leads.criteria import COMPARISONS, TESTED
 
-__all__ = ["OPEN", "Campaign", "Lead", "LeadPool", "LeadTransfer", "return_warning_table"]
+__all__ = [
+    "OPEN",
+    "SOURCES",
+    "STATUSES",
+    "VEILABLE",
+    "AssignmentCondition",
+    "AssignmentRule",
+    "Campaign",
+    "Lead",
+    "LeadPool",
+    "LeadTransfer",
+    "return_warning_table",
+    "rotation_table",
+]
 
 #: The states in which a lead is worked on: it may be claimed, released, assigned, converted, lost.
 OPEN = ("new", "following")
@@ -140,6 +155,104 @@ class LeadPool(Entity):
         help=_l("The owner is told so many days before a lead goes back. Empty: not at all."),
     )
     is_active: Mapped[bool | None] = field(Boolean(), label=_l("Active"), default=True)
+
+
+class AssignmentRule(Entity):
+    """Which new leads go to whom, or into which pool (分配规则); the first that fits is used."""
+
+    __tablename__ = "crm_leads_assignment_rule"
+
+    name: Mapped[str | None] = field(
+        Text(60), label=_l("Name"), required=True, unique=True, searchable=True
+    )
+    position: Mapped[int | None] = field(
+        Integer(minimum=0, maximum=1_000_000),
+        label=_l("Order"),
+        required=True,
+        default=100,
+        help=_l("The smallest is asked first."),
+    )
+    is_active: Mapped[bool | None] = field(Boolean(), label=_l("Active"), default=True)
+    pool: Mapped[int | None] = field(
+        Reference("lead_pool"),
+        label=_l("For leads in"),
+        table="crm_leads_lead_pool",
+        column="pool_id",
+        index=False,
+        help=_l("Empty: whatever the pool."),
+    )
+    conditions = detached(
+        Lines("assignment_condition", "rule", max_items=20),
+        label=_l("Conditions"),
+        help=_l("All must be met. Without any every lead fits."),
+    )
+    target: Mapped[str | None] = field(
+        ChoiceField(
+            choices=(
+                Choice("person", _l("One person")),
+                Choice("pool", _l("A pool, to be claimed")),
+                Choice("round_robin", _l("A group, in turn")),
+                Choice("least_loaded", _l("Who of a group has fewest open leads")),
+            )
+        ),
+        label=_l("Goes to"),
+        required=True,
+    )
+    person: Mapped[int | None] = field(
+        Reference("user"),
+        label=_l("Person"),
+        table="core_user",
+        column="person_id",
+        index=False,
+    )
+    people = detached(References("user"), label=_l("People of the group"))
+    department: Mapped[int | None] = field(
+        Reference("department"),
+        label=_l("Department of the group"),
+        table="core_department",
+        column="department_id",
+        index=False,
+        help=_l("Its people and those of all departments below. Who is absent is left out."),
+    )
+    to_pool: Mapped[int | None] = field(
+        Reference("lead_pool"),
+        label=_l("Into pool"),
+        table="crm_leads_lead_pool",
+        column="to_pool_id",
+        index=False,
+        help=_l("Empty: it stays in the pool that it came into."),
+    )
+    capacity: Mapped[int | None] = field(
+        Integer(minimum=1, maximum=1_000_000),
+        label=_l("Open leads of one person"),
+        help=_l("Who has so many gets no more by this rule. Empty: no limit."),
+    )
+
+
+class AssignmentCondition(Entity):
+    """One test of a rule: a field of the lead, a comparison, a value."""
+
+    __tablename__ = "crm_leads_assignment_condition"
+
+    rule: Mapped[int | None] = field(
+        Reference("assignment_rule", on_delete="cascade"),
+        label=_l("Rule"),
+        required=True,
+        table="crm_leads_assignment_rule",
+        column="rule_id",
+    )
+    position: Mapped[int | None] = field(
+        Integer(minimum=0, maximum=10_000), label=_l("Place"), default=0
+    )
+    field_name: Mapped[str | None] = field(
+        ChoiceField(choices=TESTED), label=_l("Field"), required=True
+    )
+    op: Mapped[str | None] = field(
+        ChoiceField(choices=COMPARISONS), label=_l("Comparison"), required=True, default="is"
+    )
+    value: Mapped[str | None] = field(
+        Text(500), label=_l("Value"), help=_l("Several with commas between them.")
+    )
 
 
 class Campaign(Entity):
@@ -303,6 +416,9 @@ class Lead(Entity, Owned):
     release_reason: Mapped[str | None] = field(
         Text(300), label=_l("Released because"), readonly=True
     )
+    assignment_reason: Mapped[str | None] = field(
+        Text(300), label=_l("Assigned because"), readonly=True
+    )
     converted_at: Mapped[datetime | None] = field(
         DateTime(), label=_l("Converted at"), readonly=True
     )
@@ -414,4 +530,18 @@ return_warning_table = Table(
         autoincrement=False,
     ),
     Column("due_on", DateColumn, nullable=False),
+)
+
+#: Who got the last lead of a rule that gives them out in turn.
+rotation_table = Table(
+    "crm_leads_rotation",
+    metadata,
+    Column(
+        "rule_id",
+        BigId,
+        ForeignKey("crm_leads_assignment_rule.id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    Column("person_id", BigId, nullable=False),
 )

@@ -86,7 +86,7 @@ def register_slots() -> Iterable[SlotFill]:
 
 @hookimpl
 def register_notifications() -> Iterable[NotificationKind]:
-    return [returns.SOON, returns.RETURNED]
+    return [services.GIVEN, returns.SOON, returns.RETURNED]
 
 
 @hookimpl

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
+from core.db.base import metadata
 from core.entities.changes import Change
 from core.errors import Problem
 from core.fields import ScopeSpec
 from core.i18n import gettext as _
 from core.i18n import lazy_gettext as _l
 from core.plugins.contributions import RoleTemplate
+from plugins.crm_leads.criteria import problem
 from plugins.crm_leads.models import VEILABLE
 from plugins.crm_leads.pools import administered, in_my_pools
 
@@ -56,8 +58,10 @@ ROLES = (
                 "claim": "pool",
                 "assign": ["department_below", "pool"],
                 "move": "pool",
+                "distribute": "pool",
             },
             "lead_pool": {"read": "all", "update": "administered"},
+            "assignment_rule": {"read": "all"},
             "campaign": {"read": "all"},
         },
         permissions=("crm_leads.see_returns",),
@@ -73,8 +77,10 @@ ROLES = (
                 "update": ["own", "pool"],
                 "export": "own",
                 "move": "all",
+                "distribute": "all",
             },
             "lead_pool": {"read": "all"},
+            "assignment_rule": {"read": "all"},
             "campaign": dict.fromkeys(_ORDINARY, "all"),
         },
     ),
@@ -169,6 +175,36 @@ def _check_warning(change: Change) -> Iterable[Problem]:
         yield change.problem("warn_days", "range", message)
 
 
+def _validate_rules(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Problem]:
+    for change in changes:
+        if change.kind not in ("create", "update"):
+            continue
+        target = change.after["target"]
+        if target == "person" and change.after["person"] is None:
+            yield change.problem("person", "required", _("Say who gets the leads."))
+        grouped = target in ("round_robin", "least_loaded")
+        if grouped and change.after["department"] is None and not _people(change, uow):
+            message = _("Name people, or a department.")
+            yield change.problem("people", "required", message)
+
+
+def _people(change: Change, uow: UnitOfWork) -> bool:
+    """Whether the rule names people, now or since before."""
+    if "people" in change.detached:
+        return bool(change.detached["people"])
+    if change.id is None:
+        return False
+    links = metadata.tables["crm_leads_assignment_rule__people"]
+    asked = select(links.c.target_id).where(links.c.source_id == change.id).limit(1)
+    return uow.execute(asked).first() is not None
+
+
+def _validate_conditions(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Problem]:
+    for change in changes:
+        if change.kind in ("create", "update") and (wrong := problem(uow, change.after)):
+            yield change.problem(*wrong)
+
+
 def _validate_campaigns(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Problem]:
     for change in changes:
         starts, ends = change.after["starts_on"], change.after["ends_on"]
@@ -179,5 +215,7 @@ def _validate_campaigns(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[
 _CHECKS: dict[str, Callable[..., Iterable[Problem]]] = {
     "lead": _validate_leads,
     "lead_pool": _validate_pools,
+    "assignment_rule": _validate_rules,
+    "assignment_condition": _validate_conditions,
     "campaign": _validate_campaigns,
 }

@@ -13,8 +13,11 @@ from core.entities.changes import Change
 from core.entities.labels import resolve_labels
 from core.errors import Invalid, Problem, Refused
 from core.i18n import gettext as _
+from core.i18n import lazy_gettext as _l
+from core.notifications import notify
+from core.plugins.contributions import NotificationKind
 from core.settings.service import get_setting
-from plugins.crm_leads import follow_ups
+from plugins.crm_leads import assignment, follow_ups
 from plugins.crm_leads.events import (
     LeadConverted,
     LeadsAssigned,
@@ -29,9 +32,12 @@ if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
 __all__ = [
+    "GIVEN",
     "assign",
+    "assign_by_rules",
     "claim",
     "convert",
+    "distribute",
     "ensure_pool",
     "mark_converted",
     "mark_lost",
@@ -47,6 +53,13 @@ __all__ = [
 ]
 
 Lead = Mapping[str, Any]
+
+GIVEN = NotificationKind(
+    "crm_leads.given",
+    _l("A lead becomes mine by a rule"),
+    _l("%(record)s is yours by a rule."),
+    icon="target-arrow",
+)
 
 # Verbs: the service has checked the right, and has locked the rows.
 
@@ -121,6 +134,40 @@ def move(uow: UnitOfWork, leads: Sequence[Lead], params: Mapping[str, Any]) -> d
     if ids:
         service.update(uow, "lead", {key: {"pool": pool} for key in ids})
     return {"moved": ids}
+
+
+def distribute(uow: UnitOfWork, leads: Sequence[Lead], params: Mapping[str, Any]) -> dict[str, Any]:
+    """The assignment rules are asked again about leads that nobody owns."""
+    return {"assigned": assign_by_rules(uow, [lead["id"] for lead in leads])}
+
+
+def assign_by_rules(uow: UnitOfWork, ids: Sequence[int]) -> list[int]:
+    """What the rules decide of leads that nobody owns; those that found an owner.
+
+    Each keeps the reason. Owners are told, where the core does not tell them already because a
+    person has given them the lead.
+    """
+    if not ids or not assignment.rules_of(uow):
+        return []
+    with uow.elevated():
+        decisions = assignment.decide(uow, ids)
+        due = _first_contact(uow)
+        values: dict[int, dict[str, Any]] = {}
+        by_owner: dict[int, list[int]] = {}
+        for one in decisions:
+            values[one.lead] = {"assignment_reason": one.reason}
+            if one.owner is not None:
+                values[one.lead] |= {"owner": one.owner, "next_follow_at": due}
+                by_owner.setdefault(one.owner, []).append(one.lead)
+            elif one.pool is not None:
+                values[one.lead]["pool"] = one.pool
+        if values:
+            service.update(uow, "lead", values)
+    for owner, keys in by_owner.items():
+        uow.publish(LeadsAssigned(tuple(keys), owner))
+        if uow.actor.user_id is None:
+            notify(uow, GIVEN.name, [owner], entity="lead", record_ids=keys)
+    return [key for keys in by_owner.values() for key in keys]
 
 
 def convert(uow: UnitOfWork, leads: Sequence[Lead], params: Mapping[str, Any]) -> dict[str, Any]:
@@ -257,6 +304,8 @@ def prepare(changes: Sequence[Change], uow: UnitOfWork) -> None:
             change.set("held_since", change.after["created_at"])
         elif _changes_hands(change):
             change.set("held_since", uow.now())
+        if change.kind == "update" and change.changed("owner") and not _by_rule(change):
+            change.set("assignment_reason", None)
         if change.changed("status"):
             status = change.after["status"]
             if status == "converted" and change.after["converted_at"] is None:
@@ -265,6 +314,10 @@ def prepare(changes: Sequence[Change], uow: UnitOfWork) -> None:
                 change.set("lost_reason", None)
             if change.kind == "update" and status not in OPEN:
                 change.set("next_follow_at", None)  # nobody is to follow it up any more
+
+
+def _by_rule(change: Change) -> bool:
+    return change.changed("assignment_reason") and bool(change.after["assignment_reason"])
 
 
 def _changes_hands(change: Change) -> bool:
@@ -289,6 +342,15 @@ def settle(changes: Sequence[Change], uow: UnitOfWork) -> None:
     if changes[0].entity.name == follow_ups.ENTITY:
         follow_ups.follow(changes, uow)
     record_transfers(changes, uow)
+    if changes[0].entity.name == "lead" and changes[0].kind == "create":
+        free = [
+            change.id
+            for change in changes
+            if change.id is not None
+            and change.after["owner"] is None
+            and change.after["status"] in OPEN
+        ]
+        assign_by_rules(uow, free)
 
 
 def record_transfers(changes: Sequence[Change], uow: UnitOfWork) -> None:
@@ -302,7 +364,9 @@ def record_transfers(changes: Sequence[Change], uow: UnitOfWork) -> None:
             "from_owner": change.before["owner"],
             "to_owner": change.after["owner"],
             "pool": change.after["pool"],
-            "reason": change.after["release_reason"] if _is_release(change) else None,
+            "reason": change.after[
+                "release_reason" if _is_release(change) else "assignment_reason"
+            ],
         }
         for change in changes
         if _changes_hands(change)
@@ -320,5 +384,7 @@ def _kind(change: Change, uow: UnitOfWork) -> str:
         return "move"
     if _is_release(change):
         return "release"
+    if _by_rule(change):
+        return "assign"
     took = change.before["owner"] is None and change.after["owner"] == uow.actor.user_id
     return "claim" if took else "assign"
