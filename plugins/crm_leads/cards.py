@@ -14,17 +14,18 @@ from core.errors import Forbidden, Invalid
 from core.http.addresses import list_url
 from core.http.rendering import macros
 from core.i18n import gettext as _
-from core.i18n.formats import format_date, format_number
+from core.i18n.formats import format_date, format_datetime, format_number
 from plugins.crm_leads.models import OPEN
 from plugins.crm_leads.pools import why_not_yet
 from plugins.crm_leads.rehearsal import count_due
 from plugins.crm_leads.returns import FIELDS, going, return_rules
+from plugins.crm_leads.scoring import reasons
 
 if TYPE_CHECKING:
     from core.fields import EntitySpec
     from core.work.uow import UnitOfWork
 
-__all__ = ["over_list", "over_record"]
+__all__ = ["beside_record", "over_list", "over_record"]
 
 #: So near its return a lead says so in a colour, where its pool warns nobody.
 _SOON = 3
@@ -36,10 +37,51 @@ def over_record(uow: UnitOfWork, entity: EntitySpec, record: Record, **context: 
         return ""
     match entity.name:
         case "lead":
-            return _returning(uow, entity, record) + _waiting(uow, record)
+            return (
+                _first_contact(uow, record)
+                + _returning(uow, entity, record)
+                + _waiting(uow, record)
+            )
         case "lead_pool":
             return _contents(uow, record.values["id"])
     return ""
+
+
+def beside_record(uow: UnitOfWork, entity: EntitySpec, record: Record, **context: Any) -> str:
+    """The slot ``entity.detail.aside``: of what the score is made up."""
+    if entity.name != "lead" or entity.plugin != "crm_leads":
+        return ""
+    access = uow.actor.access(entity)
+    if not access.can_use(entity["score"]) or record.values.get("score") is None:
+        return ""
+    with uow.elevated():
+        whole = query.get(uow, "lead", record.values["id"], archived=None).values
+        met = reasons(uow, whole)
+    # A rule about a field that the reader may not see would tell what it holds.
+    open_to = {
+        name
+        for name, value in record.values.items()
+        if name in entity and access.can_use(entity[name]) and value == whole.get(name)
+    }
+    rows = [(rule.name, f"{rule.points:+d}") for rule in met if rule.field in open_to]
+    others = sum(rule.points for rule in met if rule.field not in open_to)
+    if others:
+        rows.append((_("Others"), f"{others:+d}"))
+    html: str = macros("crm_leads/parts.html").score(format_number(record.values["score"]), rows)
+    return html
+
+
+def _first_contact(uow: UnitOfWork, record: Record) -> str:
+    """By when somebody is to call, until somebody has."""
+    values = record.values
+    due = values.get("first_contact_due_at")
+    if due is None or values.get("first_contacted_at") is not None:
+        return ""
+    if values.get("status") not in OPEN:
+        return ""
+    text = _("First contact due by %(when)s", when=format_datetime(due, uow.clock.timezone))
+    html: str = macros().notice(text, "bad" if due < uow.now() else "info")
+    return html
 
 
 def _returning(uow: UnitOfWork, entity: EntitySpec, record: Record) -> str:

@@ -10,9 +10,11 @@ from plugins.crm_leads.models import (
     AssignmentCondition,
     AssignmentRule,
     Campaign,
+    ChannelPolicy,
     Lead,
     LeadPool,
     LeadTransfer,
+    ScoreRule,
 )
 from plugins.crm_leads.policies import ADMINISTERED, IN_MY_POOLS
 from plugins.crm_leads.pools import claimable, in_administered_pools, veiled
@@ -22,9 +24,11 @@ __all__ = [
     "assignment_condition",
     "assignment_rule",
     "campaign",
+    "channel_policy",
     "lead",
     "lead_pool",
     "lead_transfer",
+    "score_rule",
 ]
 
 _IS_OPEN = {"field": "status", "op": "in", "value": list(OPEN)}
@@ -126,14 +130,15 @@ lead = EntityDef(
         Section(
             _l("What for"),
             (
-                *("source", "campaign", "expected_amount", "tags", "status", "score", "note"),
-                *("lost_reason", "converted_at"),
+                *("source", "campaign", "expected_amount", "tags", "priority", "status", "score"),
+                *("note", "lost_reason", "converted_at"),
             ),
         ),
         Section(
             _l("In whose hands"),
             (
-                *("owner", "department", "pool", "held_since", "entered_on", "last_followed_at"),
+                *("owner", "department", "pool", "held_since", "entered_on"),
+                *("first_contact_due_at", "first_contacted_at", "last_followed_at"),
                 *("next_follow_at", "assignment_reason", "release_reason"),
             ),
         ),
@@ -203,6 +208,32 @@ assignment_condition = EntityDef(
     shapes_access=True,
 )
 
+channel_policy = EntityDef(
+    name="channel_policy",
+    model=ChannelPolicy,
+    label=_l("Channel policy"),
+    label_plural=_l("Channel policies"),
+    label_field="source",
+    icon="flag",
+    list_columns=("source", "priority", "first_contact_hours"),
+    default_sort="source",
+    duplicate_keys=("source",),
+    shapes_access=True,
+)
+
+score_rule = EntityDef(
+    name="score_rule",
+    model=ScoreRule,
+    label=_l("Score rule"),
+    label_plural=_l("Score rules"),
+    label_field="name",
+    icon="star",
+    list_columns=("name", "field_name", "op", "value", "points", "is_active"),
+    default_sort="-points",
+    duplicate_keys=("name",),
+    shapes_access=True,
+)
+
 campaign = EntityDef(
     name="campaign",
     model=Campaign,
@@ -232,4 +263,7 @@ lead_transfer = EntityDef(
     navigable=False,
 )
 
-ENTITIES = (lead, lead_pool, assignment_rule, assignment_condition, campaign, lead_transfer)
+ENTITIES = (
+    *(lead, lead_pool, assignment_rule, assignment_condition, channel_policy, score_rule),
+    *(campaign, lead_transfer),
+)

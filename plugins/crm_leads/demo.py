@@ -154,6 +154,7 @@ def tell(uow: UnitOfWork) -> list[str]:
     """Make the company, its people and its leads; the lines tell how to sign in."""
     put_settings(uow, "core", {"company_name": COMPANY})
     people = _people(uow)
+    _judging(uow)
     cast = Cast(
         sellers={
             group: [people[p.key] for p in PEOPLE if p.department.endswith(group)]
@@ -226,6 +227,36 @@ def _pools(uow: UnitOfWork, people: dict[str, int]) -> dict[str, int]:
         for group in REGIONS
     ]
     return dict(zip(REGIONS, service.create(uow, "lead_pool", pools), strict=True))
+
+
+def _judging(uow: UnitOfWork) -> None:
+    """How important each channel is, and what makes a lead a good one."""
+    policies: tuple[tuple[str, str, int | None], ...] = (
+        ("展会", "high", 4),
+        ("老客户推荐", "high", 8),
+        ("官网表单", "normal", 24),
+    )
+    policies += (("线上推广", "normal", 24), ("电话营销", "low", None))
+    service.create(
+        uow,
+        "channel_policy",
+        [
+            {"source": source, "priority": priority, "first_contact_hours": hours}
+            for source, priority, hours in policies
+        ],
+    )
+    rules = (
+        ("预计金额 50 万以上", "expected_amount", "at_least", "500000", 30),
+        ("老客户推荐或展会", "source", "is", "老客户推荐、展会", 20),
+        ("有预算", "tags", "contains", "有预算", 20),
+        ("老板亲自谈", "tags", "contains", "老板亲自谈", 15),
+        ("留了手机", "mobile", "is_set", None, 10),
+        ("留了邮箱", "email", "is_set", None, 5),
+        ("比价中", "tags", "contains", "比价中", -10),
+        ("没说金额", "expected_amount", "is_empty", None, -10),
+    )
+    names = ("name", "field_name", "op", "value", "points")
+    service.create(uow, "score_rule", [dict(zip(names, rule, strict=True)) for rule in rules])
 
 
 def _rules(uow: UnitOfWork, people: dict[str, int], pools: dict[str, int]) -> None:
@@ -403,6 +434,9 @@ def _progress(
         if status == "following":  # what is worked on was seldom left alone for a month
             latest = max(latest, now - timedelta(days=min(rng.expovariate(0.09), 33)))
         found["last_followed_at"] = max(created, _working_hour(rng, latest - timedelta(days=1)))
+        found["first_contacted_at"] = min(
+            found["last_followed_at"], created + timedelta(hours=rng.expovariate(0.1))
+        )
     if owner is not None and status in ("new", "following"):
         found["next_follow_at"] = _working_hour(rng, now + timedelta(days=rng.randint(-3, 12)))
     if status == "converted":

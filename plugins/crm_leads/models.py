@@ -11,7 +11,7 @@ from sqlalchemy import Date as DateColumn
 from sqlalchemy.orm import Mapped, declared_attr
 
 from core.db.base import metadata
-from core.db.types import BigId
+from core.db.types import BigId, PlainText, UtcDateTime
 from core.fields import (
     Boolean,
     Choice,
@@ -47,9 +47,12 @@ __all__ = [
     "AssignmentCondition",
     "AssignmentRule",
     "Campaign",
+    "ChannelPolicy",
     "Lead",
     "LeadPool",
     "LeadTransfer",
+    "ScoreRule",
+    "alert_table",
     "return_warning_table",
     "rotation_table",
 ]
@@ -72,6 +75,12 @@ SOURCES = (
     Choice("老客户推荐", _l("Customer referral")),
     Choice("电话营销", _l("Telemarketing")),
     Choice("官网表单", _l("Website form")),
+)
+
+PRIORITIES = (
+    Choice("low", _l("Low")),
+    Choice("normal", _l("Normal")),
+    Choice("high", _l("High"), "warn"),
 )
 
 #: What a pool can mask until a lead is claimed: how somebody is reached, and what is known of them.
@@ -255,6 +264,49 @@ class AssignmentCondition(Entity):
     )
 
 
+class ChannelPolicy(Entity):
+    """What one source of leads asks for: how important they are, and by when somebody calls (渠道策略)."""
+
+    __tablename__ = "crm_leads_channel_policy"
+
+    source: Mapped[str | None] = field(
+        ChoiceField(choices=SOURCES), label=_l("Source"), required=True, unique=True
+    )
+    priority: Mapped[str | None] = field(
+        ChoiceField(choices=PRIORITIES), label=_l("Importance"), required=True, default="normal"
+    )
+    first_contact_hours: Mapped[int | None] = field(
+        Integer(minimum=1, maximum=8760),
+        label=_l("First contact within hours"),
+        help=_l("Counted from when the lead came in. Empty: as in the settings."),
+    )
+
+
+class ScoreRule(Entity):
+    """So many points for a lead that meets one test (评分规则)."""
+
+    __tablename__ = "crm_leads_score_rule"
+
+    name: Mapped[str | None] = field(
+        Text(60), label=_l("Name"), required=True, unique=True, searchable=True
+    )
+    field_name: Mapped[str | None] = field(
+        ChoiceField(choices=tuple(choice for choice in TESTED if choice.value != "score")),
+        label=_l("Field"),
+        required=True,
+    )
+    op: Mapped[str | None] = field(
+        ChoiceField(choices=COMPARISONS), label=_l("Comparison"), required=True, default="is"
+    )
+    value: Mapped[str | None] = field(
+        Text(500), label=_l("Value"), help=_l("Several with commas between them.")
+    )
+    points: Mapped[int | None] = field(
+        Integer(minimum=-1000, maximum=1000), label=_l("Points"), required=True
+    )
+    is_active: Mapped[bool | None] = field(Boolean(), label=_l("Active"), default=True)
+
+
 class Campaign(Entity):
     """A marketing effort that brings leads (市场活动)."""
 
@@ -383,6 +435,18 @@ class Lead(Entity, Owned):
     )
     tags: Mapped[Any] = field(Tags(), label=_l("Tags"), synonyms=("标签", "tags"))
     score: Mapped[int | None] = field(Integer(), label=_l("Score"), readonly=True)
+    priority: Mapped[str | None] = field(
+        ChoiceField(choices=PRIORITIES),
+        label=_l("Importance"),
+        help=_l("Empty: as the policy of its source says."),
+        synonyms=("重要程度", "意向", "意向程度", "优先级", "priority", "importance", "rating"),
+    )
+    first_contact_due_at: Mapped[datetime | None] = field(
+        DateTime(), label=_l("First contact due"), readonly=True
+    )
+    first_contacted_at: Mapped[datetime | None] = field(
+        DateTime(), label=_l("First contact"), readonly=True
+    )
     last_followed_at: Mapped[datetime | None] = field(
         DateTime(),
         label=_l("Last follow-up"),
@@ -456,6 +520,7 @@ class Lead(Entity, Owned):
                 text("owner_id IS NOT NULL AND pool_id IS NOT NULL"),
                 *("pool_id", "held_since"),
             ),
+            _partial(f"{name}_important", text("priority = 'high'"), "held_since"),
             _partial(f"{name}_campaign_id", text("campaign_id IS NOT NULL"), "campaign_id"),
             options,
         )
@@ -544,4 +609,19 @@ rotation_table = Table(
         autoincrement=False,
     ),
     Column("person_id", BigId, nullable=False),
+)
+
+#: Of which important leads somebody was told, and since when they had been left alone.
+alert_table = Table(
+    "crm_leads_alert",
+    metadata,
+    Column(
+        "lead_id",
+        BigId,
+        ForeignKey("crm_leads_lead.id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    Column("kind", PlainText(64), primary_key=True),
+    Column("since", UtcDateTime, nullable=False),
 )

@@ -9,6 +9,7 @@ from core.i18n import lazy_gettext as _l
 from core.plugins import hookimpl
 from core.plugins.contributions import DemoStep, NavItem, Permission, SlotFill
 from plugins.crm_leads import (
+    alerts,
     cards,
     definitions,
     demo,
@@ -16,6 +17,7 @@ from plugins.crm_leads import (
     home,
     policies,
     returns,
+    scoring,
     services,
     settings,
     views,
@@ -80,23 +82,27 @@ def register_slots() -> Iterable[SlotFill]:
     return [
         SlotFill("home.main", home.needs_action, order=10),
         SlotFill("entity.detail.above", cards.over_record, order=5),
+        SlotFill("entity.detail.aside", cards.beside_record, order=10),
         SlotFill("entity.list.above", cards.over_list, order=5),
     ]
 
 
 @hookimpl
 def register_notifications() -> Iterable[NotificationKind]:
-    return [services.GIVEN, returns.SOON, returns.RETURNED]
+    return [
+        *(services.GIVEN, returns.SOON, returns.RETURNED),
+        *(alerts.UNCLAIMED, alerts.NEGLECTED),
+    ]
 
 
 @hookimpl
 def register_jobs() -> Iterable[Job]:
-    return [returns.RETURN]
+    return [returns.RETURN, alerts.ALERT, scoring.RESCORE]
 
 
 @hookimpl
 def register_schedules() -> Iterable[Schedule]:
-    return [returns.RETURNING]
+    return [returns.RETURNING, alerts.ALERTING]
 
 
 @hookimpl

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
-from core.entities import service
+from core.entities import query, service
 from core.entities.changes import Change
 from core.entities.labels import resolve_labels
+from core.entities.query import ListQuery
 from core.errors import Invalid, Problem, Refused
 from core.i18n import gettext as _
 from core.i18n import lazy_gettext as _l
@@ -18,6 +19,7 @@ from core.notifications import notify
 from core.plugins.contributions import NotificationKind
 from core.settings.service import get_setting
 from plugins.crm_leads import assignment, follow_ups
+from plugins.crm_leads.channels import apply_policy, note_first_contact
 from plugins.crm_leads.events import (
     LeadConverted,
     LeadsAssigned,
@@ -27,6 +29,7 @@ from plugins.crm_leads.events import (
 )
 from plugins.crm_leads.models import OPEN
 from plugins.crm_leads.pools import check_limits, default_pool, lock_claimant, pools_of
+from plugins.crm_leads.scoring import keep_score, rescore_later
 
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
@@ -151,13 +154,14 @@ def assign_by_rules(uow: UnitOfWork, ids: Sequence[int]) -> list[int]:
         return []
     with uow.elevated():
         decisions = assignment.decide(uow, ids)
-        due = _first_contact(uow)
+        due, leads = _first_contact(uow), _appointments(uow, [one.lead for one in decisions])
         values: dict[int, dict[str, Any]] = {}
         by_owner: dict[int, list[int]] = {}
         for one in decisions:
             values[one.lead] = {"assignment_reason": one.reason}
             if one.owner is not None:
-                values[one.lead] |= {"owner": one.owner, "next_follow_at": due}
+                planned = _due(uow, leads[one.lead], due)
+                values[one.lead] |= {"owner": one.owner, "next_follow_at": planned}
                 by_owner.setdefault(one.owner, []).append(one.lead)
             elif one.pool is not None:
                 values[one.lead]["pool"] = one.pool
@@ -168,6 +172,14 @@ def assign_by_rules(uow: UnitOfWork, ids: Sequence[int]) -> list[int]:
         if uow.actor.user_id is None:
             notify(uow, GIVEN.name, [owner], entity="lead", record_ids=keys)
     return [key for keys in by_owner.values() for key in keys]
+
+
+def _appointments(uow: UnitOfWork, ids: Sequence[int]) -> dict[int, Lead]:
+    """What `_due` looks at, by lead."""
+    fields = ("status", "next_follow_at", "first_contact_due_at", "first_contacted_at")
+    wanted = ListQuery(fields=fields, ids=tuple(ids), sort="id")
+    pages = query.stream(uow, "lead", wanted, action="read") if ids else ()
+    return {row["id"]: row for page in pages for row in page.items}
 
 
 def convert(uow: UnitOfWork, leads: Sequence[Lead], params: Mapping[str, Any]) -> dict[str, Any]:
@@ -275,7 +287,12 @@ def _due(uow: UnitOfWork, lead: Lead, first_contact: datetime) -> datetime | Non
     if lead["status"] not in OPEN:
         return None
     planned: datetime | None = lead["next_follow_at"]
-    return planned if planned is not None and planned > uow.now() else first_contact
+    if planned is not None and planned > uow.now():
+        return planned
+    promised: datetime | None = lead["first_contact_due_at"]
+    if promised is not None and lead["first_contacted_at"] is None and promised > uow.now():
+        return promised
+    return first_contact
 
 
 def ensure_pool(uow: UnitOfWork) -> None:
@@ -294,6 +311,8 @@ def prepare(changes: Sequence[Change], uow: UnitOfWork) -> None:
         return
     days: dict[datetime, date] = {}
     for change in changes:
+        if change.kind in ("create", "update"):
+            note_first_contact(change)
         if change.kind == "create":
             _prepare_new(change, uow, days)
         if change.after["owner"] is None and change.changed("owner"):
@@ -302,6 +321,7 @@ def prepare(changes: Sequence[Change], uow: UnitOfWork) -> None:
             change.set("pool", default_pool(uow))
         if change.kind == "create":
             change.set("held_since", change.after["created_at"])
+            apply_policy(change, uow)
         elif _changes_hands(change):
             change.set("held_since", uow.now())
         if change.kind == "update" and change.changed("owner") and not _by_rule(change):
@@ -314,6 +334,7 @@ def prepare(changes: Sequence[Change], uow: UnitOfWork) -> None:
                 change.set("lost_reason", None)
             if change.kind == "update" and status not in OPEN:
                 change.set("next_follow_at", None)  # nobody is to follow it up any more
+    keep_score(changes, uow)
 
 
 def _by_rule(change: Change) -> bool:
@@ -341,6 +362,8 @@ def settle(changes: Sequence[Change], uow: UnitOfWork) -> None:
     """What follows from changes of leads, and from follow-ups of them."""
     if changes[0].entity.name == follow_ups.ENTITY:
         follow_ups.follow(changes, uow)
+    if changes[0].entity.name == "score_rule":
+        rescore_later(uow)
     record_transfers(changes, uow)
     if changes[0].entity.name == "lead" and changes[0].kind == "create":
         free = [

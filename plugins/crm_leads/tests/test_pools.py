@@ -16,17 +16,6 @@ pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
 
 
 @pytest.fixture
-def set_pool(unit_of_work, team):
-    """``set_pool(**values)``: the rules of the team's pool."""
-
-    def put(**values):
-        with unit_of_work() as uow:
-            service.update(uow, "lead_pool", {team.pool: values})
-
-    return put
-
-
-@pytest.fixture
 def ids(unit_of_work):
     """``ids(person, **query)``: the leads that the person finds."""
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from datetime import datetime, time, timedelta
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import event
@@ -17,20 +16,6 @@ pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
 
 
 @pytest.fixture
-def at(runtime):
-    """``at(days, hour=10)``: it is that hour, so many days after the first, in the company's zone."""
-    first = runtime.clock.today()
-
-    def move(days, hour=10):
-        clock = runtime.clock
-        wanted = datetime.combine(first + timedelta(days=days), time(hour), clock.timezone)
-        clock.move(wanted - clock.now())
-
-    move(0)
-    return move
-
-
-@pytest.fixture
 def night(runtime, run_jobs, at):
     """``night(days)``: the night to that day is over, and with it the job."""
     start_due(runtime)  # the first time it is only noted when it is due
@@ -41,15 +26,6 @@ def night(runtime, run_jobs, at):
         run_jobs()
 
     return sleep
-
-
-@pytest.fixture
-def set_pool(unit_of_work, team):
-    def put(**values):
-        with unit_of_work() as uow:
-            service.update(uow, "lead_pool", {team.pool: values})
-
-    return put
 
 
 @pytest.fixture
@@ -68,11 +44,6 @@ def rehearse(browser_of, team):
 def followed(unit_of_work, lead):
     with unit_of_work() as uow:
         service.update(uow, "lead", {lead: {"last_followed_at": uow.now()}})
-
-
-def bell(browser):
-    html = browser.get("/notifications").get_data(as_text=True)
-    return re.findall(r'action="/notifications/\d+">.*?</svg><span>([^<]*)', html, re.S)
 
 
 def test_without_follow_up_a_lead_goes_back_after_the_days_of_the_pool(
@@ -142,22 +113,22 @@ def test_who_has_just_got_a_lead_has_the_days_from_then(
 
 
 def test_the_owner_is_warned_once_and_told_of_the_return(
-    team, make_leads, act, set_pool, night, browser_of, unit_of_work, at
+    team, make_leads, act, set_pool, night, bell, unit_of_work, at
 ):
     set_pool(idle_days=5, warn_days=2)
     lead, other = make_leads(2)
     act(team.fu, "claim", [lead, other])
     night(2)
-    assert bell(browser_of(team.fu)) == []
+    assert bell(team.fu) == []
     night(3)
-    assert len(bell(browser_of(team.fu))) == 2
+    assert len(bell(team.fu)) == 2
     at(3)
     followed(unit_of_work, other)
     night(4)
     night(5)
-    assert len(bell(browser_of(team.fu))) == 2  # not again for the same day
+    assert len(bell(team.fu)) == 2  # not again for the same day
     night(6)
-    told = bell(browser_of(team.fu))
+    told = bell(team.fu)
     assert len(told) == 4, told  # one has gone back; the other is warned of anew
     assert sum("退回" in text and "将" not in text for text in told) == 1
 
