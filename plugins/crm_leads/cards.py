@@ -44,6 +44,8 @@ def over_record(uow: UnitOfWork, entity: EntitySpec, record: Record, **context: 
             )
         case "lead_pool":
             return _contents(uow, record.values["id"])
+        case "lead_form":
+            return _address(uow, record)
     return ""
 
 
@@ -119,6 +121,21 @@ def _waiting(uow: UnitOfWork, record: Record) -> str:
     if why is None:
         return ""
     html: str = macros().notice(why[:1].upper() + why[1:], "info", _("Not to be claimed yet"))
+    return html
+
+
+def _address(uow: UnitOfWork, record: Record) -> str:
+    """Where the form is, and what to put into a page to embed it."""
+    values = record.values
+    if not values.get("key"):
+        return ""
+    if not values.get("is_open"):
+        html: str = macros().notice(_("The form is closed."), "info")
+        return html
+    path = url_for("crm_leads.form", key=values["key"])
+    address = f"{uow.runtime.config.base_url}{path}"
+    may_embed = bool(values.get("sites"))
+    html = macros("crm_leads/parts.html").form_address(address, path, may_embed)
     return html
 
 

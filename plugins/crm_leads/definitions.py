@@ -12,6 +12,7 @@ from plugins.crm_leads.models import (
     Campaign,
     ChannelPolicy,
     Lead,
+    LeadForm,
     LeadPool,
     LeadTransfer,
     ScoreRule,
@@ -26,6 +27,7 @@ __all__ = [
     "campaign",
     "channel_policy",
     "lead",
+    "lead_form",
     "lead_pool",
     "lead_transfer",
     "score_rule",
@@ -131,7 +133,7 @@ lead = EntityDef(
             _l("What for"),
             (
                 *("source", "campaign", "expected_amount", "tags", "priority", "status", "score"),
-                *("note", "lost_reason", "converted_at"),
+                *("note", "form", "origin", "welcome", "lost_reason", "converted_at"),
             ),
         ),
         Section(
@@ -234,6 +236,23 @@ score_rule = EntityDef(
     shapes_access=True,
 )
 
+lead_form = EntityDef(
+    name="lead_form",
+    model=LeadForm,
+    label=_l("Public form"),
+    label_plural=_l("Public forms"),
+    label_field="name",
+    icon="world",
+    list_columns=("name", "pool", "source", "campaign", "is_open"),
+    sections=(
+        Section(_l("Form"), ("name", "is_open", "pool", "source", "campaign", "key")),
+        Section(_l("What visitors see"), ("title", "intro", "fields", "thanks", "sites")),
+        Section(_l("Welcome mail"), ("welcome_subject", "welcome_text")),
+    ),
+    default_sort="name",
+    duplicate_keys=("name",),
+)
+
 campaign = EntityDef(
     name="campaign",
     model=Campaign,
@@ -265,5 +284,5 @@ lead_transfer = EntityDef(
 
 ENTITIES = (
     *(lead, lead_pool, assignment_rule, assignment_condition, channel_policy, score_rule),
-    *(campaign, lead_transfer),
+    *(lead_form, campaign, lead_transfer),
 )

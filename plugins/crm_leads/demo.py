@@ -171,6 +171,7 @@ def tell(uow: UnitOfWork) -> list[str]:
     for start in range(0, len(leads), _BATCH):
         service.create(uow, "lead", leads[start : start + _BATCH])
     _rules(uow, people, cast.pools)  # for what comes in from now on
+    _forms(uow, cast)
     return _lines()
 
 
@@ -299,6 +300,46 @@ def _rules(uow: UnitOfWork, people: dict[str, int], pools: dict[str, int]) -> No
                 "conditions": [regions["西南组"]],
                 "target": "pool",
                 "to_pool": pools["西南组"],
+            },
+        ],
+    )
+
+
+def _forms(uow: UnitOfWork, cast: Cast) -> None:
+    """The company's contact page, and the sign-up page of what comes next."""
+    latest = max(cast.campaigns, key=lambda one: one.starts)
+    service.create(
+        uow,
+        "lead_form",
+        [
+            {
+                "name": "官网：联系我们",
+                "pool": cast.pools["华东组"],
+                "title": "告诉我们您想搬什么",
+                "intro": "留下联系方式，一个工作日内由所在区域的工程师与您联系。",
+                "fields": [
+                    "company",
+                    "contact_name",
+                    "mobile",
+                    "email",
+                    "province",
+                    "city",
+                    "note",
+                ],
+                "sites": ["https://www.yuanheng.example"],
+                "thanks": "谢谢！我们会尽快与您联系。",
+                "welcome_subject": "{us}已收到您的留言",
+                "welcome_text": "{name}，您好：\n\n感谢关注{us}。我们已收到{company}的需求，"
+                "所在区域的工程师会在一个工作日内与您联系。",
+            },
+            {
+                "name": "冬季新品线上发布会报名",
+                "pool": cast.pools["华东组"],
+                "campaign": latest.id,
+                "source": latest.source,
+                "title": "冬季新品线上发布会",
+                "intro": "报名后我们会发送直播链接。",
+                "fields": ["company", "contact_name", "mobile", "email"],
             },
         ],
     )

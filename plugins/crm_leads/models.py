@@ -40,6 +40,7 @@ from core.i18n import lazy_gettext as _l
 from plugins.crm_leads.criteria import COMPARISONS, TESTED
 
 __all__ = [
+    "ASKED",
     "OPEN",
     "SOURCES",
     "STATUSES",
@@ -49,6 +50,7 @@ __all__ = [
     "Campaign",
     "ChannelPolicy",
     "Lead",
+    "LeadForm",
     "LeadPool",
     "LeadTransfer",
     "ScoreRule",
@@ -81,6 +83,19 @@ PRIORITIES = (
     Choice("low", _l("Low")),
     Choice("normal", _l("Normal")),
     Choice("high", _l("High"), "warn"),
+)
+
+#: What a public form can ask for, in the order of its page.
+ASKED = (
+    Choice("company", _l("Company name")),
+    Choice("contact_name", _l("Contact person")),
+    Choice("mobile", _l("Mobile")),
+    Choice("email", _l("E-mail")),
+    Choice("wechat", _l("WeChat")),
+    Choice("province", _l("Province")),
+    Choice("city", _l("City")),
+    Choice("industry", _l("Industry")),
+    Choice("note", _l("Note")),
 )
 
 #: What a pool can mask until a lead is claimed: how somebody is reached, and what is known of them.
@@ -307,6 +322,55 @@ class ScoreRule(Entity):
     is_active: Mapped[bool | None] = field(Boolean(), label=_l("Active"), default=True)
 
 
+class LeadForm(Entity):
+    """A page on which anybody leaves an address, without signing in (公开表单)."""
+
+    __tablename__ = "crm_leads_lead_form"
+
+    name: Mapped[str | None] = field(
+        Text(60), label=_l("Name"), required=True, unique=True, searchable=True
+    )
+    pool: Mapped[int | None] = field(
+        Reference("lead_pool"),
+        label=_l("Pool"),
+        required=True,
+        table="crm_leads_lead_pool",
+        column="pool_id",
+        index=False,
+    )
+    source: Mapped[str | None] = field(
+        ChoiceField(choices=SOURCES), label=_l("Source"), default="官网表单"
+    )
+    campaign: Mapped[int | None] = field(
+        Reference("campaign"),
+        label=_l("Campaign"),
+        table="crm_leads_campaign",
+        column="campaign_id",
+        help=_l("Then it is the campaign's sign-up page."),
+    )
+    is_open: Mapped[bool | None] = field(Boolean(), label=_l("Open to everybody"), default=True)
+    key: Mapped[str | None] = field(Text(40), label=_l("Key"), unique=True, readonly=True)
+    title: Mapped[str | None] = field(Text(80), label=_l("Title of the page"))
+    intro: Mapped[str | None] = field(LongText(1000), label=_l("Text above the fields"))
+    fields: Mapped[Any] = field(
+        MultiChoice(choices=ASKED),
+        label=_l("Asked for"),
+        default=["company", "contact_name", "mobile", "email"],
+    )
+    thanks: Mapped[str | None] = field(Text(300), label=_l("Thanks"))
+    sites: Mapped[Any] = field(
+        Tags(max_length=120, max_items=20),
+        label=_l("Sites that may embed it"),
+        help=_l("As https://www.example.com. Empty: none; the page has an address of its own."),
+    )
+    welcome_subject: Mapped[str | None] = field(Text(150), label=_l("Subject of the welcome mail"))
+    welcome_text: Mapped[str | None] = field(
+        LongText(4000),
+        label=_l("Welcome mail"),
+        help=_l("{name}, {company} and {us} are filled in. Empty: no mail is sent."),
+    )
+
+
 class Campaign(Entity):
     """A marketing effort that brings leads (市场活动)."""
 
@@ -394,6 +458,30 @@ class Lead(Entity, Owned):
         column="campaign_id",
         index=False,
         synonyms=("市场活动", "活动", "campaign"),
+    )
+    form: Mapped[int | None] = field(
+        Reference("lead_form"),
+        label=_l("Public form"),
+        readonly=True,
+        column="form_id",
+        constraint=False,  # the column came to a table that was there
+        index=False,
+    )
+    origin: Mapped[str | None] = field(
+        Text(300),
+        label=_l("Came from"),
+        readonly=True,
+        help=_l("The page on which the form was filled in."),
+    )
+    welcome: Mapped[str | None] = field(
+        ChoiceField(
+            choices=(
+                Choice("sent", _l("Sent"), "good"),
+                Choice("skipped", _l("Skipped, no address"), "neutral"),
+            )
+        ),
+        label=_l("Welcome mail"),
+        readonly=True,
     )
     province: Mapped[str | None] = field(
         Region(level="province"),
@@ -519,6 +607,10 @@ class Lead(Entity, Owned):
                 f"{name}_pool_id_held_since",
                 text("owner_id IS NOT NULL AND pool_id IS NOT NULL"),
                 *("pool_id", "held_since"),
+            ),
+            # Whether somebody has filled in a form already today, and what a form has brought.
+            _partial(
+                f"{name}_form_id_created_at", text("form_id IS NOT NULL"), "form_id", "created_at"
             ),
             _partial(f"{name}_important", text("priority = 'high'"), "held_since"),
             _partial(f"{name}_campaign_id", text("campaign_id IS NOT NULL"), "campaign_id"),

@@ -16,6 +16,7 @@ from plugins.crm_leads import (
     events,
     home,
     policies,
+    public_forms,
     returns,
     scoring,
     services,
@@ -97,7 +98,7 @@ def register_notifications() -> Iterable[NotificationKind]:
 
 @hookimpl
 def register_jobs() -> Iterable[Job]:
-    return [returns.RETURN, alerts.ALERT, scoring.RESCORE]
+    return [returns.RETURN, alerts.ALERT, scoring.RESCORE, public_forms.WELCOME]
 
 
 @hookimpl

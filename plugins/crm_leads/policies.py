@@ -11,12 +11,14 @@ from core.db.base import metadata
 from core.entities.changes import Change
 from core.errors import Problem
 from core.fields import ScopeSpec
+from core.http.requests import SITE
 from core.i18n import gettext as _
 from core.i18n import lazy_gettext as _l
 from core.plugins.contributions import RoleTemplate
 from plugins.crm_leads.criteria import problem
 from plugins.crm_leads.models import VEILABLE
 from plugins.crm_leads.pools import administered, in_my_pools
+from plugins.crm_leads.public_forms import unfillable
 
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
@@ -64,6 +66,7 @@ ROLES = (
             "assignment_rule": {"read": "all"},
             "channel_policy": {"read": "all"},
             "score_rule": {"read": "all"},
+            "lead_form": {"read": "all"},
             "campaign": {"read": "all"},
         },
         permissions=("crm_leads.see_returns",),
@@ -85,6 +88,7 @@ ROLES = (
             "assignment_rule": {"read": "all"},
             "channel_policy": dict.fromkeys(_ORDINARY, "all"),
             "score_rule": dict.fromkeys(_ORDINARY, "all"),
+            "lead_form": dict.fromkeys(_ORDINARY, "all"),
             "campaign": dict.fromkeys(_ORDINARY, "all"),
         },
     ),
@@ -209,6 +213,30 @@ def _validate_conditions(changes: Sequence[Change], uow: UnitOfWork) -> Iterable
             yield change.problem(*wrong)
 
 
+def _validate_forms(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Problem]:
+    for change in changes:
+        if change.kind not in ("create", "update"):
+            continue
+        asked = set(change.after["fields"] or ())
+        if not asked & {"company", "contact_name"}:
+            message = _("Ask for the company or for the contact person.")
+            yield change.problem("fields", "nameless", message)
+        elif not asked & {"mobile", "email", "wechat"}:
+            message = _("Ask for a mobile number, an e-mail address or WeChat.")
+            yield change.problem("fields", "unreachable", message)
+        for site in change.after["sites"] or ():
+            if not SITE.fullmatch(site):
+                message = _(
+                    "“%(site)s” is no site. Write it as https://www.example.com.", site=site
+                )
+                yield change.problem("sites", "site", message)
+                break
+        for name in ("welcome_subject", "welcome_text"):
+            if unknown := sorted(unfillable(change.after[name] or "")):
+                message = _("There is nothing to fill in for {%(name)s}.", name=unknown[0])
+                yield change.problem(name, "unknown_field", message)
+
+
 def _validate_campaigns(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Problem]:
     for change in changes:
         starts, ends = change.after["starts_on"], change.after["ends_on"]
@@ -222,5 +250,6 @@ _CHECKS: dict[str, Callable[..., Iterable[Problem]]] = {
     "assignment_rule": _validate_rules,
     "assignment_condition": _validate_conditions,
     "score_rule": _validate_conditions,
+    "lead_form": _validate_forms,
     "campaign": _validate_campaigns,
 }

@@ -29,6 +29,7 @@ from plugins.crm_leads.events import (
 )
 from plugins.crm_leads.models import OPEN
 from plugins.crm_leads.pools import check_limits, default_pool, lock_claimant, pools_of
+from plugins.crm_leads.public_forms import give_keys
 from plugins.crm_leads.scoring import keep_score, rescore_later
 
 if TYPE_CHECKING:
@@ -307,6 +308,8 @@ def ensure_pool(uow: UnitOfWork) -> None:
 
 def prepare(changes: Sequence[Change], uow: UnitOfWork) -> None:
     """Derived values of leads: the pool of those without an owner, the day of entry, conversion."""
+    if changes[0].entity.name == "lead_form":
+        give_keys(changes)
     if changes[0].entity.name != "lead":
         return
     days: dict[datetime, date] = {}

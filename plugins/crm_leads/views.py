@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
-from flask import Blueprint, request
+from flask import Blueprint, redirect, request, url_for
 
+from core.errors import Invalid
 from core.http.rendering import render
-from core.http.requests import requires, unit_of_work
-from plugins.crm_leads import rehearsal
+from core.http.requests import framed_by, public, requires, unit_of_work
+from plugins.crm_leads import public_forms, rehearsal
+from plugins.crm_leads.public_forms import HONEYPOT, PublicForm, find_form
+
+if TYPE_CHECKING:
+    from core.work.uow import UnitOfWork
 
 __all__ = ["blueprint"]
 
@@ -21,3 +27,68 @@ def show_returns() -> Any:
     """What would go back to its pool, and why."""
     with unit_of_work(write=False) as uow:
         return render("crm_leads/returns.html", **rehearsal.page_of(uow, request.args))
+
+
+# Public forms
+
+
+@blueprint.get("/form/<key>", endpoint="form")
+@public
+def show_form(key: str) -> Any:
+    """The form, or the thanks for one that was sent; also within the sites that it names."""
+    with unit_of_work(write=False) as uow:
+        form = find_form(uow, key)
+        came_from = request.args.get("from") or request.referrer or ""
+        return _form_page(uow, form, {"origin": came_from[:300]}, is_done="done" in request.args)
+
+
+@blueprint.post("/form/<key>", endpoint="submit_form")
+@public
+def submit_form(key: str) -> Any:
+    """Make a lead of it; the core counts how often one place sends forms."""
+    with unit_of_work(write=False) as uow:
+        form = find_form(uow, key)
+    try:
+        with unit_of_work() as uow:
+            public_forms.submit(uow, form, request.form)
+    except Invalid as error:
+        marks: dict[str, str] = {}
+        for problem in error.problems:
+            marks.setdefault(problem.field, problem.message)
+        with unit_of_work(write=False) as uow:
+            return _form_page(uow, form, request.form, marks), error.status
+    framed_by(form.sites)
+    return redirect(url_for("crm_leads.form", key=key, done=1), 303)
+
+
+def _form_page(
+    uow: UnitOfWork,
+    form: PublicForm,
+    sent: Mapping[str, str],
+    marks: Mapping[str, str] | None = None,
+    *,
+    is_done: bool = False,
+) -> str:
+    framed_by(form.sites)
+    spec, marks = uow.entity("lead"), marks or {}
+    kinds = {"mobile": "tel", "email": "email"}
+    hints = {"contact_name": "name", "company": "organization", "mobile": "tel", "email": "email"}
+    fields = [
+        {
+            "name": name,
+            "label": str(spec[name].label),
+            "kind": "textarea" if name == "note" else kinds.get(name, "text"),
+            "value": sent.get(name, ""),
+            "error": marks.get(name, ""),
+            "hint": hints.get(name, "on"),
+        }
+        for name in form.fields
+    ]
+    return render(
+        "crm_leads/public_form.html",
+        form=form,
+        fields=fields,
+        origin=sent.get("origin", "")[:300],
+        honeypot=HONEYPOT,
+        is_done=is_done,
+    )

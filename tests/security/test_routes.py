@@ -158,6 +158,8 @@ OF_PLUGINS = {
     "activities.spot_check": _ASKS,
     "activities.statistics": _ASKS,
     "activities.suggest_records": _ASKS,
+    "crm_leads.form": "a page of the company that anybody may see: test_public_forms.py of crm_leads",
+    "crm_leads.submit_form": "makes a lead in the pool of the form, and no more: test_public_forms.py of crm_leads",
     "crm_leads.returns": "reads through `query`, which is probed: test_returns.py of crm_leads",
     "crm_sales.calculate_quote": "reads what may be read, and saves nothing: test_quote_pages.py of crm_sales",
     "crm_sales.compare_quote": "reads through `query`, which is probed: test_quote_pages.py of crm_sales",
