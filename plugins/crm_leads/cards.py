@@ -14,7 +14,9 @@ from core.errors import Forbidden, Invalid
 from core.http.addresses import list_url
 from core.http.rendering import macros
 from core.i18n import gettext as _
-from core.i18n.formats import format_date, format_datetime, format_number
+from core.i18n.formats import format_date, format_datetime, format_money, format_number
+from core.settings.service import get_setting
+from plugins.crm_leads.campaigns import result_of
 from plugins.crm_leads.models import OPEN
 from plugins.crm_leads.pools import why_not_yet
 from plugins.crm_leads.rehearsal import count_due
@@ -46,6 +48,8 @@ def over_record(uow: UnitOfWork, entity: EntitySpec, record: Record, **context: 
             return _contents(uow, record.values["id"])
         case "lead_form":
             return _address(uow, record)
+        case "campaign":
+            return _brought(uow, record.values["id"])
     return ""
 
 
@@ -121,6 +125,45 @@ def _waiting(uow: UnitOfWork, record: Record) -> str:
     if why is None:
         return ""
     html: str = macros().notice(why[:1].upper() + why[1:], "info", _("Not to be claimed yet"))
+    return html
+
+
+def _brought(uow: UnitOfWork, campaign: int) -> str:
+    """What the campaign and those below it brought, and what that cost."""
+    spec = uow.entity("lead")
+    access = uow.actor.access(spec)
+    if not access.may("read") or not all(
+        access.can_use(spec[name]) for name in ("campaign", "status")
+    ):
+        return ""
+    try:
+        found = result_of(uow, campaign)
+    except (Forbidden, Invalid):
+        return ""
+    currency = get_setting(uow, "core", "currency")
+    own = len(found.campaigns) == 1
+    mine = [("campaign", "eq", str(campaign))]
+    figures = [
+        (_("Leads"), found.leads, mine),
+        (_("Converted"), found.converted, [*mine, ("status", "in", "converted")]),
+    ]
+    facts = [
+        (_("Cost"), found.cost and format_money(found.cost, currency, 0)),
+        (_("Cost of a lead"), found.cost_of_lead and format_money(found.cost_of_lead, currency, 0)),
+        (_("Won"), found.won and format_money(found.won, currency, 0)),
+        (
+            _("Return on cost"),
+            None if found.gain is None else f"{format_number(round(100 * found.gain))}%",
+        ),
+    ]
+    html: str = macros("crm_leads/parts.html").brought(
+        [
+            {"label": label, "count": format_number(n), "url": list_url("lead", *rows)}
+            for label, n, rows in figures
+        ],
+        [(label, value) for label, value in facts if value],
+        "" if own else _("With %(n)s campaigns below it", n=len(found.campaigns) - 1),
+    )
     return html
 
 

@@ -65,5 +65,10 @@ def note_first_contact(change: Change) -> None:
     last, first = change.after["last_followed_at"], change.after["first_contacted_at"]
     if last is None and first is not None:
         change.set("first_contacted_at", None)
-    elif last is not None and first is None:
-        change.set("first_contacted_at", last)
+        change.set("first_contact_minutes", None)
+        return
+    if last is not None and first is None:
+        change.set("first_contacted_at", first := last)
+    if first is not None and change.after["first_contact_minutes"] is None:
+        passed = (first - change.after["created_at"]).total_seconds() // 60
+        change.set("first_contact_minutes", max(0, int(passed)))

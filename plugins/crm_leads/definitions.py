@@ -10,6 +10,7 @@ from plugins.crm_leads.models import (
     AssignmentCondition,
     AssignmentRule,
     Campaign,
+    CampaignStep,
     ChannelPolicy,
     Lead,
     LeadForm,
@@ -25,6 +26,7 @@ __all__ = [
     "assignment_condition",
     "assignment_rule",
     "campaign",
+    "campaign_step",
     "channel_policy",
     "lead",
     "lead_form",
@@ -140,8 +142,8 @@ lead = EntityDef(
             _l("In whose hands"),
             (
                 *("owner", "department", "pool", "held_since", "entered_on"),
-                *("first_contact_due_at", "first_contacted_at", "last_followed_at"),
-                *("next_follow_at", "assignment_reason", "release_reason"),
+                *("first_contact_due_at", "first_contacted_at", "first_contact_minutes"),
+                *("last_followed_at", "next_follow_at", "assignment_reason", "release_reason"),
             ),
         ),
     ),
@@ -260,8 +262,24 @@ campaign = EntityDef(
     label_plural=_l("Campaigns"),
     label_field="name",
     icon="calendar-event",
-    list_columns=("name", "status", "starts_on", "ends_on", "budget"),
+    list_columns=("name", "status", "source", "starts_on", "ends_on", "budget", "cost"),
+    sections=(
+        Section(_l("Campaign"), ("name", "status", "parent", "source", "starts_on", "ends_on")),
+        Section(_l("Money"), ("budget", "cost")),
+        Section(_l("Plan and result"), ("target", "steps", "result", "note")),
+    ),
     duplicate_keys=("name",),
+)
+
+campaign_step = EntityDef(
+    name="campaign_step",
+    model=CampaignStep,
+    label=_l("Step"),
+    label_plural=_l("Steps"),
+    label_field="name",
+    list_columns=("name", "due_on", "person", "is_done"),
+    parent_field="campaign",
+    navigable=False,
 )
 
 #: Governed by the lead: whoever may read the lead may read who had it.
@@ -284,5 +302,5 @@ lead_transfer = EntityDef(
 
 ENTITIES = (
     *(lead, lead_pool, assignment_rule, assignment_condition, channel_policy, score_rule),
-    *(lead_form, campaign, lead_transfer),
+    *(lead_form, campaign, campaign_step, lead_transfer),
 )

@@ -132,6 +132,10 @@ EFFORTS = (
 )
 
 
+#: The steps of each, with the days after its beginning.
+_STEPS = (("定场地与物料", -30), ("发邀请", -14), ("现场与直播", 0), ("回访与移交线索", 7))
+
+
 class Running(NamedTuple):
     """A campaign as stored."""
 
@@ -162,7 +166,7 @@ def tell(uow: UnitOfWork) -> list[str]:
         },
         pools=_pools(uow, people),
         marketing=people["shang.ruolan"],
-        campaigns=_campaigns(uow),
+        campaigns=_campaigns(uow, people["shang.ruolan"]),
     )
     # Which people, firms and figures come is invented; nothing secret hangs on it.
     rng = random.Random(_SEED)  # noqa: S311
@@ -345,8 +349,22 @@ def _forms(uow: UnitOfWork, cast: Cast) -> None:
     )
 
 
-def _campaigns(uow: UnitOfWork) -> list[Running]:
+def _campaigns(uow: UnitOfWork, marketing: int) -> list[Running]:
+    """The efforts, each with its steps; the fairs are parts of one plan."""
     today = uow.clock.today()
+    (fairs,) = service.create(
+        uow,
+        "campaign",
+        [
+            {
+                "name": f"{today.year} 行业展会计划",
+                "status": "running",
+                "source": "展会",
+                "starts_on": today - timedelta(days=450),
+                "target": "装备、物流、食品行业的设备与采购负责人",
+            }
+        ],
+    )
     rows: list[dict[str, Any]] = []
     for effort in EFFORTS:
         starts = today - timedelta(days=effort.days_ago)
@@ -358,7 +376,22 @@ def _campaigns(uow: UnitOfWork) -> list[Running]:
                 "status": status,
                 "starts_on": starts,
                 "ends_on": ends,
+                "source": effort.source,
                 "budget": effort.budget,
+                # What was spent differs a little from what was planned.
+                "cost": None
+                if starts > today
+                else effort.budget * (93 + effort.length % 13) // 100,
+                "parent": fairs if effort.source == "展会" else None,
+                "steps": [
+                    {
+                        "name": name,
+                        "due_on": starts + timedelta(days=after),
+                        "person": marketing,
+                        "is_done": starts + timedelta(days=after) < today,
+                    }
+                    for name, after in _STEPS
+                ],
             }
         )
     ids = service.create(uow, "campaign", rows)

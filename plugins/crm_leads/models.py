@@ -48,6 +48,7 @@ __all__ = [
     "AssignmentCondition",
     "AssignmentRule",
     "Campaign",
+    "CampaignStep",
     "ChannelPolicy",
     "Lead",
     "LeadForm",
@@ -392,8 +393,47 @@ class Campaign(Entity):
     )
     starts_on: Mapped[date | None] = field(Date(), label=_l("Starts on"))
     ends_on: Mapped[date | None] = field(Date(), label=_l("Ends on"))
+    parent: Mapped[int | None] = field(
+        Reference("campaign"), label=_l("Part of"), column="parent_id", constraint=False, index=True
+    )
+    source: Mapped[str | None] = field(
+        ChoiceField(choices=SOURCES),
+        label=_l("Source"),
+        help=_l("Its cost is counted for this channel."),
+    )
     budget: Mapped[Decimal | None] = field(Money(), label=_l("Budget"))
+    cost: Mapped[Decimal | None] = field(Money(), label=_l("Cost so far"))
+    target: Mapped[str | None] = field(LongText(2000), label=_l("For whom"))
+    steps = detached(Lines("campaign_step", "campaign", max_items=50), label=_l("Steps"))
+    result: Mapped[str | None] = field(LongText(4000), label=_l("Result"))
     note: Mapped[str | None] = field(LongText(4000), label=_l("Note"))
+
+
+class CampaignStep(Entity):
+    """One step of a campaign: what is to be done by when and by whom."""
+
+    __tablename__ = "crm_leads_campaign_step"
+
+    campaign: Mapped[int | None] = field(
+        Reference("campaign", on_delete="cascade"),
+        label=_l("Campaign"),
+        required=True,
+        table="crm_leads_campaign",
+        column="campaign_id",
+    )
+    position: Mapped[int | None] = field(
+        Integer(minimum=0, maximum=10_000), label=_l("Place"), default=0
+    )
+    name: Mapped[str | None] = field(Text(120), label=_l("Step"), required=True)
+    due_on: Mapped[date | None] = field(Date(), label=_l("Due on"))
+    person: Mapped[int | None] = field(
+        Reference("user"),
+        label=_l("Person"),
+        table="core_user",
+        column="person_id",
+        index=False,
+    )
+    is_done: Mapped[bool | None] = field(Boolean(), label=_l("Done"), default=False)
 
 
 def _partial(name: str, where: TextClause, *columns: str) -> Index:
@@ -534,6 +574,12 @@ class Lead(Entity, Owned):
     )
     first_contacted_at: Mapped[datetime | None] = field(
         DateTime(), label=_l("First contact"), readonly=True
+    )
+    first_contact_minutes: Mapped[int | None] = field(
+        Integer(),
+        label=_l("Minutes to first contact"),
+        readonly=True,
+        help=_l("From when it came in until somebody first followed it up."),
     )
     last_followed_at: Mapped[datetime | None] = field(
         DateTime(),

@@ -54,7 +54,10 @@ def register_roles() -> Iterable[RoleTemplate]:
 
 @hookimpl
 def register_permissions() -> Iterable[Permission]:
-    return [Permission("crm_leads.see_returns", _l("See which leads go back to their pools"))]
+    return [
+        Permission("crm_leads.see_returns", _l("See which leads go back to their pools")),
+        Permission("crm_leads.see_channels", _l("See what channels bring and cost")),
+    ]
 
 
 @hookimpl
@@ -64,8 +67,11 @@ def register_blueprints() -> Iterable[Blueprint]:
 
 @hookimpl
 def register_navigation() -> Iterable[NavItem]:
-    may = "crm_leads.see_returns"
-    return [NavItem(_l("Going back"), "crm_leads.returns", "history", order=60, permission=may)]
+    returns, channels = "crm_leads.see_returns", "crm_leads.see_channels"
+    return [
+        NavItem(_l("Going back"), "crm_leads.returns", "history", order=60, permission=returns),
+        NavItem(_l("Channels"), "crm_leads.channels", "chart-bar", order=65, permission=channels),
+    ]
 
 
 @hookimpl

@@ -15,6 +15,7 @@ from core.http.requests import SITE
 from core.i18n import gettext as _
 from core.i18n import lazy_gettext as _l
 from core.plugins.contributions import RoleTemplate
+from plugins.crm_leads.campaigns import in_circles
 from plugins.crm_leads.criteria import problem
 from plugins.crm_leads.models import VEILABLE
 from plugins.crm_leads.pools import administered, in_my_pools
@@ -69,7 +70,7 @@ ROLES = (
             "lead_form": {"read": "all"},
             "campaign": {"read": "all"},
         },
-        permissions=("crm_leads.see_returns",),
+        permissions=("crm_leads.see_returns", "crm_leads.see_channels"),
     ),
     RoleTemplate(
         "marketing",
@@ -91,6 +92,7 @@ ROLES = (
             "lead_form": dict.fromkeys(_ORDINARY, "all"),
             "campaign": dict.fromkeys(_ORDINARY, "all"),
         },
+        permissions=("crm_leads.see_channels",),
     ),
 )
 
@@ -242,6 +244,12 @@ def _validate_campaigns(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[
         starts, ends = change.after["starts_on"], change.after["ends_on"]
         if starts is not None and ends is not None and ends < starts:
             yield change.problem("ends_on", "range", _("The end lies before the beginning."))
+        for name in ("budget", "cost"):
+            if change.after[name] is not None and change.after[name] < 0:
+                yield change.problem(name, "range", _("An amount is not negative."))
+    for change in in_circles(uow, changes):
+        message = _("A campaign is not part of itself, or of one below it.")
+        yield change.problem("parent", "circle", message)
 
 
 _CHECKS: dict[str, Callable[..., Iterable[Problem]]] = {

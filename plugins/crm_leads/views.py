@@ -10,7 +10,7 @@ from flask import Blueprint, redirect, request, url_for
 from core.errors import Invalid
 from core.http.rendering import render
 from core.http.requests import framed_by, public, requires, unit_of_work
-from plugins.crm_leads import public_forms, rehearsal
+from plugins.crm_leads import channel_report, public_forms, rehearsal
 from plugins.crm_leads.public_forms import HONEYPOT, PublicForm, find_form
 
 if TYPE_CHECKING:
@@ -27,6 +27,14 @@ def show_returns() -> Any:
     """What would go back to its pool, and why."""
     with unit_of_work(write=False) as uow:
         return render("crm_leads/returns.html", **rehearsal.page_of(uow, request.args))
+
+
+@blueprint.get("/channels", endpoint="channels")
+@requires("crm_leads.see_channels")
+def show_channels() -> Any:
+    """What each source of leads brought, and what it cost."""
+    with unit_of_work(write=False) as uow:
+        return render("crm_leads/channels.html", **channel_report.page_of(uow, request.args))
 
 
 # Public forms

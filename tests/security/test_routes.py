@@ -158,6 +158,7 @@ OF_PLUGINS = {
     "activities.spot_check": _ASKS,
     "activities.statistics": _ASKS,
     "activities.suggest_records": _ASKS,
+    "crm_leads.channels": "adds up through `aggregate`, which is probed: test_campaigns.py of crm_leads",
     "crm_leads.form": "a page of the company that anybody may see: test_public_forms.py of crm_leads",
     "crm_leads.submit_form": "makes a lead in the pool of the form, and no more: test_public_forms.py of crm_leads",
     "crm_leads.returns": "reads through `query`, which is probed: test_returns.py of crm_leads",
