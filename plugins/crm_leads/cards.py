@@ -141,10 +141,13 @@ def _brought(uow: UnitOfWork, campaign: int) -> str:
     except (Forbidden, Invalid):
         return ""
     currency = get_setting(uow, "core", "currency")
-    own = len(found.campaigns) == 1
-    mine = [("campaign", "eq", str(campaign))]
+    below = len(found.campaigns) - 1
+    mine: list[tuple[str, ...]] = [("campaign", "in", *map(str, found.campaigns))]
+    if not below:
+        mine = [("campaign", "eq", str(campaign))]
+    leads = _("Leads, with %(n)s campaigns below it", n=below) if below else _("Leads")
     figures = [
-        (_("Leads"), found.leads, mine),
+        (leads, found.leads, mine),
         (_("Converted"), found.converted, [*mine, ("status", "in", "converted")]),
     ]
     facts = [
@@ -162,7 +165,6 @@ def _brought(uow: UnitOfWork, campaign: int) -> str:
             for label, n, rows in figures
         ],
         [(label, value) for label, value in facts if value],
-        "" if own else _("With %(n)s campaigns below it", n=len(found.campaigns) - 1),
     )
     return html
 

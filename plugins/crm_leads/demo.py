@@ -225,7 +225,7 @@ def _pools(uow: UnitOfWork, people: dict[str, int]) -> dict[str, int]:
             "department_limit": 500,
             "cool_down_days": 30,
             "idle_days": 30,
-            "unconverted_days": None if group == "华东组" else 365,
+            "unconverted_days": 500 if group == "西南组" else None,
             "warn_days": 3,
             "veiled": ["mobile", "phone", "email", "wechat"],
         }

@@ -57,7 +57,7 @@ def page_of(uow: UnitOfWork, sent: Mapping[str, str]) -> dict[str, Any]:
             {"label": str(spec["owner"].label)},
             {"label": str(spec["pool"].label)},
             {"label": _("Night after"), "kind": "date"},
-            {"label": _("Because")},
+            {"label": _("Because"), "kind": "reason"},
         ],
         "rows": rows,
         "more": max(0, total - len(rows)),
@@ -91,8 +91,8 @@ def _found(
     reader = Reader(
         uow.clock.timezone, get_setting(uow, "core", "currency"), found.labels, address=record_url
     )
-    rows = [_row(uow, spec, found, reader, row) for row in found.items]
-    return found.total or 0, rows
+    soonest = sorted(found.items, key=lambda row: when.on if (when := going(uow, row)) else day)
+    return found.total or 0, [_row(uow, spec, found, reader, row) for row in soonest]
 
 
 def _row(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from datetime import timedelta
 
@@ -181,6 +182,24 @@ def test_rules_are_asked_again_for_what_lies_in_a_pool(team, make_rule, enter, a
     assert read(lead["id"])["owner"] == team.yan
     act(team.yan, "release", [lead["id"]], reason="不在我的区域")
     assert read(lead["id"])["assignment_reason"] is None  # that rule no longer says whose it is
+
+
+def test_who_enters_what_goes_to_another_group_lands_on_the_list(
+    team, make_rule, browser_of, client, bearer, unit_of_work
+):
+    make_rule("全部", "person", person=team.ning)
+    browser = browser_of(team.fu)
+    form = browser.get("/r/lead/new").get_data(as_text=True)
+    token = re.search(r'name="csrf_token" value="([^"]+)"', form)[1]
+    sent = {"csrf_token": token, "company": "丙", "pool": str(team.pool), "status": "new"}
+    answer = browser.post("/r/lead/new", data=sent)
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/r/lead")
+    made = client.post(
+        "/api/v1/records/lead", json={"company": "丁", "pool": team.pool}, headers=bearer(team.fu)
+    )
+    assert made.status_code == 201
+    with unit_of_work(write=False) as uow:
+        assert owners(query.page(uow, "lead", ListQuery()).items) == [team.ning] * 2
 
 
 @pytest.mark.parametrize(

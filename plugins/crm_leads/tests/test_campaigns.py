@@ -104,7 +104,7 @@ def test_three_people_sign_up_and_the_campaign_counts_them(
     assert (whole.leads, whole.converted, whole.cost) == (3, 1, Decimal(3000))
     assert whole.cost_of_lead == 1000
     page = browser_of(team.marketing).get(f"/r/campaign/{top}").get_data(as_text=True)
-    assert "含 1 个下级活动" in page
+    assert "线索（含 1 个下级活动）" in page
     assert "1,000" in page
 
 
