@@ -5,6 +5,7 @@ All leads of a call are looked at together: one question for each rule, however 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from sqlalchemy import delete, exists, func, insert, or_, select
 from core.db.base import metadata
 from core.entities import query
 from core.entities.query import ListQuery
+from core.errors import Invalid
 from core.i18n import gettext as _
 from plugins.crm_leads.criteria import condition
 from plugins.crm_leads.models import OPEN, rotation_table
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
 __all__ = ["Decision", "Rule", "decide", "rules_of"]
+
+log = logging.getLogger("dougong.crm_leads")
 
 
 @dataclass(frozen=True)
@@ -116,8 +120,7 @@ def decide(uow: UnitOfWork, ids: Sequence[int]) -> list[Decision]:
     for rule in rules_of(uow):
         if not left:
             break
-        asked = ListQuery(filter=rule.filter, ids=tuple(left), sort="id")
-        fitting = query.select_ids(uow, "lead", asked, action="update", limit=len(left))
+        fitting = _fitting(uow, rule, list(left))
         for decision in _decided(uow, rule, fitting, loads):
             if not decision.is_final:
                 unable.setdefault(decision.lead, decision)
@@ -126,6 +129,15 @@ def decide(uow: UnitOfWork, ids: Sequence[int]) -> list[Decision]:
             unable.pop(decision.lead, None)
             del left[decision.lead]
     return [*found, *unable.values()]
+
+
+def _fitting(uow: UnitOfWork, rule: Rule, leads: Sequence[int]) -> list[int]:
+    asked = ListQuery(filter=rule.filter, ids=tuple(leads), sort="id")
+    try:
+        return query.select_ids(uow, "lead", asked, action="update", limit=len(leads))
+    except Invalid:  # a field that it looks at is in use no longer
+        log.warning("an assignment rule no longer fits leads, and is left out")
+        return []
 
 
 def _decided(

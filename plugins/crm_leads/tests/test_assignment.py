@@ -184,6 +184,18 @@ def test_rules_are_asked_again_for_what_lies_in_a_pool(team, make_rule, enter, a
     assert read(lead["id"])["assignment_reason"] is None  # that rule no longer says whose it is
 
 
+def test_a_rule_that_no_longer_fits_keeps_nobody_from_entering_leads(
+    team, make_rule, enter, unit_of_work
+):
+    """E.g. because a region that it names was renamed by an upgrade."""
+    make_rule("过时", "person", is_one_of("province", "山东省"), person=team.fu, position=1)
+    make_rule("其余", "person", person=team.yan, position=2)
+    with unit_of_work() as uow:
+        table = uow.entity("assignment_condition").table
+        uow.execute(table.update().values(value="火星省"))
+    assert owners(enter({"province": "山东省"})) == [team.yan]
+
+
 def test_who_enters_what_goes_to_another_group_lands_on_the_list(
     team, make_rule, browser_of, client, bearer, unit_of_work
 ):
