@@ -82,6 +82,8 @@ def _reachable(uow: UnitOfWork, action: str, table: FromClause) -> ColumnElement
 
 def _without_hidden(uow: UnitOfWork, row: dict[str, Any]) -> dict[str, Any]:
     """Changes of fields that the reader may not see are left out."""
+    from core.entities.veils import veils
+
     changes, actor = row.get("changes"), uow.actor
     spec = uow.snapshot.installed_entities.get(row.get("entity") or "")
     if actor.is_system or actor.is_admin or not isinstance(changes, dict) or not row.get("entity"):
@@ -89,11 +91,12 @@ def _without_hidden(uow: UnitOfWork, row: dict[str, Any]) -> dict[str, Any]:
     if spec is None:
         return {**row, "changes": {}}  # nobody can say any more who might see what
     access = actor.access(spec)
+    veiled = veils(uow, spec)  # left out whatever the record: this is not where people look
     of_fields = row.get("action") in ("create", "update", "delete", "restore")
     shown = {
         name: value
         for name, value in changes.items()
-        if (access.can_use(spec[name]) if name in spec else not of_fields)
+        if (access.can_use(spec[name]) and name not in veiled if name in spec else not of_fields)
     }
     return {**row, "changes": shown}
 

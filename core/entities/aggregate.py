@@ -14,6 +14,7 @@ from core.db.types import ExactDecimal
 from core.entities.labels import resolve_labels
 from core.entities.query import ListQuery, conditions
 from core.entities.scope import may_use, require, scope_clause
+from core.entities.veils import seen
 from core.errors import Invalid, Problem
 from core.fields import EntitySpec, FieldSpec
 from core.fields import types as t
@@ -111,11 +112,10 @@ def _value(
 
     However deep it lies, ``key`` belongs to the row of ``root`` that is being grouped.
     """
-    assert field.column is not None
     if key is None:
-        return spec.table.c[field.column]
+        return seen(uow, spec, field, spec.table)
     other = uow.alias(spec.table)
-    statement = select(other.c[field.column]).where(other.c.id == key).correlate(root)
+    statement = select(seen(uow, spec, field, other)).where(other.c.id == key).correlate(root)
     if (clause := scope_clause(uow, spec, "read", other)) is not None:
         statement = statement.where(clause)
     return statement.scalar_subquery()
@@ -152,7 +152,7 @@ def _measure(uow: UnitOfWork, spec: EntitySpec, text: str) -> _Measure:
     field = _usable(uow, spec, field_name, "measure")
     if not isinstance(field.value_type, (t.Number, t.Integer)):
         raise _bad("measure", _("%(name)s is not a number.", name=field_name[:60]))
-    number = spec.column(field_name)
+    number = seen(uow, spec, field, spec.table)
     if name == "sum":
         return _Measure(text, *_sum(uow, number))
     if name == "avg":

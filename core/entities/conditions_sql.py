@@ -29,6 +29,7 @@ from sqlalchemy.sql.expression import FunctionElement
 
 from core.entities.conditions import Leaf, Node
 from core.entities.links import link_table
+from core.entities.veils import seen
 from core.fields import EntitySpec, FieldSpec
 from core.fields import types as t
 from core.fields.regions import code_range
@@ -103,8 +104,19 @@ class _Compiler:
 
     def leaf(self, leaf: Leaf, spec: EntitySpec, table: FromClause) -> ColumnElement[bool]:
         if leaf.op == "same":
-            return _same_record(leaf, table, scaled=self.uow.runtime.database.is_sqlite)
+            return self.same_record(leaf, spec, table)
         return self.reach(leaf, list(leaf.path.steps), spec, table)
+
+    def same_record(self, leaf: Leaf, spec: EntitySpec, table: FromClause) -> ColumnElement[bool]:
+        op, other = leaf.value
+        left, right = (seen(self.uow, spec, path.field, table) for path in (leaf.path, other))
+        if self.uow.runtime.database.is_sqlite:
+            left, right = _one_unit(left, right)
+        if op == "eq":
+            same = left.is_not_distinct_from(right)
+            return left.is_distinct_from(right) if leaf.negated else same
+        found: ColumnElement[bool] = _OPERATORS[op](left, right)
+        return or_(left.is_(None), right.is_(None), not_(found)) if leaf.negated else found
 
     def reach(
         self,
@@ -138,7 +150,7 @@ class _Compiler:
         if isinstance(field.type, t.References):
             found = _link_test(leaf, spec, field, table)
             return not_(found) if leaf.negated else found
-        column = _column(table, field)
+        column = seen(self.uow, spec, field, table)
         if leaf.op == "is_set":
             return column.is_(None) if leaf.negated else column.is_not(None)
         found = self.positive(leaf, field, column)
@@ -189,17 +201,6 @@ class _Compiler:
 def _column(table: FromClause, field: FieldSpec) -> ColumnElement[Any]:
     assert field.column is not None
     return table.c[field.column]
-
-
-def _same_record(leaf: Leaf, table: FromClause, *, scaled: bool) -> ColumnElement[bool]:
-    op, right_path = leaf.value
-    left, right = _column(table, leaf.path.field), _column(table, right_path.field)
-    if scaled:
-        left, right = _one_unit(left, right)
-    if op == "eq":
-        return left.is_distinct_from(right) if leaf.negated else left.is_not_distinct_from(right)
-    found: ColumnElement[bool] = _OPERATORS[op](left, right)
-    return or_(left.is_(None), right.is_(None), not_(found)) if leaf.negated else found
 
 
 def _one_unit(

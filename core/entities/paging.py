@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, and_, false, or_, select, tuple_
 from core.entities.labels import label_column
 from core.entities.scope import may_use, scope_clause
 from core.entities.values import BadValue, check_value, is_text
+from core.entities.veils import seen
 from core.errors import Invalid, Problem
 from core.fields import EntitySpec, FieldSpec
 from core.fields import types as t
@@ -77,7 +78,7 @@ def is_sortable(field: FieldSpec) -> bool:
 
 
 def _key(uow: UnitOfWork, spec: EntitySpec, field: FieldSpec, descending: bool) -> SortKey:
-    column = spec.column(field.name)
+    column = seen(uow, spec, field, spec.table)
     if isinstance(field.type, t.Reference):
         target = uow.snapshot.installed_entities[field.type.entity]
         other = uow.alias(target.table)
@@ -95,8 +96,11 @@ def _key(uow: UnitOfWork, spec: EntitySpec, field: FieldSpec, descending: bool) 
             True,
             f"{field.name}__label",
         )
-    nullable = bool(column.nullable)
-    return SortKey(field.name, column, field.value_type, descending, nullable, field.name)
+    stored = spec.column(field.name)
+    # What is masked in some rows is another value than the column's, and must not take its name.
+    alias = field.name if column is stored else f"{field.name}__seen"
+    nullable = column is not stored or bool(stored.nullable)
+    return SortKey(field.name, column, field.value_type, descending, nullable, alias)
 
 
 def make_cursor(keys: Sequence[SortKey], row: Mapping[str, Any]) -> str:

@@ -42,6 +42,7 @@ from core.entities.scope import (
     scope_clause,
 )
 from core.entities.values import is_text
+from core.entities.veils import flag, seen, veils
 from core.entities.writing import is_key, load_links
 from core.errors import Invalid, NotFound, Problem
 from core.fields import EntitySpec, FieldSpec
@@ -191,7 +192,12 @@ def _just_made(uow: UnitOfWork, spec: EntitySpec, key: int) -> dict[str, Any] | 
     Whoever makes one is about to see it: what was written need not be asked for.
     """
     made = uow.made.get((spec.name, key))
-    if made is None or spec.scope is not None or not plainly_within(uow, spec, "read", (made,)):
+    if (
+        made is None
+        or spec.scope is not None
+        or veils(uow, spec)
+        or not plainly_within(uow, spec, "read", (made,))
+    ):
         return None
     row, dialect = {item.name: made.get(item.name) for item in spec.stored}, uow.connection.dialect
     for name, value in row.items():
@@ -281,6 +287,8 @@ def _columns(
         names.update(item.name for item in spec.stored)  # it looks at the whole row
     names.update(_helpers(spec, names))
     extra = [key.expression.label(key.alias) for key in keys if key.alias not in names]
+    veiled = veils(uow, spec).items()
+    extra += [veil.label(flag(name)) for name, veil in veiled if name in names]
     # Naming thirty columns takes as long as finding the row: what is asked for often is kept.
     kept: dict[Any, Select[Any]] = uow.snapshot.memo.setdefault("columns", {})
     asked = (spec.name, frozenset(names))
@@ -371,7 +379,8 @@ def _search(uow: UnitOfWork, spec: EntitySpec, term: str) -> ColumnElement[bool]
     if not is_text(term):
         raise Invalid(_("The search has characters that no text holds."))
     pattern = f"%{like_pattern(term)}%"
-    columns = [spec.column(item.name) for item in spec.searchable if may_use(uow, spec, item)]
+    usable = [item for item in spec.searchable if may_use(uow, spec, item)]
+    columns = [seen(uow, spec, item, spec.table) for item in usable]
     is_sqlite = uow.runtime.database.is_sqlite
     found = [matches(column, pattern, is_sqlite=is_sqlite) for column in columns]
     return or_(false(), *found)
@@ -430,6 +439,7 @@ def _shown(
         for item in fields
         if access is not None and access.field(item.name) == FieldAccess.MASKED
     ]
+    veiled = [item for item in fields if rows and flag(item.name) in rows[0]]
     found = []
     for row in rows:
         if spec.redact is not None:
@@ -437,6 +447,9 @@ def _shown(
         values = {name: row[name] for name in names}
         for item in masked:
             values[item.name] = mask_value(values.get(item.name), item.mask)
+        for item in veiled:
+            if row[flag(item.name)] and item not in masked:
+                values[item.name] = mask_value(values[item.name], item.mask)
         found.append(values)
     return found
 

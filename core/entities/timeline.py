@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from core.entities.masking import mask_value
 from core.entities.scope import require, scope_clause
 from core.entities.service import actions_of
 from core.entities.values import BadValue, check_value
+from core.entities.veils import veils
 from core.errors import NotFound
 from core.fields import ActionSpec, EntitySpec, FieldSpec
 from core.fields import types as t
@@ -86,9 +87,9 @@ def timeline(
     """
     spec = uow.entity(entity)
     require(uow, spec, "read")
-    _check_record(uow, spec, record_id)
+    veiled = _check_record(uow, spec, record_id)
     limit = max(1, min(limit, MAX_ENTRIES))
-    found = _from_audit(uow, spec, record_id, before, limit)
+    found = _from_audit(uow, spec, record_id, before, limit, veiled)
     for contribution in uow.snapshot.contributions.get("register_timeline", ()):
         source = contribution.item
         if source.entity in (None, spec.name):
@@ -99,13 +100,16 @@ def timeline(
     return _named(uow, _cut(found, limit))
 
 
-def _check_record(uow: UnitOfWork, spec: EntitySpec, record_id: int) -> None:
-    if record_id in known_readable(uow, spec.name):
-        return
-    statement = select(spec.table.c.id).where(spec.table.c.id == record_id)
+def _check_record(uow: UnitOfWork, spec: EntitySpec, record_id: int) -> frozenset[str]:
+    """The fields that the actor sees masked in this record; `NotFound` when it is out of reach."""
+    flags = [veil.label(name) for name, veil in veils(uow, spec).items()]
+    if not flags and record_id in known_readable(uow, spec.name):
+        return frozenset()
+    statement = select(spec.table.c.id, *flags).where(spec.table.c.id == record_id)
     if (clause := scope_clause(uow, spec, "read")) is not None:
         statement = statement.where(clause)
-    if uow.execute(statement).first() is None:
+    row = uow.execute(statement).mappings().first()
+    if row is None:
         raise NotFound(
             _(
                 "There is no %(entity)s with the number %(id)s.",
@@ -113,6 +117,7 @@ def _check_record(uow: UnitOfWork, spec: EntitySpec, record_id: int) -> None:
                 id=record_id,
             )
         )
+    return frozenset(each.name for each in flags if row[each.name])
 
 
 def _cut(entries: list[TimelineEntry], limit: int) -> list[TimelineEntry]:
@@ -126,7 +131,12 @@ def _cut(entries: list[TimelineEntry], limit: int) -> list[TimelineEntry]:
 
 
 def _from_audit(
-    uow: UnitOfWork, spec: EntitySpec, record_id: int, before: datetime | None, limit: int
+    uow: UnitOfWork,
+    spec: EntitySpec,
+    record_id: int,
+    before: datetime | None,
+    limit: int,
+    veiled: Collection[str],
 ) -> list[TimelineEntry]:
     verbs = actions_of(uow, spec)
     lines = {child.name: child for child in _children(uow, spec)}
@@ -139,7 +149,7 @@ def _from_audit(
         statement = statement.where(table.c.at < before)
     statement = statement.order_by(table.c.at.desc(), table.c.id.desc()).limit(limit + _TIES)
     return [
-        _from_entry(uow, lines.get(row.entity, spec), spec, row, verbs)
+        _from_entry(uow, lines.get(row.entity, spec), spec, row, verbs, veiled)
         for row in uow.execute(statement)
     ]
 
@@ -166,18 +176,24 @@ def _from_entry(
     parent: EntitySpec,
     row: Any,
     verbs: Mapping[str, ActionSpec],
+    veiled: Collection[str],
 ) -> TimelineEntry:
     verb = None if row.action in _TITLES else verbs[row.action]
     title = str(verb.label if verb else _TITLES[row.action])
     if spec is not parent:
         title = _("%(line)s: %(what)s", line=str(spec.label), what=title)
     kind = "action" if verb else row.action
-    changes = tuple(_changes(uow, spec, row.changes or {}, verb))
+    masked = veiled if spec is parent else ()
+    changes = tuple(_changes(uow, spec, row.changes or {}, verb, masked))
     return TimelineEntry(row.at, kind, title, row.actor_id, changes=changes)
 
 
 def _changes(
-    uow: UnitOfWork, spec: EntitySpec, changes: Mapping[str, Any], verb: ActionSpec | None
+    uow: UnitOfWork,
+    spec: EntitySpec,
+    changes: Mapping[str, Any],
+    verb: ActionSpec | None,
+    veiled: Collection[str],
 ) -> Iterable[FieldChange]:
     """What the actor may see of them; fields that are gone, or no field's, are left out."""
     params = {each.name: each for each in verb.params} if verb else {}
@@ -188,6 +204,8 @@ def _changes(
         access = FieldAccess.WRITE
         if not uow.actor.is_system and name in spec:
             access = uow.actor.access(spec).field(name)
+        if name in veiled:
+            access = min(access, FieldAccess.MASKED)
         if access == FieldAccess.HIDDEN or name == spec.parent_field:
             continue
         old, new = values

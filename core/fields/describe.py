@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -46,6 +46,7 @@ class EntityDef:
     custom: bool = False
     redact: Callable[[Any, dict[str, Any]], dict[str, Any]] | None = None
     scope: Callable[[Any, str, Any], Any] | None = None
+    veil: Callable[[Any, Any], Mapping[str, Any]] | None = None
     new_page: str = ""
     hand_over: tuple[HandOver, ...] = ()
 

@@ -230,6 +230,9 @@ class EntitySpec:
     redact: Callable[[Any, dict[str, Any]], dict[str, Any]] | None = None
     #: Decides alone which rows an actor reaches, in place of the roles: ``scope(uow, action, table)``.
     scope: Callable[[Any, str, Any], Any] | None = None
+    #: Fields that a reader sees masked in some rows only: ``veil(uow, table)`` gives, by field name, the
+    #: SQL condition of those rows. They are not found or sorted there by what the mask hides.
+    veil: Callable[[Any, Any], Mapping[str, Any]] | None = None
     #: The endpoint of the plugin's own page on which a new record is made, in place of the generic form.
     new_page: str = ""
     #: What a successor gets when somebody leaves; nothing said: the records that the person owns.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -23,9 +24,11 @@ if TYPE_CHECKING:
     from core.runtime import Runtime
 
 __all__ = [
+    "SITE",
     "actor",
     "authenticate",
     "close_reading",
+    "framed_by",
     "in_one_transaction",
     "origin",
     "public",
@@ -42,6 +45,8 @@ View = TypeVar("View", bound=Callable[..., Any])
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 #: A body of up to so many bytes is read before the caller is recognised; see `in_one_transaction`.
 SHORT_BODY = 64_000
+#: Where pages are: what a policy may name, and nothing that could end it.
+SITE = re.compile(r"https?://[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{1,5})?")
 #: Answered without asking the database who asks.
 WITHOUT_DATABASE = frozenset(
     f"system.{name}"
@@ -105,6 +110,16 @@ def close_reading(error: BaseException | None = None) -> None:
 
 
 # What a route demands
+
+
+def framed_by(sites: Sequence[str]) -> None:
+    """Let this answer stand in a frame of these sites, each written ``https://www.example.com``.
+
+    No other answer may: what a signed-in person can do must not be done through somebody else's page.
+    """
+    if not all(SITE.fullmatch(site) for site in sites):
+        raise ValueError("a site is a scheme, a host and perhaps a port")
+    g.framed_by = tuple(sites)
 
 
 def public(view: View) -> View:

@@ -125,10 +125,21 @@ def check_policies(app: Flask) -> None:
         raise RuntimeError(f"routes without a stated permission: {', '.join(open_ended)}")
 
 
+def _headers() -> dict[str, str]:
+    sites = g.get("framed_by")
+    if not sites:
+        return HEADERS
+    nobody, these = "frame-ancestors 'none'", f"frame-ancestors {' '.join(sites)}"
+    policy = CONTENT_SECURITY_POLICY.replace(nobody, these)
+    framed = {**HEADERS, "Content-Security-Policy": policy}
+    del framed["X-Frame-Options"]  # it knows no sites
+    return framed
+
+
 def add_headers(response: Response) -> Response:
     """The headers of every answer, errors and downloads included."""
     set_already = {name.lower() for name, _value in response.headers}
-    for name, value in HEADERS.items():
+    for name, value in _headers().items():
         if name.lower() not in set_already:
             response.headers.add(name, value)
     if request.is_secure:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
+from core.entities.masking import Masked
 from core.entities.query import ListQuery, page, visible
 from core.entities.scope import is_limited, may, may_use, require
 from core.entities.values import is_text
@@ -213,7 +214,11 @@ def _whose(uow: UnitOfWork, spec: EntitySpec) -> tuple[str, ...]:
 def _hit(
     label: str, entity: str, usable: Sequence[FieldSpec], words: Sequence[str], row: dict[str, Any]
 ) -> Hit | None:
-    values = [Value(each, text) for each in usable if isinstance(text := row[each.name], str)]
+    values = [
+        Value(each, text)
+        for each in usable
+        if isinstance(text := row[each.name], str) and not isinstance(text, Masked)
+    ]
     judged = judge(words, label, values)
     if judged is None:
         return None

@@ -24,6 +24,7 @@ PUBLIC_MODULES = (
     "core.entities.aggregate",
     "core.entities.changes",
     "core.entities.conditions",
+    "core.entities.conditions_python",
     "core.entities.consent",
     "core.entities.edits",
     "core.entities.labels",

@@ -17,6 +17,7 @@ from core.entities.form_fields import editable_fields
 from core.entities.form_reading import read_form
 from core.entities.form_times import note_opened, stamp
 from core.entities.forms import Form, build_form
+from core.entities.incoming import readable
 from core.entities.inputs import from_input
 from core.entities.labels import reference_ids, resolve_labels
 from core.entities.offers import offered
@@ -93,6 +94,9 @@ def _create(
     tell(_("Saved."))
     if form.get("then") == "new":
         return url_for("web.new_record", entity=spec.name)
+    # What a module has given to somebody else meanwhile may be out of its maker's sight.
+    if (spec.name, key) not in uow.made and key not in readable(uow, spec.name, {key}):
+        return url_for("web.list_records", entity=spec.name)
     return url_for("web.show_record", entity=spec.name, record_id=key)
 
 

@@ -2,14 +2,38 @@
 
 from __future__ import annotations
 
-from core.fields import ActionSpec, EntityDef, FieldSpec, Reference, Section, Text
+from core.fields import ActionSpec, EntityDef, FieldSpec, Given, Reference, Section, Text
 from core.i18n import lazy_gettext as _l
 from plugins.crm_leads import services
-from plugins.crm_leads.models import OPEN, Campaign, Lead, LeadPool, LeadTransfer
+from plugins.crm_leads.models import (
+    OPEN,
+    AssignmentCondition,
+    AssignmentRule,
+    Campaign,
+    CampaignStep,
+    ChannelPolicy,
+    Lead,
+    LeadForm,
+    LeadPool,
+    LeadTransfer,
+    ScoreRule,
+)
 from plugins.crm_leads.policies import ADMINISTERED, IN_MY_POOLS
-from plugins.crm_leads.pools import claimable
+from plugins.crm_leads.pools import claimable, in_administered_pools, veiled
 
-__all__ = ["ENTITIES", "campaign", "lead", "lead_pool", "lead_transfer"]
+__all__ = [
+    "ENTITIES",
+    "assignment_condition",
+    "assignment_rule",
+    "campaign",
+    "campaign_step",
+    "channel_policy",
+    "lead",
+    "lead_form",
+    "lead_pool",
+    "lead_transfer",
+    "score_rule",
+]
 
 _IS_OPEN = {"field": "status", "op": "in", "value": list(OPEN)}
 _IS_OWNED = {"field": "owner", "op": "is_set"}
@@ -70,6 +94,24 @@ _ACTIONS = (
         why_not=services.why_not_release,
         tone="warn",
     ),
+    ActionSpec(
+        "move",
+        _l("Move to pool"),
+        services.move,
+        params=(FieldSpec("pool", Reference("lead_pool"), _l("Pool"), required=True),),
+        when=_IN_POOL,
+        why_not=services.why_not_move,
+        scope=in_administered_pools,
+        sets={"pool": Given("pool")},
+    ),
+    ActionSpec(
+        "distribute",
+        _l("Assign by rules"),
+        services.distribute,
+        when={"all": [_IN_POOL, _IS_OPEN]},
+        why_not=services.why_not_claim,
+        scope=in_administered_pools,
+    ),
 )
 
 lead = EntityDef(
@@ -92,21 +134,23 @@ lead = EntityDef(
         Section(
             _l("What for"),
             (
-                *("source", "campaign", "expected_amount", "tags", "status", "score", "note"),
-                *("lost_reason", "converted_at"),
+                *("source", "campaign", "expected_amount", "tags", "priority", "status", "score"),
+                *("note", "form", "origin", "welcome", "lost_reason", "converted_at"),
             ),
         ),
         Section(
             _l("In whose hands"),
             (
-                *("owner", "department", "pool", "entered_on", "last_followed_at"),
-                *("next_follow_at", "release_reason"),
+                *("owner", "department", "pool", "held_since", "entered_on"),
+                *("first_contact_due_at", "first_contacted_at", "first_contact_minutes"),
+                *("last_followed_at", "next_follow_at", "assignment_reason", "release_reason"),
             ),
         ),
     ),
     actions=_ACTIONS,
     scopes=(IN_MY_POOLS,),
     duplicate_keys=("company", "mobile"),
+    veil=veiled,
 )
 
 lead_pool = EntityDef(
@@ -116,16 +160,99 @@ lead_pool = EntityDef(
     label_plural=_l("Lead pools"),
     label_field="name",
     icon="inbox",
-    list_columns=("name", "daily_claims", "holding_limit", "is_active"),
+    list_columns=("name", "daily_claims", "holding_limit", "idle_days", "is_active"),
     sections=(
         Section(_l("Pool"), ("name", "description", "is_active")),
         Section(_l("Who belongs to it"), ("members", "departments", "administrators")),
-        Section(_l("Limits"), ("daily_claims", "holding_limit")),
+        Section(
+            _l("Claiming"),
+            (
+                *("daily_claims", "holding_limit", "department_limit"),
+                *("cool_down_days", "wait_hours", "veiled"),
+            ),
+        ),
+        Section(_l("Going back"), ("idle_days", "unconverted_days", "warn_days")),
     ),
     scopes=(ADMINISTERED,),
     default_sort="name",
     duplicate_keys=("name",),
     shapes_access=True,
+)
+
+assignment_rule = EntityDef(
+    name="assignment_rule",
+    model=AssignmentRule,
+    label=_l("Assignment rule"),
+    label_plural=_l("Assignment rules"),
+    label_field="name",
+    icon="git-branch",
+    list_columns=("position", "name", "pool", "target", "person", "department", "is_active"),
+    sections=(
+        Section(_l("Rule"), ("name", "position", "is_active")),
+        Section(_l("Which leads"), ("pool", "conditions")),
+        Section(
+            _l("To whom"),
+            ("target", "person", "people", "department", "capacity", "to_pool"),
+        ),
+    ),
+    default_sort="position",
+    duplicate_keys=("name",),
+    shapes_access=True,
+)
+
+assignment_condition = EntityDef(
+    name="assignment_condition",
+    model=AssignmentCondition,
+    label=_l("Condition"),
+    label_plural=_l("Conditions"),
+    label_field="field_name",
+    list_columns=("field_name", "op", "value"),
+    parent_field="rule",
+    navigable=False,
+    shapes_access=True,
+)
+
+channel_policy = EntityDef(
+    name="channel_policy",
+    model=ChannelPolicy,
+    label=_l("Channel policy"),
+    label_plural=_l("Channel policies"),
+    label_field="source",
+    icon="flag",
+    list_columns=("source", "priority", "first_contact_hours"),
+    default_sort="source",
+    duplicate_keys=("source",),
+    shapes_access=True,
+)
+
+score_rule = EntityDef(
+    name="score_rule",
+    model=ScoreRule,
+    label=_l("Score rule"),
+    label_plural=_l("Score rules"),
+    label_field="name",
+    icon="star",
+    list_columns=("name", "field_name", "op", "value", "points", "is_active"),
+    default_sort="-points",
+    duplicate_keys=("name",),
+    shapes_access=True,
+)
+
+lead_form = EntityDef(
+    name="lead_form",
+    model=LeadForm,
+    label=_l("Public form"),
+    label_plural=_l("Public forms"),
+    label_field="name",
+    icon="world",
+    list_columns=("name", "pool", "source", "campaign", "is_open"),
+    sections=(
+        Section(_l("Form"), ("name", "is_open", "pool", "source", "campaign", "key")),
+        Section(_l("What visitors see"), ("title", "intro", "fields", "thanks", "sites")),
+        Section(_l("Welcome mail"), ("welcome_subject", "welcome_text")),
+    ),
+    default_sort="name",
+    duplicate_keys=("name",),
 )
 
 campaign = EntityDef(
@@ -135,8 +262,24 @@ campaign = EntityDef(
     label_plural=_l("Campaigns"),
     label_field="name",
     icon="calendar-event",
-    list_columns=("name", "status", "starts_on", "ends_on", "budget"),
+    list_columns=("name", "status", "source", "starts_on", "ends_on", "budget", "cost"),
+    sections=(
+        Section(_l("Campaign"), ("name", "status", "parent", "source", "starts_on", "ends_on")),
+        Section(_l("Money"), ("budget", "cost")),
+        Section(_l("Plan and result"), ("target", "steps", "result", "note")),
+    ),
     duplicate_keys=("name",),
+)
+
+campaign_step = EntityDef(
+    name="campaign_step",
+    model=CampaignStep,
+    label=_l("Step"),
+    label_plural=_l("Steps"),
+    label_field="name",
+    list_columns=("name", "due_on", "person", "is_done"),
+    parent_field="campaign",
+    navigable=False,
 )
 
 #: Governed by the lead: whoever may read the lead may read who had it.
@@ -157,4 +300,7 @@ lead_transfer = EntityDef(
     navigable=False,
 )
 
-ENTITIES = (lead, lead_pool, campaign, lead_transfer)
+ENTITIES = (
+    *(lead, lead_pool, assignment_rule, assignment_condition, channel_policy, score_rule),
+    *(lead_form, campaign, campaign_step, lead_transfer),
+)

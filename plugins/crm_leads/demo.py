@@ -132,6 +132,10 @@ EFFORTS = (
 )
 
 
+#: The steps of each, with the days after its beginning.
+_STEPS = (("定场地与物料", -30), ("发邀请", -14), ("现场与直播", 0), ("回访与移交线索", 7))
+
+
 class Running(NamedTuple):
     """A campaign as stored."""
 
@@ -154,6 +158,7 @@ def tell(uow: UnitOfWork) -> list[str]:
     """Make the company, its people and its leads; the lines tell how to sign in."""
     put_settings(uow, "core", {"company_name": COMPANY})
     people = _people(uow)
+    _judging(uow)
     cast = Cast(
         sellers={
             group: [people[p.key] for p in PEOPLE if p.department.endswith(group)]
@@ -161,7 +166,7 @@ def tell(uow: UnitOfWork) -> list[str]:
         },
         pools=_pools(uow, people),
         marketing=people["shang.ruolan"],
-        campaigns=_campaigns(uow),
+        campaigns=_campaigns(uow, people["shang.ruolan"]),
     )
     # Which people, firms and figures come is invented; nothing secret hangs on it.
     rng = random.Random(_SEED)  # noqa: S311
@@ -169,6 +174,8 @@ def tell(uow: UnitOfWork) -> list[str]:
     leads.sort(key=lambda lead: lead["created_at"])
     for start in range(0, len(leads), _BATCH):
         service.create(uow, "lead", leads[start : start + _BATCH])
+    _rules(uow, people, cast.pools)  # for what comes in from now on
+    _forms(uow, cast)
     return _lines()
 
 
@@ -215,14 +222,149 @@ def _pools(uow: UnitOfWork, people: dict[str, int]) -> dict[str, int]:
             "administrators": [heads[group], people["mu.qingshan"]],
             "daily_claims": 20,
             "holding_limit": 300,
+            "department_limit": 500,
+            "cool_down_days": 30,
+            "idle_days": 30,
+            "unconverted_days": 500 if group == "西南组" else None,
+            "warn_days": 3,
+            "veiled": ["mobile", "phone", "email", "wechat"],
         }
         for group in REGIONS
     ]
     return dict(zip(REGIONS, service.create(uow, "lead_pool", pools), strict=True))
 
 
-def _campaigns(uow: UnitOfWork) -> list[Running]:
+def _judging(uow: UnitOfWork) -> None:
+    """How important each channel is, and what makes a lead a good one."""
+    policies: tuple[tuple[str, str, int | None], ...] = (
+        ("展会", "high", 4),
+        ("老客户推荐", "high", 8),
+        ("官网表单", "normal", 24),
+    )
+    policies += (("线上推广", "normal", 24), ("电话营销", "low", None))
+    service.create(
+        uow,
+        "channel_policy",
+        [
+            {"source": source, "priority": priority, "first_contact_hours": hours}
+            for source, priority, hours in policies
+        ],
+    )
+    rules = (
+        ("预计金额 50 万以上", "expected_amount", "at_least", "500000", 30),
+        ("老客户推荐或展会", "source", "is", "老客户推荐、展会", 20),
+        ("有预算", "tags", "contains", "有预算", 20),
+        ("老板亲自谈", "tags", "contains", "老板亲自谈", 15),
+        ("留了手机", "mobile", "is_set", None, 10),
+        ("留了邮箱", "email", "is_set", None, 5),
+        ("比价中", "tags", "contains", "比价中", -10),
+        ("没说金额", "expected_amount", "is_empty", None, -10),
+    )
+    names = ("name", "field_name", "op", "value", "points")
+    service.create(uow, "score_rule", [dict(zip(names, rule, strict=True)) for rule in rules])
+
+
+def _rules(uow: UnitOfWork, people: dict[str, int], pools: dict[str, int]) -> None:
+    """Who gets new leads that nobody owns: by region, by industry and amount, the rest to be claimed."""
+    groups = {group: ensure_department(uow, f"销售部/{group}") for group in REGIONS}
+
+    def test(name: str, value: str, op: str = "is") -> dict[str, str]:
+        return {"field_name": name, "op": op, "value": value}
+
+    regions = {group: test("province", "、".join(REGIONS[group])) for group in REGIONS}
+    service.create(
+        uow,
+        "assignment_rule",
+        [
+            {
+                "name": "华东大单：在手最少者",
+                "position": 10,
+                "conditions": [regions["华东组"], test("expected_amount", "500000", "at_least")],
+                "target": "least_loaded",
+                "department": groups["华东组"],
+                "capacity": 300,
+            },
+            {
+                "name": "西南食品加工：雷可欣",
+                "position": 20,
+                "conditions": [regions["西南组"], test("industry", "食品加工")],
+                "target": "person",
+                "person": people["lei.kexin"],
+            },
+            {
+                "name": "华北：轮流",
+                "position": 30,
+                "conditions": [regions["华北组"]],
+                "target": "round_robin",
+                "department": groups["华北组"],
+            },
+            {
+                "name": "西南其余：公海领取",
+                "position": 40,
+                "conditions": [regions["西南组"]],
+                "target": "pool",
+                "to_pool": pools["西南组"],
+            },
+        ],
+    )
+
+
+def _forms(uow: UnitOfWork, cast: Cast) -> None:
+    """The company's contact page, and the sign-up page of what comes next."""
+    latest = max(cast.campaigns, key=lambda one: one.starts)
+    service.create(
+        uow,
+        "lead_form",
+        [
+            {
+                "name": "官网：联系我们",
+                "pool": cast.pools["华东组"],
+                "title": "告诉我们您想搬什么",
+                "intro": "留下联系方式，一个工作日内由所在区域的工程师与您联系。",
+                "fields": [
+                    "company",
+                    "contact_name",
+                    "mobile",
+                    "email",
+                    "province",
+                    "city",
+                    "note",
+                ],
+                "sites": ["https://www.yuanheng.example"],
+                "thanks": "谢谢！我们会尽快与您联系。",
+                "welcome_subject": "{us}已收到您的留言",
+                "welcome_text": "{name}，您好：\n\n感谢关注{us}。我们已收到{company}的需求，"
+                "所在区域的工程师会在一个工作日内与您联系。",
+            },
+            {
+                "name": "冬季新品线上发布会报名",
+                "pool": cast.pools["华东组"],
+                "campaign": latest.id,
+                "source": latest.source,
+                "title": "冬季新品线上发布会",
+                "intro": "报名后我们会发送直播链接。",
+                "fields": ["company", "contact_name", "mobile", "email"],
+            },
+        ],
+    )
+
+
+def _campaigns(uow: UnitOfWork, marketing: int) -> list[Running]:
+    """The efforts, each with its steps; the fairs are parts of one plan."""
     today = uow.clock.today()
+    (fairs,) = service.create(
+        uow,
+        "campaign",
+        [
+            {
+                "name": f"{today.year} 行业展会计划",
+                "status": "running",
+                "source": "展会",
+                "starts_on": today - timedelta(days=450),
+                "target": "装备、物流、食品行业的设备与采购负责人",
+            }
+        ],
+    )
     rows: list[dict[str, Any]] = []
     for effort in EFFORTS:
         starts = today - timedelta(days=effort.days_ago)
@@ -234,7 +376,22 @@ def _campaigns(uow: UnitOfWork) -> list[Running]:
                 "status": status,
                 "starts_on": starts,
                 "ends_on": ends,
+                "source": effort.source,
                 "budget": effort.budget,
+                # What was spent differs a little from what was planned.
+                "cost": None
+                if starts > today
+                else effort.budget * (93 + effort.length % 13) // 100,
+                "parent": fairs if effort.source == "展会" else None,
+                "steps": [
+                    {
+                        "name": name,
+                        "due_on": starts + timedelta(days=after),
+                        "person": marketing,
+                        "is_done": starts + timedelta(days=after) < today,
+                    }
+                    for name, after in _STEPS
+                ],
             }
         )
     ids = service.create(uow, "campaign", rows)
@@ -348,7 +505,12 @@ def _progress(
     }
     if status in ("following", "converted", "lost"):
         latest = created + (now - created) * rng.uniform(0.2, 0.98)
+        if status == "following":  # what is worked on was seldom left alone for a month
+            latest = max(latest, now - timedelta(days=min(rng.expovariate(0.09), 33)))
         found["last_followed_at"] = max(created, _working_hour(rng, latest - timedelta(days=1)))
+        found["first_contacted_at"] = min(
+            found["last_followed_at"], created + timedelta(hours=rng.expovariate(0.1))
+        )
     if owner is not None and status in ("new", "following"):
         found["next_follow_at"] = _working_hour(rng, now + timedelta(days=rng.randint(-3, 12)))
     if status == "converted":

@@ -1,4 +1,4 @@
-"""The tables of leads, pools, campaigns, and of who held which lead when."""
+"""The tables of leads, pools, rules and campaigns, and of who held which lead when."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Index, TextClause, text
+from sqlalchemy import Column, ForeignKey, Index, Table, TextClause, text
+from sqlalchemy import Date as DateColumn
 from sqlalchemy.orm import Mapped, declared_attr
 
+from core.db.base import metadata
+from core.db.types import BigId, PlainText, UtcDateTime
 from core.fields import (
     Boolean,
     Choice,
@@ -18,8 +21,10 @@ from core.fields import (
     Email,
     Entity,
     Integer,
+    Lines,
     LongText,
     Money,
+    MultiChoice,
     Owned,
     Phone,
     Reference,
@@ -32,8 +37,28 @@ from core.fields import (
 )
 from core.fields.declare import entity_indexes
 from core.i18n import lazy_gettext as _l
+from plugins.crm_leads.criteria import COMPARISONS, TESTED
 
-__all__ = ["OPEN", "Campaign", "Lead", "LeadPool", "LeadTransfer"]
+__all__ = [
+    "ASKED",
+    "OPEN",
+    "SOURCES",
+    "STATUSES",
+    "VEILABLE",
+    "AssignmentCondition",
+    "AssignmentRule",
+    "Campaign",
+    "CampaignStep",
+    "ChannelPolicy",
+    "Lead",
+    "LeadForm",
+    "LeadPool",
+    "LeadTransfer",
+    "ScoreRule",
+    "alert_table",
+    "return_warning_table",
+    "rotation_table",
+]
 
 #: The states in which a lead is worked on: it may be claimed, released, assigned, converted, lost.
 OPEN = ("new", "following")
@@ -53,6 +78,36 @@ SOURCES = (
     Choice("老客户推荐", _l("Customer referral")),
     Choice("电话营销", _l("Telemarketing")),
     Choice("官网表单", _l("Website form")),
+)
+
+PRIORITIES = (
+    Choice("low", _l("Low")),
+    Choice("normal", _l("Normal")),
+    Choice("high", _l("High"), "warn"),
+)
+
+#: What a public form can ask for, in the order of its page.
+ASKED = (
+    Choice("company", _l("Company name")),
+    Choice("contact_name", _l("Contact person")),
+    Choice("mobile", _l("Mobile")),
+    Choice("email", _l("E-mail")),
+    Choice("wechat", _l("WeChat")),
+    Choice("province", _l("Province")),
+    Choice("city", _l("City")),
+    Choice("industry", _l("Industry")),
+    Choice("note", _l("Note")),
+)
+
+#: What a pool can mask until a lead is claimed: how somebody is reached, and what is known of them.
+VEILABLE = (
+    Choice("contact_name", _l("Contact person")),
+    Choice("mobile", _l("Mobile")),
+    Choice("phone", _l("Telephone")),
+    Choice("email", _l("E-mail")),
+    Choice("wechat", _l("WeChat")),
+    Choice("address", _l("Address")),
+    Choice("note", _l("Note")),
 )
 
 
@@ -86,7 +141,235 @@ class LeadPool(Entity):
         label=_l("Open leads in hand"),
         help=_l("Of this pool, by one person; no more are claimed. Empty: as in the settings."),
     )
+    department_limit: Mapped[int | None] = field(
+        Integer(minimum=1, maximum=1_000_000),
+        label=_l("Open leads of a department"),
+        help=_l("Of this pool, by all people of one department together. Empty: no limit."),
+    )
+    cool_down_days: Mapped[int | None] = field(
+        Integer(minimum=1, maximum=3650),
+        label=_l("Days before the former owner claims again"),
+        help=_l("Counted from when the lead went back. Empty: at once."),
+    )
+    wait_hours: Mapped[int | None] = field(
+        Integer(minimum=1, maximum=8760),
+        label=_l("Hours before a new lead is claimed"),
+        help=_l("A lead that nobody has had yet waits so long. Empty: not at all."),
+    )
+    veiled: Mapped[Any] = field(
+        MultiChoice(choices=VEILABLE),
+        label=_l("Masked before claiming"),
+        help=_l(
+            "What members see of it until somebody owns the lead is masked. Administrators of the pool, "
+            "and who may change leads in pools, see it."
+        ),
+    )
+    idle_days: Mapped[int | None] = field(
+        Integer(minimum=1, maximum=3650),
+        label=_l("Days without follow-up"),
+        help=_l("After so many whole days without one a lead goes back to the pool. Empty: never."),
+    )
+    unconverted_days: Mapped[int | None] = field(
+        Integer(minimum=1, maximum=3650),
+        label=_l("Days without conversion"),
+        help=_l("A lead that its owner has not converted by then goes back. Empty: never."),
+    )
+    warn_days: Mapped[int | None] = field(
+        Integer(minimum=1, maximum=365),
+        label=_l("Days of warning"),
+        help=_l("The owner is told so many days before a lead goes back. Empty: not at all."),
+    )
     is_active: Mapped[bool | None] = field(Boolean(), label=_l("Active"), default=True)
+
+
+class AssignmentRule(Entity):
+    """Which new leads go to whom, or into which pool (分配规则); the first that fits is used."""
+
+    __tablename__ = "crm_leads_assignment_rule"
+
+    name: Mapped[str | None] = field(
+        Text(60), label=_l("Name"), required=True, unique=True, searchable=True
+    )
+    position: Mapped[int | None] = field(
+        Integer(minimum=0, maximum=1_000_000),
+        label=_l("Order"),
+        required=True,
+        default=100,
+        help=_l("The smallest is asked first."),
+    )
+    is_active: Mapped[bool | None] = field(Boolean(), label=_l("Active"), default=True)
+    pool: Mapped[int | None] = field(
+        Reference("lead_pool"),
+        label=_l("For leads in"),
+        table="crm_leads_lead_pool",
+        column="pool_id",
+        index=False,
+        help=_l("Empty: whatever the pool."),
+    )
+    conditions = detached(
+        Lines("assignment_condition", "rule", max_items=20),
+        label=_l("Conditions"),
+        help=_l("All must be met. Without any every lead fits."),
+    )
+    target: Mapped[str | None] = field(
+        ChoiceField(
+            choices=(
+                Choice("person", _l("One person")),
+                Choice("pool", _l("A pool, to be claimed")),
+                Choice("round_robin", _l("A group, in turn")),
+                Choice("least_loaded", _l("Who of a group has fewest open leads")),
+            )
+        ),
+        label=_l("Goes to"),
+        required=True,
+    )
+    person: Mapped[int | None] = field(
+        Reference("user"),
+        label=_l("Person"),
+        table="core_user",
+        column="person_id",
+        index=False,
+    )
+    people = detached(References("user"), label=_l("People of the group"))
+    department: Mapped[int | None] = field(
+        Reference("department"),
+        label=_l("Department of the group"),
+        table="core_department",
+        column="department_id",
+        index=False,
+        help=_l("Its people and those of all departments below. Who is absent is left out."),
+    )
+    to_pool: Mapped[int | None] = field(
+        Reference("lead_pool"),
+        label=_l("Into pool"),
+        table="crm_leads_lead_pool",
+        column="to_pool_id",
+        index=False,
+        help=_l("Empty: it stays in the pool that it came into."),
+    )
+    capacity: Mapped[int | None] = field(
+        Integer(minimum=1, maximum=1_000_000),
+        label=_l("Open leads of one person"),
+        help=_l("Who has so many gets no more by this rule. Empty: no limit."),
+    )
+
+
+class AssignmentCondition(Entity):
+    """One test of a rule: a field of the lead, a comparison, a value."""
+
+    __tablename__ = "crm_leads_assignment_condition"
+
+    rule: Mapped[int | None] = field(
+        Reference("assignment_rule", on_delete="cascade"),
+        label=_l("Rule"),
+        required=True,
+        table="crm_leads_assignment_rule",
+        column="rule_id",
+    )
+    position: Mapped[int | None] = field(
+        Integer(minimum=0, maximum=10_000), label=_l("Place"), default=0
+    )
+    field_name: Mapped[str | None] = field(
+        ChoiceField(choices=TESTED), label=_l("Field"), required=True
+    )
+    op: Mapped[str | None] = field(
+        ChoiceField(choices=COMPARISONS), label=_l("Comparison"), required=True, default="is"
+    )
+    value: Mapped[str | None] = field(
+        Text(500), label=_l("Value"), help=_l("Several with commas between them.")
+    )
+
+
+class ChannelPolicy(Entity):
+    """What one source of leads asks for: how important they are, and by when somebody calls (渠道策略)."""
+
+    __tablename__ = "crm_leads_channel_policy"
+
+    source: Mapped[str | None] = field(
+        ChoiceField(choices=SOURCES), label=_l("Source"), required=True, unique=True
+    )
+    priority: Mapped[str | None] = field(
+        ChoiceField(choices=PRIORITIES), label=_l("Importance"), required=True, default="normal"
+    )
+    first_contact_hours: Mapped[int | None] = field(
+        Integer(minimum=1, maximum=8760),
+        label=_l("First contact within hours"),
+        help=_l("Counted from when the lead came in. Empty: as in the settings."),
+    )
+
+
+class ScoreRule(Entity):
+    """So many points for a lead that meets one test (评分规则)."""
+
+    __tablename__ = "crm_leads_score_rule"
+
+    name: Mapped[str | None] = field(
+        Text(60), label=_l("Name"), required=True, unique=True, searchable=True
+    )
+    field_name: Mapped[str | None] = field(
+        ChoiceField(choices=tuple(choice for choice in TESTED if choice.value != "score")),
+        label=_l("Field"),
+        required=True,
+    )
+    op: Mapped[str | None] = field(
+        ChoiceField(choices=COMPARISONS), label=_l("Comparison"), required=True, default="is"
+    )
+    value: Mapped[str | None] = field(
+        Text(500), label=_l("Value"), help=_l("Several with commas between them.")
+    )
+    points: Mapped[int | None] = field(
+        Integer(minimum=-1000, maximum=1000), label=_l("Points"), required=True
+    )
+    is_active: Mapped[bool | None] = field(Boolean(), label=_l("Active"), default=True)
+
+
+class LeadForm(Entity):
+    """A page on which anybody leaves an address, without signing in (公开表单)."""
+
+    __tablename__ = "crm_leads_lead_form"
+
+    name: Mapped[str | None] = field(
+        Text(60), label=_l("Name"), required=True, unique=True, searchable=True
+    )
+    pool: Mapped[int | None] = field(
+        Reference("lead_pool"),
+        label=_l("Pool"),
+        required=True,
+        table="crm_leads_lead_pool",
+        column="pool_id",
+        index=False,
+    )
+    source: Mapped[str | None] = field(
+        ChoiceField(choices=SOURCES), label=_l("Source"), default="官网表单"
+    )
+    campaign: Mapped[int | None] = field(
+        Reference("campaign"),
+        label=_l("Campaign"),
+        table="crm_leads_campaign",
+        column="campaign_id",
+        help=_l("Then it is the campaign's sign-up page."),
+    )
+    is_open: Mapped[bool | None] = field(Boolean(), label=_l("Open to everybody"), default=True)
+    key: Mapped[str | None] = field(Text(40), label=_l("Key"), unique=True, readonly=True)
+    title: Mapped[str | None] = field(Text(80), label=_l("Title of the page"))
+    intro: Mapped[str | None] = field(LongText(1000), label=_l("Text above the fields"))
+    fields: Mapped[Any] = field(
+        MultiChoice(choices=ASKED),
+        label=_l("Asked for"),
+        default=["company", "contact_name", "mobile", "email"],
+    )
+    thanks: Mapped[str | None] = field(Text(300), label=_l("Thanks"))
+    sites: Mapped[Any] = field(
+        Tags(max_length=120, max_items=20),
+        label=_l("Sites that may embed it"),
+        help=_l("As https://www.example.com. Empty: none; the page has an address of its own."),
+    )
+    welcome_subject: Mapped[str | None] = field(Text(150), label=_l("Subject of the welcome mail"))
+    welcome_text: Mapped[str | None] = field(
+        LongText(4000),
+        label=_l("Welcome mail"),
+        help=_l("{name}, {company} and {us} are filled in. Empty: no mail is sent."),
+    )
 
 
 class Campaign(Entity):
@@ -110,8 +393,47 @@ class Campaign(Entity):
     )
     starts_on: Mapped[date | None] = field(Date(), label=_l("Starts on"))
     ends_on: Mapped[date | None] = field(Date(), label=_l("Ends on"))
+    parent: Mapped[int | None] = field(
+        Reference("campaign"), label=_l("Part of"), column="parent_id", constraint=False, index=True
+    )
+    source: Mapped[str | None] = field(
+        ChoiceField(choices=SOURCES),
+        label=_l("Source"),
+        help=_l("Its cost is counted for this channel."),
+    )
     budget: Mapped[Decimal | None] = field(Money(), label=_l("Budget"))
+    cost: Mapped[Decimal | None] = field(Money(), label=_l("Cost so far"))
+    target: Mapped[str | None] = field(LongText(2000), label=_l("For whom"))
+    steps = detached(Lines("campaign_step", "campaign", max_items=50), label=_l("Steps"))
+    result: Mapped[str | None] = field(LongText(4000), label=_l("Result"))
     note: Mapped[str | None] = field(LongText(4000), label=_l("Note"))
+
+
+class CampaignStep(Entity):
+    """One step of a campaign: what is to be done by when and by whom."""
+
+    __tablename__ = "crm_leads_campaign_step"
+
+    campaign: Mapped[int | None] = field(
+        Reference("campaign", on_delete="cascade"),
+        label=_l("Campaign"),
+        required=True,
+        table="crm_leads_campaign",
+        column="campaign_id",
+    )
+    position: Mapped[int | None] = field(
+        Integer(minimum=0, maximum=10_000), label=_l("Place"), default=0
+    )
+    name: Mapped[str | None] = field(Text(120), label=_l("Step"), required=True)
+    due_on: Mapped[date | None] = field(Date(), label=_l("Due on"))
+    person: Mapped[int | None] = field(
+        Reference("user"),
+        label=_l("Person"),
+        table="core_user",
+        column="person_id",
+        index=False,
+    )
+    is_done: Mapped[bool | None] = field(Boolean(), label=_l("Done"), default=False)
 
 
 def _partial(name: str, where: TextClause, *columns: str) -> Index:
@@ -177,6 +499,30 @@ class Lead(Entity, Owned):
         index=False,
         synonyms=("市场活动", "活动", "campaign"),
     )
+    form: Mapped[int | None] = field(
+        Reference("lead_form"),
+        label=_l("Public form"),
+        readonly=True,
+        column="form_id",
+        constraint=False,  # the column came to a table that was there
+        index=False,
+    )
+    origin: Mapped[str | None] = field(
+        Text(300),
+        label=_l("Came from"),
+        readonly=True,
+        help=_l("The page on which the form was filled in."),
+    )
+    welcome: Mapped[str | None] = field(
+        ChoiceField(
+            choices=(
+                Choice("sent", _l("Sent"), "good"),
+                Choice("skipped", _l("Skipped, no address"), "neutral"),
+            )
+        ),
+        label=_l("Welcome mail"),
+        readonly=True,
+    )
     province: Mapped[str | None] = field(
         Region(level="province"),
         label=_l("Province"),
@@ -217,6 +563,24 @@ class Lead(Entity, Owned):
     )
     tags: Mapped[Any] = field(Tags(), label=_l("Tags"), synonyms=("标签", "tags"))
     score: Mapped[int | None] = field(Integer(), label=_l("Score"), readonly=True)
+    priority: Mapped[str | None] = field(
+        ChoiceField(choices=PRIORITIES),
+        label=_l("Importance"),
+        help=_l("Empty: as the policy of its source says."),
+        synonyms=("重要程度", "意向", "意向程度", "优先级", "priority", "importance", "rating"),
+    )
+    first_contact_due_at: Mapped[datetime | None] = field(
+        DateTime(), label=_l("First contact due"), readonly=True
+    )
+    first_contacted_at: Mapped[datetime | None] = field(
+        DateTime(), label=_l("First contact"), readonly=True
+    )
+    first_contact_minutes: Mapped[int | None] = field(
+        Integer(),
+        label=_l("Minutes to first contact"),
+        readonly=True,
+        help=_l("From when it came in until somebody first followed it up."),
+    )
     last_followed_at: Mapped[datetime | None] = field(
         DateTime(),
         label=_l("Last follow-up"),
@@ -226,6 +590,12 @@ class Lead(Entity, Owned):
         DateTime(),
         label=_l("Next follow-up"),
         synonyms=("下次跟进时间", "下次联系时间", "next follow-up"),
+    )
+    held_since: Mapped[datetime | None] = field(
+        DateTime(),
+        label=_l("In these hands since"),
+        readonly=True,
+        help=_l("Since when its owner has it, or since when it lies in this pool."),
     )
     entered_on: Mapped[date | None] = field(
         Date(),
@@ -243,6 +613,9 @@ class Lead(Entity, Owned):
     )
     release_reason: Mapped[str | None] = field(
         Text(300), label=_l("Released because"), readonly=True
+    )
+    assignment_reason: Mapped[str | None] = field(
+        Text(300), label=_l("Assigned because"), readonly=True
     )
     converted_at: Mapped[datetime | None] = field(
         DateTime(), label=_l("Converted at"), readonly=True
@@ -275,6 +648,17 @@ class Lead(Entity, Owned):
             _partial(
                 f"{name}_next_follow_at", text("next_follow_at IS NOT NULL"), "next_follow_at"
             ),
+            # What may go back to its pool, which few leads of an import can.
+            _partial(
+                f"{name}_pool_id_held_since",
+                text("owner_id IS NOT NULL AND pool_id IS NOT NULL"),
+                *("pool_id", "held_since"),
+            ),
+            # Whether somebody has filled in a form already today, and what a form has brought.
+            _partial(
+                f"{name}_form_id_created_at", text("form_id IS NOT NULL"), "form_id", "created_at"
+            ),
+            _partial(f"{name}_important", text("priority = 'high'"), "held_since"),
             _partial(f"{name}_campaign_id", text("campaign_id IS NOT NULL"), "campaign_id"),
             options,
         )
@@ -298,6 +682,7 @@ class LeadTransfer(Entity):
                 Choice("claim", _l("Claimed"), "good"),
                 Choice("release", _l("Released"), "neutral"),
                 Choice("assign", _l("Assigned"), "info"),
+                Choice("move", _l("Moved"), "neutral"),
             )
         ),
         label=_l("Kind of move"),
@@ -334,3 +719,47 @@ class LeadTransfer(Entity):
             "ix_crm_leads_lead_transfer_to_owner_id_created_at", "to_owner_id", "created_at"
         )
         return (*indexes, claims, options)
+
+
+#: Of which day's return the owner of a lead was warned: once for each day that is foreseen.
+return_warning_table = Table(
+    "crm_leads_return_warning",
+    metadata,
+    Column(
+        "lead_id",
+        BigId,
+        ForeignKey("crm_leads_lead.id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    Column("due_on", DateColumn, nullable=False),
+)
+
+#: Who got the last lead of a rule that gives them out in turn.
+rotation_table = Table(
+    "crm_leads_rotation",
+    metadata,
+    Column(
+        "rule_id",
+        BigId,
+        ForeignKey("crm_leads_assignment_rule.id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    Column("person_id", BigId, nullable=False),
+)
+
+#: Of which important leads somebody was told, and since when they had been left alone.
+alert_table = Table(
+    "crm_leads_alert",
+    metadata,
+    Column(
+        "lead_id",
+        BigId,
+        ForeignKey("crm_leads_lead.id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    Column("kind", PlainText(64), primary_key=True),
+    Column("since", UtcDateTime, nullable=False),
+)

@@ -5,15 +5,38 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from core.i18n import lazy_gettext as _l
 from core.plugins import hookimpl
-from core.plugins.contributions import DemoStep, SlotFill
-from plugins.crm_leads import definitions, demo, events, policies, services, settings, views
+from core.plugins.contributions import DemoStep, NavItem, Permission, SlotFill
+from plugins.crm_leads import (
+    alerts,
+    cards,
+    definitions,
+    demo,
+    events,
+    home,
+    policies,
+    public_forms,
+    returns,
+    scoring,
+    services,
+    settings,
+    views,
+)
 
 if TYPE_CHECKING:
+    from flask import Blueprint
+
     from core.entities.changes import Change
     from core.errors import Problem
     from core.fields import EntityDef
-    from core.plugins.contributions import RoleTemplate, SettingsGroup
+    from core.plugins.contributions import (
+        Job,
+        NotificationKind,
+        RoleTemplate,
+        Schedule,
+        SettingsGroup,
+    )
     from core.plugins.manifest import Manifest
     from core.work.events import Event
     from core.work.uow import UnitOfWork
@@ -30,6 +53,28 @@ def register_roles() -> Iterable[RoleTemplate]:
 
 
 @hookimpl
+def register_permissions() -> Iterable[Permission]:
+    return [
+        Permission("crm_leads.see_returns", _l("See which leads go back to their pools")),
+        Permission("crm_leads.see_channels", _l("See what channels bring and cost")),
+    ]
+
+
+@hookimpl
+def register_blueprints() -> Iterable[Blueprint]:
+    return [views.blueprint]
+
+
+@hookimpl
+def register_navigation() -> Iterable[NavItem]:
+    returns, channels = "crm_leads.see_returns", "crm_leads.see_channels"
+    return [
+        NavItem(_l("Going back"), "crm_leads.returns", "history", order=60, permission=returns),
+        NavItem(_l("Channels"), "crm_leads.channels", "chart-bar", order=65, permission=channels),
+    ]
+
+
+@hookimpl
 def register_settings() -> Iterable[SettingsGroup]:
     return [settings.LEADS]
 
@@ -41,7 +86,30 @@ def register_events() -> Iterable[type[Event]]:
 
 @hookimpl
 def register_slots() -> Iterable[SlotFill]:
-    return [SlotFill("home.main", views.needs_action, order=10)]
+    return [
+        SlotFill("home.main", home.needs_action, order=10),
+        SlotFill("entity.detail.above", cards.over_record, order=5),
+        SlotFill("entity.detail.aside", cards.beside_record, order=10),
+        SlotFill("entity.list.above", cards.over_list, order=5),
+    ]
+
+
+@hookimpl
+def register_notifications() -> Iterable[NotificationKind]:
+    return [
+        *(services.GIVEN, returns.SOON, returns.RETURNED),
+        *(alerts.UNCLAIMED, alerts.NEGLECTED),
+    ]
+
+
+@hookimpl
+def register_jobs() -> Iterable[Job]:
+    return [returns.RETURN, alerts.ALERT, scoring.RESCORE, public_forms.WELCOME]
+
+
+@hookimpl
+def register_schedules() -> Iterable[Schedule]:
+    return [returns.RETURNING, alerts.ALERTING]
 
 
 @hookimpl

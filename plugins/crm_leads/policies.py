@@ -7,13 +7,19 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
+from core.db.base import metadata
 from core.entities.changes import Change
 from core.errors import Problem
 from core.fields import ScopeSpec
+from core.http.requests import SITE
 from core.i18n import gettext as _
 from core.i18n import lazy_gettext as _l
 from core.plugins.contributions import RoleTemplate
+from plugins.crm_leads.campaigns import in_circles
+from plugins.crm_leads.criteria import problem
+from plugins.crm_leads.models import VEILABLE
 from plugins.crm_leads.pools import administered, in_my_pools
+from plugins.crm_leads.public_forms import unfillable
 
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
@@ -40,6 +46,7 @@ ROLES = (
             "lead_pool": {"read": "all"},
             "campaign": {"read": "all"},
         },
+        permissions=("crm_leads.see_returns",),
     ),
     RoleTemplate(
         "sales_manager",
@@ -53,10 +60,17 @@ ROLES = (
                 "import": ["department_below", "pool"],
                 "claim": "pool",
                 "assign": ["department_below", "pool"],
+                "move": "pool",
+                "distribute": "pool",
             },
             "lead_pool": {"read": "all", "update": "administered"},
+            "assignment_rule": {"read": "all"},
+            "channel_policy": {"read": "all"},
+            "score_rule": {"read": "all"},
+            "lead_form": {"read": "all"},
             "campaign": {"read": "all"},
         },
+        permissions=("crm_leads.see_returns", "crm_leads.see_channels"),
     ),
     RoleTemplate(
         "marketing",
@@ -68,10 +82,17 @@ ROLES = (
                 "import": "all",
                 "update": ["own", "pool"],
                 "export": "own",
+                "move": "all",
+                "distribute": "all",
             },
             "lead_pool": {"read": "all"},
+            "assignment_rule": {"read": "all"},
+            "channel_policy": dict.fromkeys(_ORDINARY, "all"),
+            "score_rule": dict.fromkeys(_ORDINARY, "all"),
+            "lead_form": dict.fromkeys(_ORDINARY, "all"),
             "campaign": dict.fromkeys(_ORDINARY, "all"),
         },
+        permissions=("crm_leads.see_channels",),
     ),
 )
 
@@ -102,6 +123,7 @@ def _validate_leads(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Prob
             yield change.problem("status", "locked", message)
         elif change.kind in ("create", "update"):
             yield from _check_status(change)
+            yield from _check_masks(change)
             if change.kind == "update" and not may_assign:
                 yield from _check_hands(change)
 
@@ -117,14 +139,26 @@ def _check_status(change: Change) -> Iterable[Problem]:
         yield change.problem("lost_reason", "required", _("Say why the lead is lost."))
 
 
+def _check_masks(change: Change) -> Iterable[Problem]:
+    """What was shown masked does not come back as a value."""
+    for choice in VEILABLE:
+        value = change.after[choice.value]
+        if change.changed(choice.value) and isinstance(value, str) and "****" in value:
+            message = _("This is masked. Write it out, or leave it as it is.")
+            yield change.problem(choice.value, "masked", message)
+
+
 def _check_hands(change: Change) -> Iterable[Problem]:
-    for name in ("owner", "department"):
+    for name in ("owner", "department", "pool"):
         if change.changed(name):
             message = _("Claim or release the lead, or ask who may assign it.")
             yield change.problem(name, "readonly", message)
 
 
 def _validate_pools(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Problem]:
+    for change in changes:
+        if change.kind in ("create", "update"):
+            yield from _check_warning(change)
     leaving = {change.id: change for change in changes if change.kind == "delete"}
     if not leaving:
         return
@@ -137,15 +171,93 @@ def _validate_pools(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Prob
         yield changes[0].problem("name", "in_use", message)
 
 
+def _check_warning(change: Change) -> Iterable[Problem]:
+    warn = change.after["warn_days"]
+    limits = [change.after[name] for name in ("idle_days", "unconverted_days")]
+    allowed = min((days for days in limits if days is not None), default=None)
+    if warn is None:
+        return
+    if allowed is None:
+        message = _("There is nothing to warn of: say after how many days leads go back.")
+        yield change.problem("warn_days", "needless", message)
+    elif warn >= allowed:
+        message = _("A warning comes before the %(n)s days are over.", n=allowed)
+        yield change.problem("warn_days", "range", message)
+
+
+def _validate_rules(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Problem]:
+    for change in changes:
+        if change.kind not in ("create", "update"):
+            continue
+        target = change.after["target"]
+        if target == "person" and change.after["person"] is None:
+            yield change.problem("person", "required", _("Say who gets the leads."))
+        grouped = target in ("round_robin", "least_loaded")
+        if grouped and change.after["department"] is None and not _people(change, uow):
+            message = _("Name people, or a department.")
+            yield change.problem("people", "required", message)
+
+
+def _people(change: Change, uow: UnitOfWork) -> bool:
+    """Whether the rule names people, now or since before."""
+    if "people" in change.detached:
+        return bool(change.detached["people"])
+    if change.id is None:
+        return False
+    links = metadata.tables["crm_leads_assignment_rule__people"]
+    asked = select(links.c.target_id).where(links.c.source_id == change.id).limit(1)
+    return uow.execute(asked).first() is not None
+
+
+def _validate_conditions(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Problem]:
+    for change in changes:
+        if change.kind in ("create", "update") and (wrong := problem(uow, change.after)):
+            yield change.problem(*wrong)
+
+
+def _validate_forms(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Problem]:
+    for change in changes:
+        if change.kind not in ("create", "update"):
+            continue
+        asked = set(change.after["fields"] or ())
+        if not asked & {"company", "contact_name"}:
+            message = _("Ask for the company or for the contact person.")
+            yield change.problem("fields", "nameless", message)
+        elif not asked & {"mobile", "email", "wechat"}:
+            message = _("Ask for a mobile number, an e-mail address or WeChat.")
+            yield change.problem("fields", "unreachable", message)
+        for site in change.after["sites"] or ():
+            if not SITE.fullmatch(site):
+                message = _(
+                    "“%(site)s” is no site. Write it as https://www.example.com.", site=site
+                )
+                yield change.problem("sites", "site", message)
+                break
+        for name in ("welcome_subject", "welcome_text"):
+            if unknown := sorted(unfillable(change.after[name] or "")):
+                message = _("There is nothing to fill in for {%(name)s}.", name=unknown[0])
+                yield change.problem(name, "unknown_field", message)
+
+
 def _validate_campaigns(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Problem]:
     for change in changes:
         starts, ends = change.after["starts_on"], change.after["ends_on"]
         if starts is not None and ends is not None and ends < starts:
             yield change.problem("ends_on", "range", _("The end lies before the beginning."))
+        for name in ("budget", "cost"):
+            if change.after[name] is not None and change.after[name] < 0:
+                yield change.problem(name, "range", _("An amount is not negative."))
+    for change in in_circles(uow, changes):
+        message = _("A campaign is not part of itself, or of one below it.")
+        yield change.problem("parent", "circle", message)
 
 
 _CHECKS: dict[str, Callable[..., Iterable[Problem]]] = {
     "lead": _validate_leads,
     "lead_pool": _validate_pools,
+    "assignment_rule": _validate_rules,
+    "assignment_condition": _validate_conditions,
+    "score_rule": _validate_conditions,
+    "lead_form": _validate_forms,
     "campaign": _validate_campaigns,
 }

@@ -1,11 +1,10 @@
-"""Pools: who belongs to them, which one is the default, and how much one person may claim."""
+"""Pools: who belongs to them, which one is the default, what may be claimed, and what is seen before."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
@@ -26,6 +25,7 @@ from core.errors import Refused
 from core.i18n import gettext as _
 from core.settings.service import get_setting
 from plugins.crm_leads.models import OPEN
+from plugins.crm_leads.pool_rules import ClaimRules, Holdings, Past, why_too_early, why_too_many
 
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
@@ -35,23 +35,18 @@ __all__ = [
     "check_limits",
     "claimable",
     "default_pool",
+    "in_administered_pools",
     "in_my_pools",
-    "lock_person",
+    "lock_claimant",
     "pools_of",
+    "veiled",
+    "why_not_yet",
 ]
 
-
-@dataclass(frozen=True)
-class Pool:
-    """One active pool, as far as claiming goes."""
-
-    id: int
-    name: str
-    daily_claims: int
-    holding_limit: int
+_AT_ONCE = 900
 
 
-def pools_of(uow: UnitOfWork) -> Mapping[int, Pool]:
+def pools_of(uow: UnitOfWork) -> Mapping[int, ClaimRules]:
     """The active pools that the actor belongs to, by id: as a member, an administrator, through a
     department at or below a member department, or because the pool is open to everybody."""
     # The limits of some come from the settings, which the structure's epoch stands for.
@@ -59,11 +54,11 @@ def pools_of(uow: UnitOfWork) -> Mapping[int, Pool]:
     kept = uow.access.memo if uow.sees_what_holds else uow.memo
     if key not in kept:
         kept[key] = _read_pools(uow)
-    found: Mapping[int, Pool] = kept[key]
+    found: Mapping[int, ClaimRules] = kept[key]
     return found
 
 
-def _read_pools(uow: UnitOfWork) -> dict[int, Pool]:
+def _read_pools(uow: UnitOfWork) -> dict[int, ClaimRules]:
     statement = uow.snapshot.memo.get("pools of")
     if statement is None:  # asked by every list of leads: putting it together takes longer
         statement = uow.snapshot.memo["pools of"] = _pools_statement(uow)
@@ -71,7 +66,14 @@ def _read_pools(uow: UnitOfWork) -> dict[int, Pool]:
     claims = get_setting(uow, "crm_leads", "daily_claims")
     holding = get_setting(uow, "crm_leads", "holding_limit")
     return {
-        row.id: Pool(row.id, row.name, row.daily_claims or claims, row.holding_limit or holding)
+        row.id: ClaimRules(
+            row.name,
+            row.daily_claims or claims,
+            row.holding_limit or holding,
+            row.department_limit,
+            timedelta(days=row.cool_down_days or 0),
+            timedelta(hours=row.wait_hours or 0),
+        )
         for row in uow.execute(statement, given)
     }
 
@@ -98,7 +100,10 @@ def _pools_statement(uow: UnitOfWork) -> Select[Any]:
         ~exists().where(departments.c.source_id == pool.c.id),
     )
     return (
-        select(pool.c.id, pool.c.name, pool.c.daily_claims, pool.c.holding_limit)
+        select(
+            *(pool.c.id, pool.c.name, pool.c.daily_claims, pool.c.holding_limit),
+            *(pool.c.department_limit, pool.c.cool_down_days, pool.c.wait_hours),
+        )
         .where(
             pool.c.is_active,
             pool.c.archived_at.is_(None),
@@ -129,9 +134,17 @@ def claimable(uow: UnitOfWork, table: FromClause) -> ColumnElement[bool]:
 
 def administered(uow: UnitOfWork, table: FromClause) -> ColumnElement[bool]:
     """Pools that the actor administers."""
+    return table.c.id.in_(_administered(uow))
+
+
+def in_administered_pools(uow: UnitOfWork, table: FromClause) -> ColumnElement[bool]:
+    """Leads that nobody owns, in pools that the actor administers."""
+    return and_(table.c.owner_id.is_(None), table.c.pool_id.in_(_administered(uow)))
+
+
+def _administered(uow: UnitOfWork) -> Select[Any]:
     links = metadata.tables["crm_leads_lead_pool__administrators"]
-    mine = select(links.c.source_id).where(links.c.target_id == uow.actor.user_id)
-    return table.c.id.in_(mine)
+    return select(links.c.source_id).where(links.c.target_id == uow.actor.user_id)
 
 
 def default_pool(uow: UnitOfWork) -> int | None:
@@ -147,41 +160,124 @@ def default_pool(uow: UnitOfWork) -> int | None:
     return found
 
 
-def lock_person(uow: UnitOfWork, user_id: int) -> None:
-    """Let one claim of a person wait for another, so that the limits below are counted in peace.
+# Before claiming
+
+
+def veiled(uow: UnitOfWork, table: FromClause) -> Mapping[str, ColumnElement[bool]]:
+    """The fields that the actor sees masked as long as nobody owns the lead: what its pool says.
+
+    Not for who administers the pool, nor for who may change leads in pools.
+    """
+    access = uow.actor.access(uow.entity("lead"))
+    if access.is_unlimited("update") or "pool" in access.scopes.get("update", ()):
+        return {}
+    return {
+        name: and_(table.c.owner_id.is_(None), table.c.pool_id.in_(pools))
+        for name, pools in _veiling(uow).items()
+    }
+
+
+def _veiling(uow: UnitOfWork) -> Mapping[str, Sequence[int]]:
+    """By field the pools, not administered by the actor, that mask it."""
+    key = ("veiling pools", uow.actor.user_id)
+    kept = uow.access.memo if uow.sees_what_holds else uow.memo
+    if key not in kept:
+        pool = uow.snapshot.installed_entities["lead_pool"].table
+        asked = select(pool.c.id, pool.c.veiled).where(
+            pool.c.veiled.is_not(None), pool.c.id.not_in(_administered(uow))
+        )
+        found: dict[str, list[int]] = {}
+        for row in uow.execute(asked):
+            for name in row.veiled or ():
+                found.setdefault(name, []).append(row.id)
+        kept[key] = found
+    pools: Mapping[str, Sequence[int]] = kept[key]
+    return pools
+
+
+# Claiming
+
+
+def lock_claimant(uow: UnitOfWork, leads: Sequence[Mapping[str, Any]]) -> None:
+    """Let one claim of a person wait for another, and of a department where that has a limit, so that
+    the limits below are counted in peace.
 
     SQLite needs no row lock: its writing transactions follow one another anyway.
     """
-    user = uow.snapshot.installed_entities["user"].table
-    lock = select(user.c.id).where(user.c.id == user_id).with_for_update(key_share=True)
-    uow.execute(lock).one()
+    mine = pools_of(uow)
+    locked = [("user", [uow.actor.user_id])]
+    if any(mine[lead["pool"]].department_limit is not None for lead in leads):
+        locked.insert(0, ("department", sorted(uow.actor.departments)))
+    for entity, ids in locked:
+        table = uow.snapshot.installed_entities[entity].table
+        rows = select(table.c.id).where(table.c.id.in_(ids)).order_by(table.c.id)
+        uow.execute(rows.with_for_update(key_share=True)).all()
 
 
 def check_limits(uow: UnitOfWork, leads: Sequence[Mapping[str, Any]]) -> None:
-    """Refuse a claim that passes the pool's limit for a day or for leads in hand.
+    """Refuse a claim that comes too early, or passes a limit of the pool.
 
-    The person must be locked, see `lock_person`.
+    The person must be locked, see `lock_claimant`.
     """
+    too_early = why_not_yet(uow, leads)
+    for lead in leads:
+        if why := too_early.get(lead["id"]):
+            raise Refused(
+                _(
+                    "%(company)s is not to be claimed yet: %(why)s.",
+                    company=lead["company"],
+                    why=why,
+                )
+            )
     mine = pools_of(uow)
     for pool_id, wanted in Counter(lead["pool"] for lead in leads).items():
-        pool = mine[pool_id]
-        today, held = _claimed_today(uow, pool_id), _held(uow, pool_id)
-        if today + wanted > pool.daily_claims:
-            message = _(
-                "From %(pool)s you may claim %(limit)s leads a day; you have claimed %(n)s today.",
-                pool=pool.name,
-                limit=pool.daily_claims,
-                n=today,
-            )
-            raise Refused(message)
-        if held + wanted > pool.holding_limit:
-            message = _(
-                "You may hold %(limit)s open leads of %(pool)s; you hold %(n)s.",
-                pool=pool.name,
-                limit=pool.holding_limit,
-                n=held,
-            )
-            raise Refused(message)
+        if why := why_too_many(mine[pool_id], _holdings(uow, pool_id), wanted):
+            raise Refused(why)
+
+
+def why_not_yet(uow: UnitOfWork, leads: Sequence[Mapping[str, Any]]) -> dict[int, str]:
+    """Of leads in pools of the actor, those that it is too early to claim, with the reason."""
+    mine, now = pools_of(uow), uow.now()
+    asked = [
+        lead
+        for lead in leads
+        if lead["pool"] in mine and (mine[lead["pool"]].cool_down or mine[lead["pool"]].wait)
+    ]
+    if not asked:
+        return {}
+    held, left = _held_before(uow, [lead["id"] for lead in asked])
+    found = {}
+    for lead in asked:
+        entered = None if lead["id"] in held else lead["created_at"]
+        past = Past(entered, left.get(lead["id"]))
+        if why := why_too_early(mine[lead["pool"]], past, now, uow.clock.timezone):
+            found[lead["id"]] = why
+    return found
+
+
+def _held_before(uow: UnitOfWork, ids: Sequence[int]) -> tuple[set[int], dict[int, datetime]]:
+    """Which of the leads somebody has had, and when those that the actor had were lost last."""
+    table = uow.snapshot.installed_entities["lead_transfer"].table
+    held: set[int] = set()
+    left: dict[int, datetime] = {}
+    for start in range(0, len(ids), _AT_ONCE):
+        rows = select(table.c.lead_id, table.c.from_owner_id, func.max(table.c.created_at)).where(
+            table.c.lead_id.in_(ids[start : start + _AT_ONCE]), table.c.from_owner_id.is_not(None)
+        )
+        for lead, owner, at in uow.execute(rows.group_by(table.c.lead_id, table.c.from_owner_id)):
+            held.add(lead)
+            if owner == uow.actor.user_id:
+                left[lead] = at
+    return held, left
+
+
+def _holdings(uow: UnitOfWork, pool_id: int) -> Holdings:
+    department = 0
+    if pools_of(uow)[pool_id].department_limit is not None:
+        lead = uow.snapshot.installed_entities["lead"].table
+        theirs = lead.c.department_id.in_(uow.actor.departments)
+        department = _held(uow, pool_id, and_(theirs, lead.c.owner_id.is_not(None)))
+    return Holdings(_claimed_today(uow, pool_id), _held(uow, pool_id), department)
 
 
 def _claimed_today(uow: UnitOfWork, pool_id: int) -> int:
@@ -196,10 +292,10 @@ def _claimed_today(uow: UnitOfWork, pool_id: int) -> int:
     return int(uow.execute(statement).scalar_one())
 
 
-def _held(uow: UnitOfWork, pool_id: int) -> int:
+def _held(uow: UnitOfWork, pool_id: int, whose: ColumnElement[bool] | None = None) -> int:
     table = uow.snapshot.installed_entities["lead"].table
     statement = select(func.count()).where(
-        table.c.owner_id == uow.actor.user_id,
+        table.c.owner_id == uow.actor.user_id if whose is None else whose,
         table.c.pool_id == pool_id,
         table.c.status.in_(OPEN),
         table.c.archived_at.is_(None),

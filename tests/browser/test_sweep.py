@@ -102,6 +102,7 @@ UNTYPED = {
     ("role", "grants"): "made of ticks",
     ("role", "field_rules"): "made of ticks",
     ("role", "permissions"): "made of ticks",
+    ("lead_form", "sites"): "a site: what could run is refused",
     ("order", "story"): "rich text: what could run was taken out of it",
 }
 
@@ -174,6 +175,12 @@ def _plant_records(uow, canary, person):
     pool = {"name": canary("pool"), "description": canary("description", long=True)}
     (pool_id,) = service.create(uow, "lead_pool", [pool])
     (campaign,) = service.create(uow, "campaign", [{"name": canary("campaign")}])
+    test = {"field_name": "company", "op": "contains"}
+    rule = {"name": canary("assignment rule"), "target": "pool"}
+    rule["conditions"] = [{**test, "value": canary("value of a rule")}]
+    service.create(uow, "assignment_rule", [rule])
+    score = {"name": canary("score rule"), "value": canary("value of a score"), "points": 1}
+    service.create(uow, "score_rule", [{**test, **score}])
     names = ("company", "contact_name", "wechat", "address", "industry")
     lead = {name: canary(name) for name in names}
     lead |= {"note": canary("note", long=True), "tags": [canary("tag").replace(",", "")]}
@@ -216,6 +223,7 @@ def test_no_text_that_people_wrote_runs_as_a_script(watched, served, planted):
         "/r/lead/1/edit",
         "/r/order/1",
         "/r/order/1/edit",
+        "/r/assignment_rule/1",
         "/r/lead?filtering=1&filter_field=company&filter_op=contains&filter_value=" + echo,
         "/r/lead?search=" + echo,
         "/search?q=" + echo,

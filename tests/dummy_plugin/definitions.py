@@ -10,6 +10,7 @@ from core.fields import ActionSpec, EntityDef, FieldSpec, Section, Text
 from core.i18n import lazy_gettext as _l
 from core.plugins.contributions import Permission, RoleTemplate
 from core.work.uow import UnitOfWork
+from dummy_plugin.behaviour import answer
 from dummy_plugin.models import Specimen, SpecimenPart
 
 
@@ -44,6 +45,7 @@ specimen = EntityDef(
         ),
     ),
     duplicate_keys=("name",),
+    veil=lambda uow, table: answer("veil", uow=uow, table=table) or {},
 )
 
 part = EntityDef(

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from core.entities import query
 from core.entities.query import ListQuery
 from core.http.rendering import render
-from core.http.requests import public, requires, signed_in, unit_of_work
+from core.http.requests import framed_by, public, requires, signed_in, unit_of_work
 from dummy_plugin.behaviour import answer
 
 blueprint = Blueprint("dummy_plugin", __name__, url_prefix="/dummy_plugin")
@@ -28,7 +28,8 @@ def board() -> str:
 @blueprint.get("/open")
 @public
 def open_page() -> str:
-    """Whoever asks."""
+    """Whoever asks; in the frames of the sites that a test names."""
+    framed_by(answer("sites") or ())
     return "open to all"
 
 

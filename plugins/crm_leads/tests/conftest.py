@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from datetime import datetime, time, timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -87,3 +89,55 @@ def published(unit_of_work):
             return [row.payload for row in rows]
 
     return find
+
+
+@pytest.fixture
+def browser_of(sign_in, unit_of_work):
+    """``browser_of(person)``: signed in as that person."""
+
+    def open_for(person):
+        from core.security.credentials import set_password
+        from core.testing.installation import PASSWORD
+
+        with unit_of_work() as uow:
+            values = query.get(uow, "user", person).values
+            set_password(uow, person, PASSWORD, email=values["email"], name=values["name"])
+        return sign_in(values["email"], PASSWORD)
+
+    return open_for
+
+
+@pytest.fixture
+def at(runtime):
+    """``at(days, hour=10)``: it is that hour, so many days after the first, in the company's zone."""
+    first = runtime.clock.today()
+
+    def move(days, hour=10):
+        clock = runtime.clock
+        wanted = datetime.combine(first + timedelta(days=days), time(hour), clock.timezone)
+        clock.move(wanted - clock.now())
+
+    move(0)
+    return move
+
+
+@pytest.fixture
+def set_pool(unit_of_work, team):
+    """``set_pool(**values)``: the rules of the team's pool."""
+
+    def put(**values):
+        with unit_of_work() as uow:
+            service.update(uow, "lead_pool", {team.pool: values})
+
+    return put
+
+
+@pytest.fixture
+def bell(browser_of):
+    """``bell(person)``: what the person was told, the newest first."""
+
+    def read_bell(person):
+        html = browser_of(person).get("/notifications").get_data(as_text=True)
+        return re.findall(r'action="/notifications/\d+">.*?</svg><span>([^<]*)', html, re.S)
+
+    return read_bell
