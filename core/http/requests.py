@@ -6,6 +6,7 @@ import functools
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from flask import Flask, Response, after_this_request, current_app, g, request
@@ -14,6 +15,7 @@ from sqlalchemy.exc import OperationalError
 from core.errors import Forbidden
 from core.i18n import LOCALES
 from core.i18n import gettext as _
+from core.plugins.state import closed_to
 from core.security.actor import ANONYMOUS, SYSTEM, Actor
 from core.security.authentication import actor_of_session, touch_session
 from core.security.tokens import actor_of_token, note_token_use, token_use_is_due
@@ -172,7 +174,10 @@ def authenticate() -> None:
     g.enabled = reading.snapshot.enabled
     g.company_locale = reading.snapshot.settings["core"]["locale"]
     touch = _recognise(reading)
+    if g.actor.is_anonymous and reading.snapshot.pilots:
+        g.actor = replace(ANONYMOUS, closed=closed_to(reading.snapshot.pilots, ()))
     reading.actor = g.actor
+    g.enabled = reading.open_plugins
     if touch or not keep:
         close_reading()
     if touch:
@@ -238,11 +243,16 @@ def _note_use_afterwards(token_id: int) -> None:
 def _ask_plugins(uow: UnitOfWork) -> None:
     from core.security.directory import load_actor
 
-    answers = uow.runtime.plugins.ask("authenticate", g.enabled, request=request)
-    if answers:
-        # Without a session there is no CSRF token: such a caller may act only as a token would.
-        g.actor = load_actor(uow, answers[0]) or ANONYMOUS
-        g.by_token = not g.actor.is_anonymous
+    plugins = uow.runtime.plugins
+    for name in plugins.order(g.enabled):
+        answers = plugins.ask("authenticate", frozenset((name,)), request=request)
+        if answers:
+            found = load_actor(uow, answers[0])
+            # Whom a module recognises that is not open to them is nobody, as without it.
+            if found is not None and name not in found.closed:
+                # Without a session there is no CSRF token: such a caller acts only as a token would.
+                g.actor, g.by_token = found, True
+                return
 
 
 def reader_locale() -> str:

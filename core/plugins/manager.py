@@ -229,6 +229,14 @@ class PluginManager:
         """Loaded plugins that need ``name``, directly."""
         return [other.name for other in self.loaded.values() if name in other.depends]
 
+    def with_dependants(self, name: str) -> list[str]:
+        """``name`` and the loaded plugins that need it, directly or not, in plugin order."""
+        found = {name}
+        for other in self.loaded.values():  # in an order in which needs come first
+            if not found.isdisjoint(other.depends):
+                found.add(other.name)
+        return self.order(found)
+
     @contextmanager
     def guard(self, plugin: str, what: str) -> Iterator[None]:
         """Hold ``plugin`` back when the block raises."""
