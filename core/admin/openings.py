@@ -13,7 +13,9 @@ from core.admin.departments import department_paths, department_tree
 from core.admin.display import owner_title
 from core.entities.form_reading import read_fields
 from core.entities.forms import summary
-from core.errors import Invalid, NotFound
+from core.entities.values import BadValue, check_value
+from core.entities.writing import refuse
+from core.errors import Invalid, NotFound, Problem
 from core.fields import Choice, ChoiceField, FieldSpec, References
 from core.http.presenting import draw_controls, input_context
 from core.http.rendering import render
@@ -22,6 +24,7 @@ from core.i18n import gettext as _
 from core.i18n import lazy_gettext as _l
 from core.ops.opening import open_to
 from core.plugins.state import read_departments, read_enabled
+from core.work.uow import UnitOfWork
 
 EVERYBODY, SOME = "everybody", "departments"
 FIELDS = (
@@ -56,22 +59,33 @@ def module_opening(name: str) -> Any:
 @requires("admin")
 def put_module_opening(name: str) -> Any:
     """Open it to those who were chosen; it holds at once, everywhere."""
-    values: dict[str, Any] = {}
     try:
         with unit_of_work() as uow:
-            values, problems = read_fields(input_context(uow), FIELDS, request.form)
-            if problems:
-                raise Invalid(_("Please correct what is marked."), problems)
-            chosen = None if values["who"] == EVERYBODY else values["departments"] or ()
+            chosen = _chosen(uow)
             open_to(uow, name, chosen)
     except Invalid as error:
-        return _page(name, values, error.by_field()), error.status
+        return _page(name, {}, error.by_field()), error.status
     title = owner_title(name)
     if chosen is None:
         flash(_("%(name)s is open to everybody.", name=title), "good")
     else:
         flash(_("%(name)s is open to these departments only.", name=title), "good")
     return redirect(url_for("admin.apps", _anchor=f"app-{name}"))
+
+
+def _chosen(uow: UnitOfWork) -> list[int] | None:
+    """The departments of the form; None for everybody."""
+    typed, problems = read_fields(input_context(uow), FIELDS, request.form)
+    values: dict[str, Any] = {}
+    for field in FIELDS if not problems else ():
+        try:
+            values[field.name] = check_value(field.type, typed[field.name])
+        except BadValue as error:
+            problems.append(Problem(field.name, error.code, str(error)))
+    if not problems and values["who"] is None:
+        problems = [Problem("who", "required", _("Please fill this in."))]
+    refuse(problems)
+    return None if values["who"] == EVERYBODY else list(values["departments"] or ())
 
 
 def _page(name: str, values: Mapping[str, Any], errors: Mapping[str, str]) -> str:
