@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 from datetime import timedelta
 
@@ -232,6 +233,55 @@ def test_writing_is_answered_as_with_the_module_off(
         disable(uow, "crm_sales")
     assert closed == answers()
     assert all(300 <= found < 500 for found in closed.values())
+
+
+def test_what_the_company_made_of_it_goes_with_it(
+    call, unit_of_work, team, admin_id, world, east, pilot
+):
+    """Lines of its records, and a field of another entity that refers to them."""
+
+    def made(path, **body):
+        answer = call(admin_id, "POST", f"/schema/entities{path}", body)
+        assert answer.status_code == 201, answer.text
+
+    text = {"name": "x_what", "kind": "text", "label": "What"}
+    names = {"label": {"en": "Visit"}, "label_plural": {"en": "Visits"}}
+    made("", name="x_visit", parent="customer", fields=[text], **names)
+    made("/lead/fields", name="x_for", kind="reference", entity="customer", label="For")
+    with unit_of_work() as uow:
+        lines = next(each.name for each in uow.entity("customer") if "x_visit" in each.name)
+        service.update(uow, "customer", {world.customer: {lines: [{"x_what": "谈价格"}]}})
+        service.update(uow, "lead", {world.fresh: {"x_for": world.customer}})
+
+    def asked():
+        lead = call(team.outside, "GET", f"/records/lead/{world.fresh}").json
+        paths = (
+            "/schema",
+            "/records/x_visit",
+            "/records/x_visit/1",
+            "/records/lead?sort=x_for",
+            "/records/lead/aggregate?group=x_for&measure=count",
+            "/search?q=谈价格",
+        )
+        answers = [call(team.outside, "GET", path) for path in paths]
+        filters = [{"field": f"x_for{rest}", "op": "eq", "value": "x"} for rest in ("", ".name")]
+        answers += [
+            call(team.outside, "GET", "/records/lead", query_string={"filter": json.dumps(one)})
+            for one in filters
+        ]
+        sent = {"x_for": world.other}
+        answers.append(call(team.outside, "PATCH", f"/records/lead/{world.fresh}", sent))
+        told = [re.sub('"request_id":"[^"]*"', "", one.text) for one in answers]
+        return lead["x_for"], [one.status_code for one in answers], told
+
+    before = asked()
+    pilot("crm_sales", east)
+    closed = asked()
+    with unit_of_work() as uow:
+        disable(uow, "crm_sales")
+    assert closed == asked() != before
+    assert "鼎源" in str(before[0])
+    assert "鼎源" not in str(closed)
 
 
 def test_neither_a_share_nor_a_deputy_opens_it(
