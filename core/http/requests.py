@@ -175,7 +175,8 @@ def authenticate() -> None:
     g.company_locale = reading.snapshot.settings["core"]["locale"]
     touch = _recognise(reading)
     if g.actor.is_anonymous and reading.snapshot.pilots:
-        g.actor = replace(ANONYMOUS, closed=closed_to(reading.snapshot.pilots, ()))
+        closed = closed_to(reading.snapshot.pilots, ())
+        g.actor = replace(ANONYMOUS, closed=closed, _access={})
     reading.actor = g.actor
     g.enabled = reading.open_plugins
     if touch or not keep:
