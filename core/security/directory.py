@@ -48,12 +48,13 @@ def load_actor(uow: UnitOfWork, user_id: int) -> Actor | None:
         return None
     roles = _roles(uow, user_id)
     home, above, below = _departments(uow, user_id, row.department_id)
+    is_admin = any(role.is_admin for role in roles)
     actor = Actor(
         user_id,
         name=row.name,
         email=row.email,
         locale=row.locale or "zh_CN",
-        is_admin=(is_admin := any(role.is_admin for role in roles)),
+        is_admin=is_admin,
         roles=roles,
         departments=home,
         departments_below=below,
@@ -175,15 +176,12 @@ def _stands_in(uow: UnitOfWork, user_id: int) -> tuple[StandIn, ...]:
         )
         .order_by(table.c.id)
     )
-    return tuple(
-        StandIn(row.user_id, row.starts_on, row.ends_on, roles, _closed(uow, row, roles))
-        for row in rows
-        for roles in (_roles(uow, row.user_id),)
-    )
+    return tuple(_stand_in(uow, row) for row in rows.all())
 
 
-def _closed(uow: UnitOfWork, row: Row[Any], roles: tuple[RoleGrants, ...]) -> frozenset[str]:
-    if not uow.snapshot.pilots or any(role.is_admin for role in roles):
-        return frozenset()
-    _home, above, _below = _departments(uow, row.user_id, row.department_id)
-    return closed_to(uow.snapshot.pilots, above)
+def _stand_in(uow: UnitOfWork, row: Row[Any]) -> StandIn:
+    roles, closed = _roles(uow, row.user_id), frozenset[str]()
+    if uow.snapshot.pilots and not any(role.is_admin for role in roles):
+        _home, above, _below = _departments(uow, row.user_id, row.department_id)
+        closed = closed_to(uow.snapshot.pilots, above)
+    return StandIn(row.user_id, row.starts_on, row.ends_on, roles, closed)
