@@ -21,7 +21,7 @@ from core.mail import open_mailer
 from core.plugins.checks import check_contributions
 from core.plugins.discovery import discover
 from core.plugins.manager import Contribution, PluginManager
-from core.plugins.state import read_enabled
+from core.plugins.state import read_enabled, read_pilots
 from core.privacy import tables as erasures
 from core.runtime import Runtime, Snapshot
 from core.settings import preferences
@@ -148,6 +148,7 @@ def _snapshot(
         installed_entities=installed,
         settings=read_settings(connection, groups),
         contributions=counted,
+        pilots=read_pilots(connection, runtime.plugins.manifests),
     )
 
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from core.files.storage import Storage
     from core.mail import Mailer
     from core.plugins.manager import Contribution, PluginManager
+    from core.plugins.state import Pilots
     from core.security.actor import Actor
 
 __all__ = ["AccessCache", "Runtime", "Snapshot", "bump_access", "bump_structure", "epoch_table"]
@@ -91,6 +92,8 @@ class Snapshot:
     settings: Mapping[str, Mapping[str, Any]]
     #: Contributions of the core and of enabled plugins, by hook.
     contributions: Mapping[str, tuple[Contribution[Any], ...]]
+    #: Plugins that are open to some departments only, on or off.
+    pilots: Pilots = field(default_factory=dict)
     #: Derived things that live as long as the snapshot (OpenAPI document, form layouts).
     memo: dict[Any, Any] = field(default_factory=dict, compare=False)
 

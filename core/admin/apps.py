@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 
 from core.admin import blueprint
 from core.admin.display import owner_title
+from core.entities.labels import resolve_labels
 from core.errors import NotFound, Refusal
 from core.http.rendering import render
 from core.http.requests import requires, runtime, unit_of_work
@@ -17,7 +18,7 @@ from core.i18n import current_locale, ngettext
 from core.i18n import gettext as _
 from core.ops.lifecycle import disable, enable, note_failure, pending_migrations
 from core.plugins.manager import HookFailed
-from core.plugins.state import plugin_table
+from core.plugins.state import plugin_table, read_departments
 from core.work.tables import job_table
 from core.work.uow import UnitOfWork
 
@@ -39,6 +40,7 @@ def _modules(uow: UnitOfWork) -> dict[str, list[dict[str, Any]]]:
     rows = uow.execute(select(plugin_table.c.name, plugin_table.c.error, plugin_table.c.enabled))
     switched = {row.name: row for row in rows}
     pending = set(pending_migrations(uow.connection, runtime()))
+    open_to = _open_to(uow)
     found: dict[str, list[dict[str, Any]]] = {"held": [], "on": [], "off": []}
     for name in (*plugins.loaded, *(n for n in plugins.held_back if n not in plugins.loaded)):
         state = "on" if name in uow.snapshot.enabled else "off"
@@ -49,10 +51,22 @@ def _modules(uow: UnitOfWork) -> dict[str, list[dict[str, Any]]]:
             | {
                 "error": switched[name].error if name in switched else None,
                 "pending": name in pending,
+                "open_to": open_to.get(name),
                 "can_switch_off": name in switched and switched[name].enabled,
             }
         )
     return found
+
+
+def _open_to(uow: UnitOfWork) -> dict[str, list[str]]:
+    """What the departments are called that a module is open to; modules for everybody left out."""
+    chosen = read_departments(uow.connection)
+    ids = {key for departments in chosen.values() for key in departments}
+    names = resolve_labels(uow, {"department": ids}).get("department", {})
+    return {
+        module: [names.get(key, f"#{key}") for key in sorted(departments)]
+        for module, departments in chosen.items()
+    }
 
 
 def _module(uow: UnitOfWork, name: str, state: str) -> dict[str, Any]:
@@ -145,7 +159,7 @@ def confirm_disable(name: str) -> Any:
     """Ask, naming what becomes invisible."""
     _require_installed(name)
     with unit_of_work() as uow:
-        items = _goes_away(uow, name)
+        items = what_goes_away(uow, name)
     return render(
         "core/admin/confirm.html",
         title=_("Switch %(name)s off?", name=owner_title(name)),
@@ -160,7 +174,7 @@ def confirm_disable(name: str) -> Any:
     )
 
 
-def _goes_away(uow: UnitOfWork, name: str) -> list[str]:
+def what_goes_away(uow: UnitOfWork, name: str) -> list[str]:
     """What nobody sees any more once the module is off."""
     snapshot = uow.snapshot
     items = [

@@ -126,6 +126,7 @@ def _actions(uow: UnitOfWork) -> list[tuple[str, str]]:
         "settings": _("Settings changed"),
         "enable_plugin": _("Module switched on"),
         "disable_plugin": _("Module switched off"),
+        "open_plugin": _("Module opened to others"),
         "add_field": _("Field added"),
         "change_field": _("Field changed"),
         "retire_field": _("Field retired"),

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Response, current_app, g, request
+from flask import Response, current_app, request
 
 from core.api import blueprint
 from core.api.answers import to_bytes
@@ -84,13 +84,14 @@ def _document(uow: UnitOfWork) -> _Kept:
 def _signature(uow: UnitOfWork) -> tuple[Any, ...]:
     """All that the document depends on, within one structure."""
     entities = []
-    for spec in uow.snapshot.entities.values():
+    for spec in uow.entities.values():
         access = uow.actor.access(spec)
         verbs = tuple(verb.name for verb in allowed_verbs(uow, spec))
         fields = tuple(int(access.field(each.name)) for each in spec)
         entities.append((spec.name, allowed_actions(uow, spec), verbs, fields))
     policies = tuple(rule for rule, _method, _described in _routes(uow))
-    return (current_locale(), policies, tuple(entities))
+    # A verb that stands in for another has its name, and parameters of its own.
+    return (current_locale(), policies, tuple(entities), uow.open_plugins)
 
 
 def _routes(uow: UnitOfWork) -> Iterator[Route]:
@@ -104,7 +105,7 @@ def _routes(uow: UnitOfWork) -> Iterator[Route]:
         if described.condition is not None and not described.condition(uow.actor):
             continue
         owner = owners.get(rule.endpoint.partition(".")[0])
-        if owner is not None and owner not in g.enabled:
+        if owner is not None and owner not in uow.open_plugins:
             continue
         for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
             yield rule.rule, method, described

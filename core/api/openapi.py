@@ -38,7 +38,7 @@ def build_document(uow: UnitOfWork, routes: Iterable[Route]) -> Schema:
     schemas: dict[str, Schema] = {"Problem": PROBLEM}
     paths: dict[str, dict[str, Schema]] = {}
     tags = []
-    for spec in uow.snapshot.entities.values():
+    for spec in uow.entities.values():
         if not sees_entity(uow, spec):
             continue
         tags.append({"name": spec.name, "description": str(spec.label_plural)})

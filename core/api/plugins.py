@@ -6,22 +6,25 @@ from collections.abc import Callable
 from typing import Any
 
 from flask import Response
-from sqlalchemy import select
+from sqlalchemy import Row, select
 
 from core.api import blueprint
 from core.api.answers import answer
 from core.api.operations import operation
-from core.api.requests import arguments
-from core.api.shapes import TEXT, items_of, listing, nullable, object_of
-from core.errors import Refusal, Refused
+from core.api.requests import arguments, json_body
+from core.api.shapes import IDENTIFIER, TEXT, items_of, listing, nullable, object_of
+from core.errors import Invalid, Problem, Refusal, Refused
 from core.http.requests import requires, unit_of_work
 from core.i18n import current_locale
 from core.i18n import gettext as _
 from core.i18n import lazy_gettext as _l
 from core.ops.lifecycle import disable, enable, note_failure
+from core.ops.opening import open_to
 from core.plugins.manager import HookFailed
 from core.plugins.state import plugin_table
 from core.work.uow import UnitOfWork
+
+MOST_DEPARTMENTS = 500
 
 PLUGIN = object_of(
     name=TEXT,
@@ -30,6 +33,7 @@ PLUGIN = object_of(
     version=TEXT,
     enabled={"type": "boolean"},
     depends=listing(TEXT),
+    departments=nullable(listing(IDENTIFIER)),
     held_back=nullable(TEXT),
     error=nullable(TEXT),
 )
@@ -63,6 +67,41 @@ def disable_plugin(name: str) -> Response:
     return _switch(name, disable)
 
 
+@blueprint.post("/v1/plugins/<name>/open")
+@requires("admin")
+@operation(
+    _l("Open a module to some departments and all below them, or to everybody"),
+    "plugins",
+    body=object_of(departments=nullable({**listing(IDENTIFIER), "maxItems": MOST_DEPARTMENTS})),
+    answer=PLUGIN,
+    errors=(403, 404, 422),
+)
+def open_plugin(name: str) -> Response:
+    """For everybody else it is as if it were off; null opens it to everybody."""
+    arguments()
+    body = json_body()
+    with unit_of_work() as uow:
+        open_to(uow, name, _chosen(body))
+        return answer(next(item for item in _plugins(uow) if item["name"] == name))
+
+
+def _chosen(body: dict[str, Any]) -> list[int] | None:
+    for key in body.keys() - {"departments"}:
+        message = _("There is no field %(name)s.", name=key[:60])
+        raise Invalid(message, [Problem(key[:60], "unknown_field", message)])
+    chosen: Any = body.get("departments", ())
+    is_list = isinstance(chosen, list) and len(chosen) <= MOST_DEPARTMENTS
+    if chosen is not None and not (is_list and all(type(key) is int for key in chosen)):
+        message = _("Give the numbers of departments, or null for everybody.")
+        raise Invalid(message, [Problem("departments", "type", message)])
+    return None if chosen is None else list(chosen)
+
+
+def _departments(row: Row[Any] | None) -> list[int] | None:
+    found: list[int] | None = None if row is None else row.departments
+    return found
+
+
 def _switch(name: str, turn: Callable[[UnitOfWork, str], Any]) -> Response:
     arguments()
     try:
@@ -83,7 +122,7 @@ def _switch(name: str, turn: Callable[[UnitOfWork, str], Any]) -> Response:
 
 def _plugins(uow: UnitOfWork) -> list[dict[str, Any]]:
     manager, locale = uow.runtime.plugins, current_locale()
-    errors = {row.name: row.error for row in uow.execute(select(plugin_table))}
+    rows = {row.name: row for row in uow.execute(select(plugin_table))}
     found = [
         {
             "name": manifest.name,
@@ -92,8 +131,9 @@ def _plugins(uow: UnitOfWork) -> list[dict[str, Any]]:
             "version": manifest.version,
             "enabled": manifest.name in uow.snapshot.enabled,
             "depends": list(manifest.depends),
+            "departments": _departments(rows.get(manifest.name)),
             "held_back": manager.held_back.get(manifest.name),
-            "error": errors.get(manifest.name),
+            "error": rows[manifest.name].error if manifest.name in rows else None,
         }
         for manifest in manager.manifests.values()
     ]
@@ -105,6 +145,7 @@ def _plugins(uow: UnitOfWork) -> list[dict[str, Any]]:
             "version": "",
             "enabled": False,
             "depends": [],
+            "departments": _departments(rows.get(name)),
             "held_back": reason,
             "error": None,
         }

@@ -114,7 +114,7 @@ def get_schema() -> Response:
     with unit_of_work() as uow:
         found = [
             described
-            for spec in uow.snapshot.entities.values()
+            for spec in uow.entities.values()
             if (described := described_entity(uow, spec))["rights"]
         ]
         return answer({"entities": found})

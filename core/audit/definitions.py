@@ -67,7 +67,7 @@ def _reachable(uow: UnitOfWork, action: str, table: FromClause) -> ColumnElement
     if not uow.actor.access(trail).is_unlimited(action):
         return reached[0]
     whole: list[str] = []
-    for spec in uow.snapshot.entities.values():  # a plugin that is off may have no tables
+    for spec in uow.entities.values():  # a plugin that is off may have no tables
         if spec.scope is not None:
             continue  # files and the trail itself, whose scope asks for those of all others
         records = uow.alias(spec.table)
@@ -117,7 +117,7 @@ def _events_reached(uow: UnitOfWork, action: str, table: FromClause) -> ColumnEl
     if not uow.actor.access(spec).is_unlimited(action):
         return reached[0]
     whole: list[str] = []
-    for other in uow.snapshot.entities.values():
+    for other in uow.entities.values():
         if other.scope is not None:
             continue
         records = uow.alias(other.table)
@@ -151,7 +151,7 @@ def _without_unreached(uow: UnitOfWork, row: dict[str, Any]) -> dict[str, Any]:
     payload = row.get("payload")
     if _sees_everything(uow) or not isinstance(payload, dict):
         return row
-    spec = uow.snapshot.entities.get(row.get("entity") or "")
+    spec = uow.entities.get(row.get("entity") or "")
     if spec is None:
         return {**row, "payload": {}}
     access = uow.actor.access(spec)

@@ -294,7 +294,9 @@ class _Parser:
                     "unknown_field",
                     _("%(field)s does not refer to another record.", field=name),
                 )
-            target = self.uow.snapshot.entities.get(field.type.entity)
+            # A rule of the business goes where somebody's filter does not.
+            known = self.uow.snapshot.entities if self.may_use is None else self.uow.entities
+            target = known.get(field.type.entity)
             if target is None:
                 raise _unknown(place, name)
             steps.append((field, target))

@@ -54,7 +54,7 @@ def sections_of(spec: EntitySpec, names: Iterable[str]) -> list[tuple[str, list[
 
 def form_edits(uow: UnitOfWork, spec: EntitySpec) -> dict[str, list[FormEdit]]:
     """What plugins ask of the form, by field; what names no field is logged and left out."""
-    enabled = uow.snapshot.enabled
+    enabled = uow.open_plugins
     found: dict[str, list[FormEdit]] = {}
     if not uow.runtime.plugins.has("adjust_form", enabled):
         return found

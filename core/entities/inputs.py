@@ -310,7 +310,7 @@ def _(type_: t.Image, context: InputContext) -> Drawing:
 def _few(context: InputContext, entity: str) -> tuple[tuple[str, str], ...] | None:
     """All records of a small entity as options; None for a large one, or one without a name."""
     uow = context.uow
-    spec = uow.snapshot.entities.get(entity)
+    spec = uow.entities.get(entity)
     if spec is None or not may(uow, spec, "read"):
         return ()
     label = spec[spec.label_field]
@@ -473,7 +473,7 @@ def _label_of(uow: UnitOfWork, entity: str, key: str) -> str | None:
 
 def _meant(context: InputContext, entity: str, words: str) -> int:
     """The one record that a typed name means: for browsers without scripts, and for fast typists."""
-    spec = context.uow.snapshot.entities.get(entity)
+    spec = context.uow.entities.get(entity)
     found = find_by_words(context.uow, spec, words, context.reader) if spec else ()
     if len(found) == 1:
         return found[0]

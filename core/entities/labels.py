@@ -60,7 +60,7 @@ def resolve_labels(uow: UnitOfWork, wanted: Mapping[str, set[int]]) -> Labels:
     found: Labels = {}
     for entity, ids in wanted.items():
         # Those of a module that is off are not shown, and its scopes cannot be asked for.
-        spec = uow.snapshot.entities.get(entity)
+        spec = uow.entities.get(entity)
         if spec is not None and ids:
             found[entity] = _entity_labels(uow, spec, ids)
     return found

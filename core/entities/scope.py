@@ -62,7 +62,7 @@ def may(uow: UnitOfWork, spec: EntitySpec, action: str) -> bool:
 
 def is_refused(uow: UnitOfWork, spec: EntitySpec, action: str) -> bool:
     """True when a plugin takes the right away from the actor."""
-    enabled = uow.snapshot.enabled
+    enabled = uow.open_plugins
     if not uow.runtime.plugins.has("check_permission", enabled):
         return False
     permission = spec.permission(action)
@@ -101,6 +101,8 @@ def scope_clause(
     table = spec.table if table is None else table
     if uow.actor.is_system:
         return None
+    if spec.plugin in uow.actor.closed:
+        return false()
     if spec.scope is not None:
         own: ColumnElement[bool] = spec.scope(uow, action, table)
         return own
@@ -116,7 +118,7 @@ def is_limited(uow: UnitOfWork, spec: EntitySpec, action: str) -> bool:
     if uow.actor.is_system:
         return False
     own_rules = spec.scope is not None or spec.parent_field is not None
-    if own_rules or uow.runtime.plugins.has("scope_query", uow.snapshot.enabled):
+    if own_rules or uow.runtime.plugins.has("scope_query", uow.open_plugins):
         return True
     return not uow.actor.access(spec).is_unlimited(action)
 
@@ -193,7 +195,7 @@ def plainly_within(
     rows = list(rows)
     if is_about(spec, rows):
         return False
-    if uow.runtime.plugins.has("scope_query", uow.snapshot.enabled) or spec.parent_field:
+    if uow.runtime.plugins.has("scope_query", uow.open_plugins) or spec.parent_field:
         return False
     if access.is_unlimited(action):
         return True
@@ -211,7 +213,7 @@ def depends_on_values(uow: UnitOfWork, spec: EntitySpec, action: str) -> bool:
     if (
         spec.scope is not None
         or spec.related is not None
-        or uow.runtime.plugins.has("scope_query", uow.snapshot.enabled)
+        or uow.runtime.plugins.has("scope_query", uow.open_plugins)
     ):
         return True
     scopes = uow.actor.access(spec).scopes.get(action, ())
@@ -261,7 +263,7 @@ def about_readable(
     """For rows that name a record by ``entity`` and ``record_id``: for each entity that the actor
     may read, the condition that the row is about one of its records within reach. What itself is
     about any record, as a file is, is no record in this sense."""
-    for spec in uow.snapshot.entities.values():
+    for spec in uow.entities.values():
         if is_about_others(spec) or "id" not in spec.table.c or not may(uow, spec, "read"):
             continue
         named, parent = table.c.entity == spec.name, uow.alias(spec.table)
@@ -283,6 +285,8 @@ def lines_open(uow: UnitOfWork, spec: EntitySpec, action: str) -> bool:
     if spec.parent_field is None:
         return True
     parent = parent_of(uow, spec)
+    if parent.plugin in uow.actor.closed:
+        return False
     access = uow.actor.access(parent)
     levels = [
         access.field(item.name)

@@ -91,7 +91,7 @@ def narrowing(
     uow: UnitOfWork, spec: EntitySpec, action: str, table: FromClause
 ) -> list[ColumnElement[bool]]:
     """What plugins demand of a row beside."""
-    plugins, enabled = uow.runtime.plugins, uow.snapshot.enabled
+    plugins, enabled = uow.runtime.plugins, uow.open_plugins
     if not plugins.has("scope_query", enabled):
         return []
     clauses = plugins.ask_strictly(

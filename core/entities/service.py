@@ -208,7 +208,7 @@ def actions_of(uow: UnitOfWork, spec: EntitySpec) -> dict[str, ActionSpec]:
     """The verbs of an entity: its own, then those that plugins add; one may stand in for its own."""
     verbs = dict(spec.actions_by_name)
     for added in uow.runtime.plugins.ask(
-        "record_actions", uow.snapshot.enabled, entity=spec, actor=uow.actor
+        "record_actions", uow.open_plugins, entity=spec, actor=uow.actor
     ):
         for verb in added:
             own = verbs.get(verb.name)

@@ -139,7 +139,7 @@ def _key(spec: EntitySpec) -> str:
 
 def _adjusted(uow: UnitOfWork, spec: EntitySpec) -> Sequence[str]:
     names = list(spec.list_columns)
-    enabled = uow.snapshot.enabled
+    enabled = uow.open_plugins
     if not uow.runtime.plugins.has("adjust_list", enabled):
         return names
     for edits in uow.runtime.plugins.ask("adjust_list", enabled, entity=spec, actor=uow.actor):

@@ -90,7 +90,7 @@ def timeline(
     veiled = _check_record(uow, spec, record_id)
     limit = max(1, min(limit, MAX_ENTRIES))
     found = _from_audit(uow, spec, record_id, before, limit, veiled)
-    for contribution in uow.snapshot.contributions.get("register_timeline", ()):
+    for contribution in uow.contributions("register_timeline"):
         source = contribution.item
         if source.entity in (None, spec.name):
             items = _ask(uow, contribution.owner, source, spec, record_id, before, limit)

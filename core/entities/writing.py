@@ -132,7 +132,11 @@ def run_before(uow: UnitOfWork, changes: Sequence[Change]) -> None:
     changes = tuple(changes)  # hooks are shown what is written; they do not choose it
     plugins, enabled = uow.runtime.plugins, uow.snapshot.enabled
     if plugins.has("validate_changes", enabled):
-        refuse(plugins.call_in_transaction("validate_changes", enabled, changes=changes, uow=uow))
+        refuse(
+            plugins.call_in_transaction(
+                "validate_changes", enabled, within=uow.opened_for, changes=changes, uow=uow
+            )
+        )
     if plugins.has("before_changes", enabled):
         with uow.elevated():
             plugins.call_in_transaction("before_changes", enabled, changes=changes, uow=uow)

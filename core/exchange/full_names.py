@@ -74,7 +74,7 @@ def _target(uow: UnitOfWork, spec: EntitySpec, name: str) -> EntitySpec | None:
     if item is None:
         return None
     if isinstance(item.type, t.Reference) and item.type.entity not in _NOT_COMPANIES:
-        return uow.snapshot.entities.get(item.type.entity)
+        return uow.entities.get(item.type.entity)
     return spec if name == spec.label_field and type(item.type) is t.Text else None
 
 

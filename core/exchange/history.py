@@ -124,7 +124,7 @@ def past_imports(
         wanted.append(job_table.c.actor_id == uow.actor.user_id)
     names = {
         spec.name
-        for spec in uow.snapshot.entities.values()
+        for spec in uow.entities.values()
         if entity in (None, spec.name) and may(uow, spec, "import")
     }
     rows: list[Row[Any]] = []

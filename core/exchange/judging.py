@@ -55,7 +55,7 @@ def judge(
     for deed in deeds:
         by_entity[deed.entity].append(deed)
     for entity, group in by_entity.items():
-        spec = uow.snapshot.entities.get(entity)
+        spec = uow.entities.get(entity)
         if spec is None:
             found: Iterable[Kept] = _all(group, "off", _("Its module is switched off."))
         else:
@@ -79,7 +79,7 @@ def _without_lines(uow: UnitOfWork, job_id: int, deeds: Sequence[Deed]) -> list[
     """The deeds but for new lines of new parents."""
     followers: set[Place] = set()
     for entity in {deed.entity for deed in deeds}:
-        spec = uow.snapshot.entities.get(entity)
+        spec = uow.entities.get(entity)
         if spec is None or spec.parent_field is None:
             continue
         lines = [d.record_id for d in deeds if d.entity == entity and d.kind == "create"]

@@ -105,7 +105,7 @@ def _written(uow: UnitOfWork, item: FieldSpec, value: Any) -> str:
 
 def _some_record(uow: UnitOfWork, type_: t.Reference | t.References) -> str:
     """What the first record that the actor may read is called, with its number."""
-    spec = uow.snapshot.entities.get(type_.entity)
+    spec = uow.entities.get(type_.entity)
     if spec is None or not may_use(uow, spec, spec[spec.label_field]):
         return ""
     table = spec.table

@@ -109,7 +109,7 @@ def made(
 
 def _lock(uow: UnitOfWork, ids: Mapping[str, set[int]]) -> None:
     """In the order in which everybody locks records: by entity, then by number."""
-    for entity in sorted(ids.keys() & uow.snapshot.entities.keys()):
+    for entity in sorted(ids.keys() & uow.entities.keys()):
         table, keys = uow.entity(entity).table, sorted(ids[entity])
         for start in range(0, len(keys), _IN_CHUNK):
             chosen = select(table.c.id).where(table.c.id.in_(keys[start : start + _IN_CHUNK]))

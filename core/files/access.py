@@ -64,7 +64,7 @@ def _results(uow: UnitOfWork, table: FromClause) -> ColumnElement[bool]:
         mine.append(jobs.c.actor_id == uow.actor.user_id)
     places = [
         result_place(action, spec.name)
-        for spec in uow.snapshot.entities.values()
+        for spec in uow.entities.values()
         for action in ("import", "export")
         if may(uow, spec, action)
     ]

@@ -36,7 +36,7 @@ def entities_shown(uow: UnitOfWork) -> list[EntitySpec]:
     """The entities with lists of their own that the reader may see, the company's business first."""
     found = [
         spec
-        for spec in uow.snapshot.entities.values()
+        for spec in uow.entities.values()
         if spec.navigable and spec.parent_field is None and may(uow, spec, "read")
     ]
     return sorted(found, key=lambda spec: spec.plugin == "core")
@@ -65,7 +65,7 @@ def navigation() -> list[dict[str, Any]]:
             (spec.plugin, 50, _item(str(spec.label_plural), _list_url(spec.name), spec.icon))
             for spec in specs
         ]
-        for contribution in uow.snapshot.contributions.get("register_navigation", ()):
+        for contribution in uow.contributions("register_navigation"):
             item = contribution.item
             if item.permission is None or actor().has_permission(item.permission):
                 entry = _item(str(item.title), url_for(item.endpoint), item.icon)

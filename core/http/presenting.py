@@ -45,7 +45,7 @@ def record_address(uow: UnitOfWork) -> Callable[[str, int], str | None]:
 
     def address(entity: str, key: int) -> str | None:
         if entity not in stems:
-            known = entity in uow.snapshot.entities
+            known = entity in uow.entities
             stems[entity] = (
                 url_for("web.show_record", entity=entity, record_id=0)[:-1] if known else None
             )

@@ -7,6 +7,7 @@ import logging
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from flask import Flask, Response, after_this_request, current_app, g, request
@@ -15,6 +16,7 @@ from sqlalchemy.exc import OperationalError
 from core.errors import Forbidden
 from core.i18n import LOCALES
 from core.i18n import gettext as _
+from core.plugins.state import closed_to
 from core.security.actor import ANONYMOUS, SYSTEM, Actor
 from core.security.authentication import actor_of_session, touch_session
 from core.security.tokens import actor_of_token, note_token_use, token_use_is_due
@@ -187,7 +189,11 @@ def authenticate() -> None:
     g.enabled = reading.snapshot.enabled
     g.company_locale = reading.snapshot.settings["core"]["locale"]
     touch = _recognise(reading)
+    if g.actor.is_anonymous and reading.snapshot.pilots:
+        closed = closed_to(reading.snapshot.pilots, ())
+        g.actor = replace(ANONYMOUS, closed=closed, _access={})
     reading.actor = g.actor
+    g.enabled = reading.open_plugins
     if touch or not keep:
         close_reading()
     if touch:
@@ -253,11 +259,16 @@ def _note_use_afterwards(token_id: int) -> None:
 def _ask_plugins(uow: UnitOfWork) -> None:
     from core.security.directory import load_actor
 
-    answers = uow.runtime.plugins.ask("authenticate", g.enabled, request=request)
-    if answers:
-        # Without a session there is no CSRF token: such a caller may act only as a token would.
-        g.actor = load_actor(uow, answers[0]) or ANONYMOUS
-        g.by_token = not g.actor.is_anonymous
+    plugins = uow.runtime.plugins
+    for name in plugins.order(g.enabled):
+        answers = plugins.ask("authenticate", frozenset((name,)), request=request)
+        if answers:
+            found = load_actor(uow, answers[0])
+            # Whom a module recognises that is not open to them is nobody, as without it.
+            if found is not None and name not in found.closed:
+                # Without a session there is no CSRF token: such a caller acts only as a token would.
+                g.actor, g.by_token = found, True
+                return
 
 
 def reader_locale() -> str:

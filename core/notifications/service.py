@@ -16,6 +16,7 @@ from core.i18n import lazy_gettext as _l
 from core.i18n.formats import format_number
 from core.notifications.tables import notification_table
 from core.plugins.contributions import Job, NotificationKind, Schedule
+from core.security.directory import without_plugins
 from core.security.models import User
 from core.settings.preferences import get_preference, preference_table, put_preference
 
@@ -67,8 +68,8 @@ class Notification:
 
 
 def kinds(uow: UnitOfWork) -> dict[str, NotificationKind]:
-    """What there is to be told of, by name, of the modules that are on."""
-    found = uow.snapshot.contributions.get("register_notifications", ())
+    """What there is to be told of, by name, of the modules that are on for the actor."""
+    found = uow.contributions("register_notifications")
     return {contribution.item.name: contribution.item for contribution in found}
 
 
@@ -81,7 +82,8 @@ def notify(
     record_ids: Sequence[int] = (),
     count: int = 1,
 ) -> None:
-    """Tell these people, in this transaction, but not who acts and not who does not want that kind.
+    """Tell these people, in this transaction, but not who acts and not who does not want that kind,
+    nor those to whom the module is closed that tells, or that the records are of.
 
     ``record_ids`` are what it is about; many of them are told as a number. Of one record ``count``
     is what the kind's text calls ``%(n)s``.
@@ -89,7 +91,7 @@ def notify(
     told = set(people) - {uow.actor.user_id}
     if not told:
         return
-    told -= _unwilling(uow, kind, told)
+    told -= _unwilling(uow, kind, told) | without_plugins(uow, told, _plugins(uow, kind, entity))
     if len(record_ids) > SINGLY:
         told -= _add_to_unread(uow, kind, told, entity, len(record_ids))
         abouts: list[tuple[int | None, int]] = [(None, len(record_ids))]
@@ -179,9 +181,17 @@ def _unwilling(uow: UnitOfWork, kind: str, people: set[int]) -> set[int]:
     return {row.user_id for row in uow.execute(chosen) if kind in row.value}
 
 
+def _plugins(uow: UnitOfWork, kind: str, entity: str | None) -> set[str]:
+    """Whose kind it is, and whose records it is about."""
+    registered = uow.snapshot.contributions.get("register_notifications", ())
+    found = {each.owner for each in registered if each.item.name == kind}
+    spec = uow.snapshot.installed_entities.get(entity or "")
+    return found if spec is None else found | {spec.plugin}
+
+
 def _due(uow: UnitOfWork) -> tuple[Any, ...]:
     c = notification_table.c
-    # Those of modules that are off are neither shown nor counted.
+    # Those of modules that are off, or closed to the reader, are neither shown nor counted.
     return (c.user_id == uow.actor.user_id, c.kind.in_(kinds(uow)), c.due_at <= uow.now())
 
 
@@ -230,7 +240,7 @@ def _label(row: Row[Any], labels: Any) -> str | None:
 
 
 def _text(uow: UnitOfWork, kind: NotificationKind, row: Row[Any], who: str, labels: Any) -> str:
-    spec = uow.snapshot.entities.get(row.entity or "")
+    spec = uow.entities.get(row.entity or "")
     record = _label(row, labels) or _("a record")
     if row.record_id is None:
         plural = "" if spec is None else str(spec.label_plural)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
 from core.audit.recorder import record_act
 from core.db.migrate import CORE_MIGRATIONS, current_revision, head_revision, numbers, upgrade
@@ -132,9 +132,11 @@ def _require_admin(uow: UnitOfWork) -> None:
 
 
 def _write_state(uow: UnitOfWork, name: str, *, enabled: bool, version: str) -> None:
-    uow.execute(delete(plugin_table).where(plugin_table.c.name == name))
-    values = {"name": name, "enabled": enabled, "version": version, "changed_at": uow.now()}
-    uow.execute(insert(plugin_table).values(values))
+    # For whom it is open stays as it is: who switches it off and on opens it to nobody else.
+    mine = plugin_table.c.name == name
+    values = {"enabled": enabled, "version": version, "error": None, "changed_at": uow.now()}
+    if uow.execute(update(plugin_table).where(mine).values(values)).rowcount == 0:
+        uow.execute(insert(plugin_table).values(name=name, **values))
 
 
 def note_failure(uow: UnitOfWork, name: str, reason: str) -> None:

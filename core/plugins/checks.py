@@ -32,6 +32,12 @@ def _prefixed(owner: str, item: Any, seen: set[str], found: Contributions) -> No
     _once(item.name, seen)
 
 
+def _permission(owner: str, item: Any, seen: set[str], found: Contributions) -> None:
+    if not item.name.startswith(f"{owner}."):  # by this it is known whose it is
+        raise ValueError(f"{item.name}: the name must begin with {owner}.")
+    _once(item.name, seen)
+
+
 def _once(name: str, seen: set[str]) -> None:
     if name in seen:
         raise ValueError(f"{name} is registered already")
@@ -97,7 +103,7 @@ def _blueprint(owner: str, item: Any, seen: set[str], found: Contributions) -> N
 
 
 _CHECKS: dict[str, Callable[[str, Any, set[str], Contributions], None]] = {
-    "register_permissions": _prefixed,
+    "register_permissions": _permission,
     "register_settings": _prefixed,
     "register_jobs": _prefixed,
     "register_events": _event,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -120,15 +120,23 @@ class PluginManager:
         return [item for item in found if item.owner not in self.held_back]
 
     def call_in_transaction(
-        self, hook: str, enabled: frozenset[str], /, **arguments: Any
+        self,
+        hook: str,
+        enabled: frozenset[str],
+        /,
+        *,
+        within: Callable[[str], AbstractContextManager[Any]] = nullcontext,
+        **arguments: Any,
     ) -> list[Any]:
         """Call each implementation; an exception becomes `HookFailed` and ends the transaction.
 
-        Refusals of the suite itself (`core.errors.Refusal`) pass through as they are.
+        Refusals of the suite itself (`core.errors.Refusal`) pass through as they are. ``within``
+        gives what surrounds the call of a plugin, by its name.
         """
         answers: list[Any] = []
         for name, function in self._implementations(hook, enabled):
-            answers += self._call(name, hook, function, arguments) or ()
+            with within(name):
+                answers += self._call(name, hook, function, arguments) or ()
         return answers
 
     def ask(self, hook: str, enabled: frozenset[str], /, **arguments: Any) -> list[Any]:
@@ -228,6 +236,14 @@ class PluginManager:
     def dependants(self, name: str) -> list[str]:
         """Loaded plugins that need ``name``, directly."""
         return [other.name for other in self.loaded.values() if name in other.depends]
+
+    def with_dependants(self, name: str) -> list[str]:
+        """``name`` and the loaded plugins that need it, directly or not, in plugin order."""
+        found = {name}
+        for other in self.loaded.values():  # in an order in which needs come first
+            if not found.isdisjoint(other.depends):
+                found.add(other.name)
+        return self.order(found)
 
     @contextmanager
     def guard(self, plugin: str, what: str) -> Iterator[None]:

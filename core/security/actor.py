@@ -131,6 +131,8 @@ class StandIn:
     ends_on: date
     #: The absent person's: nobody stands in for more than they may do.
     roles: tuple[RoleGrants, ...] = ()
+    #: Plugins that the absent person has not.
+    closed: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -160,6 +162,8 @@ class Actor:
     shared: frozenset[tuple[str, str]] = frozenset()
     #: For whom the person stands in, today or later.
     stands_in: tuple[StandIn, ...] = ()
+    #: Plugins that are open to other departments only; for this person they are as good as off.
+    closed: frozenset[str] = frozenset()
     #: What an API token is limited to, as ``lead.read``, ``lead.*``, ``*.read`` or ``*``; None for a session.
     token_scopes: frozenset[str] | None = None
     token_id: int | None = None
@@ -172,7 +176,13 @@ class Actor:
 
     def as_system(self) -> Actor:
         """The same person with the rights of a business rule."""
-        return self if self.is_system else replace(self, is_system=True, _access={})
+        if self.is_system:
+            return self
+        return replace(self, is_system=True, closed=frozenset(), _access={})
+
+    def with_all_open(self) -> Actor:
+        """The same person, with the same rights, where no module is closed to anybody."""
+        return replace(self, closed=frozenset(), _access={}) if self.closed else self
 
     @property
     def is_anonymous(self) -> bool:
@@ -203,6 +213,8 @@ class Actor:
         """True for a right that is not about records, e.g. ``core.see_jobs``."""
         if self.is_system:
             return True
+        if permission.partition(".")[0] in self.closed:
+            return False
         granted = self.is_admin or any(permission in role.permissions for role in self.roles)
         return granted and not self.is_limited
 
@@ -211,6 +223,11 @@ class Actor:
         fields = {
             item.name: FieldAccess.WRITE if everything else self._field(spec, item) for item in spec
         }
+        if self.closed:
+            hidden = (
+                item.name for item in spec if not self.closed.isdisjoint((spec.plugin, item.owner))
+            )
+            fields |= dict.fromkeys(hidden, FieldAccess.HIDDEN)
         scopes = _ScopesByAction(lambda action: self._scopes(spec, action))
         visible = tuple(item for item in spec if fields[item.name] > FieldAccess.HIDDEN)
         return EntityAccess(scopes, MappingProxyType(fields), visible)
@@ -220,6 +237,8 @@ class Actor:
             action = parent_action(action)
         if self.is_system:
             return ("all",)
+        if spec.plugin in self.closed:
+            return ()
         if not self.token_allows(spec.governed_by, action):
             return ()
         if self.is_admin:

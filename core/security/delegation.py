@@ -48,6 +48,8 @@ def stood_in_for(uow: UnitOfWork, spec: EntitySpec, action: str) -> list[int]:
 
 def _grants(one: StandIn, spec: EntitySpec, action: str) -> bool:
     """True when the absent person reaches what they own: an administrator does, without more."""
+    if spec.plugin in one.closed:
+        return False
     scopes = (s for role in one.roles for s in role.scopes(spec.governed_by, action))
     ordinary = any(isinstance(scope, str) and scope in SCOPES for scope in scopes)
     return ordinary or any(role.is_admin for role in one.roles)

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import Row, Select, or_, select
 
 from core.db.base import metadata
 from core.entities.links import link_table_name
+from core.plugins.state import closed_to
 from core.security.actor import Actor, RoleGrants, StandIn
 from core.security.models import Absence, Department, Role, User, share_table
 
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
-__all__ = ["find_user", "load_actor"]
+__all__ = ["find_user", "load_actor", "without_plugins"]
 
 _COLUMNS = ("name", "email", "locale", "department_id", "is_active", "archived_at")
 
@@ -46,12 +48,13 @@ def load_actor(uow: UnitOfWork, user_id: int) -> Actor | None:
         return None
     roles = _roles(uow, user_id)
     home, above, below = _departments(uow, user_id, row.department_id)
+    is_admin = any(role.is_admin for role in roles)
     actor = Actor(
         user_id,
         name=row.name,
         email=row.email,
         locale=row.locale or "zh_CN",
-        is_admin=any(role.is_admin for role in roles),
+        is_admin=is_admin,
         roles=roles,
         departments=home,
         departments_below=below,
@@ -59,10 +62,35 @@ def load_actor(uow: UnitOfWork, user_id: int) -> Actor | None:
         headed=_headed(uow, user_id),
         shared=_shared(uow, user_id, above),
         stands_in=_stands_in(uow, user_id),
+        closed=frozenset() if is_admin else closed_to(uow.snapshot.pilots, above),
     )
     if not uow.write:  # what a writing transaction sees may yet be rolled back
         kept[user_id] = actor
     return actor
+
+
+def without_plugins(uow: UnitOfWork, people: Collection[int], plugins: Collection[str]) -> set[int]:
+    """Those of the people to whom one of the plugins is closed; three statements, if any."""
+    asked = {name: uow.snapshot.pilots[name] for name in plugins if name in uow.snapshot.pilots}
+    if not asked or not people:
+        return set()
+    users, tree = User.__table__.c, Department.__table__.c
+    further = metadata.tables[link_table_name("core_user", "departments")].c
+    roles, held = Role.__table__.c, metadata.tables[link_table_name("core_user", "roles")].c
+    within: tuple[Select[Any], ...] = (
+        select(users.id, tree.path).join(Department, tree.id == users.department_id),
+        select(further.source_id, tree.path).join(Department, tree.id == further.target_id),
+    )
+    above: dict[int, set[int]] = defaultdict(set)
+    for statement in within:
+        mine = statement.where(statement.selected_columns[0].in_(people))
+        found: Iterable[Any] = uow.execute(mine)
+        for person, path in found:
+            above[person].update(int(part) for part in path.strip("/").split("/"))
+    living = (roles.is_admin, roles.archived_at.is_(None), held.source_id.in_(people))
+    administering = select(held.source_id).join(Role, roles.id == held.target_id).where(*living)
+    left = set(people) - set(uow.execute(administering).scalars())
+    return {person for person in left if closed_to(asked, above[person])}
 
 
 def _roles(uow: UnitOfWork, user_id: int) -> tuple[RoleGrants, ...]:
@@ -136,7 +164,7 @@ def _stands_in(uow: UnitOfWork, user_id: int) -> tuple[StandIn, ...]:
     """The periods that are not over; whether one is now is asked whenever it matters."""
     table, users = Absence.__table__, User.__table__
     rows = uow.execute(
-        select(table.c.user_id, table.c.starts_on, table.c.ends_on)
+        select(table.c.user_id, table.c.starts_on, table.c.ends_on, users.c.department_id)
         .join(users, users.c.id == table.c.user_id)
         .where(
             table.c.deputy_id == user_id,
@@ -148,6 +176,12 @@ def _stands_in(uow: UnitOfWork, user_id: int) -> tuple[StandIn, ...]:
         )
         .order_by(table.c.id)
     )
-    return tuple(
-        StandIn(row.user_id, row.starts_on, row.ends_on, _roles(uow, row.user_id)) for row in rows
-    )
+    return tuple(_stand_in(uow, row) for row in rows.all())
+
+
+def _stand_in(uow: UnitOfWork, row: Row[Any]) -> StandIn:
+    roles, closed = _roles(uow, row.user_id), frozenset[str]()
+    if uow.snapshot.pilots and not any(role.is_admin for role in roles):
+        _home, above, _below = _departments(uow, row.user_id, row.department_id)
+        closed = closed_to(uow.snapshot.pilots, above)
+    return StandIn(row.user_id, row.starts_on, row.ends_on, roles, closed)

@@ -76,9 +76,15 @@ def explain(
     actor = uow.actor if is_self else load_actor(uow, person)
     if actor is None:
         return _closed(_("%(name)s may not sign in.", name=name))
-    if entity not in uow.snapshot.entities:
+    if entity not in uow.entities:
         return _closed(_("The module that %(entity)s belong to is off.", entity=spec.label_plural))
     with uow.seen_by(actor):
+        if entity not in uow.entities:
+            module_text = _(
+                "The module that %(entity)s belong to is open to other departments.",
+                entity=spec.label_plural,
+            )
+            return _closed(module_text)
         verb = _verb(uow, spec, action)
         reasons = tuple(_reasons(uow, spec, record_id, described, action, verb))
         allowed = _verdict(uow, spec, record_id, described, action, verb)

@@ -75,7 +75,7 @@ def open_notification(key: int) -> Any:
     require_own_session()
     with unit_of_work() as uow:
         kind, entity, record_id = mark_read(uow, key)
-        known = entity is not None and entity in uow.snapshot.entities
+        known = entity is not None and entity in uow.entities
         told = kinds(uow).get(kind)
     if told is not None and told.page and (address := page_url(told.page)):
         return redirect(address, 303)

@@ -85,7 +85,7 @@ class _List:
 
 def _pointing_here(uow: UnitOfWork, spec: EntitySpec) -> list[tuple[EntitySpec, FieldSpec]]:
     found = []
-    for other in uow.snapshot.entities.values():
+    for other in uow.entities.values():
         if other.parent_field is not None or not (other.navigable or other.custom):
             continue
         if not may(uow, other, "read"):

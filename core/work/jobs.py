@@ -199,7 +199,12 @@ def _person(runtime: Runtime, row: Row[Any]) -> Actor | None:
 
     with UnitOfWork(runtime, SYSTEM, origin=JOB, write=False) as uow:
         actor = load_actor(uow, row.actor_id)
-    return actor if actor is None or row.behind_id is None else replace(actor, behind=row.behind_id)
+    if actor is None:
+        return None
+    if row.owner in actor.closed:
+        # What a module does in the background goes on, whoever brought it about.
+        actor = actor.with_all_open()
+    return actor if row.behind_id is None else replace(actor, behind=row.behind_id)
 
 
 def _alive(

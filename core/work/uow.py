@@ -27,6 +27,7 @@ from core.work.tables import event_table, job_table, queued_job
 if TYPE_CHECKING:
     from core.clock import Clock
     from core.fields import EntitySpec
+    from core.plugins.manager import Contribution
     from core.runtime import AccessCache, Runtime, Snapshot
     from core.security.actor import Actor
 
@@ -169,6 +170,24 @@ class UnitOfWork:
             self.actor = actor
 
     @contextmanager
+    def opened_for(self, plugin: str) -> Iterator[Self]:
+        """Within the block a plugin works that may be closed to the actor: its rules hold for all.
+
+        The actor's rights are the same otherwise.
+        """
+        if plugin not in self.actor.closed:
+            yield self
+            return
+        actor, self.actor = self.actor, self.actor.with_all_open()
+        try:
+            yield self
+        finally:
+            self.actor = actor
+            from core.entities.incoming import forget_readable
+
+            forget_readable(self)
+
+    @contextmanager
     def seen_by(self, reader: Actor) -> Iterator[Self]:
         """Within the block, what is read is what that person may read."""
         actor, self.actor = self.actor, reader
@@ -227,12 +246,50 @@ class UnitOfWork:
         """The present moment in UTC."""
         return self.runtime.clock.now()
 
+    @property
+    def open_plugins(self) -> frozenset[str]:
+        """The plugins that are on, but for those that are closed to the actor.
+
+        Whoever asks a plugin what a person is shown asks these; rules of the business are asked of
+        all that are on (``snapshot.enabled``), whoever acts.
+        """
+        if not self.actor.closed:
+            return self.snapshot.enabled
+        return self._open_view()[0]
+
+    @property
+    def entities(self) -> Mapping[str, EntitySpec]:
+        """The entities in use, but for those of plugins that are closed to the actor."""
+        return self._open_view()[1] if self.actor.closed else self.snapshot.entities
+
+    def contributions(self, hook: str) -> tuple[Contribution[Any], ...]:
+        """What was registered through ``hook`` by the core and by plugins that are open to the actor."""
+        found = self.snapshot.contributions.get(hook, ())
+        closed = self.actor.closed
+        return tuple(each for each in found if each.owner not in closed) if closed else found
+
+    def _open_view(self) -> tuple[frozenset[str], Mapping[str, EntitySpec]]:
+        snapshot, closed = self.snapshot, self.actor.closed
+        kept = snapshot.memo.setdefault("open views", {})
+        view: tuple[frozenset[str], Mapping[str, EntitySpec]] | None = kept.get(closed)
+        if view is None:
+            found = {n: spec for n, spec in snapshot.entities.items() if spec.plugin not in closed}
+            # Lines of the company's own go with what they belong to.
+            lost = [
+                n
+                for n, s in found.items()
+                if s.parent_field is not None and s.governed_by not in found
+            ]
+            found = {name: spec for name, spec in found.items() if name not in lost}
+            view = kept[closed] = snapshot.enabled - closed, found
+        return view
+
     def entity(self, name: str) -> EntitySpec:
-        """The entity of that name; `NotFound` when there is none or its plugin is off."""
+        """The entity of that name; `NotFound` when there is none or its plugin is off, or not for the actor."""
         from core.errors import NotFound
         from core.i18n import gettext as _
 
-        spec = self.snapshot.entities.get(name)
+        spec = self.entities.get(name)
         if spec is None:
             raise NotFound(_("There is no entity named %(name)s.", name=name))
         return spec

@@ -67,10 +67,9 @@ def name_about(uow: UnitOfWork, pairs: Iterable[tuple[str, int]]) -> list[About]
         wanted.setdefault(entity, set()).add(key)
     labels = resolve_labels(uow, wanted)
     return [
-        About(entity, key, label, str(uow.snapshot.entities[entity].label))
+        About(entity, key, label, str(uow.entities[entity].label))
         for entity, key in ordered
-        if entity in uow.snapshot.entities
-        and (label := labels.get(entity, {}).get(key)) is not None
+        if entity in uow.entities and (label := labels.get(entity, {}).get(key)) is not None
     ]
 
 

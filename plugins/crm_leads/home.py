@@ -111,7 +111,7 @@ def _cards(uow: UnitOfWork, leads: bool) -> list[Card]:
 
 def _has_day(uow: UnitOfWork) -> bool:
     """True where the module of activities tells what is due, leads among it."""
-    task = uow.snapshot.entities.get("task")
+    task = uow.entities.get("task")
     if task is None or task.plugin != "activities":
         return False
     access = uow.actor.access(task)
