@@ -26,6 +26,9 @@ PUBLIC = {
     "web.ask_for_password",
     "web.password_link",
     "web.use_password_link",
+    # Forms of the company for visitors: test_public_forms.py of crm_leads.
+    "crm_leads.form",
+    "crm_leads.submit_form",
     # What browsers ask for by themselves, and what the page of signing in is drawn with.
     "system.accent",
     "system.company_logo",
