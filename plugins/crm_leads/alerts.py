@@ -117,7 +117,7 @@ def _wanted(uow: UnitOfWork, kind: str) -> Any:
             else lead.c.pool_id.is_not(None),
             ~told,
         )
-        .order_by(lead.c.id)
+        .order_by(lead.c.held_since, lead.c.id)
         .limit(_AT_ONCE)
     )
 
