@@ -104,7 +104,7 @@ def _cost(uow: UnitOfWork, ids: Sequence[int]) -> Decimal | None:
 def won_by(uow: UnitOfWork, of_leads: Mapping[str, Any]) -> Decimal | None:
     """What won opportunities come to whose lead meets the condition; None without the module of sales,
     or without the right to read that. Those in foreign currencies are left out."""
-    spec = uow.snapshot.entities.get("opportunity")
+    spec = uow.entities.get("opportunity")
     if spec is None or spec.plugin != "crm_sales":
         return None
     won = [

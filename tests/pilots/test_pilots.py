@@ -29,6 +29,7 @@ from core.security.directory import load_actor
 from core.testing.installation import PASSWORD
 from core.work.tables import job_table
 from core.work.uow import Origin, UnitOfWork
+from plugins.crm_leads.campaigns import won_by
 
 pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
 
@@ -197,6 +198,7 @@ def test_the_doors_of_the_kernel_are_shut(unit_of_work, team, world, east, pilot
         ):
             with pytest.raises(NotFound):
                 refused()
+        assert won_by(uow, below.filter) is None, "another module does without"
         assert not uow.actor.has_permission("crm_sales.see_funnel")
         spec = uow.snapshot.entities["customer"]
         assert not uow.actor.access(spec).may("read")
@@ -204,6 +206,7 @@ def test_the_doors_of_the_kernel_are_shut(unit_of_work, team, world, east, pilot
         with uow.elevated():
             assert query.count(uow, "customer", ListQuery()) == 2, "rules of the business see all"
     with unit_of_work(team.inside, write=False) as uow:
+        assert won_by(uow, below.filter) == 0
         assert uow.actor.has_permission("crm_sales.see_funnel")
 
 
