@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 __all__ = [
     "EXPORT",
     "IMPORT",
+    "check_columns",
     "open_upload",
     "start_export",
     "start_import",
@@ -110,7 +111,7 @@ def start_import(
     with open_upload(uow, file_id, sheet=sheet, encoding=encoding) as table:
         layout, header, filename = table.layout, tuple(table.header), _upload_name(uow, file_id)
     if fields is not None:
-        chosen = ColumnMapping(header, _checked_fields(uow, entity, header, fields))
+        chosen = ColumnMapping(header, check_columns(uow, entity, header, fields))
     else:
         columns = {
             text: name for text, name in zip(header, saved.fields(header), strict=True) if name
@@ -147,9 +148,11 @@ def _upload_name(uow: UnitOfWork, file_id: int) -> str:
     return str(uow.execute(select(files.c.name).where(files.c.id == file_id)).scalar_one())
 
 
-def _checked_fields(
+def check_columns(
     uow: UnitOfWork, entity: str, header: Sequence[str], fields: Sequence[str | None]
 ) -> tuple[str | None, ...]:
+    """The field of each column, as somebody chose them. Raises `Invalid` when one is chosen twice, or
+    is not theirs to import."""
     named = [name for name in fields if name]
     if len(fields) != len(header) or len(named) != len(set(named)):
         message = _("Give each field one column.")

@@ -17,7 +17,7 @@ from core.exchange.chosen_keys import check_keys, key_candidates
 from core.exchange.duplicates import key_fields
 from core.exchange.exporting import FORMATS
 from core.exchange.importing import check_rights
-from core.exchange.jobs import open_upload, start_import
+from core.exchange.jobs import check_columns, open_upload, start_import
 from core.exchange.mapping import RECORD_ID, importable_fields, propose
 from core.exchange.presets import delete_preset, presets_of, save_preset
 from core.exchange.templates import write_template
@@ -194,6 +194,7 @@ def _checked(
     """The choices with keys other than the declared ones, and what is added to the file."""
     if len(chosen.fields) != len(table.header):
         raise Invalid(_("Choose the columns again."))
+    check_columns(uow, spec.name, table.header, chosen.columns)
     added = check_additions(
         uow, spec, chosen.columns, dict(chosen.defaults), chosen.names_by_field()
     )

@@ -145,6 +145,9 @@ def test_keys_and_values_that_cannot_be_are_told_on_the_columns(sign_in):
     query = {"field": ["company", "mobile"], "key": ["mobile", "company"]}
     page = browser.get(f"{where}/preview", query_string=query)
     assert page.status_code == 200, "the declared keys in another order are the declared ones"
+    page = browser.get(f"{where}/preview", query_string={"field": ["company", "company"]})
+    assert page.status_code == 422
+    assert "每个字段只对应一列" in page.get_data(as_text=True)
 
 
 def test_choices_are_kept_and_offered_for_the_next_file(sign_in, run_jobs, all_rows):
