@@ -20,7 +20,7 @@ DESK, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 SELLER = "fu.yuheng@yuanheng.example"
 #: Not pages: for programs and machines.
 _NO_PAGE = re.compile(
-    r"^/(api/(?!docs)|static|favicon|healthz|readyz|metrics|suggest|files|manifest|sw\.js)|filter-row$"
+    r"^/(api/(?!docs)|static|favicon|healthz|readyz|metrics|suggest|files|manifest|sw\.js)|filter-row$|\.json$"
 )
 #: Pages that show names which programs use: of REST, of roles and rights, of what was done.
 _IDENTIFIERS = re.compile(r"^/(api/docs|admin/roles/\d|r/(role|audit_entry)\b)")
