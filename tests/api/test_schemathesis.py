@@ -22,7 +22,7 @@ CHECKS = [
 ]
 #: Two entities that have every type, line and verb between them, and what is not about records.
 PATHS = r"^/api/v1/(records/(note|role)(/|$)|schema|jobs|imports/|me$|settings)"
-EXAMPLES = 4
+EXAMPLES = 2
 
 #: What is allowed does not depend on the database.
 pytestmark = pytest.mark.databases("sqlite")
@@ -76,7 +76,7 @@ def test_every_answer_is_in_the_document(app, bearer, api, admin_id, mode):
         api.made("note", title=f"n{n}", amount="1", lines=[{"text": "x"}])
     headers = bearer(admin_id)
     sent = fuzz(app, headers, schemathesis.GenerationMode[mode])
-    assert sent > 100
+    assert sent > 50
 
 
 #: Who asks, apart from an administrator: roles, and the scopes of the token.
