@@ -17,6 +17,7 @@ import random
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
@@ -50,7 +51,13 @@ SURNAMES, GIVEN = "王李张刘陈杨赵黄周吴徐孙胡朱高单曾仇", "伟
 BATCH = 20_000
 
 
-def leads(rows: int, owners: list[tuple[int, int]], now: Any) -> Any:
+#: The columns of what `leads` makes.
+NAMES = ("company", "contact_name", "mobile", "status", "source", "owner_id", "department_id",
+         "address", "industry", "expected_amount", "tags", "note",
+         "version", "created_at", "updated_at")  # fmt: skip
+
+
+def leads(rows: int, owners: Sequence[tuple[int, int | None]], now: Any) -> Any:
     """Rows of the table, the oldest first, a batch at a time; the last owner has one in 1,000."""
     rng = random.Random(2)
     for start in range(0, rows, BATCH):
@@ -145,12 +152,9 @@ def fill(runtime: Any, rows: int) -> None:
             )
         ]
         now = uow.now()
-    names = ("company", "contact_name", "mobile", "status", "source", "owner_id", "department_id",
-             "address", "industry", "expected_amount", "tags", "note",
-             "version", "created_at", "updated_at")  # fmt: skip
     for batch in leads(rows, owners, now):
         with UnitOfWork(runtime, SYSTEM, origin=Origin("cli")) as uow:
-            bulk_insert(uow.connection, table, names, batch)
+            bulk_insert(uow.connection, table, NAMES, batch)
     print(f"{rows:,} leads in {time.perf_counter() - begin:.0f} s", flush=True)
     begin = time.perf_counter()
     ((_name, done),) = rebuild(runtime, ["lead"])

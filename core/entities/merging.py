@@ -38,7 +38,8 @@ from core.entities.form_fields import SYSTEM_FIELDS, editable_fields
 from core.entities.links import link_table
 from core.entities.purging import pointing, with_tables
 from core.entities.schema import to_json
-from core.entities.writing import load_links, run_after, write_rows
+from core.entities.scope import require
+from core.entities.writing import load, load_links, run_after, write_rows
 from core.errors import Invalid, NotFound, Problem, Refused
 from core.fields import ActionSpec, EntitySpec, FieldSpec
 from core.fields import types as t
@@ -126,7 +127,13 @@ def mergeable_fields(spec: EntitySpec) -> list[FieldSpec]:
 
 
 def merges_of(uow: UnitOfWork, entity: str, record_id: int) -> Sequence[Row[Any]]:
-    """What became part of a record and can be taken back, the latest first."""
+    """What became part of a record and can be taken back, the latest first.
+
+    Raises `NotFound` and `Forbidden` for a record that the actor may not merge.
+    """
+    spec = uow.entity(entity)
+    require(uow, spec, "merge")
+    load(uow, spec, [record_id], "merge", lock=False)
     c = merge_table.c
     mine = (c.entity == entity) & (c.record_id == record_id) & c.undone_at.is_(None)
     young = c.at > uow.now() - KEPT

@@ -32,6 +32,8 @@ from core.work.uow import UnitOfWork
 
 #: As many as fit on a few pages: more is the work of an import or an automation.
 MAX_RECORDS = 1000
+#: As many as an address can name; a page that takes fewer says so.
+_MOST_IN_ADDRESS = 50
 
 
 @blueprint.post("/r/<entity>/delete")
@@ -225,7 +227,8 @@ def act_on_records(entity: str, action: str) -> Any:
             return redirect(_back(spec), 303)
         if verb.page:
             back = _back(spec, single=chosen.ids)
-            return redirect(url_for(verb.page, entity=entity, ids=chosen.ids, back=back), 303)
+            some = chosen.ids[:_MOST_IN_ADDRESS]
+            return redirect(url_for(verb.page, entity=entity, ids=some, back=back), 303)
         asks = bool(verb.params or str(verb.confirm)) or chosen.found is not None
         if asks and "confirmed" not in request.form:
             return _verb_page(uow, spec, verb, chosen, MultiDict(request.form))

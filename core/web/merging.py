@@ -49,7 +49,11 @@ class Choice:
 def merge_records(entity: str) -> Any:
     """Which records become one: chosen before, or looked for here."""
     with unit_of_work(write=False) as uow:
-        return _page(uow, uow.entity(entity))
+        spec = uow.entity(entity)
+        if len(_ids()) > MOST:
+            tell(_("At most %(n)s records at a time.", n=MOST), "warn")
+            return redirect(own_page(request.values.get("back"), spec), 303)
+        return _page(uow, spec)
 
 
 @blueprint.post("/r/<entity>/merge")

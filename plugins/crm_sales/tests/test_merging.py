@@ -7,6 +7,7 @@ from sqlalchemy import select
 
 from core.comments.service import add_comment
 from core.entities import query, service
+from core.entities.merging import merges_of
 from core.entities.query import ListQuery
 from core.errors import Forbidden, Invalid, NotFound, Refused
 
@@ -228,3 +229,19 @@ def test_many_at_once_take_no_more_statements_a_record(act, make, team, runtime,
         asked = ListQuery(filter={"field": "customer", "op": "eq", "value": one}, limit=100)
         assert len(rows("contact", filter=asked.filter, limit=100)) == number
     assert counted[1] <= counted[0] + 2
+
+
+def test_more_than_ten_are_told_and_lead_back(browser_of, team):
+    browser = browser_of(team.manager)
+    asked = "&".join(f"ids={n}" for n in range(1, 13))
+    answer = browser.get(f"/r/customer/merge?{asked}&back=/r/customer")
+    assert (answer.status_code, answer.location) == (303, "/r/customer")
+
+
+def test_what_was_merged_is_told_to_who_may_merge_it_alone(act, make, team, twins, unit_of_work):
+    one, two = twins
+    merged(act, team.manager, one, two)
+    with unit_of_work(team.manager, write=False) as uow:
+        assert [row.merged for row in merges_of(uow, "customer", one)] == [[two]]
+    with unit_of_work(team.fu, write=False) as uow, pytest.raises(Forbidden):
+        merges_of(uow, "customer", one)
