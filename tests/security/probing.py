@@ -17,7 +17,7 @@ from core.security.tokens import actor_of_token, create_token
 from core.work.uow import Origin, UnitOfWork
 
 #: So many probes are asked of one arrangement of rights.
-PER_WORLD = 500
+PER_WORLD = 1000
 
 
 @dataclass
