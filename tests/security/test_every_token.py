@@ -127,8 +127,9 @@ def test_a_csrf_token_is_good_for_its_own_session_alone(app, sign_in, make_perso
         *({"json": {}, "headers": {"X-CSRF-Token": token}} for token in wrong),
         *({"data": {"csrf_token": token}} for token in (other.csrf, old)),
     ]
-    for method, path in _rules(app, writing=True):
-        for more in tries:
+    for number, (method, path) in enumerate(_rules(app, writing=True)):
+        few = (tries[number % 5], tries[5 + number % 2])  # each route two, each try dozens of times
+        for more in tries if number % 20 == 0 else few:
             answer = browser.open(path, method=method, **more)
             assert answer.status_code == 403, (method, path, answer.status_code)
     assert digest(unit_of_work, without=logs) == before
@@ -159,11 +160,12 @@ def test_no_other_method_does_what_a_writing_one_does(app, sign_in, unit_of_work
     before = digest(unit_of_work, without=trail)
     for method, path in _rules(app, writing=True):
         for way in ("GET", "HEAD"):
-            answers = [
-                browser.open(path, method=way, headers={"X-HTTP-Method-Override": method}),
-                browser.open(path, method=way, query_string={"_method": method, "title": "x"}),
-            ]
-            for answer in answers:
-                answer.get_data()
-                assert answer.status_code < 500, (way, path)
+            answer = browser.open(
+                path,
+                method=way,
+                headers={"X-HTTP-Method-Override": method},
+                query_string={"_method": method, "title": "x"},
+            )
+            answer.get_data()
+            assert answer.status_code < 500, (way, path)
     assert digest(unit_of_work, without=trail) == before

@@ -148,7 +148,7 @@ def test_reading_routes_write_nothing(
         ):
             answer.close()
             assert answer.status_code < 500, (path, answer.status_code)
-            assert digest(unit_of_work, without=trail) == before, path
+        assert digest(unit_of_work, without=trail) == before, path
 
 
 def test_nobody_gets_in_anywhere(app, unit_of_work):
