@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 __all__ = ["ALLOWED", "RULES", "Allowance", "Finding", "Rule", "check_source", "check_tree"]
@@ -55,8 +56,15 @@ class Source:
         self.defined = self._defined()
         self._built = self._built_names()
 
-    def calls(self) -> Iterator[ast.Call]:
-        return (node for node in self.nodes if isinstance(node, ast.Call))
+    @cached_property
+    def calls(self) -> list[ast.Call]:
+        return [node for node in self.nodes if isinstance(node, ast.Call)]
+
+    @cached_property
+    def names(self) -> list[tuple[ast.AST, str]]:
+        """Each name and attribute with its origin."""
+        named = (node for node in self.nodes if isinstance(node, ast.Name | ast.Attribute))
+        return [(node, self.name_of(node)) for node in named]
 
     def name_of(self, node: ast.AST) -> str:
         """The dotted origin of a name or attribute; what is not imported begins with a dot."""
@@ -68,13 +76,21 @@ class Source:
             return f"{self.name_of(node.value)}.{node.attr}"
         return "."
 
-    def imports(self) -> Iterator[tuple[ast.stmt, str]]:
+    @cached_property
+    def imports(self) -> list[tuple[ast.stmt, str]]:
         """Each imported module or member with its full name."""
+        found: list[tuple[ast.stmt, str]] = []
         for node in self.nodes:
             if isinstance(node, ast.Import):
-                yield from ((node, alias.name) for alias in node.names)
+                found += ((node, alias.name) for alias in node.names)
             elif isinstance(node, ast.ImportFrom) and not node.level:
-                yield from ((node, f"{node.module}.{alias.name}") for alias in node.names)
+                found += ((node, f"{node.module}.{alias.name}") for alias in node.names)
+        return found
+
+    @cached_property
+    def imports_by_name(self) -> list[ast.Call]:
+        names = ("importlib.import_module", "builtins.__import__")
+        return [call for call in self.calls if self.name_of(call.func) in names]
 
     def is_constant_text(self, node: ast.AST) -> bool:
         """A literal, or a name that this file binds only to literals at its top."""
@@ -196,7 +212,7 @@ def _is_sql_text(source: Source, call: ast.Call) -> bool:
 
 
 def find_built_sql(source: Source) -> Iterator[ast.AST]:
-    for call in source.calls():
+    for call in source.calls:
         values = [*call.args, *(k.value for k in call.keywords if k.arg in ("statement", "text"))]
         if _is_sql_text(source, call):
             if values and not source.is_constant_text(values[0]):
@@ -206,13 +222,13 @@ def find_built_sql(source: Source) -> Iterator[ast.AST]:
 
 
 def find_raw_sql(source: Source) -> Iterator[ast.AST]:
-    for call in source.calls():
+    for call in source.calls:
         if _attribute(call) in ("exec_driver_sql", "raw_connection", "cursor", "executescript"):
             yield call
 
 
 def find_markup(source: Source) -> Iterator[ast.AST]:
-    for call in source.calls():
+    for call in source.calls:
         if source.name_of(call.func) in ("markupsafe.Markup", "flask.Markup") and any(
             not source.is_constant_text(value) for value in call.args
         ):
@@ -229,7 +245,7 @@ _DYNAMIC_MODULES = ("pickle", "cPickle", "marshal", "shelve", "dill", "cloudpick
 
 
 def find_dynamic_code(source: Source) -> Iterator[ast.AST]:
-    for call in source.calls():
+    for call in source.calls:
         shell = [k.value for k in call.keywords if k.arg == "shell"]
         has_shell = any(not (isinstance(v, ast.Constant) and v.value is False) for v in shell)
         if has_shell or source.name_of(call.func) in _DYNAMIC_CALLS:
@@ -241,20 +257,12 @@ def _imports_of(*modules: str) -> Callable[[Source], Iterator[ast.AST]]:
     """Imports of the modules or of anything in them, plain or by name at run time."""
 
     def find(source: Source) -> Iterator[ast.AST]:
-        for node, name in source.imports():
+        for node, name in source.imports:
             if _is_within(name, modules):
                 yield node
-        for call in source.calls():
-            by_name = source.name_of(call.func) in (
-                "importlib.import_module",
-                "builtins.__import__",
-            )
+        for call in source.imports_by_name:
             first = call.args[0] if call.args else None
-            if (
-                by_name
-                and isinstance(first, ast.Constant)
-                and _is_within(str(first.value), modules)
-            ):
+            if isinstance(first, ast.Constant) and _is_within(str(first.value), modules):
                 yield call
 
     return find
@@ -268,9 +276,7 @@ def _uses_of(*names: str) -> Callable[[Source], Iterator[ast.AST]]:
     """Uses of these names, called or handed on; an import alone is no use."""
 
     def find(source: Source) -> Iterator[ast.AST]:
-        for node in source.nodes:
-            if isinstance(node, ast.Name | ast.Attribute) and source.name_of(node) in names:
-                yield node
+        yield from (node for node, name in source.names if name in names)
 
     return find
 
@@ -287,7 +293,7 @@ def find_templates(source: Source) -> Iterator[ast.AST]:
         "flask.templating.render_template_string",
     )(source)
     makers = ("Environment", "Template", "SandboxedEnvironment", "NativeEnvironment")
-    for call in source.calls():
+    for call in source.calls:
         origin = source.name_of(call.func)
         is_jinja = origin.startswith("jinja2.") and origin.rpartition(".")[2].endswith(makers)
         if is_jinja or _attribute(call) == "from_string":
@@ -295,7 +301,7 @@ def find_templates(source: Source) -> Iterator[ast.AST]:
 
 
 def find_binary_writes(source: Source) -> Iterator[ast.AST]:
-    for call in source.calls():
+    for call in source.calls:
         is_function = source.name_of(call.func) in ("builtins.open", "io.open", "os.fdopen")
         modes = [*call.args[:2], *(k.value for k in call.keywords if k.arg == "mode")]
         is_writing = any(map(_is_writing_mode, modes))
@@ -322,14 +328,14 @@ def find_clocks(source: Source) -> Iterator[ast.AST]:
         "time.time",
         "time.time_ns",
     )(source)
-    for call in source.calls():
+    for call in source.calls:
         arguments = _PRESENT_UNLESS.get(source.name_of(call.func))
         if arguments is not None and len(call.args) < arguments:
             yield call
 
 
 def find_commits(source: Source) -> Iterator[ast.AST]:
-    for call in source.calls():
+    for call in source.calls:
         if _attribute(call) in ("commit", "begin") and not (call.args or call.keywords):
             yield call
 
