@@ -18,9 +18,9 @@ def test_nothing_is_shown_or_done_beyond_the_oracle_and_nothing_is_missing(
 ):
     """Z1, Z11: rows, fields, labels, counts, orders and effects equal the oracle's.
 
-    20,000 questions on SQLite, and in the long tier 100,000 others; an eighth of it on PostgreSQL.
+    20,000 questions on SQLite, and in the long tier 100,000 others; a sixteenth of it on PostgreSQL.
     """
-    count = probes if database_kind == "sqlite" else probes // 8
+    count = probes if database_kind == "sqlite" else probes // 16
     findings = run(runtime, app, SEED + (probes != PROBES), count)
     with capsys.disabled():
         print(
