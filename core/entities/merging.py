@@ -8,15 +8,14 @@ it can be taken back, but for what somebody changed since.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
     Column,
-    ColumnElement,
     ForeignKey,
     Index,
     Row,
@@ -32,14 +31,11 @@ from core.db.base import metadata
 from core.db.bulk import one_of
 from core.db.types import BigId, Json, PlainText, UtcDateTime
 from core.entities import service
-from core.entities.changes import Change
-from core.entities.computed import compute
 from core.entities.form_fields import SYSTEM_FIELDS, editable_fields
-from core.entities.links import link_table
-from core.entities.purging import pointing, with_tables
+from core.entities.repointing import Moves, Rows, naming, relinked, rewrite
 from core.entities.schema import to_json
 from core.entities.scope import require
-from core.entities.writing import load, load_links, run_after, write_rows
+from core.entities.writing import load, load_links
 from core.errors import Invalid, NotFound, Problem, Refused
 from core.fields import ActionSpec, EntitySpec, FieldSpec
 from core.fields import types as t
@@ -69,8 +65,6 @@ __all__ = [
 MOST = 10
 #: For how long a merge can be taken back.
 KEPT = timedelta(days=30)
-#: Records that are written at once.
-_AT_ONCE = 500
 
 merge_table = Table(
     "core_merge",
@@ -81,7 +75,7 @@ merge_table = Table(
     Column("record_id", BigId, nullable=False),
     #: The others, in the order in which they were named.
     Column("merged", Json, nullable=False),
-    #: What was where: ``references`` and ``links`` as in `_Moves`, ``values`` of the record that stays
+    #: What was where: ``references`` and ``links`` as in `Moves`, ``values`` of the record that stays
     #: as ``{field: [before, after]}``, ``freed`` of the others, and what ``plugins`` noted.
     Column("memo", Json, nullable=False),
     Column("at", UtcDateTime, nullable=False, index=True),
@@ -163,9 +157,9 @@ def _merge(
         raise Invalid(message, [Problem("others", "merge", message)])
     taken = _taken(uow, spec, params["take"] or "", gone)
     values, freed = _survivors(uow, spec, kept, others, taken)
-    moves = _Moves()
-    for other, rows in _naming(uow, spec, keep, gone, moves).items():
-        _write(uow, other, rows)
+    moves = Moves()
+    for other, rows in naming(uow, spec, keep, gone, moves).items():
+        rewrite(uow, other, rows)
     if freed:
         service.update(uow, entity, {key: dict.fromkeys(names) for key, names in freed.items()})
     service.delete(uow, entity, gone)
@@ -278,144 +272,6 @@ def _circular(
             yield item.name
 
 
-@dataclass
-class _Moves:
-    """What named one of the others: ``{entity: {field: {other: [ids]}}}``, and of references to
-    many what they were: ``{entity: {field: {id: [targets]}}}``."""
-
-    references: dict[str, dict[str, dict[str, list[int]]]] = field(default_factory=dict)
-    links: dict[str, dict[str, dict[str, list[int]]]] = field(default_factory=dict)
-
-    @property
-    def count(self) -> int:
-        """How many records were changed."""
-        found = set()
-        for entity, fields in self.references.items():
-            for others in fields.values():
-                found |= {(entity, key) for keys in others.values() for key in keys}
-        for entity, fields in self.links.items():
-            for was in fields.values():
-                found |= {(entity, int(key)) for key in was}
-        return len(found)
-
-
-#: What is to be written: the new values of records by id, and the new targets of their links.
-_Rows = dict[int, tuple[dict[str, Any], dict[str, list[int]]]]
-
-
-def _naming(
-    uow: UnitOfWork, spec: EntitySpec, keep: int, gone: Sequence[int], moves: _Moves
-) -> dict[str, _Rows]:
-    """The records that name one of the others, with what they are to hold instead."""
-    rows: dict[str, _Rows] = {}
-    for other, item in pointing(uow, spec, lines=True):
-        mine = rows.setdefault(other.name, {})
-        if isinstance(item.type, t.References):
-            for key, was in _links_to(uow, other, item, gone).items():
-                if other is spec and key in gone:
-                    continue
-                moves.links.setdefault(other.name, {}).setdefault(item.name, {})[str(key)] = was
-                new = _relinked(was, keep, gone, but=key if other is spec else None)
-                mine.setdefault(key, ({}, {}))[1][item.name] = new
-            continue
-        column = other.column(item.name)
-        for row in _holding(uow, other, column, gone):
-            if other is spec and row.id in gone:
-                continue
-            _note(moves, other.name, item.name, row)
-            itself = other is spec and row.id == keep
-            mine.setdefault(row.id, ({}, {}))[0][item.name] = None if itself else keep
-    for other, name, about in _about(uow, spec):
-        mine = rows.setdefault(other.name, {})
-        for row in _holding(uow, other, other.column(name), gone, about):
-            _note(moves, other.name, name, row)
-            mine.setdefault(row.id, ({}, {}))[0][name] = keep
-    return rows
-
-
-def _about(
-    uow: UnitOfWork, spec: EntitySpec
-) -> Iterator[tuple[EntitySpec, str, ColumnElement[bool]]]:
-    """What says by two fields which record it is about: its entity, the one with the number, and the
-    condition that it is about the entity ``spec``. Of files those that are no field's content."""
-    for other in with_tables(uow):
-        if other.related is not None:
-            kind = other.related.type
-            assert isinstance(kind, t.Related)
-            yield other, other.related.name, other.column(kind.entity_field) == spec.name
-        elif other.name == "comment":
-            yield other, "record_id", other.column("entity") == spec.name
-        elif other.name == "file":
-            is_field = other.column("field").is_not(None)
-            yield other, "record_id", (other.column("entity") == spec.name) & ~is_field
-
-
-def _note(moves: _Moves, entity: str, name: str, row: Row[Any]) -> None:
-    others = moves.references.setdefault(entity, {}).setdefault(name, {})
-    others.setdefault(str(row.other), []).append(row.id)
-
-
-def _holding(
-    uow: UnitOfWork,
-    spec: EntitySpec,
-    column: Column[Any],
-    gone: Sequence[int],
-    *conditions: ColumnElement[bool],
-) -> Sequence[Row[Any]]:
-    table = spec.table
-    found = select(table.c.id, column.label("other")).where(
-        one_of(uow.connection, column, gone), *conditions
-    )
-    return uow.execute(found.order_by(table.c.id)).all()
-
-
-def _links_to(
-    uow: UnitOfWork, spec: EntitySpec, item: FieldSpec, targets: Sequence[int]
-) -> dict[int, list[int]]:
-    links = link_table(spec, item)
-    held = select(links.c.source_id).where(one_of(uow.connection, links.c.target_id, targets))
-    return load_links(uow, spec, item, sorted(set(uow.execute(held).scalars())))
-
-
-def _relinked(was: Iterable[int], keep: int, gone: Collection[int], but: int | None) -> list[int]:
-    new = (keep if target in gone else target for target in was)
-    return [target for target in dict.fromkeys(new) if target != but]
-
-
-def _write(uow: UnitOfWork, entity: str, rows: _Rows) -> None:
-    """Write references, in the bin or not: no rule is asked, as nobody chooses them.
-
-    Values are derived, computed, audited and told as after any other change.
-    """
-    spec = uow.snapshot.installed_entities[entity]
-    now, ids = uow.now(), sorted(rows)
-    for start in range(0, len(ids), _AT_ONCE):
-        part = ids[start : start + _AT_ONCE]
-        columns = [spec.column(each.name).label(each.name) for each in spec.stored]
-        mine = select(*columns).where(one_of(uow.connection, spec.table.c.id, part))
-        held = mine.order_by(spec.table.c.id).with_for_update(of=spec.table)
-        names = dict.fromkeys(name for key in part for name in rows[key][1])
-        was = {name: load_links(uow, spec, spec[name], part) for name in names}
-        changes = []
-        for index, row in enumerate(uow.execute(held).mappings().all()):
-            values, links = rows[row["id"]]
-            before = dict(row) | {name: was[name].get(row["id"], []) for name in links}
-            after = dict(row) | values
-            if "version" in after:
-                after["version"] += 1
-            after |= {"updated_at": now, "updated_by": uow.actor.user_id}
-            after = {name: value for name, value in after.items() if name in spec}
-            changes.append(Change("update", spec, before, after, row["id"], index, dict(links)))
-        if not changes:
-            continue
-        plugins, enabled = uow.runtime.plugins, uow.snapshot.enabled
-        if plugins.has("before_changes", enabled):
-            plugins.call_in_transaction("before_changes", enabled, changes=tuple(changes), uow=uow)
-        compute(uow, changes)
-        write_rows(uow, changes)
-        run_after(uow, changes)
-
-
 def _plain(item: FieldSpec, value: Any) -> Any:
     return value if isinstance(item.type, t.Reference) else to_json(item.type, value)
 
@@ -451,7 +307,7 @@ def _split(uow: UnitOfWork, spec: EntitySpec, kept: Mapping[str, Any], number: i
     done = Split(list(row.merged))
     service.restore(uow, spec.name, row.merged)
     for name, rows in _as_they_were(uow, row, done).items():
-        _write(uow, name, rows)
+        rewrite(uow, name, rows)
     _put_back_values(uow, spec, kept, row.memo["values"])
     if freed := {int(key): values for key, values in row.memo["freed"].items()}:
         service.update(uow, spec.name, freed)
@@ -491,9 +347,9 @@ def _put_back_values(
         service.update(uow, spec.name, {kept["id"]: old})
 
 
-def _as_they_were(uow: UnitOfWork, row: Row[Any], done: Split) -> dict[str, _Rows]:
+def _as_they_were(uow: UnitOfWork, row: Row[Any], done: Split) -> dict[str, Rows]:
     """What named one of the records and has not been changed in this since."""
-    rows: dict[str, _Rows] = {}
+    rows: dict[str, Rows] = {}
     keep, gone = row.record_id, row.merged
     for entity, fields in row.memo["references"].items():
         spec = uow.snapshot.installed_entities.get(entity)
@@ -523,7 +379,7 @@ def _as_they_were(uow: UnitOfWork, row: Row[Any], done: Split) -> dict[str, _Row
             now_linked = load_links(uow, spec, spec[name], [int(key) for key in was])
             for key, targets in was.items():
                 but = int(key) if entity == row.entity else None
-                if now_linked.get(int(key), []) == _relinked(targets, keep, gone, but):
+                if now_linked.get(int(key), []) == relinked(targets, keep, gone, but):
                     links = rows.setdefault(entity, {}).setdefault(int(key), ({}, {}))[1]
                     links[name] = targets
                 else:

@@ -6,10 +6,12 @@ import re
 from urllib.parse import quote, urlsplit
 
 import pytest
+from axe import violations
 from crawling import PAGES, crawl
 
 from core.entities import query, service
 from core.security.directory import find_user
+from core.settings.service import put_settings
 from core.testing.installation import ADMIN, PASSWORD
 from plugins.crm_leads.demo import DEMO_PASSWORD
 
@@ -131,6 +133,35 @@ def test_every_page_is_sound_fits_and_speaks(app, open_page, served, told, who):
     reached = {each.removeprefix(served) for each in found.opened}
     assert set(addresses) <= reached
     assert ("/admin/roles" in reached) is (who == "administrator")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("theme", "scheme", "size"),
+    [
+        ("default", "light", DESK),
+        ("default", "dark", PHONE),
+        ("qinglu", "light", PHONE),
+        ("qinglu", "dark", DESK),
+    ],
+)
+def test_no_page_of_any_module_breaks_a_rule(
+    app, open_page, served, told, unit_of_work, theme, scheme, size
+):
+    """Each theme, scheme and size meets each page twice (WCAG 2.2, levels A and AA)."""
+    with unit_of_work() as uow:
+        put_settings(uow, "core", {"theme": theme})
+    email, password, lead = told["administrator"]
+    tab = open_page(size, email=email, password=password)
+    tab.emulate_media(color_scheme=scheme)
+    broken: list[str] = []
+
+    def look(path):
+        broken.extend(f"{path} {each}" for each in violations(tab))
+
+    reached = crawl(tab, served, _starts(app, "administrator", lead), pages=250, look=look).opened
+    assert broken == [], "\n".join(broken)
+    assert len(reached) > PAGES
 
 
 @pytest.mark.long
