@@ -32,6 +32,9 @@ _RESULT = ChoiceField(
     (Choice("passed", _l("Passed"), "good"), Choice("failed", _l("Not passed"), "bad"))
 )
 
+#: What another system logs of a call, a mail or a message.
+_LOGGED = ("direction", "seconds", "party", "own_party", "consent", "external_id")
+
 follow_up = EntityDef(
     name="follow_up",
     model=FollowUp,
@@ -46,6 +49,7 @@ follow_up = EntityDef(
             ("kind", "happened_at", "related_id", "content", "template", "answers"),
         ),
         Section(_l("What is next"), ("next_follow_at", "next_step", "no_next")),
+        Section(_l("As it was logged"), _LOGGED),
         Section(
             _l("Whose it is"),
             (
@@ -172,9 +176,9 @@ task = EntityDef(
 
 ENTITIES = (follow_up, follow_up_answer, follow_up_template, follow_up_prompt, task)
 
-#: What follows from other fields.
+#: What follows from other fields, or is logged.
 _LEFT_OUT = {
-    "follow_up": ("related_entity",),
+    "follow_up": ("related_entity", *_LOGGED),
     "task": ("related_entity", "owner", "department"),
 }
 

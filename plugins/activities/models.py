@@ -69,6 +69,8 @@ STATUSES = (
     Choice("cancelled", _l("Cancelled"), "neutral"),
 )
 
+DIRECTIONS = (Choice("in", _l("From them")), Choice("out", _l("To them")))
+
 REMINDERS = (
     Choice("none", _l("No reminder")),
     Choice("on_time", _l("When it is due")),
@@ -86,8 +88,8 @@ RECURRENCES = (
 )
 
 
-def _partial(name: str, where: TextClause, *columns: str) -> Index:
-    return Index(name, *columns, sqlite_where=where, postgresql_where=where)
+def _partial(name: str, where: TextClause, *columns: str, unique: bool = False) -> Index:
+    return Index(name, *columns, unique=unique, sqlite_where=where, postgresql_where=where)
 
 
 class FollowUpTemplate(Entity):
@@ -194,6 +196,22 @@ class FollowUp(Entity, Owned):
         index=False,
     )
     reviewed_at: Mapped[datetime | None] = field(DateTime(), label=_l("Checked at"), readonly=True)
+    direction: Mapped[str | None] = field(ChoiceField(DIRECTIONS), label=_l("Direction"))
+    seconds: Mapped[int | None] = field(
+        Integer(minimum=0, maximum=86_400),
+        label=_l("Length in seconds"),
+        help=_l("Of a call. 0: nobody answered."),
+    )
+    party: Mapped[str | None] = field(
+        Text(254), label=_l("Number or address of the other side"), personal=True
+    )
+    own_party: Mapped[str | None] = field(Text(254), label=_l("Own number or address"))
+    consent: Mapped[bool | None] = field(Boolean(), label=_l("Agreed to be recorded"))
+    external_id: Mapped[str | None] = field(
+        Text(120),
+        label=_l("Number in the other system"),
+        help=_l("Of what a telephone system, mail gateway or archive logs: each once."),
+    )
 
     # For: a record's timeline; a person's month and calendar; the list, newest first, alone and
     # within departments; what is planned.
@@ -212,6 +230,9 @@ class FollowUp(Entity, Owned):
                 f"{name}_next_follow_at", text("next_follow_at IS NOT NULL"), "next_follow_at"
             ),
             _partial(f"{name}_template_id", text("template_id IS NOT NULL"), "template_id"),
+            _partial(
+                f"{name}_external_id", text("external_id IS NOT NULL"), "external_id", unique=True
+            ),
             options,
         )
 

@@ -10,6 +10,7 @@ from core.plugins import hookimpl
 from core.plugins.contributions import DemoStep, NavItem, Permission, SlotFill
 from plugins.activities import (
     cards,
+    communications,
     definitions,
     demo,
     my_day,
@@ -50,7 +51,10 @@ def register_entities() -> Iterable[EntityDef]:
 
 @hookimpl
 def register_permissions() -> Iterable[Permission]:
-    return [Permission("activities.see_pages", _l("See the agenda and the numbers of follow-ups"))]
+    return [
+        Permission("activities.see_pages", _l("See the agenda and the numbers of follow-ups")),
+        Permission(communications.LOG, _l("Log calls, mails and messages of other systems")),
+    ]
 
 
 @hookimpl

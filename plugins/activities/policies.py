@@ -21,6 +21,7 @@ from core.i18n import lazy_gettext as _l
 from core.plugins.contributions import RoleTemplate
 from core.security.directory import load_actor
 from core.settings.service import get_setting
+from plugins.activities import communications
 from plugins.activities.prompts import Prompt, Template, prompts_of, templates_of
 
 if TYPE_CHECKING:
@@ -95,18 +96,26 @@ def _validate_follow_ups(changes: Sequence[Change], uow: UnitOfWork) -> Iterable
         return
     with uow.elevated():
         templates = templates_of(uow)
+    yield from communications.validate(changes, uow)
     for change in changes:
-        yield from _check_dates(change, uow)
+        yield from _check_moment(change, uow)
+        if change.kind == "create" and communications.is_logged(change.after):
+            continue  # nobody wrote it
+        yield from _check_plan(change, uow)
         yield from _check_content(change, uow)
         yield from _check_template(change, templates)
 
 
-def _check_dates(change: Change, uow: UnitOfWork) -> Iterable[Problem]:
-    happened, following = change.after["happened_at"], change.after["next_follow_at"]
+def _check_moment(change: Change, uow: UnitOfWork) -> Iterable[Problem]:
+    happened = change.after["happened_at"]
     is_new = happened is not None and change.changed("happened_at")
     if is_new and happened > uow.now() + _PATIENCE:
         message = _("A follow-up tells what has happened. Make a task of what is to come.")
         yield change.problem("happened_at", "future", message)
+
+
+def _check_plan(change: Change, uow: UnitOfWork) -> Iterable[Problem]:
+    happened, following = change.after["happened_at"], change.after["next_follow_at"]
     if not _plans(change):
         return
     if following is None:

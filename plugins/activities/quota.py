@@ -80,9 +80,13 @@ def _take(uow: UnitOfWork, week: date) -> bool:
 
 
 def _behind(uow: UnitOfWork, quota: int) -> list[int]:
-    """The active people who may write follow-ups and wrote fewer; administrators have no quota."""
+    """The active people who may write follow-ups and wrote fewer; administrators have no quota.
+
+    What another system logged nobody wrote.
+    """
     this_week = {"field": "happened_at", "op": "within", "value": "this_week"}
-    rows = aggregate(uow, "follow_up", ["owner"], ["count"], ListQuery(filter=this_week))
+    written = {"all": [this_week, {"field": "external_id", "op": "is_empty"}]}
+    rows = aggregate(uow, "follow_up", ["owner"], ["count"], ListQuery(filter=written))
     counts = {row["owner"]["id"]: row["count"] for row in rows if row["owner"]}
     users = uow.entity("user").table.c
     active = select(users.id).where(users.is_active, users.archived_at.is_(None)).order_by(users.id)

@@ -12,6 +12,7 @@ from core.entities.changes import Change
 from core.entities.values import BadValue, check_value
 from core.fields import Date, Number
 from core.settings.service import get_setting
+from plugins.activities.communications import place
 from plugins.activities.planning import plan
 from plugins.activities.prompts import prompts_of
 from plugins.activities.recurring import recur
@@ -78,6 +79,7 @@ def _prepare_follow_ups(changes: Sequence[Change], uow: UnitOfWork) -> None:
             change.set("happened_at", uow.now())
         if change.changed("content"):
             change.set("subject", _in_short(change.after["content"] or ""))
+    _follow_departments(uow, place(changes, uow))
 
 
 def _in_short(content: str) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from core.fields import Reference
 from core.i18n import gettext as _
 from core.i18n.formats import format_datetime
 from core.plugins.contributions import TimelineItem, TimelineSource
-from plugins.activities.models import KINDS
+from plugins.activities.models import DIRECTIONS, KINDS
 from plugins.activities.prompts import answers_of, prompts_of
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ _FOLLOW_UP = (
     "next_step",
     "related_id",
 )
+#: What is told beside it, to who may see it.
+_LOGGED = ("direction", "seconds")
 _TASK = ("title", "owner", "completed_at")
 
 
@@ -50,7 +52,8 @@ def _follow_ups(
     if before is not None:
         parts.append({"field": "happened_at", "op": "lt", "value": before.isoformat()})
     seen = uow.actor.access(uow.entity("follow_up")).visible
-    fields = (*_FOLLOW_UP, *(item.name for item in seen if item.name == "created_at"))
+    told = {"created_at", *_LOGGED}
+    fields = (*_FOLLOW_UP, *(item.name for item in seen if item.name in told))
     asked = ListQuery(fields=fields, filter={"all": parts}, sort="-happened_at", limit=limit)
     found = query.page(uow, "follow_up", asked)
     answers = _answers(uow, [row["id"] for row in found.items])
@@ -140,6 +143,16 @@ def _answers(uow: UnitOfWork, ids: Sequence[int]) -> dict[int, list[str]]:
     }
 
 
+def _logged(row: Mapping[str, Any]) -> Iterator[str]:
+    """Direction and length, as far as they are known and the reader may see them."""
+    directions = {choice.value: str(choice.label) for choice in DIRECTIONS}
+    if row.get("direction") in directions:
+        yield directions[row["direction"]]
+    if (seconds := row.get("seconds")) is not None:
+        minutes, rest = divmod(int(seconds), 60)
+        yield f"{minutes}:{rest:02}" if seconds else _("not answered")
+
+
 def _item(
     uow: UnitOfWork,
     row: Mapping[str, Any],
@@ -149,7 +162,7 @@ def _item(
     record_id: int,
 ) -> TimelineItem:
     titles = {choice.value: str(choice.label) for choice in KINDS}
-    title = titles.get(row["kind"], row["kind"])
+    title = " · ".join([titles.get(row["kind"], row["kind"]), *_logged(row)])
     if (row["related_entity"], row["related_id"]) != (spec.name, record_id):
         label = labels.get(row["related_entity"], {}).get(row["related_id"], "")
         title = _("%(kind)s, %(record)s", kind=title, record=label)
