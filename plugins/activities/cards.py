@@ -15,6 +15,7 @@ from core.http.rendering import macros
 from core.i18n import gettext as _
 from core.i18n.formats import format_datetime
 from core.settings.service import get_setting
+from plugins.activities import communications
 from plugins.activities.forms import choices, next_choices
 from plugins.activities.models import KINDS
 
@@ -94,8 +95,10 @@ def _completable(uow: UnitOfWork, ids: list[int]) -> set[int]:
 
 
 def over_record(uow: UnitOfWork, entity: EntitySpec, record: Record, **context: Any) -> str:
-    """The slot ``entity.detail.above``: a task that is late says so; where what stands beside a
-    record comes at its end, the way to the form stands here."""
+    """The slot ``entity.detail.above``: a task that is late says so, and a follow-up what was logged
+    of it; where what stands beside a record comes at its end, the way to the form stands here."""
+    if entity.name == "follow_up":
+        return _logged(record)
     if entity.name != "task":
         return _ways_in(uow, entity, record)
     due, status = record.values.get("due_at"), record.values.get("status")
@@ -103,6 +106,18 @@ def over_record(uow: UnitOfWork, entity: EntitySpec, record: Record, **context: 
         return ""
     when = format_datetime(due, uow.clock.timezone)
     html: str = macros().notice(_("This was due on %(when)s.", when=when), "bad", _("Overdue"))
+    return html
+
+
+def _logged(record: Record) -> str:
+    values = record.values
+    if not communications.is_logged(values):
+        return ""
+    words = [*communications.in_words(values), values.get("party"), values.get("external_id")]
+    if values.get("consent") is not None:
+        words.append(_("agreed to be recorded") if values["consent"] else _("not agreed"))
+    text = " · ".join(str(word) for word in words if word)
+    html: str = macros().notice(text, "info", _("As it was logged"))
     return html
 
 

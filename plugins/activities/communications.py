@@ -7,7 +7,7 @@ A telephone system, a mail gateway or a WeChat archive posts a follow-up with ``
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from core.entities import query
@@ -19,12 +19,13 @@ from core.errors import Problem
 from core.fields import Email, Phone, Reference, Text
 from core.i18n import gettext as _
 from core.security.directory import load_actor
+from plugins.activities.models import DIRECTIONS
 
 if TYPE_CHECKING:
     from core.fields import EntitySpec, FieldSpec
     from core.work.uow import UnitOfWork
 
-__all__ = ["LOG", "is_logged", "place", "validate"]
+__all__ = ["LOG", "in_words", "is_logged", "place", "validate"]
 
 #: The right to write down what another system logged.
 LOG = "activities.log_communications"
@@ -35,6 +36,16 @@ _AT_ONCE, _MOST = 100, 500
 def is_logged(values: Mapping[str, Any]) -> bool:
     """True for what another system logged, which nobody is asked to write well or to plan from."""
     return bool(values.get("external_id"))
+
+
+def in_words(values: Mapping[str, Any]) -> Iterator[str]:
+    """Direction and length, as far as they are known and the reader may see them."""
+    directions = {choice.value: str(choice.label) for choice in DIRECTIONS}
+    if values.get("direction") in directions:
+        yield directions[values["direction"]]
+    if (seconds := values.get("seconds")) is not None:
+        minutes, rest = divmod(int(seconds), 60)
+        yield f"{minutes}:{rest:02}" if seconds else _("not answered")
 
 
 def validate(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Problem]:

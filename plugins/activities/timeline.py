@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,8 @@ from core.fields import Reference
 from core.i18n import gettext as _
 from core.i18n.formats import format_datetime
 from core.plugins.contributions import TimelineItem, TimelineSource
-from plugins.activities.models import DIRECTIONS, KINDS
+from plugins.activities import communications
+from plugins.activities.models import KINDS
 from plugins.activities.prompts import answers_of, prompts_of
 
 if TYPE_CHECKING:
@@ -143,16 +144,6 @@ def _answers(uow: UnitOfWork, ids: Sequence[int]) -> dict[int, list[str]]:
     }
 
 
-def _logged(row: Mapping[str, Any]) -> Iterator[str]:
-    """Direction and length, as far as they are known and the reader may see them."""
-    directions = {choice.value: str(choice.label) for choice in DIRECTIONS}
-    if row.get("direction") in directions:
-        yield directions[row["direction"]]
-    if (seconds := row.get("seconds")) is not None:
-        minutes, rest = divmod(int(seconds), 60)
-        yield f"{minutes}:{rest:02}" if seconds else _("not answered")
-
-
 def _item(
     uow: UnitOfWork,
     row: Mapping[str, Any],
@@ -162,7 +153,7 @@ def _item(
     record_id: int,
 ) -> TimelineItem:
     titles = {choice.value: str(choice.label) for choice in KINDS}
-    title = " · ".join([titles.get(row["kind"], row["kind"]), *_logged(row)])
+    title = " · ".join([titles.get(row["kind"], row["kind"]), *communications.in_words(row)])
     if (row["related_entity"], row["related_id"]) != (spec.name, record_id):
         label = labels.get(row["related_entity"], {}).get(row["related_id"], "")
         title = _("%(kind)s, %(record)s", kind=title, record=label)

@@ -91,6 +91,14 @@ def test_a_call_stands_on_the_customer_with_time_direction_and_length(
     assert "王建国" in told.title
 
 
+def test_the_page_of_a_call_tells_what_was_logged(post, system, world, team, browser_of):
+    answer = post(
+        system, party="13800138000", direction="out", seconds=0, consent=False, external_id="pbx:7"
+    )
+    page = browser_of(team.manager).get(f"/r/follow_up/{answer.json['id']}").get_data(as_text=True)
+    assert "我方发起 · 未接听 · 13800138000 · pbx:7 · 未同意" in page
+
+
 def test_its_owner_is_whose_number_it_came_to_or_else_the_record_s(post, system, world, team, read):
     def owner(**values):
         answer = post(system, **values)
