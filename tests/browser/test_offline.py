@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 
 import pytest
@@ -125,6 +126,28 @@ def test_a_server_that_is_away_is_told_of_and_one_that_is_back_goes_on(tab, serv
     tab.wait_for_load_state()
     assert tab.locator("h1").inner_text() != "连不上服务器"
     assert tab.url.endswith("/r/order")
+
+
+def test_a_form_that_is_sent_without_a_connection_waits_and_is_saved_once(tab, unit_of_work):
+    """S-247: nothing of it is kept on the device; however often it is sent, it is one record."""
+    from core.entities import query
+
+    def made():
+        with unit_of_work(write=False) as uow:
+            return query.count(uow, "order", query.ListQuery(search="Ackerwalze"))
+
+    sign_in(tab)
+    tab.goto("/r/order/new")
+    tab.fill("[name=title]", "Ackerwalze")
+    tab.context.set_offline(True)
+    for _try in range(2):
+        tab.locator(".form-actions button").first.click()
+    assert tab.get_by_role("status").filter(has_text="尚未保存").count() == 1
+    assert tab.input_value("[name=title]") == "Ackerwalze"
+    assert made() == 0
+    tab.context.set_offline(False)
+    tab.wait_for_url(re.compile(r"/r/order/\d+"))
+    assert made() == 1
 
 
 def test_it_works_signed_out_and_follows_the_language(tab, server):
