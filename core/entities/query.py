@@ -6,7 +6,7 @@ and what is masked is masked already, so no page, export or API further up can l
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +19,10 @@ from sqlalchemy import (
     bindparam,
     false,
     func,
+    literal,
     or_,
     select,
+    union_all,
 )
 
 from core.db.bulk import one_of
@@ -63,6 +65,7 @@ __all__ = [
     "get",
     "page",
     "select_ids",
+    "select_ids_of",
     "stream",
     "visible",
 ]
@@ -257,14 +260,34 @@ def select_ids(
     uow: UnitOfWork, entity: str, query: ListQuery, *, action: str, limit: int
 ) -> list[int]:
     """The ids of the first ``limit`` records found that the actor reaches with ``action``: for bulk acts."""
+    return list(uow.execute(_first_ids(uow, entity, query, action, limit)).scalars())
+
+
+def select_ids_of(
+    uow: UnitOfWork, wanted: Mapping[str, ListQuery], *, action: str, limit: int
+) -> dict[str, list[int]]:
+    """By entity what `select_ids` finds, in no order, in one statement for all of them."""
+    found: dict[str, list[int]] = {entity: [] for entity in wanted}
+    parts = []
+    for entity, query in wanted.items():
+        mine = _first_ids(uow, entity, query, action, limit).subquery()
+        parts.append(select(literal(entity).label("entity"), mine.c.id))
+    for row in uow.execute(union_all(*parts)) if parts else ():
+        found[row.entity].append(row.id)
+    return found
+
+
+def _first_ids(
+    uow: UnitOfWork, entity: str, query: ListQuery, action: str, limit: int
+) -> Select[tuple[int]]:
     spec = uow.entity(entity)
     require(uow, spec, action)
     where = conditions(uow, spec, query)
     if (clause := scope_clause(uow, spec, action)) is not None:
         where.append(clause)
     keys = _order(uow, spec, query)
-    statement = select(spec.table.c.id).where(*where).order_by(*(k.order() for k in keys))
-    return list(uow.execute(statement.limit(limit)).scalars())
+    found: Select[tuple[int]] = select(spec.table.c.id).where(*where)
+    return found.order_by(*(key.order() for key in keys)).limit(limit)
 
 
 # Statements

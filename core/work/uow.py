@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
@@ -148,14 +148,28 @@ class UnitOfWork:
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
-        """A part that can fail without the rest."""
+        """A part that can fail without the rest.
+
+        Where nothing is written there is nothing to go back to: the transaction begins anew when a
+        part fails, and parts that do not fail cost nothing.
+        """
         made = dict(self.made)
+        is_reading = not self.write and self._given is None
         try:
-            with self.connection.begin_nested():
+            with nullcontext() if is_reading else self.connection.begin_nested():
                 yield
         except BaseException:
             self.made = made
+            if is_reading:
+                self._begin_anew()
             raise
+
+    def _begin_anew(self) -> None:
+        if self._session is not None:
+            self._session.close()
+            self._session = None
+        self.connection.rollback()
+        self.connection.begin()
 
     @contextmanager
     def elevated(self) -> Iterator[Self]:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from core.entities import query
 from core.entities.query import ListQuery
 from core.entities.related import relatable
-from core.errors import Forbidden
 from core.fields import Reference
 from core.i18n import gettext as _
 from core.i18n.formats import format_datetime
@@ -113,21 +112,17 @@ def _about(entity: str, ids: Sequence[int]) -> dict[str, Any]:
 
 def _of_belonging(uow: UnitOfWork, spec: EntitySpec, record_id: int) -> list[dict[str, Any]]:
     """Conditions for the records of other entities that belong to this one."""
-    found = []
+    wanted = {}
     for other in relatable(uow):
         item = other.by_name.get(spec.name)
         if item is None or not isinstance(item.type, Reference) or item.type.entity != spec.name:
             continue
-        if not uow.actor.access(other).can_use(item):
-            continue
-        asked = ListQuery(filter={"field": item.name, "op": "eq", "value": record_id}, sort="-id")
-        try:
-            ids = query.select_ids(uow, other.name, asked, action="read", limit=_BELONGING)
-        except Forbidden:
-            continue
-        if ids:
-            found.append(_about(other.name, ids))
-    return found
+        access = uow.actor.access(other)
+        if access.may("read") and access.can_use(item):
+            belongs = {"field": item.name, "op": "eq", "value": record_id}
+            wanted[other.name] = ListQuery(filter=belongs, sort="-id")
+    found = query.select_ids_of(uow, wanted, action="read", limit=_BELONGING)
+    return [_about(entity, ids) for entity, ids in found.items() if ids]
 
 
 def _answers(uow: UnitOfWork, ids: Sequence[int]) -> dict[int, list[str]]:

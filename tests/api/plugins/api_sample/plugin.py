@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from sqlalchemy import column, select, table
+
 from api_sample.models import Note, NoteLine
 from core.entities import service
 from core.fields import ActionSpec, EntityDef, FieldSpec, Reference, Text
@@ -37,8 +39,8 @@ def echoes(uow, spec, record_id, before, limit):
 
 
 def failing(uow, spec, record_id, before, limit):
-    """A source that is broken."""
-    raise RuntimeError("no echo")
+    """A source that is broken: it asks a table that is not there, which ends a transaction."""
+    return list(uow.execute(select(table("nowhere", column("echo")))))
 
 
 @hookimpl
@@ -66,6 +68,6 @@ def register_roles():
 @hookimpl
 def register_timeline():
     return [
-        TimelineSource("echoes", echoes, entity="note"),
         TimelineSource("failing", failing, entity="note"),
+        TimelineSource("echoes", echoes, entity="note"),
     ]
