@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from core.cli.installation import acting, as_json, emit, open_runtime, system_wo
 
 __all__ = ["export", "import_", "purge"]
 
+#: As many refused rows of a step are printed.
+_SHOWN = 20
 POLICIES = ("skip", "update", "create")
 
 
@@ -22,14 +25,23 @@ POLICIES = ("skip", "update", "create")
 @click.option("--duplicates", type=click.Choice(POLICIES), default="skip", show_default=True)
 @click.option(
     "--report",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Where to write the refused rows, to be mended and imported again.",
+    type=click.Path(path_type=Path),
+    help="Where to write the refused rows, to be mended and imported again; with a plan, a folder.",
 )
 @click.option("--keys", metavar="A,B", help="Records are the same when these fields agree.")
-@click.option("--undo", type=int, metavar="JOB", help="Undo the import with this number.")
+@click.option("--undo", type=int, metavar="JOB", help="Undo the import or plan with this number.")
 @click.option("--as", "email", metavar="EMAIL", help="With whose rights; default: the system's.")
-@click.option("--plan", hidden=True, type=click.Path(path_type=Path))
-@click.option("--data", hidden=True, type=click.Path(path_type=Path))
+@click.option(
+    "--plan",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Import several files as this plan says; see docs/import-plans.md.",
+)
+@click.option(
+    "--data",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="The folder with the files of the plan.",
+)
+@click.option("--dry-run", is_flag=True, help="With a plan: tell what would be, write nothing.")
 @as_json
 def import_(
     entity: str | None,
@@ -41,15 +53,19 @@ def import_(
     email: str | None,
     plan: Path | None,
     data: Path | None,
+    dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Import the rows of FILE (xlsx, xls, csv) as records of ENTITY, or undo an import."""
-    if plan is not None or data is not None:
-        raise click.UsageError("import plans are not part of this version; import file by file")
+    """Import the rows of FILE (xlsx, xls, csv) as records of ENTITY, follow a plan, or undo."""
     if undo is not None:
-        if entity is not None:
+        if entity is not None or plan is not None:
             raise click.UsageError("to undo an import give its number only: --undo JOB")
         _undo(undo, report, email, as_json=as_json)
+        return
+    if plan is not None or data is not None or dry_run:
+        if plan is None or data is None or entity is not None:
+            raise click.UsageError("give a plan and a folder: --plan PLAN.toml --data FOLDER")
+        _plan(plan, data, report, email, dry_run=dry_run, as_json=as_json)
         return
     if entity is None or file is None:
         raise click.UsageError("give an entity and a file: dougong import lead leads.xlsx")
@@ -68,13 +84,53 @@ def import_(
     emit(result, _counts(result), as_json=as_json)
 
 
-def _undo(job_id: int, report: Path | None, email: str | None, *, as_json: bool) -> None:
-    from core.exchange.commands import undo_file_import
+def _plan(
+    plan: Path,
+    folder: Path,
+    reports: Path | None,
+    email: str | None,
+    *,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    from core.exchange.plans.commands import run_plan
 
     with open_runtime() as runtime:
         actor = acting(runtime, email)
-        result = undo_file_import(runtime, job_id, actor=actor, report_path=report)
-    emit(result, _counts(result), as_json=as_json)
+        result = run_plan(runtime, plan, folder, actor=actor, dry_run=dry_run, reports=reports)
+    emit(result, "\n".join(_lines(result)), as_json=as_json)
+
+
+def _undo(job_id: int, report: Path | None, email: str | None, *, as_json: bool) -> None:
+    from core.exchange.commands import undo_file_import
+    from core.exchange.plans.commands import is_plan, undo_plan
+
+    with open_runtime() as runtime:
+        actor = acting(runtime, email)
+        if is_plan(runtime, job_id, actor=actor):
+            result = undo_plan(runtime, job_id, actor=actor, reports=report)
+        else:
+            result = undo_file_import(runtime, job_id, actor=actor, report_path=report)
+    emit(result, "\n".join(_lines(result)), as_json=as_json)
+
+
+def _lines(result: dict[str, Any]) -> Iterator[str]:
+    """The answer of a plan for people: each step, refused rows, what to look at, the whole."""
+    for step in result.get("steps", ()):
+        counts = {key: n for key, n in step.items() if isinstance(n, int) and n and key != "report"}
+        yield f"{step['step']} {step['file']} → {step['entity']}: {_counts(counts) or '0'}"
+        refusals = step.get("refusals", ())
+        for each in refusals[:_SHOWN]:
+            yield f"    line {each['line']}, {each['field']}: {each['reason']}"
+        if len(refusals) > _SHOWN:
+            yield f"    … and {len(refusals) - _SHOWN} more: --report FOLDER"
+    for each in result.get("suggestions", ()):
+        sign = "=" if each["is_matched"] else "≈"
+        where = f"{each['step']} {each['file']}, {each['column']}"
+        yield f"{where}: {each['text']} {sign} {each['like']} ({each['rows']})"
+    whole = {key: value for key, value in result.items() if not isinstance(value, list)}
+    if whole:
+        yield _counts(whole)
 
 
 def _counts(result: dict[str, Any]) -> str:

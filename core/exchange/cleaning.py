@@ -8,6 +8,7 @@ from functools import singledispatch
 from operator import ne
 from typing import Any
 
+from core.exchange.lookups import Lookup, LookupResolver
 from core.exchange.references import ReferenceResolver, resolver_for
 from core.exchange.refusals import Refusal
 from core.fields import FieldSpec
@@ -49,10 +50,14 @@ class ColumnCleaner:
     ``rule`` says how the cells are cleaned by whoever knows neither database nor field.
     """
 
-    def __init__(self, uow: UnitOfWork, item: FieldSpec, place: int = 0) -> None:
+    def __init__(
+        self, uow: UnitOfWork, item: FieldSpec, place: int = 0, lookup: Lookup | None = None
+    ) -> None:
         self.field = item
         self.rule = ColumnRule(place, _kind(item.type), bool(item.mask), uow.clock.timezone.key)
         self._resolver = resolver_for(uow, item.type)
+        if self._resolver is not None and lookup is not None:
+            self._resolver = LookupResolver(self._resolver.spec, lookup)
         if self.rule.kind != AS_IT_CAME:
             self.value = self.rule.cleaner()
             return
@@ -168,7 +173,11 @@ def _(type_: t.Reference, resolver: ReferenceResolver) -> Clean:
 
 @_cleaner.register
 def _(type_: t.References, resolver: ReferenceResolver) -> Clean:
-    return lambda cell: [resolver.find(text) for text in split_entries(cell)] or None
+    def clean(cell: Any) -> list[int] | None:
+        found = [resolver.find(text) for text in split_entries(cell)]
+        return [key for key in found if key is not None] or None
+
+    return clean
 
 
 def choice_finder(type_: t.ChoiceField) -> Callable[[str], str]:

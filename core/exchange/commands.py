@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from sqlalchemy import Row, select
-
 from core.errors import Refused
 from core.exchange.exporting import ExportRequest, prepare_export, write_export
 from core.exchange.jobs import start_import
 from core.exchange.undo import start_undo
+from core.exchange.waiting import run_to_end
 from core.files.service import open_file, store_upload
 from core.i18n import gettext as _
-from core.work.jobs import claim_job, run_job
-from core.work.tables import job_table
 from core.work.uow import Origin, UnitOfWork
 
 if TYPE_CHECKING:
@@ -29,7 +25,6 @@ __all__ = ["export_file", "import_file", "undo_file_import"]
 
 CLI = Origin("cli")
 _LARGEST = 1_000_000_000
-_PAUSE = 0.2
 
 
 def import_file(
@@ -51,7 +46,7 @@ def import_file(
     with path.open("rb") as file, UnitOfWork(runtime, actor, origin=CLI) as uow:
         file_id = store_upload(uow, file, path.name, max_bytes=_LARGEST)
         job_id = start_import(uow, entity, file_id, policy=duplicates, keys=keys)
-    job = _run(runtime, job_id)
+    job = run_to_end(runtime, job_id)
     if job.state != "done":
         raise Refused(job.error or _("The import was stopped."))
     _save_report(runtime, actor, job.result["report"], report_path)
@@ -67,7 +62,7 @@ def undo_file_import(
     """
     with UnitOfWork(runtime, actor, origin=CLI) as uow:
         undo_id = start_undo(uow, job_id)
-    job = _run(runtime, undo_id)
+    job = run_to_end(runtime, undo_id)
     if job.state != "done":
         raise Refused(job.error or _("The undo was stopped."))
     _save_report(runtime, actor, job.result["report"], report_path)
@@ -82,20 +77,6 @@ def _save_report(runtime: Runtime, actor: Actor, file_id: int | None, path: Path
         _row, stream = open_file(uow, file_id)
     with stream, path.open("wb") as target:
         shutil.copyfileobj(stream, target)
-
-
-def _run(runtime: Runtime, job_id: int) -> Row[Any]:
-    """Run the job here, or wait for the worker that took it."""
-    while True:
-        claimed = claim_job(runtime, job_id)
-        if claimed is not None:
-            run_job(runtime, claimed)
-        with runtime.read_connection() as connection:
-            job = connection.execute(select(job_table).where(job_table.c.id == job_id)).one()
-        failed_here = claimed is not None and job.state == "queued"
-        if failed_here or job.state in ("done", "failed", "cancelled"):
-            return job
-        time.sleep(_PAUSE)
 
 
 def export_file(

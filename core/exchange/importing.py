@@ -20,6 +20,7 @@ from core.entities.values import BadValue, checker
 from core.errors import Forbidden, Invalid, Problem
 from core.exchange.chosen_keys import key_source
 from core.exchange.cleaning import ColumnCleaner
+from core.exchange.lookups import Lookup
 from core.exchange.mapping import importable_fields
 from core.exchange.pausing import collector_paused
 from core.exchange.tally import Tally
@@ -27,7 +28,7 @@ from core.fields import EntitySpec
 from core.fields import types as t
 from core.i18n import gettext as _
 from core.tabular.cleaning import CleaningError, clean_integer, clean_long_text, clean_text
-from core.tabular.columns import AS_IT_CAME, CleanRows, Column, ColumnRule, Recipe
+from core.tabular.columns import AS_IT_CAME, CleanRows, Column, ColumnRule, Piece, Recipe
 
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
@@ -53,6 +54,14 @@ class ImportPlan:
     added: tuple[str, ...] = ()
     #: What texts in a field's column stand for: ``{field: {as written: in full}}``.
     names: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    #: The cells of the columns behind those, made of the file's own.
+    made: tuple[tuple[Piece, ...], ...] = ()
+    #: How the records are found that a field's column names, where that is not by their names.
+    lookups: Mapping[str, Lookup] = field(default_factory=dict)
+    #: These, by the place of their column, are those of a `Recipe`.
+    texts: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
+    dates: Mapping[int, str] = field(default_factory=dict)
+    known: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -131,11 +140,15 @@ class Importer:
             has_any = any(number is not None for number, _form in key)
             self._marker = self._keys.maker.marker
             self._recipe = Recipe(
-                len(plan.header) - len(plan.added),
+                len(plan.header) - len(plan.added) - len(plan.made),
                 ordered,
                 plan.added,
-                {places[name]: full for name, full in plan.names.items() if name in places},
+                {places[name]: full for name, full in plan.names.items() if name in places}
+                | dict(plan.texts),
                 tuple(key) if is_known and has_any else (),
+                plan.made,
+                plan.dates,
+                plan.known,
             )
         return self._recipe
 
@@ -248,9 +261,11 @@ class Importer:
         self._headings = {item.name: str(item.label) for item in spec}
         for column, name in enumerate(self._plan.fields):
             if name in usable:
-                self._columns.append((column, name, ColumnCleaner(uow, usable[name], column)))
+                lookup = self._plan.lookups.get(name)
+                cleaner = ColumnCleaner(uow, usable[name], column, lookup)
+                self._columns.append((column, name, cleaner))
                 self._headings[name] = self._plan.header[column]
-        needed = [cleaner.field for _column, _name, cleaner in self._columns]
+        needed = [each.field for _column, _name, each in self._columns]
         self._required = [each.name for each in needed if each.is_needed]
         self._checkers = {name: checker(c.field.type) for _c, name, c in self._columns}
 

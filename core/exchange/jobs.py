@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path, PurePath
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,7 @@ from core.exchange.presets import Preset
 from core.exchange.tables import import_refusal_table
 from core.exchange.tally import Tally
 from core.exchange.trail import import_origin
+from core.fields import EntitySpec
 from core.files.service import local_copy, open_file, store_result
 from core.i18n import gettext as _
 from core.i18n import lazy_gettext as _l
@@ -47,8 +49,10 @@ if TYPE_CHECKING:
 __all__ = [
     "EXPORT",
     "IMPORT",
+    "Source",
     "check_columns",
     "open_upload",
+    "queue_import",
     "start_export",
     "start_import",
 ]
@@ -123,24 +127,49 @@ def start_import(
     added = check_additions(uow, spec, chosen.fields, defaults, names)
     keys = check_keys(uow, spec, keys, [*chosen.fields, *added.defaults])
     remember(uow, spec, chosen)
-    arguments = {
-        "entity": entity,
-        "file": file_id,
-        "header": list(header),
-        "fields": chosen.as_json(),
-        "policy": policy,
-        "sheet": sheet,
-        "encoding": encoding,
-        "filename": filename,
-        "layout": layout.as_json(),
-        "keys": list(keys),
-        "defaults": dict(added.defaults),
-        "names": {name: dict(pairs) for name, pairs in added.names.items()},
-    }
-    title = _("Import: %(entity)s", entity=str(spec.label_plural))
-    job_id = uow.enqueue(IMPORT.name, arguments, title=title)
+    source = Source(file_id, filename, layout, encoding)
+    job_id = queue_import(uow, spec, source, chosen.fields, policy, keys, added)
     assert job_id is not None
     return job_id
+
+
+@dataclass(frozen=True)
+class Source:
+    """An upload that is imported, and what is known of it."""
+
+    file_id: int
+    filename: str
+    layout: Layout
+    encoding: str | None = None
+
+
+def queue_import(
+    uow: UnitOfWork,
+    spec: EntitySpec,
+    source: Source,
+    fields: Sequence[str | None],
+    policy: str,
+    keys: Sequence[str],
+    added: Additions,
+    *,
+    key: str | None = None,
+) -> int | None:
+    """Queue an import of which everything was checked; the job's id, None when ``key`` was used."""
+    arguments = {
+        "entity": spec.name,
+        "file": source.file_id,
+        "header": list(source.layout.header),
+        "fields": list(fields),
+        "policy": policy,
+        "sheet": source.layout.sheet,
+        "encoding": source.encoding,
+        "filename": source.filename,
+        "layout": source.layout.as_json(),
+        "keys": list(keys),
+        "added": added.as_json(),
+    }
+    title = _("Import: %(entity)s", entity=str(spec.label_plural))
+    return uow.enqueue(IMPORT.name, arguments, title=title, key=key)
 
 
 def _upload_name(uow: UnitOfWork, file_id: int) -> str:
@@ -182,17 +211,19 @@ def _import(
     defaults: Mapping[str, str] | None = None,
     names: Mapping[str, Mapping[str, str]] | None = None,
     layout: Mapping[str, Any] | None = None,
+    added: Mapping[str, Any] | None = None,
 ) -> None:
     """The handler of ``core.import``. Progress is committed with each batch: what is done is not
     done again by whoever takes the job over."""
-    added = Additions(defaults or {}, names or {})
+    # Jobs from before an upgrade say it in two arguments.
+    more = Additions.from_json(added) if added else Additions(defaults or {}, names or {})
     with context.unit_of_work(write=False) as uow:
         spec = uow.entity(entity)
         check_rights(uow, spec, policy)
         row, stream = open_file(uow, file)
         job = uow.execute(select(job_table).where(job_table.c.id == context.job_id)).one()
         tally = Tally(_cleaned(job.result))
-        importer = Importer(added.plan(spec, header, fields, policy, keys), tally)
+        importer = Importer(more.plan(spec, header, fields, policy, keys), tally)
         recipe = importer.recipe(uow)
     counts = {name: (job.result or {}).get(name, 0) for name in COUNTS}
     with local_copy(stream) as path:

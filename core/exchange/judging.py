@@ -205,6 +205,8 @@ def _pointers(
         for item in spec:
             if isinstance(item.type, (t.Reference, t.References)) and item.type.entity == entity:
                 found = list(_through(uow, spec, item, keys))
+                if found and item.name == spec.parent_field and not spec.audited:
+                    continue  # rules write such lines along with the record, and nobody else does
                 if found and item.name == spec.parent_field:
                     lines = [key for _entity, _target, key in found]
                     follow = made(uow, job_id, spec.name, lines, untouched=True)
@@ -232,6 +234,12 @@ def _through(
         statement = _pairs(target, source)
     if "archived_at" in table.c:
         statement = statement.where(table.c.archived_at.is_(None))
+    if spec.parent_field is not None and item.name != spec.parent_field:
+        above = uow.snapshot.installed_entities[spec.governed_by].table
+        parent = uow.alias(above)  # the lines of what was deleted are deleted with it
+        statement = statement.join(parent, parent.c.id == spec.column(spec.parent_field))
+        if "archived_at" in parent.c:
+            statement = statement.where(parent.c.archived_at.is_(None))
     for start in range(0, len(keys), _IN_CHUNK):
         for row in uow.execute(statement.where(target.in_(keys[start : start + _IN_CHUNK]))):
             yield spec.name, row.target, row.source

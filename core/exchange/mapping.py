@@ -17,6 +17,7 @@ from core.i18n import gettext as _
 from core.i18n import lazy_gettext as _l
 from core.security.actor import FieldAccess
 from core.settings.preferences import get_preference, put_preference
+from core.tabular.keys import loose_form
 
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
@@ -38,7 +39,6 @@ RECORD_ID = _l("Record ID")
 REPORT_COLUMNS = (_l("Refused: line"), _l("Refused: field"), _l("Refused: reason"))
 
 _BRACKETED = re.compile(r"\([^()]*\)|\[[^\[\]]*\]|【[^【】]*】|<[^<>]*>")
-_IGNORED = re.compile(r"[\W_]+")
 _NOT_IMPORTED = (t.Lines, t.File, t.Document)
 #: A person's remembered headings of one entity; older ones beyond this are forgotten.
 _REMEMBERED = 200
@@ -59,13 +59,16 @@ class ColumnMapping:
 
 
 def importable_fields(uow: UnitOfWork, spec: EntitySpec) -> dict[str, FieldSpec]:
-    """The fields that the actor may fill by an import, by name."""
+    """The fields that the actor may fill by an import, by name.
+
+    The system also brings what happened before: dates that nobody types in.
+    """
     actor = uow.actor
     access = actor.access(spec)
     return {
         item.name: item
         for item in spec
-        if item.is_writable
+        if (item.is_writable or (actor.is_system and item.name in spec.history))
         and not isinstance(item.type, _NOT_IMPORTED)
         and (actor.is_system or access.field(item.name) >= FieldAccess.WRITE)
     }
@@ -73,7 +76,7 @@ def importable_fields(uow: UnitOfWork, spec: EntitySpec) -> dict[str, FieldSpec]
 
 def normalise_header(text: str) -> str:
     """``手机 （必填）*`` and ``手机(必填)`` are one: width, case, blanks and punctuation do not count."""
-    return _IGNORED.sub("", unicodedata.normalize("NFKC", text).casefold())
+    return loose_form(text)
 
 
 def propose(uow: UnitOfWork, spec: EntitySpec, header: Sequence[str]) -> ColumnMapping:

@@ -36,10 +36,13 @@ _MOST_KNOWN = 50_000
 class ReferenceResolver:
     """The records of one entity that the actor may read, by what they are called."""
 
+    #: A record may be called by its number too.
+    by_number = True
+
     def __init__(self, spec: EntitySpec) -> None:
-        self._spec = spec
+        self.spec = spec
         #: Text as written in the file → ids; also those that nothing was found for.
-        self._by_text: dict[str, tuple[int, ...]] = {}
+        self.by_text: dict[str, tuple[int, ...]] = {}
         self._labels: dict[int, str] = {}
 
     def prepare(self, uow: UnitOfWork, type_: t.FieldType, cells: Iterable[Any]) -> None:
@@ -50,15 +53,15 @@ class ReferenceResolver:
             texts = {text for cell in set(cells) for text in split_entries(cell)}
         else:
             texts = {text for cell in set(cells) if (text := clean_text(cell))}
-        if len(self._by_text) > _MOST_KNOWN:
-            self._by_text.clear()
+        if len(self.by_text) > _MOST_KNOWN:
+            self.by_text.clear()
             self._labels.clear()
-        if missing := sorted(texts - self._by_text.keys()):
-            self._look_up(uow, missing)
+        if missing := sorted(texts - self.by_text.keys()):
+            self.look_up(uow, missing)
 
-    def find(self, text: str) -> int:
+    def find(self, text: str) -> int | None:
         """The id of the record that is called so. Raises `Refusal` for none or several."""
-        ids = self._by_text.get(text, ())
+        ids = self.by_text.get(text, ())
         if len(ids) == 1:
             return ids[0]
         if not ids and (numbered := _NUMBERED.fullmatch(text)):
@@ -71,39 +74,48 @@ class ReferenceResolver:
             raise Refusal("ambiguous", message)
         raise Refusal("reference", _l("There is no “%(value)s” that you may see", value=text[:40]))
 
-    def _look_up(self, uow: UnitOfWork, texts: list[str]) -> None:
+    def look_up(self, uow: UnitOfWork, texts: list[str]) -> None:
+        """Remember which records these texts call."""
         found: dict[str, set[int]] = defaultdict(set)
-        numbers = {int(m[2]) for text in texts if (m := _NUMBERED.fullmatch(text))}
-        plain = {int(text) for text in texts if text.isdecimal() and len(text) < 19}
-        self._read_labels(uow, sorted(numbers | plain))
-        for column in _naming_columns(uow, self._spec):
-            folded = self._spec.name == "user" and column.name == "email"
+        if self.by_number:
+            numbers = {int(m[2]) for text in texts if (m := _NUMBERED.fullmatch(text))}
+            plain = {int(text) for text in texts if text.isdecimal() and len(text) < 19}
+            self._read_labels(uow, sorted(numbers | plain))
+        for column in self.naming_columns(uow):
+            folded = self.spec.name == "user" and column.name == "email"
             for start in range(0, len(texts), _IN_CHUNK):
                 chunk = [t.lower() if folded else t for t in texts[start : start + _IN_CHUNK]]
-                rows = self._rows(uow, column, column.in_(chunk))
+                rows = self.rows(uow, column, column.in_(chunk))
                 for key, text in rows:
                     found[str(text)].add(key)
         for text in texts:
             ids = found.get(text) or found.get(text.lower()) or set()
             if not ids and text.isdecimal() and len(text) < 19 and int(text) in self._labels:
                 ids = {int(text)}
-            self._by_text[text] = tuple(sorted(ids))
+            self.by_text[text] = tuple(sorted(ids))
+
+    def naming_columns(self, uow: UnitOfWork) -> list[Any]:
+        """The columns in which what a file writes is looked for."""
+        return _naming_columns(uow, self.spec)
 
     def _read_labels(self, uow: UnitOfWork, ids: list[int]) -> None:
-        column = label_column(self._spec)
+        column = label_column(self.spec)
         for start in range(0, len(ids), _IN_CHUNK):
             chunk = ids[start : start + _IN_CHUNK]
-            for key, label in self._rows(uow, column, self._spec.table.c.id.in_(chunk)):
+            for key, label in self.rows(uow, column, self.spec.table.c.id.in_(chunk)):
                 self._labels[key] = clean_text(label) or ""
 
-    def _rows(self, uow: UnitOfWork, column: Any, where: Any) -> Iterable[Any]:
-        table = self._spec.table
+    def rows(
+        self, uow: UnitOfWork, column: Any, where: Any, *, limit: int | None = None
+    ) -> Iterable[Any]:
+        """``(id, value)`` of the living records that the actor may read, by their number."""
+        table = self.spec.table
         statement = select(table.c.id, column).where(where)
         if "archived_at" in table.c:
             statement = statement.where(table.c.archived_at.is_(None))
-        if (clause := scope_clause(uow, self._spec, "read")) is not None:
+        if (clause := scope_clause(uow, self.spec, "read")) is not None:
             statement = statement.where(clause)
-        return uow.execute(statement).all()
+        return uow.execute(statement.order_by(table.c.id).limit(limit)).all()
 
 
 def resolver_for(uow: UnitOfWork, type_: t.FieldType) -> ReferenceResolver | None:

@@ -39,6 +39,7 @@ class EntityDef:
     updatable: bool = True
     deletable: bool = True
     importable: bool = True
+    history: tuple[str, ...] = ()
     directory: bool = False
     shapes_access: bool = False
     audited: bool = True
@@ -77,6 +78,7 @@ def describe(
         *definition.list_columns,
         *(name for section in definition.sections for name in section.fields),
         *definition.duplicate_keys,
+        *definition.history,
         *(each.field for each in definition.hand_over),
     }
     if unknown := sorted(pointed_at - names):

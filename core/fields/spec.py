@@ -216,6 +216,8 @@ class EntitySpec:
     updatable: bool = True
     deletable: bool = True
     importable: bool = True
+    #: Read-only fields that the system's import fills all the same: what happened before, elsewhere.
+    history: tuple[str, ...] = ()
     #: Every signed-in person may read its rows (users, departments: the company's directory).
     directory: bool = False
     #: What somebody reaches follows from its records (people, roles, pools): a change of one lets

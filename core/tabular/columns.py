@@ -30,13 +30,15 @@ from core.tabular.cleaning import (
     clean_phone,
     clean_text,
 )
-from core.tabular.keys import NORMAL_FORMS, key_of
+from core.tabular.keys import NORMAL_FORMS, key_of, loose_form
 
 __all__ = [
     "AS_IT_CAME",
+    "FORMS",
     "CleanRows",
     "Column",
     "ColumnRule",
+    "Piece",
     "Recipe",
     "changes_value",
     "clean_cells",
@@ -53,6 +55,8 @@ Clean = Callable[[Any], Any]
 #: The kind of a column whose cells are not cleaned here.
 AS_IT_CAME = ""
 _MEMO_SIZE = 20_000
+_THREE_NUMBERS = re.compile(r"\s*([0-9]{1,4})[-/. ]([0-9]{1,2})[-/. ]([0-9]{1,4})\s*")
+_NOT_IN_SLUGS = re.compile(r"[^0-9a-z\u00e0-\u024f\u4e00-\u9fff]+")
 _PLAIN_NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
 
 
@@ -128,6 +132,21 @@ class CleanRows:
 
 
 @dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of a cell that is made of others: ``text``, or the first cell at ``places`` that is not
+    blank, written as ``form`` (a key of `FORMS`) says."""
+
+    text: str = ""
+    places: tuple[int, ...] = ()
+    form: str = ""
+
+    @classmethod
+    def from_json(cls, given: Mapping[str, Any]) -> Piece:
+        """The piece that `asdict` was asked of."""
+        return cls(given["text"], tuple(given["places"]), given["form"])
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
     """What is done to the rows of a file of ``width`` columns."""
 
@@ -140,28 +159,44 @@ class Recipe:
     #: What keys of rows are made of: the number of a rule (None: always blank), and a name of
     #: `core.tabular.keys.NORMAL_FORMS`.
     key: tuple[tuple[int | None, str], ...] = ()
+    #: Cells behind those, each made of cells of the file.
+    made: tuple[tuple[Piece, ...], ...] = ()
+    #: In which order the parts of dates are written, by the place of their column: ``mdy dmy ymd``.
+    dates: Mapping[int, str] = field(default_factory=dict)
+    #: Texts that are written as these where only case, blanks or punctuation differ, by the place of
+    #: their column: ``{place: {loose form: text}}``.
+    known: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """Plain values, from which `from_json` makes the same again."""
-        return {**asdict(self), "names": list(self.names.items())}
+        by_place = ("names", "dates", "known")
+        return {**asdict(self), **{name: list(getattr(self, name).items()) for name in by_place}}
 
     @classmethod
     def from_json(cls, given: Mapping[str, Any]) -> Recipe:
         """The recipe that `as_json` was asked of."""
         rules = tuple(ColumnRule(**rule) for rule in given["rules"])
         key = tuple((number, form) for number, form in given["key"])
-        return cls(given["width"], rules, tuple(given["added"]), dict(given["names"]), key)
+        made = tuple(tuple(map(Piece.from_json, pieces)) for pieces in given["made"])
+        names, dates, known = (dict(given[name]) for name in ("names", "dates", "known"))
+        return cls(given["width"], rules, tuple(given["added"]), names, key, made, dates, known)
 
     def adjust(self, rows: Iterable[SheetRow]) -> list[SheetRow]:
-        """The rows with the cells that are added and the names written out; changes them."""
+        """The rows with the cells that are added or made and the names written out; changes them."""
+        own = {place: full for place, full in self.names.items() if place < self.width}
+        behind = {place: full for place, full in self.names.items() if place >= self.width}
         adjusted = []
         for line, cells in rows:
-            if self.added:
-                cells = [*cells[: self.width], *self.added]
-            for place, full in self.names.items():
-                cell = cells[place]
-                if type(cell) is str and (meant := full.get(clean_text(cell) or "")):
-                    cells[place] = meant
+            for place, order in self.dates.items():
+                cells[place] = _as_date(cells[place], order)
+            _write_out(cells, own)
+            for place, known in self.known.items():
+                if type(cells[place]) is str:
+                    cells[place] = known.get(loose_form(cells[place]), cells[place])
+            if self.added or self.made:
+                made = [_made(cells, pieces) for pieces in self.made]
+                cells = [*cells[: self.width], *self.added, *made]
+                _write_out(cells, behind)
             adjusted.append((line, cells))
         return adjusted
 
@@ -193,6 +228,52 @@ class Recipe:
             values = repeat(None) if number is None else columns[number].values
             forms.append(map(form, values))
         return [key_of(each) for each in zip(*forms)]  # noqa: B905 - blank ones go on for ever
+
+
+def _write_out(cells: list[Any], names: Mapping[int, Mapping[str, str]]) -> None:
+    for place, full in names.items():
+        cell = cells[place]
+        if cell is None or type(cell) is str:
+            meant = full.get(clean_text(cell) or "")
+            if meant is not None:
+                cells[place] = meant
+
+
+def _made(cells: Sequence[Any], pieces: Sequence[Piece]) -> Any:
+    """The cell that the pieces come to; None when none of the cells in it holds anything."""
+    found = [_first(cells, piece) for piece in pieces]
+    if all(cell is None for cell, piece in zip(found, pieces, strict=True) if piece.places):
+        return None
+    if len(pieces) == 1 and not pieces[0].form:
+        return found[0]  # a number or a date stays one
+    return "".join(
+        FORMS[piece.form](clean_text(cell) or "") if piece.places else piece.text
+        for cell, piece in zip(found, pieces, strict=True)
+    )
+
+
+def _first(cells: Sequence[Any], piece: Piece) -> Any:
+    return next((cells[place] for place in piece.places if clean_text(cells[place])), None)
+
+
+def _slug(text: str) -> str:
+    return _NOT_IN_SLUGS.sub(".", text.lower()).strip(".")
+
+
+def _as_date(cell: Any, order: str) -> Any:
+    """A date written in that order, as ISO 8601 has it; anything else as it came."""
+    found = _THREE_NUMBERS.fullmatch(cell) if type(cell) is str else None
+    if found is None:
+        return cell
+    parts = {part: int(number) for part, number in zip(order, found.groups(), strict=True)}
+    try:
+        return date(parts["y"], parts["m"], parts["d"]).isoformat()
+    except ValueError:
+        return cell
+
+
+#: How a cell is written inside another: as it is, or as the name of a mailbox.
+FORMS: Mapping[str, Callable[[str], str]] = {"": lambda text: text, "slug": _slug}
 
 
 def clean_cells(

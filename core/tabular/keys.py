@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
@@ -9,7 +11,14 @@ from typing import Any
 from core.tabular.clean_phones import digits_key
 from core.tabular.company_names import company_key
 
-__all__ = ["NORMAL_FORMS", "hashed", "key_of"]
+__all__ = ["NORMAL_FORMS", "hashed", "key_of", "loose_form"]
+
+_IGNORED = re.compile(r"[\W_]+")
+
+
+def loose_form(text: str) -> str:
+    """What a text is but for its case, the width of its signs, blanks and punctuation."""
+    return _IGNORED.sub("", unicodedata.normalize("NFKC", text).casefold())
 
 
 def _exact(value: Any) -> str:

@@ -195,6 +195,7 @@ opportunity = EntityDef(
         ),
     ),
     duplicate_keys=("name", "customer"),
+    history=("created_at", "stage_entered_at", "closed_on"),
 )
 
 #: Governed by the opportunity: whoever may read it may read how long it stood where.

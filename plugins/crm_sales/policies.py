@@ -223,10 +223,20 @@ def _validate_opportunities(changes: Sequence[Change], uow: UnitOfWork) -> Itera
         amount = change.after["amount"]
         if amount is not None and amount < 0:
             yield change.problem("amount", "range", _("An amount is not negative."))
+        yield from _check_past(change, uow)
         if _meets(change) and homes.get(change.after["contact"]) != change.after["customer"]:
             message = _("Choose somebody at the same customer.")
             yield change.problem("contact", "other_customer", message)
         yield from _check_place(change, book, first, uow)
+
+
+def _check_past(change: Change, uow: UnitOfWork) -> Iterable[Problem]:
+    """What an import brings of the past lies in it."""
+    closed, entered = change.after["closed_on"], change.after["stage_entered_at"]
+    if closed is not None and change.changed("closed_on") and closed > uow.clock.today():
+        yield change.problem("closed_on", "future", _("This day is still to come."))
+    if entered is not None and change.changed("stage_entered_at") and entered > uow.now():
+        yield change.problem("stage_entered_at", "future", _("This moment is still to come."))
 
 
 def _meets(change: Change) -> bool:

@@ -188,7 +188,8 @@ def _place(changes: Sequence[Change], uow: UnitOfWork) -> None:
 def _enter(change: Change, stage: Step, book: Book, uow: UnitOfWork) -> None:
     """It comes into a stage: since now, with its probability and its status."""
     is_new = change.kind == "create"
-    if not is_new or change.after["stage_entered_at"] is None:
+    since = change.after["stage_entered_at"]
+    if since is None or (not is_new and not change.changed("stage_entered_at")):
         change.set("stage_entered_at", change.after["created_at"] if is_new else uow.now())
     if (
         is_new
@@ -212,7 +213,8 @@ def _settle_status(change: Change, uow: UnitOfWork) -> None:
         change.set("closed_on", None)
         change.set("lost_reason", None)
         return
-    if change.after["closed_on"] is None or change.kind == "update":
+    closed = change.after["closed_on"]
+    if closed is None or (change.kind == "update" and not change.changed("closed_on")):
         change.set("closed_on", uow.clock.today())
     change.set("probability", 100 if status == "won" else 0)
     if status == "won":

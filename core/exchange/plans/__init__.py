@@ -1,0 +1,1 @@
+"""Import plans: several files in order, with their columns, values and look-ups, as one whole."""

@@ -1,0 +1,178 @@
+"""A plan in earnest: a job that brings about one ordinary import after the other.
+
+Each has the plan's job and its step as its key, so that whoever takes the plan over after a crash
+goes on where it was; and each can be looked at and undone like any other import.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Row, select
+
+from core.errors import Refused
+from core.exchange.history import COUNTS, oversees
+from core.exchange.jobs import Source, queue_import
+from core.exchange.plans.checking import check_plan, header_of
+from core.exchange.plans.model import Plan
+from core.exchange.plans.preparing import Work, creations, open_step, prepare, write_rows
+from core.exchange.plans.reading import parse_plan
+from core.exchange.plans.suggesting import suggestions
+from core.exchange.waiting import run_to_end
+from core.files.service import local_copy, open_file, store_upload
+from core.i18n import gettext as _
+from core.i18n import lazy_gettext as _l
+from core.plugins.contributions import Job
+from core.work.jobs import replay_job
+from core.work.tables import job_table
+
+if TYPE_CHECKING:
+    from core.work.jobs import JobContext
+    from core.work.uow import UnitOfWork
+
+__all__ = ["IMPORT_PLAN", "check_with", "find_plan", "start_plan", "steps_of"]
+
+_LARGEST = 1_000_000_000
+
+
+def check_with(uow: UnitOfWork, plan: Plan, paths: Mapping[str, Path]) -> None:
+    """Raise `Invalid` with all that is wrong with a plan and these files; `TableError` for a file
+    that cannot be read."""
+    headers = {
+        step.number: open_step(step, paths[step.file]).header if step.file else header_of(step)
+        for step in plan.steps
+    }
+    check_plan(uow, plan, headers)
+
+
+def start_plan(uow: UnitOfWork, plan: Plan, paths: Mapping[str, Path]) -> int:
+    """Keep the files, queue the plan and return its job's id. Raises as `check_with`."""
+    check_with(uow, plan, paths)
+    files = {}
+    for name, path in paths.items():
+        with path.open("rb") as stream:
+            files[name] = store_upload(uow, stream, name, max_bytes=_LARGEST)
+    arguments = {"title": plan.title, "plan": dict(plan.content), "files": files}
+    title = _("Import plan: %(name)s", name=plan.title)
+    job_id = uow.enqueue(IMPORT_PLAN.name, arguments, title=title)
+    assert job_id is not None
+    return job_id
+
+
+def find_plan(uow: UnitOfWork, job_id: int) -> Row[Any] | None:
+    """The job of a plan that is the actor's, or any for an administrator; None without one."""
+    statement = select(job_table).where(
+        job_table.c.id == job_id, job_table.c.kind == IMPORT_PLAN.name
+    )
+    if not oversees(uow):
+        statement = statement.where(job_table.c.actor_id == uow.actor.user_id)
+    return uow.execute(statement).one_or_none()
+
+
+def steps_of(uow: UnitOfWork, job_id: int) -> list[Row[Any]]:
+    """The imports that a plan has brought about, in their order."""
+    statement = select(job_table).where(job_table.c.key.startswith(_key(job_id, "")))
+    return list(uow.execute(statement.order_by(job_table.c.id)).all())
+
+
+def _key(job_id: int, label: str) -> str:
+    return f"core.import_plan:{job_id}:{label}"
+
+
+# The job
+
+
+def _run(
+    context: JobContext, *, title: str, plan: Mapping[str, Any], files: dict[str, int]
+) -> None:
+    """The handler of ``core.import_plan``."""
+    parsed, told = parse_plan(plan, title), list[dict[str, Any]]()
+    likely: list[dict[str, Any]] = []
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(TemporaryDirectory(prefix="dougong-")))
+        paths = {name: _fetch(context, stack, file_id) for name, file_id in files.items()}
+        with context.unit_of_work(write=False) as uow:
+            check_with(uow, parsed, paths)
+        for number, step in enumerate(parsed.steps):
+            context.progress(number, len(parsed.steps))
+            path = paths[step.file] if step.file else write_rows(step, folder)
+            work = prepare(step, path)
+            for each in (*_creations(context, work, folder), work):
+                told.append(_import(context, each, files.get(step.file)))
+            with context.unit_of_work(write=False) as uow:
+                likely += [each.as_json() for each in suggestions(uow, work)]
+    with context.unit_of_work() as uow:
+        context.advance(uow, len(parsed.steps), len(parsed.steps))
+        counts = {name: sum(each[name] for each in told) for name in COUNTS}
+        context.finish(uow, {**counts, "steps": told, "suggestions": likely})
+
+
+def _fetch(context: JobContext, stack: ExitStack, file_id: int) -> Path:
+    with context.unit_of_work(write=False) as uow:
+        _row, stream = open_file(uow, file_id)
+    return stack.enter_context(local_copy(stream))
+
+
+def _creations(context: JobContext, work: Work, folder: Path) -> Iterator[Work]:
+    """What is to be made first. What was begun already is among the imports of the plan, and done
+    to its end."""
+    with context.unit_of_work(write=False) as uow:
+        begun = {row.key: row.id for row in steps_of(uow, context.job_id)}
+        making = list(
+            creations(uow, work, folder, lambda label: _key(context.job_id, label) in begun)
+        )
+    own = _key(context.job_id, f"{work.label}.")
+    for key, job_id in begun.items():
+        if key.startswith(own):
+            _ended(context, job_id)
+    yield from making
+
+
+def _import(context: JobContext, work: Work, file_id: int | None) -> dict[str, Any]:
+    """Bring an import about, or go on with it; what came of it."""
+    key = _key(context.job_id, work.label)
+    with context.unit_of_work() as uow:
+        found = uow.execute(select(job_table).where(job_table.c.key == key)).one_or_none()
+        if found is None:
+            spec = uow.entity(work.entity)
+            if file_id is None or "." in work.label:
+                with work.path.open("rb") as stream:
+                    file_id = store_upload(uow, stream, work.filename)
+            source = Source(file_id, work.filename, work.table.layout, work.step.encoding)
+            job_id = queue_import(
+                uow, spec, source, work.fields, work.policy, work.keys, work.added, key=key
+            )
+            assert job_id is not None  # this job alone uses the key, and is run once at a time
+        else:
+            job_id = found.id
+    job = _ended(context, job_id)
+    counts = {name: job.result[name] for name in COUNTS}
+    where = {"step": work.label, "file": work.filename, "entity": work.entity, "job": job.id}
+    return {**where, **counts, "report": job.result["report"]}
+
+
+def _ended(context: JobContext, job_id: int) -> Row[Any]:
+    with context.unit_of_work() as uow:
+        state = uow.execute(select(job_table.c.state).where(job_table.c.id == job_id)).scalar_one()
+        if state in ("failed", "cancelled"):
+            replay_job(uow, job_id)
+    job = run_to_end(context.runtime, job_id)
+    if job.state != "done":
+        raise Refused(job.error or _("The import was stopped."))
+    return job
+
+
+#: Each import below it has a limit of its own.
+IMPORT_PLAN = Job(
+    "core.import_plan",
+    _run,
+    _l("Import plan"),
+    max_attempts=1,
+    time_limit=timedelta(days=1),
+    is_history=True,
+)

@@ -1,0 +1,106 @@
+"""Undoing a plan as a whole: its imports are undone one after the other, the last one first."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Row, select, update
+
+from core.errors import NotFound, Refused
+from core.exchange.history import undo_of
+from core.exchange.plans.running import find_plan, steps_of
+from core.exchange.undo import start_undo
+from core.exchange.waiting import run_to_end
+from core.i18n import gettext as _
+from core.i18n import lazy_gettext as _l
+from core.plugins.contributions import Job
+from core.work.jobs import replay_job
+from core.work.tables import job_table
+
+if TYPE_CHECKING:
+    from core.work.jobs import JobContext
+    from core.work.uow import UnitOfWork
+
+__all__ = ["UNDO_PLAN", "start_plan_undo"]
+
+_OVER = ("done", "failed", "cancelled")
+_COUNTS = ("removed", "restored", "kept")
+
+
+def start_plan_undo(uow: UnitOfWork, job_id: int) -> int:
+    """Queue the undo of a plan and return its job's id; one that failed goes on where it ended.
+
+    Raises `NotFound` for a plan that the actor may not see, `Refused` while it runs, when it is
+    undone already, and when it changed nothing.
+    """
+    plan = find_plan(uow, job_id)
+    if plan is None:
+        raise NotFound(_("There is no import with the number %(id)s.", id=job_id))
+    if plan.state not in _OVER:
+        raise Refused(_("This import is still running. Stop it first, then undo it."))
+    if not any(map(_has_written, steps_of(uow, job_id))):
+        raise Refused(_("This import changed nothing; there is nothing to undo."))
+    key = f"core.undo_import_plan:{job_id}"
+    earlier = uow.execute(select(job_table).where(job_table.c.key == key)).one_or_none()
+    if earlier is None:
+        title = _("Undo of an import plan: %(name)s", name=plan.arguments["title"])
+        undo_id = uow.enqueue(UNDO_PLAN.name, {"plan_id": job_id}, title=title, key=key)
+        if undo_id is not None:
+            return undo_id
+        raise Refused(_("This import is being undone already."))
+    if earlier.state == "done":
+        raise Refused(_("This import was undone already. Its records are in the recycle bin."))
+    if earlier.state not in _OVER:
+        raise Refused(_("This import is being undone already."))
+    mine = {"actor_id": uow.actor.user_id}
+    uow.execute(update(job_table).where(job_table.c.id == earlier.id).values(**mine))
+    replay_job(uow, earlier.id)
+    return int(earlier.id)
+
+
+def _has_written(job: Row[Any]) -> bool:
+    result = job.result or {}
+    return bool(result.get("created") or result.get("updated"))
+
+
+def _undo(context: JobContext, *, plan_id: int) -> None:
+    """The handler of ``core.undo_import_plan``."""
+    with context.unit_of_work(write=False) as uow:
+        if find_plan(uow, plan_id) is None:
+            raise NotFound(_("There is no import with the number %(id)s.", id=plan_id))
+        imports = [job for job in steps_of(uow, plan_id) if _has_written(job)]
+    counts, steps = dict.fromkeys(_COUNTS, 0), []
+    for number, job in enumerate(reversed(imports)):
+        context.progress(number, len(imports))
+        undone = _undo_one(context, job.id)
+        for name in _COUNTS:
+            counts[name] += undone.result[name]
+        told = {name: undone.result[name] for name in (*_COUNTS, "report")}
+        file, entity = job.arguments["filename"], job.arguments["entity"]
+        steps.append({"step": job.key.rpartition(":")[2], "file": file, "entity": entity, **told})
+    with context.unit_of_work() as uow:
+        context.advance(uow, len(imports), len(imports))
+        context.finish(uow, {**counts, "steps": steps})
+
+
+def _undo_one(context: JobContext, import_id: int) -> Row[Any]:
+    """Undo one import; one that somebody has undone by itself, or begins to, stays so."""
+    with context.unit_of_work() as uow:
+        earlier = undo_of(uow, import_id)
+        is_under_way = earlier is not None and earlier.state not in ("failed", "cancelled")
+        undo_id = earlier.id if earlier and is_under_way else start_undo(uow, import_id)
+    undone = run_to_end(context.runtime, undo_id)
+    if undone.state != "done":
+        raise Refused(undone.error or _("The undo was stopped."))
+    return undone
+
+
+UNDO_PLAN = Job(
+    "core.undo_import_plan",
+    _undo,
+    _l("Undo of an import plan"),
+    max_attempts=1,
+    time_limit=timedelta(days=1),
+    is_history=True,
+)
