@@ -152,11 +152,36 @@ def test_records_go_out_and_come_in(shell, tmp_path):
     assert "质检部" not in out.read_text("utf-8-sig")
 
 
+def test_a_plan_is_rehearsed_followed_and_undone(shell, tmp_path):
+    plan, data = tmp_path / "plan.toml", tmp_path / "data"
+    data.mkdir()
+    (data / "teams.csv").write_text("team,above\nNorth,\nHarbour,North\nQuay,Nort\n")
+    columns = 'team = "name"\nabove = { field = "parent", by = "name" }\n'
+    steps = [
+        "[[step]]\nentity = 'department'\nkey = ['name']\nrows = [{ name = 'North' }]\n",
+        "[[step]]\nfile = 'teams.csv'\nentity = 'department'\nkey = ['name']\n"
+        "duplicates = 'update'\n[step.columns]\n" + columns,
+    ]
+    plan.write_text("".join(steps))
+    command = ["import", "--plan", str(plan), "--data", str(data)]
+    told = shell.good(*command, "--dry-run")
+    assert "2 teams.csv → department: created 1, duplicates 1, refused 1" in told
+    assert "line 4, above: There is no “Nort” that you may see; is it “North”?" in told
+    result = json.loads(shell.good(*command, "--json"))
+    assert (result["created"], result["refused"]) == (2, 1)
+    assert "removed 2, restored 0, kept 0" in shell.good("import", "--undo", str(result["job"]))
+    plan.write_text(plan.read_text().replace('"parent"', '"parents"'))
+    assert "step 2 (teams.csv), column 'above': entity department has no field 'parents'" in (
+        shell.run(*command).stderr
+    )
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
         ["export", "department", "out.csv", "--filter", "{"],
         ["import", "--plan", "plan.toml"],
+        ["import", "--dry-run"],
         ["import", "department", "there is no such file.csv"],
         ["import", "department", "--undo", "1"],
         ["nonsense"],

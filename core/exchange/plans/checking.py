@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from core.entities.scope import may
 from core.errors import Refusal
 from core.exchange.chosen_keys import key_candidates
 from core.exchange.cleaning import ColumnCleaner
@@ -17,6 +16,7 @@ from core.exchange.plans.reading import as_invalid
 from core.exchange.plans.templates import wrong_in
 from core.fields import EntitySpec, FieldSpec
 from core.fields import types as t
+from core.i18n import gettext as _
 from core.security.actor import FieldAccess
 from core.tabular.cleaning import CleaningError
 
@@ -50,7 +50,7 @@ def check_plan(uow: UnitOfWork, plan: Plan, headers: Mapping[int, Sequence[str]]
 def _check_step(uow: UnitOfWork, step: Step, header: Sequence[str]) -> Iterator[PlanFault]:
     spec = uow.entities.get(step.entity)
     if spec is None:
-        yield PlanFault(step.place, f"there is no entity '{step.entity}'")
+        yield PlanFault(step.place, _("there is no entity '%(name)s'", name=step.entity))
         return
     try:
         check_rights(uow, spec, step.duplicates)
@@ -59,9 +59,9 @@ def _check_step(uow: UnitOfWork, step: Step, header: Sequence[str]) -> Iterator[
         return
     usable = importable_fields(uow, spec)
     for heading, target in step.columns.items():
-        place = f"{step.place}, column '{heading}'"
+        place = _("%(place)s, column '%(name)s'", place=step.place, name=heading)
         if heading not in header:
-            yield PlanFault(place, "the file has no such column")
+            yield PlanFault(place, _("the file has no such column"))
         if target.field:
             yield from _check_target(uow, spec, usable, target, place)
     for name, made in step.made.items():
@@ -77,7 +77,7 @@ def _check_step(uow: UnitOfWork, step: Step, header: Sequence[str]) -> Iterator[
         *step.constants,
     ]
     for name in sorted({name for name in names if names.count(name) > 1}):
-        yield PlanFault(step.place, f"the field '{name}' is filled twice")
+        yield PlanFault(step.place, _("the field '%(name)s' is filled twice", name=name))
     yield from _check_key(uow, spec, step)
 
 
@@ -89,10 +89,10 @@ def _check_target(
         yield _no_field(uow, spec, target.field, place)
         return
     if target.dates and not isinstance(item.type, _DATES):
-        yield PlanFault(place, f"'dates': the field '{item.name}' holds no dates")
+        yield PlanFault(place, _("the field '%(name)s' holds no dates", name=item.name))
     if not isinstance(item.type, _LINKS):
         if target.lookup is not None:
-            yield PlanFault(place, f"the field '{item.name}' refers to no records")
+            yield PlanFault(place, _("the field '%(name)s' refers to no records", name=item.name))
         for text in target.values.values():
             yield from _check_value(uow, spec, usable, item.name, text, f"{place}, values")
     elif target.lookup is not None:
@@ -102,15 +102,20 @@ def _check_target(
 def _check_lookup(uow: UnitOfWork, entity: str, target: Target, place: str) -> Iterator[PlanFault]:
     spec, lookup = uow.entities.get(entity), target.lookup
     if spec is None or lookup is None:
-        yield PlanFault(place, f"there is no entity '{entity}'")
+        yield PlanFault(place, _("there is no entity '%(name)s'", name=entity))
         return
     if lookup.by:
         item = spec.by_name.get(lookup.by)
         access = uow.actor.access(spec)
         if item is None or not (uow.actor.is_system or access.field(item.name) >= FieldAccess.READ):
-            yield PlanFault(place, f"entity {entity} has no field '{lookup.by}'")
+            yield _unknown_field(entity, lookup.by, place)
         elif not (item.is_stored and isinstance(item.value_type, _NAMING)):
-            yield PlanFault(place, f"{entity} is not found by '{lookup.by}': it is no text")
+            message = _(
+                "records of %(entity)s are not found by '%(name)s': it is no text",
+                entity=entity,
+                name=lookup.by,
+            )
+            yield PlanFault(place, message)
     if lookup.missing != "create":
         return
     try:
@@ -120,13 +125,16 @@ def _check_lookup(uow: UnitOfWork, entity: str, target: Target, place: str) -> I
         return
     usable, named = importable_fields(uow, spec), lookup.by or spec.label_field
     if named not in usable:
-        yield PlanFault(place, f"entity {entity} is not made by its '{named}'")
+        yield PlanFault(place, _("the field '%(name)s' is not imported", name=named))
     for name, text in target.new.items():
         yield from _check_value(uow, spec, usable, name, text, f"{place}, new '{name}'")
     given = {named, *target.new}
     for item in usable.values():
         if item.is_needed and item.name not in given:
-            yield PlanFault(place, f"'new' is to say the '{item.name}' of a new {entity}")
+            message = _(
+                "'new' is to say the '%(name)s' of a new %(entity)s", name=item.name, entity=entity
+            )
+            yield PlanFault(place, message)
 
 
 def _check_value(
@@ -151,10 +159,11 @@ def _check_value(
 def _no_field(uow: UnitOfWork, spec: EntitySpec, name: str, place: str) -> PlanFault:
     item = spec.by_name.get(name)
     if item is None or not uow.actor.access(spec).can_see(item):
-        return PlanFault(place, f"entity {spec.name} has no field '{name}'")
+        return _unknown_field(spec.name, name, place)
     if name in spec.history:
-        return PlanFault(place, f"the field '{name}' is brought by the system only: without --as")
-    return PlanFault(place, f"the field '{name}' is not imported")
+        message = _("the field '%(name)s' is brought by the system only: without --as", name=name)
+        return PlanFault(place, message)
+    return PlanFault(place, _("the field '%(name)s' is not imported", name=name))
 
 
 def _check_key(uow: UnitOfWork, spec: EntitySpec, step: Step) -> Iterator[PlanFault]:
@@ -162,13 +171,17 @@ def _check_key(uow: UnitOfWork, spec: EntitySpec, step: Step) -> Iterator[PlanFa
     if not step.key:
         declared = [item.name for item in key_fields(spec)]
         if not set(declared) & set(step.mapped):
-            yield PlanFault(place, "say by which fields records are told apart")
+            yield PlanFault(place, _("say by which fields records are told apart"))
         return
     candidates = key_candidates(uow, spec)
     for name in step.key:
         if name not in candidates:
-            yield PlanFault(place, f"records of {spec.name} are not told apart by '{name}'")
+            yield PlanFault(place, _("Records cannot be told apart by %(name)s.", name=name))
         elif name not in step.mapped:
-            yield PlanFault(place, f"nothing fills the field '{name}'")
-    if step.duplicates == "update" and not may(uow, spec, "update"):
-        yield PlanFault(place, f"you may not change records of {spec.name}")
+            yield PlanFault(place, _("nothing fills the field '%(name)s'", name=name))
+
+
+def _unknown_field(entity: str, name: str, place: str) -> PlanFault:
+    return PlanFault(
+        place, _("entity %(entity)s has no field '%(name)s'", entity=entity, name=name)
+    )

@@ -71,7 +71,7 @@ def run_plan(
 
 def _paths(plan: Plan, folder: Path) -> dict[str, Path]:
     missing = [
-        PlanFault(step.place, f"there is no such file in {folder}")
+        PlanFault(step.place, _("there is no such file in %(folder)s", folder=folder))
         for step in plan.steps
         if step.file and not (folder / step.file).is_file()
     ]

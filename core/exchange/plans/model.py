@@ -8,8 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.exchange.lookups import Lookup
+from core.i18n import gettext as _
 
-__all__ = ["Made", "Plan", "PlanFault", "Step", "Target"]
+__all__ = ["Made", "Plan", "PlanFault", "Step", "Target", "step_place"]
+
+
+def step_place(number: int, name: str) -> str:
+    """How a step is called where something is told of it."""
+    return _("step %(number)s (%(name)s)", number=number, name=name or "?")
 
 
 @dataclass(frozen=True)
@@ -78,7 +84,7 @@ class Step:
     @property
     def place(self) -> str:
         """How the step is called where something is told of it."""
-        return f"step {self.number} ({self.file or self.entity})"
+        return step_place(self.number, self.file or self.entity)
 
     @property
     def source(self) -> str:

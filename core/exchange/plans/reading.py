@@ -12,7 +12,8 @@ from typing import Any
 from core.errors import Invalid, Problem
 from core.exchange.cleaning import join_entries
 from core.exchange.lookups import MATCHES, MISSING, Lookup
-from core.exchange.plans.model import Made, Plan, PlanFault, Step, Target
+from core.exchange.plans.model import Made, Plan, PlanFault, Step, Target, step_place
+from core.i18n import gettext as _
 
 __all__ = ["as_invalid", "parse_plan", "read_plan"]
 
@@ -45,9 +46,9 @@ def parse_plan(content: Mapping[str, Any], name: str) -> Plan:
     reader.known(content, _PLAN, "")
     steps = reader.list_of_tables(content.get("step", []), "[[step]]")
     if not steps:
-        reader.fault("", "it has no [[step]]")
+        reader.fault("", _("The plan has no [[step]]."))
     if len(steps) > _MOST_STEPS:
-        reader.fault("", f"it has more than {_MOST_STEPS} steps")
+        reader.fault("", _("A plan has at most %(n)s steps.", n=_MOST_STEPS))
     made = tuple(reader.step(number, each) for number, each in enumerate(steps, 1))
     title = reader.text(content, "title", "") or name
     if reader.faults:
@@ -91,32 +92,36 @@ class _Reader:
         for name in table:
             if name not in names:
                 known = ", ".join(sorted(names))
-                self.fault(place, f"there is no key '{name}' here; there are {known}")
+                message = _(
+                    "there is no key '%(name)s' here; there are %(known)s", name=name, known=known
+                )
+                self.fault(place, message)
 
     def text(self, table: Mapping[str, Any], name: str, place: str) -> str:
         value = table.get(name, "")
         if isinstance(value, str):
             return value
-        self.fault(place, f"'{name}' is to be a text")
+        self.fault(place, _("'%(name)s' is to be a text", name=name))
         return ""
 
     def one_of(self, table: Mapping[str, Any], name: str, options: Any, place: str) -> str:
         value = self.text(table, name, place)
         if name in table and value not in options:
-            self.fault(place, f"'{name}' is to be one of {', '.join(filter(None, options))}")
+            known = ", ".join(filter(None, options))
+            self.fault(place, _("'%(name)s' is to be one of %(known)s", name=name, known=known))
         return value if name in table else options[0]
 
     def texts(self, table: Mapping[str, Any], name: str, place: str) -> tuple[str, ...]:
         value = table.get(name, [])
         if isinstance(value, list) and all(isinstance(each, str) for each in value):
             return tuple(value)
-        self.fault(place, f"'{name}' is to be a list of texts")
+        self.fault(place, _("'%(name)s' is to be a list of texts", name=name))
         return ()
 
     def cells(self, value: Any, place: str) -> dict[str, str]:
         """A table of plain values; a list is one cell with several entries."""
         if not isinstance(value, dict):
-            self.fault(place, "is to be a table")
+            self.fault(place, _("this is to be a table"))
             return {}
         return dict(self._each_cell(value, place))
 
@@ -127,39 +132,41 @@ class _Reader:
             elif isinstance(value, list) and all(isinstance(each, str) for each in value):
                 yield name, join_entries(value)
             else:
-                self.fault(place, f"'{name}' is to be a plain value")
+                self.fault(place, _("'%(name)s' is to be a plain value", name=name))
 
     def list_of_tables(self, value: Any, place: str) -> list[dict[str, Any]]:
         if isinstance(value, list) and all(isinstance(each, dict) for each in value):
             return value
-        self.fault(place, "is to be a list of tables")
+        self.fault(place, _("this is to be a list of tables"))
         return []
 
     def table(self, table: Mapping[str, Any], name: str, place: str) -> dict[str, Any]:
         value = table.get(name, {})
         if isinstance(value, dict):
             return value
-        self.fault(place, f"'{name}' is to be a table")
+        self.fault(place, _("'%(name)s' is to be a table", name=name))
         return {}
 
     # What stands in a plan
 
     def step(self, number: int, given: Mapping[str, Any]) -> Step:
         file, entity = self.text(given, "file", ""), self.text(given, "entity", "")
-        place = f"step {number} ({file or entity or '?'})"
+        place = step_place(number, file or entity)
         self.known(given, _STEP, place)
         rows = self.list_of_tables(given.get("rows", []), f"{place}, rows")
         if not entity:
-            self.fault(place, "'entity' is missing")
+            self.fault(place, _("'%(name)s' is missing", name="entity"))
         if bool(file) == bool(rows):
-            self.fault(place, "it is to have either 'file' or 'rows'")
+            self.fault(place, _("it is to have either 'file' or 'rows'"))
         if Path(file).name != file:
-            self.fault(place, "'file' is to be a name without folders")
+            self.fault(place, _("'file' is to be a name without folders"))
         if len(rows) > _MOST_ROWS:
-            self.fault(place, f"more than {_MOST_ROWS} rows belong into a file")
+            self.fault(place, _("more than %(n)s rows belong into a file", n=_MOST_ROWS))
         cells = [self.cells(row, f"{place}, rows {i}") for i, row in enumerate(rows, 1)]
         columns = {
-            heading: self.target(value, f"{place}, column '{heading}'")
+            heading: self.target(
+                value, _("%(place)s, column '%(name)s'", place=place, name=heading)
+            )
             for heading, value in self.table(given, "columns", place).items()
         }
         if rows and not columns:  # rows in the plan name the fields themselves
@@ -185,25 +192,25 @@ class _Reader:
         if isinstance(value, str):
             return Target(value)
         if not isinstance(value, dict):
-            self.fault(place, "is to be the name of a field, or a table")
+            self.fault(place, _("this is to be the name of a field, or a table"))
             return Target("")
         self.known(value, _TARGET, place)
         field = self.text(value, "field", place)
         if value.keys() & {"by", "missing", "new"} and not field:
-            self.fault(place, "'field' is missing")
+            self.fault(place, _("'%(name)s' is missing", name="field"))
         return self._target(field, value, place)
 
     def made(self, name: str, value: Any, place: str) -> Made:
         if isinstance(value, str):
             return Made(value, Target(name))
         if not isinstance(value, dict):
-            self.fault(place, "is to be a text, or a table")
+            self.fault(place, _("this is to be a text, or a table"))
             return Made("", Target(name))
         self.known(value, _MADE, place)
         if not (text := self.text(value, "text", place)):
-            self.fault(place, "'text' is missing")
+            self.fault(place, _("'%(name)s' is missing", name="text"))
         if value.keys() >= {"match", "known"}:
-            self.fault(place, "what is known is matched in the columns it is made of")
+            self.fault(place, _("what is known is matched in the columns it is made of"))
         return Made(text, self._target(name, value, place))
 
     def _target(self, field: str, value: Mapping[str, Any], place: str) -> Target:
@@ -217,7 +224,7 @@ class _Reader:
                 self.one_of(value, "missing", MISSING, place),
             )
         if "new" in value and (lookup is None or lookup.missing != "create"):
-            self.fault(place, "'new' goes with missing = \"create\"")
+            self.fault(place, _("'new' goes with missing = 'create'"))
         return Target(
             field,
             lookup,

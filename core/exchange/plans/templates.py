@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from core.i18n import gettext as _
 from core.tabular.columns import FORMS, Piece
 
 __all__ = ["pieces_of", "wrong_in"]
@@ -31,14 +32,20 @@ def wrong_in(text: str, header: Sequence[str]) -> list[str]:
     """What is wrong with a text, for a file with these columns."""
     found, wrong = _BRACES.findall(text), []
     if not found:
-        wrong.append("it names no column in braces; a text for every row is a constant")
+        wrong.append(_("it names no column in braces; a text for every row is a constant"))
     if _BRACES.sub("", text).strip("{}") != _BRACES.sub("", text):
-        wrong.append("a brace is not closed")
+        wrong.append(_("a brace is not closed"))
     for inner in found:
         names, form = _parts(inner)
-        wrong += [f"the file has no column '{name}'" for name in names if name not in header]
+        wrong += [
+            _("the file has no column '%(name)s'", name=name)
+            for name in names
+            if name not in header
+        ]
         if form not in FORMS:
-            wrong.append(f"there is no form '{form}'; there is {_forms(FORMS)}")
+            wrong.append(
+                _("there is no form '%(name)s'; there is %(known)s", name=form, known=_forms(FORMS))
+            )
     return wrong
 
 
