@@ -23,6 +23,7 @@ from core.exchange.cleaning import ColumnCleaner
 from core.exchange.lookups import Lookup
 from core.exchange.mapping import importable_fields
 from core.exchange.pausing import collector_paused
+from core.exchange.reviving import bring_back, revivable
 from core.exchange.tally import Tally
 from core.fields import EntitySpec
 from core.fields import types as t
@@ -321,6 +322,16 @@ class Importer:
     def _create(self, uow: UnitOfWork, rows: list[Row], done: Batch) -> list[Row]:
         """Create records; the rows that could be, with the ids of their records."""
         written: list[Row] = []
+        spec, policy = uow.entity(self._plan.entity), self._plan.policy
+        values = [] if policy == "create" else [row.values for row in rows]
+        back = {id(rows[place]): key for place, key in revivable(uow, spec, values).items()}
+
+        def revive(some: list[Row]) -> None:
+            names = [name for _column, name, _cleaner in self._columns]
+            bring_back(uow, spec.name, {back[id(row)]: row.values for row in some}, names)
+            for row in some:
+                row.id = back[id(row)]
+            written.extend(some)
 
         def write(some: list[Row]) -> None:
             ids = service.create(uow, self._plan.entity, [row.values for row in some])
@@ -328,7 +339,8 @@ class Importer:
                 row.id = key
             written.extend(some)
 
-        self._attempt(uow, rows, write, done)
+        self._attempt(uow, [row for row in rows if id(row) in back], revive, done)
+        self._attempt(uow, [row for row in rows if id(row) not in back], write, done)
         done.created += len(written)
         return written
 

@@ -16,12 +16,22 @@ from core.work.uow import Origin
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
-__all__ = ["Deed", "count_entries", "deeds_before", "import_origin", "made", "undo_origin"]
+__all__ = [
+    "Deed",
+    "count_entries",
+    "deeds_before",
+    "import_origin",
+    "left_by_undo",
+    "made",
+    "undo_origin",
+]
 
 _entries: Any = AuditEntry.__table__
 #: As the condition of the index says it.
 _BY_IMPORTS = _entries.c.channel == literal_column("'import'")
 _CHANGES = ("create", "update", "delete", "restore")
+#: An import takes out of the recycle bin what it would have made otherwise.
+_MAKING = ("create", "restore")
 _IN_CHUNK = 900
 
 
@@ -101,8 +111,18 @@ def made(
     own = import_origin(job_id).request_id, undo_origin(job_id).request_id
     found = set()
     for key, entries in _histories(uow, entity, sorted(ids), first.scalar() or 0):
-        created = any(each.action == "create" and _is(each, own[0]) for each in entries)
+        created = any(each.action in _MAKING and _is(each, own[0]) for each in entries)
         if created and not (untouched and _of_others(entries, own)):
+            found.add(key)
+    return found
+
+
+def left_by_undo(uow: UnitOfWork, entity: str, ids: Sequence[int]) -> set[int]:
+    """Those of ``ids`` to which the last thing that happened is that an import was taken back."""
+    found = set()
+    for key, entries in _histories(uow, entity, ids, 0):
+        last = next((each for each in reversed(entries) if each.action in _CHANGES), None)
+        if last is not None and last.channel == "import" and last.request_id.startswith("undo-"):
             found.add(key)
     return found
 
@@ -181,5 +201,5 @@ def _joined(kind: str, action: str) -> str:
     if action == "delete":
         return "delete"
     if action == "restore":
-        return "update" if kind == "delete" else kind
+        return "update" if kind == "delete" else kind or "create"
     return kind or "update"

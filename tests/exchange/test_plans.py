@@ -28,7 +28,7 @@ title = "Things and their keepers"
 [[step]]
 file = "people.csv"
 entity = "user"
-columns = { who = "name" }
+columns.who = "name"
 made = { email = "{who:slug}@example.com" }
 """
 THINGS = """
@@ -297,6 +297,31 @@ def test_again_it_makes_no_doubles_and_undone_it_leaves_nothing(
     assert (desk["text"], desk["keeper"], lamp["text"]) == ("of oak", None, "ours by now")
     with pytest.raises(Refused):
         undo_plan(runtime, first["job"], actor=SYSTEM)
+
+
+def test_what_was_undone_can_be_brought_again_and_undone_again(plan, all_rows, runtime):
+    """People keep their addresses in the recycle bin, so the very same ones come back."""
+    first = plan(PEOPLE, FILES)
+    people = {row["name"]: row["id"] for row in all_rows("user")}
+    undo_plan(runtime, first["job"], actor=SYSTEM)
+    mended = {"people.csv": ["who,title", "Ada Ng,Head", "Bo Li,", "Cy Wu,"]}
+    text = PEOPLE + 'columns.title = "title"\n'
+    assert counts(plan(text, mended, dry_run=True)) == [(3, 0, 0, 0)]
+    second = plan(text, mended)
+    assert counts(second) == [(3, 0, 0, 0)]
+    found = {row["name"]: row for row in all_rows("user")}
+    assert {name: found[name]["id"] for name in people} == people
+    assert found["Ada Ng"]["title"] == "Head"
+    assert undo_plan(runtime, second["job"], actor=SYSTEM)["removed"] == 3
+    assert len(all_rows("user")) == 1
+
+
+def test_what_somebody_deleted_is_not_brought_back(plan, all_rows, unit_of_work):
+    plan(PEOPLE, FILES)
+    (ada,) = [row["id"] for row in all_rows("user") if row["name"] == "Ada Ng"]
+    with unit_of_work() as uow:
+        service.delete(uow, "user", [ada])
+    assert counts(plan(PEOPLE, FILES)) == [(0, 0, 1, 1)]
 
 
 def test_a_plan_that_broke_down_goes_on_where_it_was(
