@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from core.runtime import Runtime
     from core.security.actor import Actor
 
-__all__ = ["export_file", "import_file", "undo_file_import"]
+__all__ = ["export_file", "import_file", "save_report", "undo_file_import"]
 
 CLI = Origin("cli")
 _LARGEST = 1_000_000_000
@@ -49,7 +49,7 @@ def import_file(
     job = run_to_end(runtime, job_id)
     if job.state != "done":
         raise Refused(job.error or _("The import was stopped."))
-    _save_report(runtime, actor, job.result["report"], report_path)
+    save_report(runtime, actor, job.result["report"], report_path)
     return {"job": job_id, **job.result}
 
 
@@ -65,12 +65,13 @@ def undo_file_import(
     job = run_to_end(runtime, undo_id)
     if job.state != "done":
         raise Refused(job.error or _("The undo was stopped."))
-    _save_report(runtime, actor, job.result["report"], report_path)
+    save_report(runtime, actor, job.result["report"], report_path)
     result: dict[str, Any] = job.result
     return result
 
 
-def _save_report(runtime: Runtime, actor: Actor, file_id: int | None, path: Path | None) -> None:
+def save_report(runtime: Runtime, actor: Actor, file_id: int | None, path: Path | None) -> None:
+    """Write the report of a job, if there is one, to ``path``, if there is one."""
     if path is None or file_id is None:
         return
     with UnitOfWork(runtime, actor, origin=CLI, write=False) as uow:

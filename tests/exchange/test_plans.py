@@ -172,7 +172,7 @@ def test_a_dry_run_tells_what_a_run_does_and_writes_nothing(plan, all_rows, runt
         ("lamp", people["Ada Ng"]),
         ("desk", people["Bo Li"]),
     ]
-    (report,) = reports.glob("2-things-*")
+    report = reports / "2-things.csv"  # in place of that of the rehearsal
     (cells,) = [cells for _line, cells in open_table(report, report.name).rows()]
     assert cells[:3] == ["chair", "Ada Mg", "4"]
 

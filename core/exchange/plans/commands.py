@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.errors import Invalid, Problem, Refused
+from core.exchange.commands import save_report
 from core.exchange.plans.model import Plan, PlanFault
 from core.exchange.plans.reading import as_invalid, read_plan
 from core.exchange.plans.rehearsing import rehearse_plan
 from core.exchange.plans.running import check_with, find_plan, start_plan
 from core.exchange.plans.undoing import start_plan_undo
 from core.exchange.waiting import run_to_end
-from core.files.service import open_file
 from core.i18n import gettext as _
 from core.tabular.errors import TableError
+from core.tabular.reader import FORMATS
 from core.tabular.writer import write_csv
 from core.work.uow import Origin, UnitOfWork
 
@@ -98,22 +98,28 @@ def undo_plan(
     job = run_to_end(runtime, undo_id)
     if job.state != "done":
         raise Refused(job.error or _("The undo was stopped."))
-    _save_reports(runtime, actor, job.result["steps"], reports)
+    _save_reports(runtime, actor, job.result["steps"], reports, is_undo=True)
     result: dict[str, Any] = job.result
     return result
 
 
 def _save_reports(
-    runtime: Runtime, actor: Actor, steps: list[Mapping[str, Any]], folder: Path | None
+    runtime: Runtime,
+    actor: Actor,
+    steps: list[Mapping[str, Any]],
+    folder: Path | None,
+    *,
+    is_undo: bool = False,
 ) -> None:
     for step in steps:
         if folder is None or step["report"] is None:
             continue
         folder.mkdir(parents=True, exist_ok=True)
-        with UnitOfWork(runtime, actor, origin=CLI, write=False) as uow:
-            row, stream = open_file(uow, step["report"])
-        with stream, (folder / f"{step['step']}-{row.name}").open("wb") as target:
-            shutil.copyfileobj(stream, target)
+        file = Path(step["file"])
+        # A report of refused rows is written like its file.
+        is_text = not is_undo and FORMATS.get(file.suffix.lower()) == "csv"
+        name = f"{step['step']}-{file.stem}{'.csv' if is_text else '.xlsx'}"
+        save_report(runtime, actor, step["report"], folder / name)
 
 
 def _write_refusals(steps: list[Mapping[str, Any]], folder: Path | None) -> None:
