@@ -71,6 +71,7 @@ def import_(
         raise click.UsageError("give an entity and a file: dougong import lead leads.xlsx")
     from core.exchange.commands import import_file
 
+    _check_report(report, is_folder=False)
     with open_runtime() as runtime:
         result = import_file(
             runtime,
@@ -84,6 +85,13 @@ def import_(
     emit(result, _counts(result), as_json=as_json)
 
 
+def _check_report(path: Path | None, *, is_folder: bool) -> None:
+    """Before anything is done: afterwards it is too late to tell."""
+    if path is not None and path.exists() and path.is_dir() != is_folder:
+        kind = "a folder" if is_folder else "a file"
+        raise click.UsageError(f"--report is to be {kind} here: {path}")
+
+
 def _plan(
     plan: Path,
     folder: Path,
@@ -95,6 +103,7 @@ def _plan(
 ) -> None:
     from core.exchange.plans.commands import run_plan
 
+    _check_report(reports, is_folder=True)
     with open_runtime() as runtime:
         actor = acting(runtime, email)
         result = run_plan(runtime, plan, folder, actor=actor, dry_run=dry_run, reports=reports)
@@ -107,7 +116,9 @@ def _undo(job_id: int, report: Path | None, email: str | None, *, as_json: bool)
 
     with open_runtime() as runtime:
         actor = acting(runtime, email)
-        if is_plan(runtime, job_id, actor=actor):
+        several = is_plan(runtime, job_id, actor=actor)
+        _check_report(report, is_folder=several)
+        if several:
             result = undo_plan(runtime, job_id, actor=actor, reports=report)
         else:
             result = undo_file_import(runtime, job_id, actor=actor, report_path=report)

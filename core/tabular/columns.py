@@ -183,6 +183,8 @@ class Recipe:
 
     def adjust(self, rows: Iterable[SheetRow]) -> list[SheetRow]:
         """The rows with the cells that are added or made and the names written out; changes them."""
+        if not (self.added or self.made or self.names or self.dates or self.known):
+            return list(rows)
         own = {place: full for place, full in self.names.items() if place < self.width}
         behind = {place: full for place, full in self.names.items() if place >= self.width}
         adjusted = []

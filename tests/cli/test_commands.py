@@ -182,6 +182,7 @@ def test_a_plan_is_rehearsed_followed_and_undone(shell, tmp_path):
         ["export", "department", "out.csv", "--filter", "{"],
         ["import", "--plan", "plan.toml"],
         ["import", "--dry-run"],
+        ["import", "department", __file__, "--report", "."],
         ["import", "department", "there is no such file.csv"],
         ["import", "department", "--undo", "1"],
         ["nonsense"],

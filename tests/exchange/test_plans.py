@@ -250,6 +250,29 @@ def test_what_a_look_up_does_not_find(plan, all_rows, runtime, missing, made, re
         assert (undone["removed"], undone["kept"], all_rows("thing")) == (5, 0, [])
 
 
+def test_several_spellings_of_what_is_missing_make_one_record(plan, all_rows):
+    text = """
+    [[step]]
+    file = "parts.csv"
+    entity = "thing"
+    key = ["name"]
+    [step.columns]
+    part = "name"
+    whole = { field = "part_of", match = "loose", missing = "create", new = { size = "l" } }
+    """
+    told = plan(text, {"parts.csv": ["part,whole", "bulb,Big Lamp", "cable,BigLamp"]})
+    assert counts(told) == [(1, 0, 0, 0), (2, 0, 0, 0)]
+    lamp, bulb, cable = all_rows("thing")
+    assert (lamp["name"], lamp["size"]) == ("Big Lamp", "l")
+    assert bulb["part_of"] == cable["part_of"] == lamp["id"]
+
+
+def test_a_column_that_stands_twice_in_a_file_is_refused(plan):
+    with pytest.raises(Invalid) as refused:
+        plan(PEOPLE, {"people.csv": ["who,who", "Ada Ng,Bo Li"]})
+    assert "column 'who': the file has this column twice" in refused.value.message
+
+
 def test_a_key_from_outside_is_no_number_of_ours(plan, all_rows):
     text = """
     [[step]]

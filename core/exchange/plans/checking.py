@@ -62,6 +62,8 @@ def _check_step(uow: UnitOfWork, step: Step, header: Sequence[str]) -> Iterator[
         place = _("%(place)s, column '%(name)s'", place=step.place, name=heading)
         if heading not in header:
             yield PlanFault(place, _("the file has no such column"))
+        if list(header).count(heading) > 1:
+            yield PlanFault(place, _("the file has this column twice"))
         if target.field:
             yield from _check_target(uow, spec, usable, target, place)
     for name, made in step.made.items():

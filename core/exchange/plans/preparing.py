@@ -156,7 +156,10 @@ def _unknown(
     assert target.lookup is not None
     resolver = LookupResolver(uow.snapshot.installed_entities[type_.entity], target.lookup)
     resolver.prepare(uow, type_, counts)
-    return [text for text, ids in resolver.by_text.items() if not ids]
+    unknown = [text for text, ids in resolver.by_text.items() if not ids]
+    if target.lookup.match == "loose":  # several spellings are one record
+        return list({loose_form(text): text for text in reversed(unknown)}.values())
+    return unknown
 
 
 def _creation(
