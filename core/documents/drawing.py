@@ -53,7 +53,6 @@ WIDTH, HEIGHT = A4
 SIDE, TOP, BOTTOM = 18 * mm, 15 * mm, 18 * mm
 INNER = WIDTH - 2 * SIDE
 LOGO_HEIGHT, LOGO_WIDTH = 14 * mm, 45 * mm
-HEAD_HEIGHT = 24 * mm
 RUNNING_HEIGHT = 9 * mm
 #: A picture of more points is not unpacked for a sheet of paper.
 MOST_PIXELS = 20_000_000
@@ -139,14 +138,13 @@ class _Drawing:
         ]
         for block in document.blocks:
             story += self._block(block)
-        first = Frame(
-            SIDE, BOTTOM, INNER, HEIGHT - TOP - HEAD_HEIGHT - BOTTOM, 0, 0, 0, 0, id="first"
-        )
-        later = Frame(
-            SIDE, BOTTOM, INNER, HEIGHT - TOP - RUNNING_HEIGHT - BOTTOM, 0, 0, 0, 0, id="later"
-        )
-        head = self._head()  # before the note: what cannot be set there counts too
+        # Before the note: what cannot be set there counts too.
+        head, high = self._head()
         running = self._running()
+        first, later = (
+            Frame(SIDE, BOTTOM, INNER, HEIGHT - TOP - above - BOTTOM, 0, 0, 0, 0, id=name)
+            for name, above in (("first", high), ("later", RUNNING_HEIGHT))
+        )
         if self._setter.missing:
             story += self._block(Note(self._told_missing()))
         template = BaseDocTemplate(
@@ -167,8 +165,8 @@ class _Drawing:
 
     # Pages
 
-    def _head(self) -> Any:
-        """The letterhead: logo at the left, whose it is beside it, a rule below."""
+    def _head(self) -> tuple[Any, float]:
+        """The letterhead, and how high it is: logo at the left, whose it is beside it, a rule below."""
         paper = self._letterhead
         logo = _logo(paper.logo)
         left = SIDE + (logo[1] + 4 * mm if logo else 0)
@@ -176,22 +174,23 @@ class _Drawing:
         if paper.address:
             texts.append(self._paragraph(paper.address, "note"))
         width = SIDE + INNER - left
+        heights = [text.wrap(width, HEIGHT)[1] for text in texts]
+        high = max(sum(heights), logo[2] if logo else 0) + 4 * mm
 
         def draw(canvas: Any) -> None:
             top = HEIGHT - TOP
             if logo:
-                reader, wide, high = logo
-                canvas.drawImage(reader, SIDE, top - high, wide, high, mask="auto")
+                reader, wide, tall = logo
+                canvas.drawImage(reader, SIDE, top - tall, wide, tall, mask="auto")
             at = top
-            for text in texts:
-                _wide, high = text.wrap(width, LOGO_HEIGHT)
-                text.drawOn(canvas, left, at - high)
-                at -= high
+            for text, tall in zip(texts, heights, strict=True):
+                text.drawOn(canvas, left, at - tall)
+                at -= tall
             canvas.setStrokeColor(LINE)
             canvas.setLineWidth(0.7)
-            canvas.line(SIDE, top - HEAD_HEIGHT + 6 * mm, SIDE + INNER, top - HEAD_HEIGHT + 6 * mm)
+            canvas.line(SIDE, top - high, SIDE + INNER, top - high)
 
-        return draw
+        return draw, high + 7 * mm
 
     def _running(self) -> Any:
         document = self._document
@@ -251,7 +250,7 @@ class _Drawing:
                     for text, style in ((label, "label"), (value, "text"))
                 ]
             )
-        label, value = INNER * 0.14, INNER * 0.36
+        label, value = INNER * 0.17, INNER * 0.33
         padding = [
             ("VALIGN", (0, 0), (-1, -1), "TOP"),
             ("LEFTPADDING", (0, 0), (-1, -1), 0),
@@ -259,7 +258,7 @@ class _Drawing:
             ("TOPPADDING", (0, 0), (-1, -1), 1),
             ("BOTTOMPADDING", (0, 0), (-1, -1), 1),
         ]
-        return [Grid(rows, [label, value] * 2, style=padding), Spacer(0, 2 * mm)]
+        return [Grid(rows, [label, value] * 2, style=padding), Spacer(0, 4 * mm)]
 
     def _table(self, table: Table) -> list[Flowable]:
         whole = sum(column.share for column in table.columns)
