@@ -41,7 +41,7 @@ def make_document(
     `NotFound` for a record out of reach and for a template that there is not, `Forbidden` without the
     right to read, `Invalid` for another language.
     """
-    # The library takes some 30 MB and a second to load: no process does before it prints.
+    # Library and fonts take some 30 MB and a second to load: no process does before it prints.
     from core.documents.drawing import to_pdf
 
     language = language or current_locale()

@@ -28,7 +28,17 @@ from plugins.crm_sales.products.quotes import require_valid
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
-__all__ = ["KINDS", "Offer", "answer", "find_offer", "forget", "last_day", "make_link", "withdraw"]
+__all__ = [
+    "KINDS",
+    "Offer",
+    "address",
+    "answer",
+    "find_offer",
+    "forget",
+    "last_day",
+    "make_link",
+    "withdraw",
+]
 
 Row = Mapping[str, Any]
 State = Literal["open", "answered", "replaced", "over"]
@@ -89,6 +99,11 @@ def make_link(uow: UnitOfWork, quote: Row) -> str:
         )
     )
     return token
+
+
+def address(uow: UnitOfWork, token: str) -> str:
+    """Where the page of a link is."""
+    return f"{uow.runtime.config.base_url}/crm_sales/offers/{token}"
 
 
 def forget(uow: UnitOfWork, token: str) -> None:

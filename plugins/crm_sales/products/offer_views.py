@@ -123,8 +123,8 @@ def make_quote_link(quote_id: int) -> Any:
         record = _sendable(uow, quote_id)
         with uow.elevated():
             token = links.make_link(uow, query.get(uow, "quote", quote_id).values)
-        base = uow.runtime.config.base_url
-    return _link_page(record, base + url_for("crm_sales.show_offer", token=token))
+        address = links.address(uow, token)
+    return _link_page(record, address)
 
 
 def _link_page(record: Record, address: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from core.documents import make_document
@@ -113,17 +112,26 @@ def _send(
     with_link: bool,
 ) -> dict[str, Any]:
     """Print and mail; nothing goes out when the quote is no longer the one that was to be sent."""
-    with context.unit_of_work() as uow:
+    with context.unit_of_work(write=False) as uow:  # printing takes too long to hold up writers
         made = make_document(uow, "quote", quote, "quote", language)
         with uow.elevated():
             stored = query.get(uow, "quote", quote).values
-        if (stored["status"], stored["revision"]) != ("submitted", revision):
-            return {"sent": "not wanted any more"}
-        token = links.make_link(uow, stored) if with_link else ""
-        parts = [message]
-        if token:
-            parts.append(_invitation(context, stored["valid_until"], token, language))
         reply_to = uow.actor.email or None
+    if (stored["status"], stored["revision"]) != ("submitted", revision):
+        return {"sent": "not wanted any more"}
+    token, parts = "", [message]
+    if with_link:
+        with context.unit_of_work() as uow:
+            token = links.make_link(uow, stored)
+            address = links.address(uow, token)
+        with use_locale(language):
+            parts.append(
+                _(
+                    "Look at it and answer here until %(day)s: %(address)s",
+                    day=format_date(stored["valid_until"]),
+                    address=address,
+                )
+            )
     pdf = Attachment(made.filename, "application/pdf", made.content)
     letter = MailMessage(
         (to,), one_line(subject), "\n\n".join(parts) + "\n", attachments=(pdf,), reply_to=reply_to
@@ -139,16 +147,6 @@ def _send(
         service.update(uow, "quote", {quote: {"sent_to": to, "sent_at": uow.now()}})
         context.finish(uow, {"sent": to})
     return {"sent": to}
-
-
-def _invitation(context: JobContext, until: date, token: str, language: str) -> str:
-    address = f"{context.runtime.config.base_url}/crm_sales/offers/{token}"
-    with use_locale(language):
-        return _(
-            "Look at it and answer here until %(day)s: %(address)s",
-            day=format_date(until),
-            address=address,
-        )
 
 
 SEND = Job("crm_sales.send_quote", _send, title=_l("Mail a quote"))
