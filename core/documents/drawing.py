@@ -258,7 +258,7 @@ class _Drawing:
             ("TOPPADDING", (0, 0), (-1, -1), 1),
             ("BOTTOMPADDING", (0, 0), (-1, -1), 1),
         ]
-        return [Grid(rows, [label, value] * 2, style=padding), Spacer(0, 4 * mm)]
+        return [Grid(rows, [label, value] * 2, style=padding, splitInRow=1), Spacer(0, 4 * mm)]
 
     def _table(self, table: Table) -> list[Flowable]:
         whole = sum(column.share for column in table.columns)
@@ -289,7 +289,10 @@ class _Drawing:
             ("BOTTOMPADDING", (0, 0), (-1, -1), 4),
             *numbers,
         ]
-        return [Grid([head, *rows], widths, repeatRows=1, style=style), Spacer(0, 2 * mm)]
+        return [
+            Grid([head, *rows], widths, repeatRows=1, style=style, splitInRow=1),
+            Spacer(0, 2 * mm),
+        ]
 
     def _cell(self, text: str, kind: str, width: float) -> Any:
         """What fits on one line is drawn as it stands, which is many times faster than a paragraph."""

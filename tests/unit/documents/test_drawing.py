@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import shutil
 import subprocess
 import sys
@@ -78,6 +79,13 @@ def test_what_no_font_holds_is_marked_and_named(tmp_path, caplog):
     assert "Škoda" in text
     assert "U+9F98." in text
     assert "a.ttf cannot be used" in caplog.text
+
+
+def test_a_cell_that_is_longer_than_a_page_goes_on_on_the_next(tmp_path):
+    text = " ".join(f"w{n}" for n in range(3000))
+    blocks = [Facts([("L", text)]), Table([Column("A"), Column("B", 4)], [[text, "1"], ["2", "3"]])]
+    whole = "\n".join(texts_of(pages_of(Document("T", blocks), tmp_path)))
+    assert [len(re.findall(rf"\bw{n}\b", whole)) for n in (0, 1500, 2999)] == [2, 2, 2]
 
 
 def picture(format, mode="RGB"):
