@@ -49,6 +49,7 @@ REGISTER_HOOKS = (
     "register_schedules",
     "register_notifications",
     "register_timeline",
+    "register_documents",
     "register_commands",
     "register_demo",
 )

@@ -18,6 +18,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 STATIC = ROOT / "core" / "static" / "core"
 VENDOR = STATIC / "vendor"
+#: What documents are printed with; never sent to a browser.
+FONTS = ROOT / "core" / "documents" / "fonts"
 #: What only the tests use.
 TESTED = ROOT / "tests" / "browser" / "vendor"
 
@@ -56,6 +58,14 @@ AXE = Package(
     "LICENSE",
 )
 
+NOTO = Package(
+    "@expo-google-fonts/noto-sans-sc",
+    "0.4.3",
+    "OFL-1.1",
+    "sha512-9rAwdFTFHbO/u6Cs0gj2jZbW74TGIiaFNQnXYH2s5wA1bzVkwbaviL4t8YUV642eGYjg86eH6DkAEQmfNHDncQ==",
+    "LICENSE_FONT",
+)
+
 #: What the tests use: path below tests/browser/vendor, its package, and its SHA-256.
 USED = {
     "axe.min.js": (AXE, "880970c081707360e64f34cea25ff91892f5bc95675b0776925b9709dd8a68bb"),
@@ -77,6 +87,30 @@ SHIPPED = {
         "b740a1d46122672da62833e97f7e7c8a13fa85cbc7445b584b297cc00dde93db",
     ),
 }
+#: What documents are printed with: path below core/documents/fonts.
+PRINTED = {
+    "NotoSansSC-Regular.ttf": (
+        NOTO,
+        "cdb548b9c0a8fd83424910da4d6daa6ac95f074ea26f2af0328078f02c762328",
+    ),
+    "NotoSansSC-Bold.ttf": (
+        NOTO,
+        "6fd9f5d735d179986644a42580d5c4cf5de69d8f7558c5621ae0f2574e72e76f",
+    ),
+    "NotoSansSC.LICENSE.txt": (
+        NOTO,
+        "1c05c68c34f9708415aada51f17e1b0092d2cea709bf4a94cd38114f9e73d7d9",
+    ),
+}
+#: Beside GB 2312, Latin 1 and what the font has of Latin Extended A.
+MARKS = "‐–—―‘’“”•…‰′″※€₤£¥™№℃→←↑↓−×÷±≈≠≤≥√∞■□●○★☆◆◇㎡㎏㎜㎝㎞㏄Ω〓㈱"
+#: Of what people are called, and GB 2312 has not.
+NAMES = """
+垚犇玥珺璟瑄瑀琤琲琰祎赟昇昉昫昳晔暐暻曈楠榳槿沄沇湉湜溁溦滢瀞炘烜焜熠燚瑜璎琪琬琮琨琚珩珣珂玹玙甯皛皞祯禔禛禤秾稑笙筠粲
+絜縯缙翊翎胤苒荞莯菡菀菁萱葳蒨蘅蕤襄訢谖谌轶鄞醴釗铄锟锴镕陟雒雯霈頔颀颉颢飏骁骎骐骞鲲鸢鹍麒黛龢喆堃翀祺佘芈昪玘玚甡劼勍叒吉囧
+嫚嫄嬅屾峣嵘嵊彧徳恺慜曌杕枬栢梽棽楀榮樑橦汧沺泃洣涢渌湲溆潆澍澐濬灝焱犟珈珒珖珜珹琇琎琏琭瑗瑨璈璘璞璠璨璩瓅砀硚禩竑緁翥
+芃芾茆莜葭薏褚觏詠贇跻郇郜釔铧铱锜锽镠頲顗飔馡骍骢鮦鳯鸮齐龑
+"""
 
 ICON_NAMES = """
 activity address-book adjustments-horizontal alert-circle alert-triangle apps archive arrow-back-up
@@ -98,8 +132,10 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as folder:
             _write(_fetch(HTMX, Path(folder)), _fetch(ICONS, Path(folder)))
             _write_tested(_fetch(AXE, Path(folder)))
+            _write_printed(_fetch(NOTO, Path(folder)))
     files = {STATIC / name: digest for name, (_, digest) in SHIPPED.items()}
     files |= {TESTED / name: digest for name, (_, digest) in USED.items()}
+    files |= {FONTS / name: digest for name, (_, digest) in PRINTED.items()}
     wrong = [path for path, digest in files.items() if _sha256(path) != digest]
     for path in wrong:
         print(f"{path.relative_to(ROOT)}: SHA-256 is {_sha256(path)}", file=sys.stderr)
@@ -138,6 +174,44 @@ def _write_tested(axe: Path) -> None:
     (TESTED / "axe.LICENSE.txt").write_bytes((axe / AXE.licence_file).read_bytes())
     lines = [*_table(USED), ""]
     (TESTED / "README.md").write_text("\n".join(lines), encoding="utf-8")
+
+
+def _write_printed(noto: Path) -> None:
+    FONTS.mkdir(parents=True, exist_ok=True)
+    for source, name in (("400Regular", "Regular"), ("700Bold", "Bold")):
+        _subset(noto / source / f"NotoSansSC_{source}.ttf", FONTS / f"NotoSansSC-{name}.ttf")
+    (FONTS / "NotoSansSC.LICENSE.txt").write_bytes((noto / NOTO.licence_file).read_bytes())
+    held = "The fonts are subsets: GB 2312, Latin, punctuation, and some characters of names."
+    (FONTS / "README.md").write_text("\n".join([*_table(PRINTED), "", held, ""]), encoding="utf-8")
+
+
+#: Tables that setting one line after the other needs not.
+_LAYOUT = ("vhea", "vmtx", "GSUB", "GPOS", "GDEF", "BASE", "STAT", "VORG", "gasp")
+
+
+def _subset(source: Path, target: Path) -> None:
+    """The outlines of what is printed in this country, without hints and layout features.
+
+    Of the extra ``dev``: fontTools 4.68.0 wrote what is committed.
+    """
+    from fontTools.subset import Options, Subsetter
+    from fontTools.ttLib import TTFont
+
+    wanted = {*map(chr, range(0x20, 0x180)), *MARKS, *NAMES}
+    for high in range(0xA1, 0xF8):
+        for low in range(0xA1, 0xFF):
+            wanted |= set(bytes((high, low)).decode("gb2312", "ignore"))
+    options = Options()
+    options.hinting = options.glyph_names = options.legacy_kern = False
+    options.layout_features = []
+    options.notdef_outline = True
+    options.name_IDs = [0, 1, 2, 3, 4, 5, 6, 13, 14]
+    options.drop_tables += _LAYOUT
+    font = TTFont(source, recalcTimestamp=False)
+    subsetter = Subsetter(options)
+    subsetter.populate(unicodes=sorted(ord(each) for each in wanted if each.isprintable()))
+    subsetter.subset(font)
+    font.save(target)
 
 
 def _sprite(folder: Path) -> str:

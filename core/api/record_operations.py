@@ -17,6 +17,7 @@ from core.api.shapes import (
     problem_responses,
 )
 from core.customize.rules import make_rules
+from core.documents import templates_of
 from core.entities.field_rules import open_rules
 from core.entities.purging import is_purgeable
 from core.entities.query import MAX_LIMIT, visible
@@ -25,7 +26,9 @@ from core.entities.schema import read_schema, write_schema
 from core.entities.timeline import MAX_ENTRIES
 from core.fields import ActionSpec, EntitySpec, FieldSpec
 from core.fields import types as t
+from core.i18n import LOCALES
 from core.i18n import gettext as _
+from core.plugins.contributions import DocumentTemplate
 from core.security.actor import FieldAccess
 from core.work.uow import UnitOfWork
 
@@ -149,6 +152,8 @@ def record_paths(uow: UnitOfWork, spec: EntitySpec) -> dict[str, dict[str, Schem
         add(f"{root}/aggregate", "get", _aggregate(spec))
         add(one, "get", _get(spec))
         add(f"{one}/timeline", "get", _timeline(spec))
+        for template in templates_of(uow, spec.name):
+            add(f"{one}/documents/{template.name}.pdf", "get", _document(spec, template))
     if "create" in allowed:
         add(root, "post", _create(spec))
     if allowed.intersection(("create", "update", "delete")):
@@ -299,6 +304,21 @@ def _timeline(spec: EntitySpec) -> Schema:
         _parameter("before", MOMENT, _("“next” of the page before.")),
     )
     return _operation(spec, "timeline", _("What happened"), answer, parameters=parameters)
+
+
+def _document(spec: EntitySpec, template: DocumentTemplate) -> Schema:
+    language = _parameter(
+        "language",
+        {"type": "string", "enum": list(LOCALES)},
+        _("The language of the document; the reader's own without it."),
+    )
+    name = f"documents.{template.name}"
+    summary = _("%(document)s as PDF", document=str(template.title))
+    found = _operation(spec, name, summary, None, parameters=(_id(), language))
+    found["responses"]["200"]["content"] = {
+        "application/pdf": {"schema": {"type": "string", "contentMediaType": "application/pdf"}}
+    }
+    return found
 
 
 def _create(spec: EntitySpec) -> Schema:

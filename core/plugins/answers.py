@@ -24,6 +24,7 @@ ITEMS = {
     "register_schedules": "core.plugins.contributions:Schedule",
     "register_notifications": "core.plugins.contributions:NotificationKind",
     "register_timeline": "core.plugins.contributions:TimelineSource",
+    "register_documents": "core.plugins.contributions:DocumentTemplate",
     "register_commands": "click:Command",
     "register_demo": "core.plugins.contributions:DemoStep",
     "validate_changes": "core.errors:Problem",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from types import NoneType, UnionType
@@ -64,6 +65,7 @@ def _notification(owner: str, item: Any, seen: set[str], found: Contributions) -
         raise ValueError(f"{item.name}: the text names something else: {error}") from None
 
 
+_DOCUMENT = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _PLAIN: dict[Any, Any] = {int: 1, str: "a", bool: True, float: 0.5}
 
 
@@ -96,6 +98,12 @@ def _once_in_plugin(owner: str, item: Any, seen: set[str], found: Contributions)
     _once(f"{owner}.{item.name}", seen)
 
 
+def _document(owner: str, item: Any, seen: set[str], found: Contributions) -> None:
+    if not _DOCUMENT.fullmatch(item.name):
+        raise ValueError(f"document {item.name}: a name is lower-case letters, digits and _")
+    _once(f"{item.entity}/{item.name}", seen)
+
+
 def _blueprint(owner: str, item: Any, seen: set[str], found: Contributions) -> None:
     if item.name != owner and not item.name.startswith(f"{owner}_"):
         raise ValueError(f"blueprint {item.name}: the name must begin with {owner}")
@@ -112,6 +120,7 @@ _CHECKS: dict[str, Callable[[str, Any, set[str], Contributions], None]] = {
     "register_blueprints": _blueprint,
     "register_notifications": _notification,
     "register_timeline": _once_in_plugin,
+    "register_documents": _document,
     "register_demo": _once_in_plugin,
     "register_commands": _once_in_plugin,
 }

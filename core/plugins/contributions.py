@@ -11,12 +11,15 @@ from core.fields.spec import FieldSpec
 from core.fields.types import Label
 
 if TYPE_CHECKING:
+    from core.documents.content import Document
+    from core.entities.query import Record
     from core.errors import Problem
     from core.fields.spec import EntitySpec
     from core.work.uow import UnitOfWork
 
 __all__ = [
     "DemoStep",
+    "DocumentTemplate",
     "EntityExtension",
     "Job",
     "NavItem",
@@ -181,6 +184,21 @@ class TimelineSource:
     #: Fields of the record that follow from its items: that they changed as one of those was written
     #: down is not told again.
     follows: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class DocumentTemplate:
+    """What can be printed of a record: ``build(uow, record)`` says it, in the language in use.
+
+    ``record`` is what `query.get` gives whoever prints: what they may not see is not in it, and what
+    is masked is masked. What else it reads, it reads through ``query``.
+    """
+
+    entity: str
+    #: Part of the address, after what it prints: ``quote``, ``statement``.
+    name: str
+    title: Label
+    build: Callable[[UnitOfWork, Record], Document]
 
 
 @dataclass(frozen=True)

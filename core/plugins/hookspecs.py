@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from core.fields import ActionSpec, EntityDef, EntitySpec
     from core.plugins.contributions import (
         DemoStep,
+        DocumentTemplate,
         EntityExtension,
         Job,
         NavItem,
@@ -202,6 +203,19 @@ def register_timeline() -> Iterable[TimelineSource]:  # type: ignore[empty-body]
     Return: `TimelineSource` objects.
     Errors: a source that raises is left out of the answer and logged.
     Example: ``return [TimelineSource("calls", timeline.calls, entity="lead")]``
+    Since: 0.1
+    """
+
+
+@hookspec
+def register_documents() -> Iterable[DocumentTemplate]:  # type: ignore[empty-body]
+    """Say what can be printed of records.
+
+    When: once at boot; built each time somebody prints, on the record's page or over REST.
+    Return: `DocumentTemplate` objects; each builds a `core.documents.Document`, which the core draws.
+    Errors: a name taken twice for an entity holds the plugin back; an exception while building is
+    answered as an error of the server.
+    Example: ``return [DocumentTemplate("lead", "summary", _l("Summary"), documents.summary)]``
     Since: 0.1
     """
 

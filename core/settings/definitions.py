@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select
 
 from core.errors import Problem
-from core.fields import Boolean, Choice, ChoiceField, FieldSpec, Integer, Tags, Text
+from core.fields import Boolean, Choice, ChoiceField, FieldSpec, Integer, LongText, Tags, Text
 from core.fields.types import Label
 from core.i18n import gettext as _
 from core.i18n import lazy_gettext as _l
@@ -46,6 +46,12 @@ COMPANY = SettingsGroup(
     _l("Company"),
     (
         FieldSpec("company_name", Text(120), _l("Company name"), default="斗拱", required=True),
+        FieldSpec(
+            "company_address",
+            LongText(300),
+            _l("Address on documents"),
+            help=_l("What stands below the company's name on what is printed, telephone included."),
+        ),
         FieldSpec(
             "currency",
             Text(3),

@@ -26,6 +26,7 @@ from core.http.requests import signed_in, unit_of_work
 from core.i18n import gettext as _
 from core.security.sharing import offers_sharing
 from core.web import blueprint
+from core.web.documents import printed
 from core.web.related import related_lists
 from core.web.timelines import RefusedEdit, drawn_timeline
 from core.work.uow import UnitOfWork
@@ -112,6 +113,7 @@ def record_page(
             "can_restore": is_deleted,
             "can_share": not is_deleted
             and offers_sharing(uow, spec, record.values, can_update="update" in verbs),
+            "documents": [] if is_deleted else printed(uow, spec, record_id),
             "explain_url": page_url("admin.explain_access", entity=entity, id=record_id)
             if uow.actor.manages_security
             else None,

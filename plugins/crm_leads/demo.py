@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["DEMO_PASSWORD", "LEADS", "PEOPLE", "tell"]
 
 COMPANY = "潍坊鸢衡机械制造有限公司"
+ADDRESS = "山东省潍坊市高新区样板路 1 号\n电话 0536-0000000"
 DEMO_PASSWORD = "seven kites over the Bailang"  # noqa: S105 - printed by `init --demo`
 LEADS = 2_000
 DAYS = 548
@@ -156,7 +157,7 @@ class Cast(NamedTuple):
 
 def tell(uow: UnitOfWork) -> list[str]:
     """Make the company, its people and its leads; the lines tell how to sign in."""
-    put_settings(uow, "core", {"company_name": COMPANY})
+    put_settings(uow, "core", {"company_name": COMPANY, "company_address": ADDRESS})
     people = _people(uow)
     _judging(uow)
     cast = Cast(

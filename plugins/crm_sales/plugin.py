@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 
 from core.i18n import lazy_gettext as _l
 from core.plugins import hookimpl
-from core.plugins.contributions import DemoStep, NavItem, Permission, SlotFill
+from core.plugins.contributions import (
+    DemoStep,
+    DocumentTemplate,
+    Job,
+    NavItem,
+    NotificationKind,
+    Permission,
+    SlotFill,
+)
 from plugins.crm_sales import (
     cards,
     conversion,
@@ -22,9 +30,9 @@ from plugins.crm_sales import (
 from plugins.crm_sales.products import cards as product_cards
 from plugins.crm_sales.products import definitions as product_definitions
 from plugins.crm_sales.products import demo as product_demo
+from plugins.crm_sales.products import documents as product_documents
+from plugins.crm_sales.products import links, offer_views, quotes, sending
 from plugins.crm_sales.products import policies as product_policies
-from plugins.crm_sales.products import quotes
-from plugins.crm_sales.products import views as product_views
 
 if TYPE_CHECKING:
     from flask import Blueprint
@@ -57,7 +65,7 @@ def register_roles() -> Iterable[RoleTemplate]:
 
 @hookimpl
 def register_blueprints() -> Iterable[Blueprint]:
-    return [product_views.blueprint]
+    return [offer_views.blueprint]
 
 
 @hookimpl
@@ -84,6 +92,21 @@ def register_settings() -> Iterable[SettingsGroup]:
 @hookimpl
 def register_events() -> Iterable[type[Event]]:
     return [getattr(events, name) for name in events.__all__]
+
+
+@hookimpl
+def register_jobs() -> Iterable[Job]:
+    return [sending.SEND]
+
+
+@hookimpl
+def register_notifications() -> Iterable[NotificationKind]:
+    return links.KINDS
+
+
+@hookimpl
+def register_documents() -> Iterable[DocumentTemplate]:
+    return [product_documents.QUOTE]
 
 
 @hookimpl

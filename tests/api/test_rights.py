@@ -29,6 +29,9 @@ PUBLIC = {
     # Forms of the company for visitors: test_public_forms.py of crm_leads.
     "crm_leads.form",
     "crm_leads.submit_form",
+    # Quotes, for whoever has the link: test_offers.py of crm_sales.
+    "crm_sales.answer_offer",
+    "crm_sales.show_offer",
     # What browsers ask for by themselves, and what the page of signing in is drawn with.
     "system.accent",
     "system.company_logo",

@@ -11,7 +11,9 @@ from urllib.parse import parse_qsl, urljoin, urlsplit
 
 PAGES = 110
 #: Answers that are files, and what has no page.
-_UNOPENED = re.compile(r"^/(static|files|api/openapi|api/v1|r/\w+/import/template)")
+_UNOPENED = re.compile(
+    r"^/(static|files|api/openapi|api/v1|r/\w+/import/template|r/\w+/\d+/documents/)"
+)
 _LINKS = """() => [
     ...[...document.querySelectorAll("a[href]")].map((each) => ["page", each.href]),
     ...[...document.querySelectorAll("[hx-get]")].map(

@@ -538,6 +538,18 @@ RULES: tuple[Rule, ...] = (
         good=("import csv\ncsv.Sniffer()", "reader(x)"),
     ),
     Rule(
+        "printing",
+        "core.documents draws what is printed, for in its texts nothing is markup",
+        _imports_of("reportlab", "PIL", "weasyprint", "fpdf"),
+        homes=("core/documents/",),
+        bad=(
+            "import reportlab",
+            "from reportlab.platypus import Paragraph",
+            "from PIL import Image",
+        ),
+        good=("from core.documents import Document",),
+    ),
+    Rule(
         "buckets",
         "core.files.storage is the one file store",
         _imports_of("boto3", "botocore", "s3transfer", "minio"),

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import io
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
+import pypdf
 import pytest
 
 from core.entities import forms, query, service, tables
@@ -230,6 +232,36 @@ def test_hook_register_timeline(client, bearer, admin_id, make, runtime, behavin
         answer = client.get(url, headers=headers)
     assert answer.status_code == 200
     assert len(answer.json["items"]) == 1
+
+
+def test_hook_register_documents(client, bearer, admin_id, keeper, make, unit_of_work):
+    """What its reader may not see is not in it, what is masked is masked; nobody prints what is out of reach."""
+    other = make("别人的")
+    own = make("石头<b>甲", by=keeper)
+    with unit_of_work() as uow:
+        service.update(uow, "specimen", {own: {"phone": "13812345678", "email": "a@example.com"}})
+    address = "/api/v1/records/specimen/{}/documents/label.pdf"
+    answer = client.get(address.format(own), headers=bearer(keeper))
+    assert (answer.status_code, answer.content_type) == (200, "application/pdf")
+    text = text_of_pdf(answer.data)
+    assert "石头<b>甲" in text
+    assert "138****5678" in text
+    assert "13812345678" not in text
+    assert "a@example.com" not in text
+    whole = client.get(f"{address.format(own)}?language=en", headers=bearer(admin_id))
+    assert "13812345678" in text_of_pdf(whole.data)
+    wrong = [address.format(other), address.format(own).replace("label", "other")]
+    assert [client.get(each, headers=bearer(keeper)).status_code for each in wrong] == [404, 404]
+    refused = client.get(f"{address.format(own)}?language=de", headers=bearer(keeper))
+    assert refused.status_code == 422
+    with unit_of_work() as uow:
+        disable(uow, "dummy_plugin")
+    assert client.get(address.format(own), headers=bearer(admin_id)).status_code == 404
+
+
+def text_of_pdf(content):
+    reader = pypdf.PdfReader(io.BytesIO(content))
+    return "\n".join(page.extract_text() for page in reader.pages)
 
 
 def test_hook_register_commands(runtime, unit_of_work, monkeypatch):

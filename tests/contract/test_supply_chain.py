@@ -25,10 +25,12 @@ SAFE = {
     "requests": ("2.32.4", "credentials sent to others (CVE-2024-47081)"),
     "idna": ("3.7", "the cost of odd names (CVE-2024-3651)"),
     "cryptography": ("44.0.1", "a hole in the OpenSSL that it brings (CVE-2024-12797)"),
+    "reportlab": ("3.6.13", "code in colours of markup (CVE-2023-33733)"),
+    "pillow": ("11.3.0", "pictures that write beyond their buffer (CVE-2025-48379)"),
     "nh3": ("0.2.15", "cleans by ammonia 4"),
 }
 #: What RELIABILITY warns of and is not used: who brings one of them in adds its version above.
-ABSENT = ("weasyprint", "simpleeval", "reportlab", "pickle5", "dill")
+ABSENT = ("weasyprint", "simpleeval", "pickle5", "dill")
 #: What tools bring along and is not ours to pin.
 UNPINNED = {"pip", "setuptools", "wheel", "dougong"}
 SECRETS = {

@@ -2,11 +2,12 @@
 
 from core.i18n import lazy_gettext as _l
 from core.plugins import hookimpl
-from core.plugins.contributions import NavItem, NotificationKind, SlotFill
+from core.plugins.contributions import DocumentTemplate, NavItem, NotificationKind, SlotFill
 from dummy_plugin import (
     commands,
     definitions,
     demo,
+    documents,
     events,
     settings,
     subscribers,
@@ -92,6 +93,11 @@ def register_notifications():
 @hookimpl
 def register_timeline():
     return timeline.SOURCES
+
+
+@hookimpl
+def register_documents():
+    return [DocumentTemplate("specimen", "label", _l("Label"), documents.label)]
 
 
 @hookimpl

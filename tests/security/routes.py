@@ -89,6 +89,15 @@ def one_record(probe: Probe) -> tuple[Any, Any]:
     return answer != REFUSED, reached
 
 
+@route("api.read_document", "web.print_record")
+def one_document(probe: Probe) -> tuple[Any, Any]:
+    row, page = probe.any_row(), probe.rng.random() < 0.5
+    start = "/r" if page else "/api/v1/records"
+    answer = _send(probe, f"{start}/{probe.entity}/{row['id']}/documents/sheet.pdf")
+    reached = probe.oracle.reaches(probe.user, probe.entity, "read", row)
+    return answer != REFUSED, reached and not row["archived"]
+
+
 @route("api.read_timeline")
 def timeline(probe: Probe) -> tuple[Any, Any]:
     row = probe.any_row()

@@ -24,7 +24,8 @@ OWN = {
 #: Reading routes about the records of one entity, and the right that each of them needs.
 READING = {
     "api.list_records": "read", "api.get_record": "read", "api.read_timeline": "read",
-    "api.aggregate_records": "read", "api.export_records": "export", "web.list_records": "read",
+    "api.aggregate_records": "read", "api.read_document": "read", "web.print_record": "read",
+    "api.export_records": "export", "web.list_records": "read",
     "web.show_record": "read", "web.recycle_bin": "read", "web.new_record": "create",
     "web.edit_record": "update", "web.export_records": "export", "web.import_start": "import",
     "web.suggest": "read", "web.show_row": "read", "web.look_at_record": "read",
@@ -41,7 +42,7 @@ def declared(scope: str, entity: str, action: str) -> bool:
 
 
 def _path(app: Any, rule: Any, key: int) -> str:
-    values = {"entity": "oracle_deal", "record_id": key, "format": "csv"}
+    values = {"entity": "oracle_deal", "record_id": key, "format": "csv", "template": "sheet"}
     with app.test_request_context():
         chosen = {name: values[name] for name in rule.arguments}
         return app.url_map.bind("localhost").build(rule.endpoint, chosen)

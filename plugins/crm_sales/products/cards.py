@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from core.fields import EntitySpec
     from core.work.uow import UnitOfWork
 
-__all__ = ["over_record"]
+__all__ = ["over_record", "reaches"]
 
 
 def over_record(uow: UnitOfWork, entity: EntitySpec, record: Record, **context: Any) -> str:
@@ -52,12 +52,15 @@ def _offer(uow: UnitOfWork, entity: str, values: Mapping[str, Any]) -> str:
 def _quote(uow: UnitOfWork, entity: EntitySpec, record: Record) -> str:
     values = record.values
     key, ways = values["id"], []
-    if values.get("status") == "draft" and _may_update(uow, key):
+    if values.get("status") == "draft" and reaches(uow, key, "update"):
         ways.append((_("Edit the lines"), url_for("crm_sales.edit_quote_lines", quote_id=key)))
     if values.get("lines"):
         ways.append((_("Why these prices"), url_for("crm_sales.explain_quote", quote_id=key)))
     if _has_versions(uow, key):
         ways.append((_("Versions"), url_for("crm_sales.compare_quote", quote_id=key)))
+    if values.get("status") == "submitted" and reaches(uow, key, "send"):
+        way = url_for("crm_sales.quote_link", quote_id=key)
+        ways.append((_("Link for the customer"), way))
     return _over(uow, record) + (_ways(ways) if ways else "")
 
 
@@ -71,10 +74,11 @@ def _over(uow: UnitOfWork, record: Record) -> str:
     return html
 
 
-def _may_update(uow: UnitOfWork, key: int) -> bool:
-    if not uow.actor.access(uow.entity("quote")).may("update"):
+def reaches(uow: UnitOfWork, key: int, action: str) -> bool:
+    """Whether the actor has a right to quotes, and to this one."""
+    if not uow.actor.access(uow.entity("quote")).may(action):
         return False
-    return bool(query.select_ids(uow, "quote", ListQuery(ids=(key,)), action="update", limit=1))
+    return bool(query.select_ids(uow, "quote", ListQuery(ids=(key,)), action=action, limit=1))
 
 
 def _has_versions(uow: UnitOfWork, key: int) -> bool:

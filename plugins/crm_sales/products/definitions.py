@@ -5,7 +5,7 @@ from __future__ import annotations
 from core.entities.edits import FormEdit
 from core.fields import ActionSpec, EntityDef, EntitySpec, FieldSpec, Mark, Reference, Section
 from core.i18n import lazy_gettext as _l
-from plugins.crm_sales.products import quotes, versions
+from plugins.crm_sales.products import links, quotes, sending, versions
 from plugins.crm_sales.products.models import (
     DiscountLimit,
     ExchangeRate,
@@ -162,6 +162,10 @@ quote = EntityDef(
         Section(_l("Total"), ("net_total", "tax_total", "total")),
         Section(_l("Terms"), ("terms",)),
         Section(_l("Whose it is"), ("owner", "department")),
+        Section(
+            _l("Sent and answered"),
+            ("sent_to", "sent_at", "answered_by", "answered_at", "answer_note"),
+        ),
     ),
     actions=(
         ActionSpec(
@@ -172,6 +176,16 @@ quote = EntityDef(
             why_not=quotes.why_not,
             tone="good",
             sets={"status": "submitted"},
+        ),
+        ActionSpec(
+            "send",
+            _l("Send by e-mail"),
+            sending.send,
+            params=sending.PARAMS,
+            when=_OUT,
+            why_not=quotes.why_not,
+            bulk=False,
+            page="crm_sales.write_quote_mail",
         ),
         ActionSpec(
             "accept",
@@ -217,6 +231,14 @@ quote = EntityDef(
                     help=_l("Empty: the same one."),
                 ),
             ),
+        ),
+        ActionSpec(
+            "withdraw",
+            _l("Withdraw links"),
+            links.withdraw,
+            when=_OUT,
+            why_not=quotes.why_not,
+            confirm=_l("Customers can then no longer answer by a link that they have."),
         ),
     ),
     marks=(

@@ -6,9 +6,12 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Index, text
+from sqlalchemy import Column, ForeignKey, Index, Table, text
+from sqlalchemy import Integer as IntegerColumn
 from sqlalchemy.orm import Mapped, declared_attr
 
+from core.db.base import metadata
+from core.db.types import BigId, PlainText, UtcDateTime
 from core.fields import (
     AutoNumber,
     Boolean,
@@ -18,6 +21,7 @@ from core.fields import (
     Date,
     DateTime,
     Document,
+    Email,
     Entity,
     Integer,
     Lines,
@@ -48,6 +52,7 @@ __all__ = [
     "Quote",
     "QuoteLine",
     "QuoteVersion",
+    "quote_link_table",
 ]
 
 PARAMETER_KINDS = (
@@ -482,6 +487,18 @@ class Quote(Entity, Owned):
         Lines("quote_line", "quote", max_items=200),
         label=_l("Lines"),
     )
+    sent_to: Mapped[str | None] = field(
+        Email(), label=_l("Last sent to"), readonly=True, personal=True
+    )
+    sent_at: Mapped[datetime | None] = field(DateTime(), label=_l("Last sent at"), readonly=True)
+    #: What the customer answered through a link; empty where somebody here noted the answer.
+    answered_by: Mapped[str | None] = field(
+        Text(80), label=_l("Who answered"), readonly=True, personal=True
+    )
+    answered_at: Mapped[datetime | None] = field(DateTime(), label=_l("Answered at"), readonly=True)
+    answer_note: Mapped[str | None] = field(
+        LongText(1000), label=_l("Remark or reason"), readonly=True
+    )
 
     @declared_attr.directive
     def __table_args__(cls) -> tuple[Any, ...]:
@@ -592,3 +609,21 @@ class QuoteVersion(Entity):
     )
     #: ``{"quote": {…}, "lines": [{…}]}``: values as text, products by name and code.
     contents: Mapped[Any] = field(Document(), label=_l("Contents"))
+
+
+#: Links by which a customer answers a version of a quote. The token is in the link and nowhere else.
+quote_link_table = Table(
+    "crm_sales_quote_link",
+    metadata,
+    Column("token_hash", PlainText(64), primary_key=True),
+    Column(
+        "quote_id",
+        BigId,
+        ForeignKey("crm_sales_quote.id", ondelete="CASCADE"),
+        nullable=False,
+        index=True,
+    ),
+    Column("revision", IntegerColumn, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+    Column("used_at", UtcDateTime, nullable=True),
+)

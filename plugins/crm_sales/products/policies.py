@@ -36,7 +36,7 @@ IN_HAND = "crm_sales.lines in hand"
 
 _READ = {"read": "all"}
 _CATALOGUE = ("product", "product_category", "price_list", "exchange_rate")
-_QUOTE_VERBS = ("submit", "accept", "decline", "revise", "copy")
+_QUOTE_VERBS = ("submit", "send", "accept", "decline", "revise", "copy", "withdraw")
 _MANAGED = ("read", "create", "update", "delete", "import", "export")
 
 _ROLES = (

@@ -30,6 +30,7 @@ __all__ = [
     "discount_limit",
     "prepare",
     "release",
+    "require_valid",
     "revise",
     "send_back",
     "settle",
@@ -273,7 +274,7 @@ def submit(uow: UnitOfWork, quotes: Sequence[Row], params: Row) -> dict[str, Any
     for quote in quotes:
         if not lines.get(quote["id"]):
             raise Refused(_("%(number)s has no lines yet.", number=quote["number"]))
-        _require_valid(quote, today)
+        require_valid(quote, today)
         beyond = [] if limit is None else _beyond(uow, quote, lines[quote["id"]], limit)
         if beyond:
             reasons[quote["id"]] = beyond
@@ -385,7 +386,7 @@ def _plain(value: Any) -> Any:
 def accept(uow: UnitOfWork, quotes: Sequence[Row], params: Row) -> dict[str, Any]:
     """The customer agreed."""
     for quote in quotes:
-        _require_valid(quote, uow.clock.today())
+        require_valid(quote, uow.clock.today())
     ids = [quote["id"] for quote in quotes]
     service.update(uow, "quote", {key: {"status": "accepted"} for key in ids})
     for quote in quotes:
@@ -409,6 +410,7 @@ def revise(uow: UnitOfWork, quotes: Sequence[Row], params: Row) -> dict[str, Any
         values[quote["id"]] = {
             "status": "draft",
             "revision": quote["revision"] + (0 if waited else 1),
+            **dict.fromkeys(("answered_by", "answered_at", "answer_note")),
         }
         if quote["valid_until"] is not None and quote["valid_until"] < today:
             values[quote["id"]]["valid_until"] = today + timedelta(days=days)
@@ -442,7 +444,8 @@ def _copied(line: Row) -> dict[str, Any]:
     return found
 
 
-def _require_valid(quote: Row, today: date) -> None:
+def require_valid(quote: Row, today: date) -> None:
+    """Raise `Refused` for a quote whose last day was before ``today``."""
     until = quote["valid_until"]
     if until is not None and until < today:
         raise Refused(

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from core.documents import Document, Facts
 from core.entities import service
+from core.entities.query import Record
 from core.errors import Refused
 from core.fields import ActionSpec, EntityDef, FieldSpec, Reference, Text
 from core.plugins import hookimpl
+from core.plugins.contributions import DocumentTemplate
 from oracle_sample.models import Account, Deal, Line, Note
 
 
@@ -29,6 +32,17 @@ def why_not_approved(uow: Any, records: Sequence[Mapping[str, Any]]) -> None:
     """In words of its own for one kind of lost deals only."""
     if any(record["won"] for record in records):
         raise Refused("It cannot be won and lost.")
+
+
+def sheet(uow: Any, record: Record) -> Document:
+    """All that its reader may see of a record."""
+    return Document("Sheet", [Facts([(name, str(value)) for name, value in record.values.items()])])
+
+
+@hookimpl
+def register_documents() -> Iterable[DocumentTemplate]:
+    entities = ("oracle_account", "oracle_deal", "oracle_note")
+    return [DocumentTemplate(entity, "sheet", "Sheet", sheet) for entity in entities]
 
 
 @hookimpl
