@@ -464,6 +464,7 @@ class Opportunity(Entity, Owned):
             Index(f"{name}_process_id_stage_id", "process_id", "stage_id", "status"),
             Index(f"{name}_stage_id", "stage_id", "created_at"),
             Index(f"{name}_status_expected_close_on", "status", "expected_close_on"),
+            Index(f"{name}_status_closed_on", "status", "closed_on"),
             _partial(f"{name}_stage_due_at", text("stage_due_at IS NOT NULL"), "stage_due_at"),
             _partial(f"{name}_lead_id", text("lead_id IS NOT NULL"), "lead_id"),
             _partial(f"{name}_contact_id", text("contact_id IS NOT NULL"), "contact_id"),

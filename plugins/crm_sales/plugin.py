@@ -33,6 +33,12 @@ from plugins.crm_sales.products import demo as product_demo
 from plugins.crm_sales.products import documents as product_documents
 from plugins.crm_sales.products import links, offer_views, quotes, sending
 from plugins.crm_sales.products import policies as product_policies
+from plugins.crm_sales.targets import cards as target_cards
+from plugins.crm_sales.targets import definitions as target_definitions
+from plugins.crm_sales.targets import demo as target_demo
+from plugins.crm_sales.targets import policies as target_policies
+from plugins.crm_sales.targets import services as target_services
+from plugins.crm_sales.targets import views as target_views
 
 if TYPE_CHECKING:
     from flask import Blueprint
@@ -50,17 +56,24 @@ if TYPE_CHECKING:
 
 @hookimpl
 def register_entities() -> Iterable[EntityDef]:
-    return (*definitions.ENTITIES, *product_definitions.ENTITIES)
+    return (
+        *definitions.ENTITIES,
+        *product_definitions.ENTITIES,
+        *target_definitions.ENTITIES,
+    )
 
 
 @hookimpl
 def register_permissions() -> Iterable[Permission]:
-    return [Permission("crm_sales.see_funnel", _l("See the funnel"))]
+    return [
+        Permission("crm_sales.see_funnel", _l("See the funnel")),
+        *target_policies.PERMISSIONS,
+    ]
 
 
 @hookimpl
 def register_roles() -> Iterable[RoleTemplate]:
-    return product_policies.roles_with(policies.ROLES)
+    return target_policies.roles_with(product_policies.roles_with(policies.ROLES))
 
 
 @hookimpl
@@ -71,7 +84,10 @@ def register_blueprints() -> Iterable[Blueprint]:
 @hookimpl
 def register_navigation() -> Iterable[NavItem]:
     may = "crm_sales.see_funnel"
-    return [NavItem(_l("Funnel"), "crm_sales.funnel", "filter", order=60, permission=may)]
+    return [
+        NavItem(_l("Funnel"), "crm_sales.funnel", "filter", order=60, permission=may),
+        *target_views.NAVIGATION,
+    ]
 
 
 @hookimpl
@@ -81,6 +97,7 @@ def register_slots() -> Iterable[SlotFill]:
         SlotFill("entity.detail.above", product_cards.over_record, order=10),
         SlotFill("entity.detail.aside", cards.beside_record, order=30),
         SlotFill("entity.list.above", cards.over_list, order=10),
+        SlotFill("entity.list.above", target_cards.over_list, order=10),
     ]
 
 
@@ -114,18 +131,24 @@ def register_demo() -> Iterable[DemoStep]:
     return [
         DemoStep("customers", demo.tell, order=20),
         DemoStep("products", product_demo.tell, order=30),
+        DemoStep("targets", target_demo.tell, order=35),
     ]
 
 
 @hookimpl
 def validate_changes(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Problem]:
-    return [*policies.validate(changes, uow), *product_policies.validate(changes, uow)]
+    return [
+        *policies.validate(changes, uow),
+        *product_policies.validate(changes, uow),
+        *target_policies.validate(changes, uow),
+    ]
 
 
 @hookimpl
 def before_changes(changes: Sequence[Change], uow: UnitOfWork) -> None:
     services.prepare(changes, uow)
     quotes.prepare(changes, uow)
+    target_services.prepare(changes, uow)
 
 
 @hookimpl

@@ -56,5 +56,22 @@ SALES = SettingsGroup(
             default=30,
             required=True,
         ),
+        FieldSpec(
+            "committed_from",
+            Integer(1, 100),
+            _l("Committed from this probability, %"),
+            help=_l("Ongoing deals at least as likely count as committed in the forecast."),
+            default=80,
+            required=True,
+        ),
+        FieldSpec(
+            "open_league",
+            Boolean(),
+            _l("The league table is open to all"),
+            help=_l(
+                "Who may see it sees the names, ranks and sums of all; targets stay as they are."
+            ),
+            default=False,
+        ),
     ),
 )

@@ -26,11 +26,14 @@ def every(uow, entity):
 @pytest.mark.databases("sqlite")
 def test_it_is_as_large_as_told_and_keeps_its_own_rules(told, unit_of_work):
     with unit_of_work(write=False) as uow:
+        targets = every(uow, "sales_target")
         customers, contacts = every(uow, "customer"), every(uow, "contact")
         deals, visits = every(uow, "opportunity"), every(uow, "stage_visit")
         now = uow.now()
     assert (len(customers), len(contacts), len(deals)) == (120, 200, 150)
     assert len({row["name_key"] for row in customers}) == 120
+    aims = {(row["measure"], row["person"] is None) for row in targets if row["value"] > 0}
+    assert aims == {("amount", False), ("amount", True), ("count", False)}
     assert all(uscc.is_valid(row["uscc"]) for row in customers if row["uscc"])
     assert all(row["source"] and row["owner"] for row in customers)
     assert min(row["created_at"] for row in customers) > now - timedelta(days=560)

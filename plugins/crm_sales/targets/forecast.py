@@ -1,0 +1,277 @@
+"""The forecast: won, committed and weighted against the target of a period, and what closes the gap.
+
+**Committed** is what is ongoing, expected to close in the period, and at least as likely as the setting
+``committed_from`` says. **Weighted** is amount times probability of all that is ongoing and expected in
+the period. The **forecast** is what is won and the weighted (S-071).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from core.entities import query
+from core.entities.aggregate import aggregate
+from core.entities.query import ListQuery
+from core.settings.service import get_setting
+from plugins.crm_sales.models import CURRENCIES
+from plugins.crm_sales.targets.figures import (
+    Tree,
+    condition,
+    read_targets,
+    read_tree,
+    require_fields,
+)
+from plugins.crm_sales.targets.money import Converted, Exchange, exchange_for
+from plugins.crm_sales.targets.periods import Period, period_of
+
+if TYPE_CHECKING:
+    from core.work.uow import UnitOfWork
+
+__all__ = ["Asked", "Deal", "Figure", "Forecast", "read_forecast"]
+
+_USED = (
+    *("status", "amount", "currency", "probability", "weighted_amount"),
+    *("expected_close_on", "closed_on", "owner", "department"),
+)
+_ZERO = Decimal(0)
+#: Deals that are shown, at most.
+MOST = 30
+
+Rows = tuple[tuple[Any, ...], ...]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Of which period and whom."""
+
+    period: Period
+    department: int | None = None
+    person: int | None = None
+
+    @property
+    def whose(self) -> Rows:
+        """The conditions on deals that say whom it is about."""
+        rows: Rows = ()
+        if self.department is not None:
+            rows = (("department", "under", self.department),)
+        if self.person is not None:
+            rows = (*rows, ("owner", "eq", self.person))
+        return rows
+
+
+@dataclass(frozen=True)
+class Figure:
+    """Deals that are counted together."""
+
+    count: int = 0
+    amount: Converted = Converted(_ZERO)
+
+
+@dataclass(frozen=True)
+class Deal:
+    """An ongoing deal that may close the gap; amounts in its currency and in the company's."""
+
+    values: Mapping[str, Any]
+    amount: Decimal
+    weighted: Decimal
+    #: What would be missing still if this one and all before it were won.
+    left: Decimal = _ZERO
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """All figures of a period; amounts in the company's currency."""
+
+    exchange: Exchange
+    committed_from: int
+    won: Figure
+    committed: Figure
+    open: Figure
+    weighted: Converted
+    target: Decimal | None
+    target_count: Decimal | None
+    #: By month: won, committed, weighted.
+    months: Sequence[tuple[Period, Converted, Converted, Converted]]
+    #: Ongoing deals that no period counts: expected before today, and without a date.
+    late: int
+    undated: int
+    today: date
+    #: The currencies that occur.
+    used: frozenset[str]
+    deals: Sequence[Deal] = ()
+    labels: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def forecast(self) -> Decimal:
+        """What is won, and the weighted."""
+        return self.won.amount.total + self.weighted.total
+
+    @property
+    def gap(self) -> Decimal | None:
+        """What is missing to the target; None without one, nothing when it is reached."""
+        return None if self.target is None else max(_ZERO, self.target - self.won.amount.total)
+
+    @property
+    def left_out(self) -> dict[str, Decimal]:
+        """What no rate converts, by currency: of what is won and of what is ongoing."""
+        found: dict[str, Decimal] = {}
+        for part in (self.won.amount, self.open.amount):
+            for code, amount in part.left_out.items():
+                found[code] = found.get(code, _ZERO) + amount
+        return found
+
+
+def read_forecast(uow: UnitOfWork, asked: Asked) -> Forecast:
+    """The figures within the reader's scope, in as many statements for one person as for thousands."""
+    require_fields(uow, "opportunity", _USED)
+    period, exchange = asked.period, exchange_for(uow, asked.period)
+    least = int(get_setting(uow, "crm_sales", "committed_from"))
+    is_open = ("status", "eq", "open")
+    likely = ("probability", "ge", least)
+    won = _sums(uow, asked, "closed_on", ("status", "eq", "won"))
+    ongoing = _sums(uow, asked, "expected_close_on", is_open)
+    committed = _sums(uow, asked, "expected_close_on", is_open, likely)
+    late, undated = _beside(uow, asked)
+    tree = read_tree(uow)
+    found = Forecast(
+        exchange=exchange,
+        committed_from=least,
+        won=_figure(won, exchange),
+        committed=_figure(committed, exchange),
+        open=_figure(ongoing, exchange),
+        weighted=_converted(ongoing, exchange, "sum:weighted_amount"),
+        target=_target(uow, asked, "amount", tree),
+        target_count=_target(uow, asked, "count", tree),
+        months=_by_month(period, exchange, won, committed, ongoing),
+        late=late,
+        undated=undated,
+        today=uow.clock.today(),
+        used=frozenset(row["currency"]["id"] or exchange.company for row in (*won, *ongoing)),
+    )
+    if not found.gap:
+        return found
+    deals, labels = _deals(uow, asked, exchange, ongoing)
+    return replace(found, deals=_closing(deals, found.gap), labels=labels)
+
+
+def _within(period: Period, name: str) -> Rows:
+    return ((name, "ge", period.first.isoformat()), (name, "le", period.last.isoformat()))
+
+
+def _sums(uow: UnitOfWork, asked: Asked, day: str, *rows: tuple[Any, ...]) -> list[dict[str, Any]]:
+    """Counts and sums by currency and day."""
+    wanted = condition((*asked.whose, *rows, *_within(asked.period, day)))
+    measures = ["count", "sum:amount", "sum:weighted_amount"]
+    found = aggregate(uow, "opportunity", ["currency", day], measures, ListQuery(filter=wanted))
+    return [{**row, "day": date.fromisoformat(row[day]["id"])} for row in found]
+
+
+def _converted(
+    rows: Sequence[Mapping[str, Any]], exchange: Exchange, measure: str = "sum:amount"
+) -> Converted:
+    return exchange.convert((row["currency"]["id"], Decimal(row[measure] or 0)) for row in rows)
+
+
+def _figure(rows: Sequence[Mapping[str, Any]], exchange: Exchange) -> Figure:
+    return Figure(sum(row["count"] for row in rows), _converted(rows, exchange))
+
+
+def _by_month(
+    period: Period,
+    exchange: Exchange,
+    won: Sequence[Mapping[str, Any]],
+    committed: Sequence[Mapping[str, Any]],
+    ongoing: Sequence[Mapping[str, Any]],
+) -> list[tuple[Period, Converted, Converted, Converted]]:
+    def of(rows: Sequence[Mapping[str, Any]], month: Period, measure: str) -> Converted:
+        mine = [row for row in rows if period_of("month", row["day"]) == month]
+        return _converted(mine, exchange, measure)
+
+    return [
+        (
+            month,
+            of(won, month, "sum:amount"),
+            of(committed, month, "sum:amount"),
+            of(ongoing, month, "sum:weighted_amount"),
+        )
+        for month in period.parts("month")
+    ]
+
+
+def _beside(uow: UnitOfWork, asked: Asked) -> tuple[int, int]:
+    """Ongoing deals that were expected before today, and those without a date."""
+    today, is_open = uow.clock.today().isoformat(), ("status", "eq", "open")
+    late = condition((*asked.whose, is_open, ("expected_close_on", "lt", today)))
+    undated = condition((*asked.whose, is_open, ("expected_close_on", "is_empty", None)))
+    undated["all"][-1].pop("value")
+    wanted = [("opportunity", ListQuery(filter=each)) for each in (late, undated)]
+    found = query.counts(uow, wanted)
+    return found[0], found[1]
+
+
+def _target(uow: UnitOfWork, asked: Asked, measure: str, tree: Tree) -> Decimal | None:
+    targets = read_targets(uow, asked.period, measure)
+    if asked.person is not None:
+        return targets.of_person(asked.person)
+    return targets.of_department(asked.department, tree)
+
+
+# What closes the gap
+
+
+def _deals(
+    uow: UnitOfWork, asked: Asked, exchange: Exchange, ongoing: Sequence[Mapping[str, Any]]
+) -> tuple[list[Deal], Mapping[str, Any]]:
+    """The largest weighted of what is ongoing in the period: a statement for each currency in use."""
+    used = {row["currency"]["id"] for row in ongoing}
+    codes = [choice.value for choice in CURRENCIES if choice.value in used]
+    found: list[Deal] = []
+    labels: dict[str, dict[int, str]] = {}
+    for code in [*codes, *([None] if None in used else [])]:
+        rate = exchange.rate(code)
+        if rate is None:
+            continue
+        currency = ("currency", "eq", code) if code else ("currency", "is_empty", None)
+        rows = (("status", "eq", "open"), currency, *_within(asked.period, "expected_close_on"))
+        wanted = condition((*asked.whose, *rows))
+        for each in wanted["all"]:
+            if each["op"] == "is_empty":
+                each.pop("value")
+        fields = (
+            *("name", "customer", "owner", "amount", "currency", "probability"),
+            *("weighted_amount", "expected_close_on"),
+        )
+        shown = tuple(
+            name
+            for name in fields
+            if uow.actor.access(uow.entity("opportunity")).can_see(uow.entity("opportunity")[name])
+        )
+        page = query.page(
+            uow,
+            "opportunity",
+            ListQuery(fields=shown, filter=wanted, sort="-weighted_amount,id", limit=MOST),
+        )
+        for entity, names in page.labels.items():
+            labels.setdefault(entity, {}).update(names)
+        for row in page.items:
+            amount, weighted = row["amount"] or _ZERO, row["weighted_amount"] or _ZERO
+            if amount > 0:
+                values = exchange.convert([(code, amount)]), exchange.convert([(code, weighted)])
+                found.append(Deal(row, values[0].total, values[1].total))
+    found.sort(key=lambda deal: (-deal.weighted, -deal.amount, deal.values["id"]))
+    return found, labels
+
+
+def _closing(deals: Sequence[Deal], gap: Decimal) -> list[Deal]:
+    """Of the deals in their order those that it takes until nothing is missing."""
+    found: list[Deal] = []
+    for deal in deals[:MOST]:
+        gap -= deal.amount
+        found.append(replace(deal, left=max(_ZERO, gap)))
+        if gap <= 0:
+            break
+    return found

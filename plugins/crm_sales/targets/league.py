@@ -1,0 +1,214 @@
+"""The league table (龙虎榜, S-172): who won how much in a period, and who rises.
+
+Equal figures share a rank, and the next one is as far down as people stand above it: 1, 1, 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from core.entities.aggregate import aggregate
+from core.entities.labels import resolve_labels
+from core.entities.query import ListQuery
+from core.i18n import gettext as _
+from core.settings.service import get_setting
+from plugins.crm_sales.targets.figures import (
+    Targets,
+    Tree,
+    condition,
+    read_targets,
+    read_tree,
+    require_fields,
+)
+from plugins.crm_sales.targets.money import Converted, Exchange, exchange_for
+from plugins.crm_sales.targets.periods import Period
+
+if TYPE_CHECKING:
+    from core.work.uow import UnitOfWork
+
+__all__ = ["BY", "MEASURES", "Entry", "League", "read_league"]
+
+_USED = ("status", "amount", "currency", "closed_on", "owner", "department")
+BY = {"person": "owner", "department": "department"}
+MEASURES = ("amount", "count")
+_ZERO = Decimal(0)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the table."""
+
+    key: int
+    name: str
+    rank: int
+    #: An amount in the company's currency, or a number of deals.
+    reached: Decimal
+    count: int
+    target: Decimal | None
+    #: So many places up (or, below nothing, down); None for who had won nothing before.
+    rise: int | None
+    is_own: bool
+
+
+@dataclass(frozen=True)
+class League:
+    """The table of a period."""
+
+    exchange: Exchange
+    entries: Sequence[Entry]
+    #: True where names and sums are shown beyond the reader's scope, because the company wishes it.
+    is_open: bool
+    left_out: Mapping[str, Decimal]
+
+
+@dataclass(frozen=True)
+class _Score:
+    reached: Decimal
+    count: int
+
+
+def read_league(uow: UnitOfWork, period: Period, *, by: str, measure: str) -> League:
+    """The ranks within the reader's scope, or of all where the company shows them; targets and their
+    attainment always within the reader's scope alone."""
+    require_fields(uow, "opportunity", _USED)
+    is_open = bool(get_setting(uow, "crm_sales", "open_league"))
+    tree, before = read_tree(uow), period.before
+    exchange, then = exchange_for(uow, period), exchange_for(uow, before)
+    rows = _won(uow, period, by, is_open=is_open)
+    past = _won(uow, before, by, is_open=is_open)
+    targets = read_targets(uow, period, measure)
+    apart: set[int] = set()
+    if by == "person":
+        lanes = {key: key for key in (*rows, *past, *targets.people)}
+        aims: Mapping[int, Decimal | None] = targets.people
+        own = {uow.actor.user_id}
+    else:
+        lanes = _lanes({*rows, *past, *_aimed(targets, tree)}, tree)
+        aims = {key: targets.of_department(key, tree) for key in _whole(lanes, tree)}
+        own = {lanes.get(key) for key in uow.actor.departments}
+        apart = set(lanes.values()) - set(aims)
+    now = {key: _score(mine, exchange, measure) for key, mine in _gathered(rows, lanes).items()}
+    earlier = {key: _score(mine, then, measure) for key, mine in _gathered(past, lanes).items()}
+    keys = {*now, *earlier, *(key for key, aim in aims.items() if aim is not None)}
+    ranks = _ranks({key: now[key].reached if key in now else _ZERO for key in keys})
+    stood = _ranks({key: score.reached for key, score in earlier.items()})
+    names = _names(uow, by, keys, is_open=is_open)
+    entries = [
+        Entry(
+            key=key,
+            name=_name(names.get(key), itself=key in apart),
+            rank=ranks[key],
+            reached=now[key].reached if key in now else _ZERO,
+            count=now[key].count if key in now else 0,
+            target=aims.get(key),
+            rise=stood[key] - ranks[key] if key in stood else None,
+            is_own=key in own,
+        )
+        for key in keys
+    ]
+    entries.sort(key=lambda entry: (entry.rank, entry.name, entry.key))
+    left_out: dict[str, Decimal] = {}
+    for score in now.values():
+        for code, amount in score.amount.left_out.items():
+            left_out[code] = left_out.get(code, _ZERO) + amount
+    return League(exchange, entries, is_open, left_out)
+
+
+@dataclass(frozen=True)
+class _Score:
+    reached: Decimal
+    count: int
+    amount: Converted
+
+
+Rows = dict[int, list[dict[str, Any]]]
+
+
+def _won(uow: UnitOfWork, period: Period, by: str, *, is_open: bool) -> Rows:
+    """What was won in the period, by owner or department and currency: one statement."""
+    asked = ListQuery(
+        filter=condition(
+            [
+                ("status", "eq", "won"),
+                ("closed_on", "ge", period.first.isoformat()),
+                ("closed_on", "le", period.last.isoformat()),
+            ]
+        )
+    )
+    with uow.elevated() if is_open else nullcontext():  # names and sums alone are shown
+        groups, measures = [BY[by], "currency"], ["count", "sum:amount"]
+        rows = aggregate(uow, "opportunity", groups, measures, asked)
+    found: Rows = {}
+    for row in rows:
+        if row[BY[by]]["id"] is not None:
+            found.setdefault(row[BY[by]]["id"], []).append(row)
+    return found
+
+
+def _gathered(rows: Rows, lanes: Mapping[int, int]) -> Rows:
+    found: Rows = {}
+    for key, mine in rows.items():
+        found.setdefault(lanes[key], []).extend(mine)
+    return found
+
+
+def _score(rows: Sequence[Mapping[str, Any]], exchange: Exchange, measure: str) -> _Score:
+    amount = exchange.convert(
+        (row["currency"]["id"], Decimal(row["sum:amount"] or 0)) for row in rows
+    )
+    count = sum(row["count"] for row in rows)
+    return _Score(amount.total if measure == "amount" else Decimal(count), count, amount)
+
+
+def _ranks(reached: Mapping[int, Decimal]) -> dict[int, int]:
+    """By figure, the largest first; equals share a rank."""
+    places: dict[Decimal, int] = {}
+    for place, value in enumerate(sorted(reached.values(), reverse=True), 1):
+        places.setdefault(value, place)
+    return {key: places[value] for key, value in reached.items()}
+
+
+def _names(uow: UnitOfWork, by: str, keys: set[int], *, is_open: bool) -> Mapping[int, str]:
+    entity = "user" if by == "person" else "department"
+    with uow.elevated() if is_open else nullcontext():
+        return resolve_labels(uow, {entity: keys}).get(entity, {})
+
+
+def _name(name: str | None, *, itself: bool) -> str:
+    if not name:
+        return _("Not visible to you")
+    return _("%(department)s itself", department=name) if itself else name
+
+
+# Departments of one level
+
+
+def _aimed(targets: Targets, tree: Tree) -> set[int]:
+    """The departments for which, or for whose people, there are targets."""
+    homes = (tree.homes.get(person) for person in targets.people)
+    return {key for key in (*targets.departments, *homes) if key is not None}
+
+
+def _lanes(seen: set[int], tree: Tree) -> dict[int, int]:
+    """By department the one that stands for it: all are directly below the lowest that holds all.
+
+    Else a department would be ranked against what is part of it. What lies in that lowest one itself
+    stands by itself.
+    """
+    ways = {key: tree.above(key)[::-1] for key in seen}  # from the top down
+    top = 0
+    while len({tuple(way[: top + 1]) for way in ways.values() if way}) == 1 and any(
+        len(way) > top + 1 for way in ways.values()
+    ):
+        top += 1
+    return {key: way[min(top, len(way) - 1)] if way else key for key, way in ways.items()}
+
+
+def _whole(lanes: Mapping[int, int], tree: Tree) -> set[int]:
+    """The lanes that stand for all below them: not the one that holds the others."""
+    found = set(lanes.values())
+    return {key for key in found if not any(key in tree.above(each)[1:] for each in found)}

@@ -1,0 +1,90 @@
+"""Sums in several currencies as one in the company's, or said to lack a rate: never added up as they are.
+
+**The rule.** What is shown of a period is converted with the rates of its last day, or of today while it
+is not over. Each currency's sum is converted, and rounded to the cent, once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from sqlalchemy import func, select
+
+from core.i18n.formats import currency_decimals, format_money
+from core.settings.service import get_setting
+from plugins.crm_sales.products.money import rounded
+
+if TYPE_CHECKING:
+    from core.work.uow import UnitOfWork
+    from plugins.crm_sales.targets.periods import Period
+
+__all__ = ["Converted", "Exchange", "exchange_for"]
+
+_ZERO = Decimal(0)
+
+
+@dataclass(frozen=True)
+class Converted:
+    """A sum in the company's currency, and what could not be converted, by its currency."""
+
+    total: Decimal
+    left_out: Mapping[str, Decimal] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """What one unit of each currency is worth in the company's, on a day."""
+
+    company: str
+    day: date
+    rates: Mapping[str, Decimal]
+
+    def convert(self, amounts: Iterable[tuple[str | None, Decimal]]) -> Converted:
+        """(currency, amount) pairs added up; no currency is the company's."""
+        sums: dict[str, Decimal] = {}
+        for code, amount in amounts:
+            known = code or self.company
+            sums[known] = sums.get(known, _ZERO) + amount
+        total, left_out = _ZERO, {}
+        for code, amount in sorted(sums.items()):
+            rate = self.rate(code)
+            if rate is not None:
+                total += rounded(amount * rate, self.company)
+            elif amount:
+                left_out[code] = amount
+        return Converted(total, left_out)
+
+    def rate(self, code: str | None) -> Decimal | None:
+        """The rate of a currency, if there is one."""
+        if code in (None, self.company):
+            return Decimal(1)
+        return self.rates.get(code or "")
+
+    def written(self, amount: Decimal) -> str:
+        """An amount in the company's currency, to the cent."""
+        return format_money(amount, self.company, currency_decimals(self.company))
+
+
+def exchange_for(uow: UnitOfWork, period: Period) -> Exchange:
+    """The rates by which sums of the period are converted: one statement."""
+    day = min(period.last, uow.clock.today())
+    table = uow.entity("exchange_rate").table
+    latest = (
+        select(table.c.currency, func.max(table.c.valid_from).label("day"))
+        .where(table.c.valid_from <= day, table.c.archived_at.is_(None))
+        .group_by(table.c.currency)
+        .subquery()
+    )
+    rows = uow.execute(
+        select(table.c.currency, table.c.rate)
+        .join(
+            latest, (latest.c.currency == table.c.currency) & (latest.c.day == table.c.valid_from)
+        )
+        .where(table.c.archived_at.is_(None))
+    )
+    rates = {row.currency: row.rate for row in rows if row.rate is not None}
+    return Exchange(get_setting(uow, "core", "currency"), day, rates)
