@@ -10,7 +10,7 @@ from flask import flash, redirect, request, url_for
 
 from core.entities import query, service
 from core.errors import Forbidden, Invalid, NotFound, Refused
-from core.http.addresses import record_url
+from core.http.addresses import list_url, record_url
 from core.http.rendering import render
 from core.http.requests import actor, public, signed_in, unit_of_work
 from core.i18n import gettext as _
@@ -38,7 +38,9 @@ _LANGUAGES = [("zh_CN", "中文"), ("en", "English")]
 @blueprint.get("/quotes/send")
 @signed_in
 def write_quote_mail() -> Any:
-    """The mail that a quote goes out by, with what is usual filled in."""
+    """The mail that a quote goes out by, with what is usual filled in; without one, the quotes."""
+    if "ids" not in request.args:
+        return redirect(list_url("quote"))
     with unit_of_work(write=False) as uow:
         record = _sendable(uow, _key())
         return _mail_page(record, sending.beginning(uow, record))
