@@ -65,12 +65,6 @@ class League:
     left_out: Mapping[str, Decimal]
 
 
-@dataclass(frozen=True)
-class _Score:
-    reached: Decimal
-    count: int
-
-
 def read_league(uow: UnitOfWork, period: Period, *, by: str, measure: str) -> League:
     """The ranks within the reader's scope, or of all where the company shows them; targets and their
     attainment always within the reader's scope alone."""
