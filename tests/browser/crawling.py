@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urljoin, urlsplit
 
-PAGES = 124
+PAGES = 92
 #: Answers that are files, and what has no page.
 _UNOPENED = re.compile(
     r"^/(static|files|api/openapi|api/v1|r/\w+/import/template|r/\w+/\d+/documents/)"
@@ -81,7 +81,10 @@ def crawl(
             answer = tab.goto(address)
             found.opened.append(address)
             found.text += tab.evaluate(TEXT)
-            waiting += [(kind, link) for kind, link in tab.evaluate(_LINKS)]
+            links = tab.evaluate(_LINKS)
+            waiting += [("page", link) for kind, link in links if kind == "page"]
+            # Parts of this page, before others are opened.
+            waiting[:0] = [("fragment", link) for kind, link in links if kind == "fragment"]
             look(address.removeprefix(served))
         if answer.status >= 400:
             found.bad.append(f"{answer.status} {address}")

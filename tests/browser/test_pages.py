@@ -131,6 +131,7 @@ def test_every_page_is_sound_fits_and_speaks(app, open_page, served, told, who):
     assert found.foreign == set()
     assert any("/suggest" in each for each in found.fragments)
     reached = {each.removeprefix(served) for each in found.opened}
+    reached |= {urlsplit(each).path for each in found.fragments}
     assert set(addresses) <= reached
     assert ("/admin/roles" in reached) is (who == "administrator")
 

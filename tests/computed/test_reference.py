@@ -18,6 +18,9 @@ from core.files.service import store_upload
 from core.i18n import use_locale
 from core.work.tables import job_table
 
+#: The long tier asks PostgreSQL as well.
+pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
+
 D = Decimal
 
 
@@ -56,7 +59,6 @@ def publish(unit_of_work, admin_id):
     return make
 
 
-@pytest.mark.databases("sqlite", later=("postgresql",))
 @pytest.mark.parametrize(
     ("expression", "result", "expected"),
     [

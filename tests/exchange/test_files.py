@@ -14,6 +14,9 @@ from core.exchange.exporting import ExportRequest
 from core.exchange.jobs import start_export
 from core.files.service import attach, open_file, store_upload
 
+#: The long tier asks PostgreSQL as well.
+pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
+
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 20
 
 

@@ -10,6 +10,9 @@ from core.errors import Refused
 from core.plugins.state import plugin_table
 from core.testing.installation import Template
 
+#: The long tier asks PostgreSQL as well.
+pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
+
 BROKEN = "raise ValueError('broken on purpose')"
 HOOK = "from core.plugins import hookimpl\n\n\n@hookimpl\ndef plugin_{turn}(plugin):\n    1 / 0\n"
 
@@ -57,7 +60,6 @@ def test_a_migration_that_fails_is_kept_as_the_reason(installed, writer):
     assert f"{name} failed in migrations: ValueError: broken on purpose" in error
 
 
-@pytest.mark.databases("sqlite", later=("postgresql",))
 @pytest.mark.parametrize("turn", ["enabled", "disabled"])
 def test_a_hook_that_fails_is_kept_too_and_the_one_at_fault_is_named(installed, writer, turn):
     bad = writer.write_plugin(installed.folder, {"plugin.py": HOOK.replace("{turn}", turn)})

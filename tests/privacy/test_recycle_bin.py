@@ -21,6 +21,9 @@ from core.files.service import attach, open_file, store_upload
 from core.settings.service import put_settings
 from core.testing.installation import PASSWORD
 
+#: The long tier asks PostgreSQL as well.
+pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
+
 PARTS = [{"title": "件", "amount": "1"}, {"title": "二", "amount": "2"}]
 
 

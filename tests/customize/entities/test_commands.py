@@ -9,6 +9,9 @@ from click.testing import CliRunner
 
 from core.cli.main import dougong
 
+#: The long tier asks PostgreSQL as well.
+pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
+
 
 @pytest.fixture
 def run(runtime, monkeypatch):
@@ -27,7 +30,6 @@ def run(runtime, monkeypatch):
     return call
 
 
-@pytest.mark.databases("sqlite", later=("postgresql",))
 def test_from_the_first_field_to_the_last(run, api, vehicle):
     run("add-entity", "-", text=json.dumps(vehicle))
     field = {"name": "x_colour", "kind": "text", "label": "Colour"}
