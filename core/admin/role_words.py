@@ -19,6 +19,7 @@ __all__ = ["Sentence", "role_in_words"]
 class Sentence:
     """What a role may do with one entity; ``reach`` are (which records, which actions)."""
 
+    name: str
     entity: str
     owner: str
     icon: str
@@ -34,7 +35,9 @@ def role_in_words(snapshot: Snapshot, role: RoleGrants) -> tuple[list[Sentence],
         if reach:
             label = str(spec.label_plural)
             sentences.append(
-                Sentence(label, spec.plugin, spec.icon, reach, _fields(snapshot, spec, role))
+                Sentence(
+                    spec.name, label, spec.plugin, spec.icon, reach, _fields(snapshot, spec, role)
+                )
             )
         else:
             out_of_reach.append(str(spec.label_plural))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from flask import flash, redirect, request, url_for
@@ -36,6 +36,7 @@ from core.http.rendering import render
 from core.http.requests import requires, unit_of_work
 from core.i18n import gettext as _
 from core.i18n import ngettext
+from core.ops.new_rights import new_rights, settle, with_new_rights
 from core.runtime import Snapshot
 from core.security.actor import RoleGrants
 from core.work.uow import UnitOfWork
@@ -51,7 +52,8 @@ def roles() -> Any:
     with unit_of_work() as uow:
         found = page(uow, "role", query).items
         counts = _holders(uow)
-    return render("core/admin/roles.html", roles=found, counts=counts)
+        waiting = with_new_rights(uow, found)
+    return render("core/admin/roles.html", roles=found, counts=counts, waiting=waiting)
 
 
 def _holders(uow: UnitOfWork) -> dict[int, int]:
@@ -81,11 +83,11 @@ def show_role(key: int) -> Any:
             frozenset(role["permissions"] or ()),
         )
         sentences, out_of_reach = role_in_words(uow.snapshot, grants)
-        rights = [
-            item.label
-            for item, _owner in _permissions(uow.snapshot)
-            if item.name in grants.permissions
-        ]
+        rights = _labels(uow.snapshot, grants.permissions)
+        new, new_sentences = new_rights(uow, role), []
+        if new is not None:
+            told, _others = role_in_words(uow.snapshot, new)
+            new_sentences = [each for each in told if each.name in new.grants]
         holders = page(
             uow,
             "user",
@@ -104,8 +106,26 @@ def show_role(key: int) -> Any:
         owner_title=owner_title,
         out_of_reach=out_of_reach,
         rights=rights,
+        has_new=new is not None,
+        new_sentences=new_sentences,
+        new_rights=_labels(uow.snapshot, new.permissions) if new else [],
         holders=holders,
     )
+
+
+def _labels(snapshot: Snapshot, names: Collection[str]) -> list[Any]:
+    return [item.label for item, _owner in _permissions(snapshot) if item.name in names]
+
+
+@blueprint.post("/roles/<int:key>/new-rights")
+@requires("admin")
+def settle_new_rights(key: int) -> Any:
+    """Grant what a new version of a module brings for the role, or leave it."""
+    take = request.form.get("take") == "yes"
+    with unit_of_work() as uow:
+        settle(uow, get(uow, "role", key).values, take=take)
+    flash(_("Saved. It holds at once.") if take else _("Left as it was."), "good")
+    return redirect(url_for("admin.show_role", key=key))
 
 
 def _permissions(snapshot: Snapshot) -> list[tuple[Any, str]]:

@@ -17,6 +17,7 @@ from core.entities.recompute import refill_module
 from core.errors import Forbidden, NotFound, Refused
 from core.faults import fault
 from core.i18n import gettext as _
+from core.ops.new_rights import note_delivered
 from core.plugins.contributions import RoleTemplate
 from core.plugins.manager import HookFailed
 from core.plugins.state import plugin_table, read_enabled
@@ -86,6 +87,7 @@ def _enable_one(uow: UnitOfWork, name: str) -> None:
     uow.refresh()
     roles = [c.item for c in uow.runtime.installed("register_roles") if c.owner == name]
     apply_roles(uow, roles)
+    note_delivered(uow, name)
     refill_module(uow, name)
     with uow.elevated():
         plugins.tell(name, "plugin_enabled", plugin=manifest, uow=uow)

@@ -30,6 +30,8 @@ plugin_table = Table(
     Column("changed_at", UtcDateTime, nullable=False),
     #: The departments that it is open to, with all below them; null for everybody.
     Column("departments", Json, nullable=True),
+    #: ``{role: ["entity.action", …]}``: the rights that it has put into roles, or told of.
+    Column("delivered", Json, nullable=True),
 )
 
 

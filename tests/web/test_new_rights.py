@@ -1,0 +1,106 @@
+"""What a module's new version delivers for a role is told on its page, and granted there or not."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import select, update
+
+from core.entities import service
+from core.entities.query import ListQuery, page
+from core.ops.lifecycle import disable, enable
+from core.plugins.state import plugin_table
+from tests.web.test_admin_roles import TESTS
+
+#: The long tier asks PostgreSQL as well.
+pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
+
+
+@pytest.fixture(scope="session")
+def dougong_plugins():
+    return ("dummy_plugin",)
+
+
+@pytest.fixture(scope="session")
+def dougong_plugin_folders():
+    return (TESTS,)
+
+
+@pytest.fixture
+def keeper(unit_of_work):
+    """``keeper()``: the role as it is."""
+
+    def get():
+        with unit_of_work(write=False) as uow:
+            named = ListQuery(filter={"field": "name", "op": "eq", "value": "keeper"})
+            return page(uow, "role", named).items[0]
+
+    return get
+
+
+@pytest.fixture
+def upgraded(unit_of_work, keeper):
+    """The role was made by a version that knew neither the verb nor the permission."""
+    role = keeper()
+    older = {
+        action: scope for action, scope in role["grants"]["specimen"].items() if action != "keep"
+    }
+    with unit_of_work() as uow:
+        values = {"grants": {**role["grants"], "specimen": older}, "permissions": []}
+        service.update(uow, "role", {role["id"]: values})
+        told = {"keeper": [f"specimen.{action}" for action in older]}
+        uow.execute(update(plugin_table).values(delivered=told))
+    return role["id"]
+
+
+def test_what_was_put_into_a_role_at_the_beginning_is_not_new(sign_in, keeper, unit_of_work):
+    with unit_of_work(write=False) as uow:
+        told = uow.execute(select(plugin_table.c.delivered)).scalar_one()
+    assert "specimen.keep" in told["keeper"]
+    text = sign_in().get(f"/admin/roles/{keeper()['id']}").get_data(as_text=True)
+    assert "尚未授予" not in text
+
+
+def test_what_is_new_is_told_and_granted(sign_in, keeper, upgraded):
+    admin = sign_in()
+    assert "新权限" in admin.get("/admin/roles").get_data(as_text=True)
+    text = admin.get(f"/admin/roles/{upgraded}").get_data(as_text=True)
+    assert "尚未授予" in text
+    sent = {"csrf_token": admin.csrf, "take": "yes"}
+    assert admin.post(f"/admin/roles/{upgraded}/new-rights", data=sent).status_code == 302
+    role = keeper()
+    assert role["grants"]["specimen"]["keep"] == "own"
+    assert role["permissions"] == ["dummy_plugin.see_board"]
+    assert "尚未授予" not in admin.get(f"/admin/roles/{upgraded}").get_data(as_text=True)
+
+
+def test_what_is_left_is_told_no_more(sign_in, keeper, upgraded):
+    admin = sign_in()
+    before = keeper()
+    sent = {"csrf_token": admin.csrf, "take": "no"}
+    admin.post(f"/admin/roles/{upgraded}/new-rights", data=sent)
+    assert keeper() == before
+    for path in ("/admin/roles", f"/admin/roles/{upgraded}"):
+        text = admin.get(path).get_data(as_text=True)
+        assert "新权限" not in text
+        assert "尚未授予" not in text
+
+
+def test_nobody_else_grants_them(sign_in, make_person, keeper, upgraded):
+    make_person("Other", password="a very calm horse stands")
+    browser = sign_in("person1@example.com", "a very calm horse stands")
+    before = keeper()
+    sent = {"csrf_token": browser.csrf, "take": "yes"}
+    answer = browser.post(f"/admin/roles/{upgraded}/new-rights", data=sent)
+    assert answer.status_code in (403, 404)
+    assert keeper() == before
+
+
+def test_switching_it_off_and_on_grants_no_verb_behind_one_s_back(
+    sign_in, unit_of_work, keeper, upgraded
+):
+    """What the company has changed in a role stays, and what is new is still told."""
+    for switch in (disable, enable):
+        with unit_of_work() as uow:
+            switch(uow, "dummy_plugin")
+    assert "keep" not in keeper()["grants"]["specimen"]
+    assert "尚未授予" in sign_in().get(f"/admin/roles/{upgraded}").get_data(as_text=True)
