@@ -1,4 +1,4 @@
-"""Customers that are there already: found by name, credit code, and name with a contact's mobile.
+"""Customers that are there already: found by name, a name that is alike, credit code, and name with a mobile.
 
 Whoever may not see the other customer is told who looks after it, and nothing else.
 """
@@ -6,7 +6,7 @@ Whoever may not see the other customer is told who looks after it, and nothing e
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, select
@@ -19,6 +19,7 @@ from core.errors import Forbidden, Problem
 from core.i18n import gettext as _
 from core.settings.service import get_setting
 from core.tabular.cleaning import company_key
+from plugins.crm_sales.likeness import alike
 
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
@@ -30,13 +31,15 @@ _CHUNK = 500
 
 @dataclass(frozen=True)
 class Hit:
-    """A customer that may be the same; ``why`` is code, name or contact."""
+    """A customer that may be the same; ``why`` is code, contact, name or alike."""
 
     why: str
     id: int
     name: str
     owner: str
     is_readable: bool
+    #: Of a name that is alike: how much, in percent.
+    likeness: int = 100
 
 
 def find(
@@ -61,7 +64,18 @@ def find(
             found.setdefault(row.id, ("name", row))
     if but is not None:
         found.pop(but, None)
-    return _hits(uow, list(found.values()))
+    return _hits(uow, list(found.values())) + _alike(uow, key, {*found, but})
+
+
+def _alike(uow: UnitOfWork, key: str, told: Collection[int | None]) -> list[Hit]:
+    """Customers of names that are alike, those within reach first and the others in no telling order."""
+    least: int = get_setting(uow, "crm_sales", "alike_names")
+    pairs = [pair for pair in alike(uow, key, least) if pair[1].id not in told] if least else []
+    hits = _hits(uow, [("alike", row) for _likeness, row in pairs])
+    found = [
+        replace(hit, likeness=likeness) for (likeness, _row), hit in zip(pairs, hits, strict=True)
+    ]
+    return sorted(found, key=lambda hit: (0, -hit.likeness) if hit.is_readable else (1, hit.id))
 
 
 def of_name(uow: UnitOfWork, key: str, but: int | None = None) -> list[Hit]:
@@ -105,6 +119,15 @@ def said(hit: Hit) -> str:
                 owner=hit.owner,
             )
         return _("There is a customer of that name with this mobile already.")
+    if hit.why == "alike":
+        if hit.is_readable:
+            return _(
+                "Name %(likeness)s alike: %(name)s", likeness=f"{hit.likeness}%", name=hit.name
+            )
+        # Without the figure, which would tell whoever tries names how near they came.
+        if hit.owner:
+            return _("A customer of a similar name is looked after by %(owner)s.", owner=hit.owner)
+        return _("There is a customer of a similar name already.")
     if hit.is_readable:
         return _("There is %(name)s already.", name=hit.name)
     if hit.owner:

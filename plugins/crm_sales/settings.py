@@ -36,6 +36,14 @@ SALES = SettingsGroup(
             required=True,
         ),
         FieldSpec(
+            "alike_names",
+            Integer(0, 100),
+            _l("Warn of names that are alike from, %"),
+            help=_l("One wrong letter in a name of six is 90 %. With 0 only equal names are told."),
+            default=88,
+            required=True,
+        ),
+        FieldSpec(
             "same_contact",
             _LEVELS,
             _l("Two customers of one name with a contact of one mobile"),

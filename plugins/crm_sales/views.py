@@ -87,7 +87,9 @@ def _renamed(problem: Any, name: str) -> Any:
 def _warned(uow: UnitOfWork, sent: Mapping[str, str]) -> list[duplicates.Hit]:
     """The customers of which the rules warn; what they refuse is refused by saving."""
     return [
-        hit for hit in _found(uow, sent) if get_setting(uow, "crm_sales", _RULES[hit.why]) == "warn"
+        hit
+        for hit in _found(uow, sent)
+        if hit.why == "alike" or get_setting(uow, "crm_sales", _RULES[hit.why]) == "warn"
     ]
 
 

@@ -137,3 +137,29 @@ def test_the_duplicate_check_tells_who_has_it_and_no_more(browser_of, team, worl
     assert "13800001111" not in text
     assert asked(team.service).status_code == 403
     assert browser_of(team.viewer).get("/crm_sales/customers/new").status_code == 403
+
+
+def test_names_out_of_reach_are_not_learned_from_what_is_alike(browser_of, make, team):
+    """Nobody is led to a name: each guess that is near is told in the same words, without a figure."""
+    key = make("customer", name="潍坊鼎源农机有限公司", owner=team.yan)
+    browser = browser_of(team.fu)
+
+    def asked(name, path="/crm_sales/duplicates", **more):
+        sent = {"name": name, "csrf_token": browser.csrf} | more
+        return browser.post(path, data=sent).get_data(as_text=True)
+
+    near = ("潍坊鼎原农机", "鼎源农机", "山东潍坊鼎源农机", "潍坊源鼎农机")
+    answers = {asked(name) for name in near}
+    (text,) = answers
+    assert "闫晓璐" in text
+    form = asked(near[0], "/crm_sales/customers/new", source="展会")
+    assert "闫晓璐" in form
+    assert "潍坊鼎源农机" not in text + form
+    assert f"/r/customer/{key}" not in text + form
+    assert "%" not in text
+    assert asked("潍坊华盛农机") == asked("潍坊%农机") == asked("潍坊__农机") == ""
+    chief = browser_of(team.manager)
+    sent = {"name": near[0], "csrf_token": chief.csrf}
+    assert "潍坊鼎源农机有限公司" in chief.post("/crm_sales/duplicates", data=sent).get_data(
+        as_text=True
+    )

@@ -1,0 +1,87 @@
+"""Names that are alike though not equal: a slip of the keys, two letters swapped, a place left out.
+
+The database proposes by parts of the key that a slip leaves as they are; what it proposes is judged here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from rapidfuzz.distance import OSA
+from sqlalchemy import Select, and_, or_, select, union_all
+
+if TYPE_CHECKING:
+    from core.work.uow import UnitOfWork
+
+__all__ = ["alike", "likeness"]
+
+#: Shorter keys are alike by chance, and longer ones are no names of companies.
+_SHORTEST, _LONGEST = 4, 60
+#: What may be missing at the beginning of a name: 潍坊, 潍坊市, 山东潍坊.
+_PLACE = 4
+#: Keys lack the legal form, of which people see that it is equal: 有限公司.
+_LEGAL_FORM = 4
+#: From this length on two letters next to each other may both be wrong.
+_LONG = 9
+_PROPOSED, _TOLD = 200, 3
+_NUMBERS = re.compile(r"\d+")
+_LAST = "\U0010ffff"
+
+
+def likeness(one: str, other: str) -> int:
+    """How alike two keys of names are, 0 to 100: what share of the letters need not be corrected.
+
+    A place that one of them lacks at its beginning counts as one letter. Names with different
+    numbers are those of different companies.
+    """
+    if _NUMBERS.findall(one) != _NUMBERS.findall(other):
+        return 0
+    short, long = sorted((one, other), key=len)
+    wrong = OSA.distance(short, long)
+    if len(short) >= _SHORTEST and long.endswith(short) and len(long) - len(short) <= _PLACE:
+        wrong = min(wrong, 1)
+    return int(100 * (1 - wrong / (len(long) + _LEGAL_FORM)))
+
+
+def alike(uow: UnitOfWork, key: str, least: int) -> list[tuple[int, Any]]:
+    """``(likeness, row)`` of customers at least so alike and not equal, the likest first, three at most.
+
+    Rows have ``id, name, owner_id, name_key``. Whoever asks sees that hits out of reach are masked.
+    """
+    if not (_SHORTEST <= len(key) <= _LONGEST and key.isalnum()):
+        return []
+    found = [(likeness(key, row.name_key), row) for row in uow.execute(_proposed(uow, key))]
+    best = sorted((pair for pair in found if pair[0] >= least), key=lambda p: (-p[0], p[1].id))
+    return best[:_TOLD]
+
+
+def _proposed(uow: UnitOfWork, key: str) -> Select[Any]:
+    """Keys that differ from this one in one place.
+
+    A slip in the second half leaves the beginning, which the index finds; one in the first half
+    leaves the end, for which the index is read through, and nothing of the table.
+    """
+    table = uow.entity("customer").table
+    c, half = table.c, len(key) // 2
+    width = 1 if len(key) < _LONG else 2
+    border = half - width + 1
+    head, tail = key[:border], key[half:]
+
+    def slips(places: Sequence[int]) -> Any:
+        return or_(*(c.name_key.like(f"{key[:at]}%{key[at + width :]}") for at in places))
+
+    swapped = [key[:at] + key[at + 1] + key[at] + key[at + 2 :] for at in range(len(key) - 1)]
+    shorter = [key[at:] for at in range(1, _PLACE + 1) if len(key) - at >= _SHORTEST]
+    ways = (
+        c.name_key.in_([*swapped, *shorter]),
+        and_(c.name_key >= head, c.name_key < head + _LAST, slips(range(border, len(key)))),
+        and_(c.name_key.like(f"%{tail}"), or_(slips(range(border)), c.name_key.like(f"%{key}"))),
+    )
+    keys = union_all(*(select(c.id).where(way) for way in ways))
+    return (
+        select(c.id, c.name, c.owner_id, c.name_key)
+        .where(c.id.in_(keys), c.archived_at.is_(None), c.name_key != key)
+        .limit(_PROPOSED)
+    )
