@@ -34,6 +34,9 @@ def test_backups_are_made_checked_dropped_and_missed_by_the_clock(
     runtime, unit_of_work, run_jobs, tmp_path
 ):
     """Q3, S-224: daily at its time, once; old files go; damage and silence are told."""
+    # At noon, whenever it runs: of two backups of one day the later stays.
+    tomorrow = runtime.clock.now().astimezone(ZONE).date() + timedelta(days=1)
+    runtime.clock.move(datetime.combine(tomorrow, time(12), ZONE) - runtime.clock.now())
     settings = {"daily": True, "hour": 2, "folder": str(tmp_path / "kept")}
     with unit_of_work() as uow:
         put_settings(uow, GROUP, settings | {"keep_days": 2, "keep_weeks": 0, "keep_months": 0})
