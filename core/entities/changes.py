@@ -32,6 +32,8 @@ class Change:
     detached: dict[str, Any] = field(default_factory=dict)
     #: The names of the fields that the caller gave, at a creation: the others hold defaults.
     given: frozenset[str] = frozenset()
+    #: False for what its owner need not be told of; set in ``before_changes``.
+    is_news: bool = True
 
     def changed(self, name: str) -> bool:
         """True when the field has another value than before."""

@@ -44,7 +44,9 @@ def follow(changes: Sequence[Change], uow: UnitOfWork) -> None:
     given: dict[int, list[int]] = {}
     for change in changes:
         owner = change.after.get("owner")
-        if owner is not None and change.changed("owner") and change.id is not None:
+        if owner is None or change.id is None or not change.is_news:
+            continue
+        if change.changed("owner"):
             given.setdefault(owner, []).append(change.id)
     for owner, keys in given.items():
         notify(uow, ASSIGNED.name, [owner], entity=spec.name, record_ids=keys)

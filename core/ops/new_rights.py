@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select, update
 
 from core.entities import service
+from core.errors import Forbidden
+from core.i18n import gettext as _
 from core.plugins.contributions import RoleTemplate
 from core.plugins.state import plugin_table
 from core.security.actor import RoleGrants
@@ -86,7 +88,12 @@ def _new(
 
 
 def settle(uow: UnitOfWork, role: Mapping[str, Any], *, take: bool) -> None:
-    """Grant what is new for a role, or leave it; either way it is told no more."""
+    """Grant what is new for a role, or leave it; either way it is told no more.
+
+    Raises `Forbidden` for everybody but administrators.
+    """
+    if not (uow.actor.is_admin or uow.actor.is_system):
+        raise Forbidden(_("Only administrators change what roles grant."))
     found = new_rights(uow, role)
     if take and found is not None:
         grants = {entity: dict(row) for entity, row in (role["grants"] or {}).items()}

@@ -70,13 +70,9 @@ def _known(uow: UnitOfWork, numbers: Sequence[str]) -> set[str]:
     found: set[str] = set()
     with uow.elevated():
         for start in range(0, len(numbers), _AT_ONCE):
-            part = {"field": "external_id", "op": "in", "value": numbers[start : start + _AT_ONCE]}
-            for archived in (False, True):
-                asked = ListQuery(
-                    fields=("external_id",), filter=part, archived=archived, limit=_MOST
-                )
-                rows = query.page(uow, "follow_up", asked).items
-                found |= {row["external_id"] for row in rows}
+            same = {"field": "external_id", "op": "in", "value": numbers[start : start + _AT_ONCE]}
+            asked = ListQuery(fields=("external_id",), filter=same, archived=None, limit=_MOST)
+            found |= {row["external_id"] for row in query.page(uow, "follow_up", asked).items}
     return found
 
 
@@ -97,6 +93,7 @@ def place(changes: Sequence[Change], uow: UnitOfWork) -> list[Change]:
         having = _having(uow, {each.after["party"] for each in homeless} - {None})
     moved = []
     for change in logged:
+        change.is_news = False  # who had the call on the line knows of it
         after, owner = change.after, people.get(change.after["own_party"])
         if after["related_id"] is None and (found := having.get(after["party"])):
             best = max(found, key=lambda each, owner=owner: (each.owner == owner, each.rank))
@@ -137,9 +134,9 @@ def _having(uow: UnitOfWork, parties: Collection[str]) -> dict[str, list[_Found]
 
 
 def _rows(
-    uow: UnitOfWork, spec: EntitySpec, parties: Sequence[str]
+    uow: UnitOfWork, spec: EntitySpec, parties: Sequence[str], *also: Mapping[str, Any]
 ) -> list[tuple[str, Mapping[str, Any]]]:
-    """(number or address, row) of the records of one entity."""
+    """(number or address, row) of the records of one entity that fulfil the conditions ``also``."""
     access = uow.actor.access(spec)
     usable = [item for item in spec.stored if access.can_use(item)]
     places = {
@@ -154,7 +151,8 @@ def _rows(
     ]
     shown = [each.name for each in usable if each.name == "owner" or _is_reference(each)]
     fields = tuple(dict.fromkeys((*places, *shown, "updated_at")))
-    asked = ListQuery(fields=fields, filter={"any": parts}, sort="-updated_at", limit=_MOST)
+    wanted = {"all": [{"any": parts}, *also]}
+    asked = ListQuery(fields=fields, filter=wanted, sort="-updated_at", limit=_MOST)
     return [
         (by_value[row[name]], row)
         for row in query.page(uow, spec.name, asked).items
@@ -203,15 +201,9 @@ def _by_value(normal: Callable[[str], str], parties: Iterable[str]) -> dict[str,
 
 def _people(uow: UnitOfWork, own: Collection[str]) -> dict[str, int]:
     """By number or address the active person who has it."""
-    found: dict[str, int] = {}
-    for party, row in _rows_of_people(uow, sorted(own)):
-        found.setdefault(party, row["id"])
+    spec, wanted, found = uow.entity("user"), sorted(own), dict[str, int]()
+    active = {"field": "is_active", "op": "eq", "value": True}
+    for start in range(0, len(wanted), _AT_ONCE):
+        for party, row in _rows(uow, spec, wanted[start : start + _AT_ONCE], active):
+            found.setdefault(party, row["id"])
     return found
-
-
-def _rows_of_people(uow: UnitOfWork, own: Sequence[str]) -> list[tuple[str, Mapping[str, Any]]]:
-    spec, found = uow.entity("user"), []
-    for start in range(0, len(own), _AT_ONCE):
-        found += _rows(uow, spec, own[start : start + _AT_ONCE])
-    active = {key for key in {row["id"] for _p, row in found} if load_actor(uow, key) is not None}
-    return [(party, row) for party, row in found if row["id"] in active]

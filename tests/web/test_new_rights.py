@@ -7,7 +7,9 @@ from sqlalchemy import select, update
 
 from core.entities import service
 from core.entities.query import ListQuery, page
+from core.errors import Forbidden
 from core.ops.lifecycle import disable, enable
+from core.ops.new_rights import settle
 from core.plugins.state import plugin_table
 from tests.web.test_admin_roles import TESTS
 
@@ -83,6 +85,16 @@ def test_what_is_left_is_told_no_more(sign_in, keeper, upgraded):
         text = admin.get(path).get_data(as_text=True)
         assert "新权限" not in text
         assert "尚未授予" not in text
+
+
+@pytest.mark.parametrize("take", [True, False])
+def test_nobody_else_settles_them_by_whatever_way(
+    unit_of_work, make_person, keeper, upgraded, take
+):
+    other, before = make_person("Other"), keeper()
+    with pytest.raises(Forbidden), unit_of_work(other) as uow:
+        settle(uow, before, take=take)
+    assert keeper() == before
 
 
 def test_nobody_else_grants_them(sign_in, make_person, keeper, upgraded):

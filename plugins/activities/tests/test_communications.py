@@ -143,6 +143,35 @@ def test_what_nobody_has_is_kept_all_the_same(post, system, world, read):
     assert (kept["related_id"], kept["party"]) == (None, "13811112222")
 
 
+def test_nobody_is_told_of_a_call_that_was_on_their_own_line(
+    post, system, world, team, unit_of_work
+):
+    from core.notifications.service import count_unread
+
+    post(system, party="13900139000", own_party="13700137000", external_id="pbx:10")
+    with unit_of_work(team.yan, write=False) as uow:
+        assert count_unread(uow) == 0
+    with unit_of_work(system) as uow:  # positive control: what somebody else gives is told
+        item = {"kind": "call", "content": "确认了产量和工件尺寸。", "owner": team.yan}
+        service.create(uow, "follow_up", [item])
+    with unit_of_work(team.yan, write=False) as uow:
+        assert count_unread(uow) == 1
+
+
+def test_who_left_owns_no_new_call(post, system, world, team, read, unit_of_work):
+    with unit_of_work() as uow:
+        service.update(uow, "user", {team.yan: {"is_active": False}})
+    answer = post(system, party="13900139000", own_party="13700137000", external_id="pbx:8")
+    assert read("follow_up", answer.json["id"])["owner"] == team.ning
+
+
+def test_what_lies_in_the_bin_is_logged_once_too(post, system, world, unit_of_work):
+    made = post(system, external_id="pbx:6").json["id"]
+    with unit_of_work() as uow:
+        service.delete(uow, "follow_up", [made])
+    assert post(system, external_id="pbx:6").status_code == 422
+
+
 def test_each_is_logged_once(post, system, world, client, bearer, unit_of_work):
     assert post(system, external_id="pbx:3").status_code == 201
     again = post(system, external_id="pbx:3")
@@ -197,7 +226,15 @@ def test_what_was_logged_is_no_update_that_somebody_wrote(
         assert team.yan in _behind(uow, 2)
 
 
-def test_a_hundred_are_placed_with_as_many_questions_as_one(unit_of_work, system, world, runtime):
+def test_a_hundred_are_placed_with_as_many_questions_as_two(
+    unit_of_work, system, world, runtime, team
+):
+    """Those of several people, of a contact and of a lead."""
+    people = [team.fu, team.yan, team.ning, team.manager]
+    numbers = [f"1370013700{place}" for place in range(len(people))]
+    with unit_of_work() as uow:
+        named = {key: {"mobile": own} for key, own in zip(people, numbers, strict=True)}
+        service.update(uow, "user", named)
     engine, said = runtime.database.engine, []
 
     def note(_connection, _cursor, statement, *_more):
@@ -205,7 +242,13 @@ def test_a_hundred_are_placed_with_as_many_questions_as_one(unit_of_work, system
 
     def log(n, mark):
         rows = [
-            {"kind": "call", "content": "来电", "party": "13800138000", "external_id": f"{mark}{k}"}
+            {
+                "kind": "call",
+                "content": "来电",
+                "party": ("13800138000", "13900139000")[k % 2],
+                "own_party": numbers[k % len(numbers)],
+                "external_id": f"{mark}{k}",
+            }
             for k in range(n)
         ]
         with unit_of_work(system) as uow:
@@ -215,9 +258,9 @@ def test_a_hundred_are_placed_with_as_many_questions_as_one(unit_of_work, system
 
     event.listen(engine, "before_cursor_execute", note)
     try:
-        log(1, "warm")
-        one, many = log(1, "one"), log(100, "many")
+        log(2, "warm")
+        two, many = log(2, "two"), log(100, "many")
     finally:
         event.remove(engine, "before_cursor_execute", note)
-    assert one > 5
-    assert many <= one + 2
+    assert two > 5
+    assert many <= two + 2
