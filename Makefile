@@ -26,7 +26,7 @@ run: $(VENV)/installed
 	fi
 	@echo "Address: http://$(HOST):$(PORT)"
 	@echo "Login:   admin@example.com  (of a fresh demonstration: $(PASSWORD))"
-	@exec $(BIN)/dougong serve --host $(HOST) --port $(PORT) --workers $(WORKERS)
+	@DOUGONG_BASE_URL="$${DOUGONG_BASE_URL:-http://localhost:$(PORT)}" exec $(BIN)/dougong serve --host $(HOST) --port $(PORT) --workers $(WORKERS)
 
 check: $(VENV)/installed-dev
 	$(BIN)/ruff check .
