@@ -23,6 +23,7 @@ from core.entities.recompute_job import RECOMPUTE
 from core.errors import Problem
 from core.exchange.duplicates import follow_changes
 from core.exchange.jobs import EXPORT, IMPORT
+from core.exchange.plans.rehearsing import REHEARSE_PLAN
 from core.exchange.plans.running import IMPORT_PLAN
 from core.exchange.plans.undoing import UNDO_PLAN
 from core.exchange.undo import UNDO
@@ -126,7 +127,7 @@ def register_jobs() -> Iterable[Job]:
         *(SEND_PASSWORD_LINK, TELL_NEW_DEVICE, TELL_SIGNED_IN_AS),
         *(SEAL_AUDIT, SEND_HEAD, BUILD_INDEX),
         EMPTY_BINS,
-        *(IMPORT_PLAN, UNDO_PLAN),
+        *(IMPORT_PLAN, REHEARSE_PLAN, UNDO_PLAN),
         BULK,
         CLEAN_BULK,
         HAND_OVER,

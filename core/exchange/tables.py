@@ -1,4 +1,4 @@
-"""Tables behind imports: keys of duplicates, rows refused, records that an undo left, presets."""
+"""Tables behind imports: keys of duplicates, rows refused, records that an undo left, presets, plans."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from core.db.types import BigId, Json, PlainText, UtcDateTime
 __all__ = [
     "duplicate_key_table",
     "import_kept_table",
+    "import_plan_file_table",
+    "import_plan_table",
     "import_preset_table",
     "import_refusal_table",
 ]
@@ -68,4 +70,48 @@ import_preset_table = Table(
     Column("updated_at", UtcDateTime, nullable=False),
     UniqueConstraint("entity", "owner_id", "name"),
     sqlite_autoincrement=True,
+)
+
+#: Plans of several files; ``content`` is what their TOML says.
+import_plan_table = Table(
+    "core_import_plan",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column(
+        "owner_id",
+        BigId,
+        ForeignKey("core_user.id", ondelete="CASCADE"),
+        nullable=False,
+        index=True,
+    ),
+    Column("title", PlainText(120), nullable=False),
+    Column("shared", Boolean, nullable=False),
+    Column("content", Json, nullable=False),
+    #: Goes up with each change, so that two windows do not write over each other.
+    Column("version", Integer, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+#: What somebody has uploaded for a plan: each person's own, under the name that the plan uses.
+import_plan_file_table = Table(
+    "core_import_plan_file",
+    metadata,
+    Column(
+        "plan_id",
+        BigId,
+        ForeignKey("core_import_plan.id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    Column(
+        "user_id",
+        BigId,
+        ForeignKey("core_user.id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    Column("name", PlainText(200), primary_key=True),
+    Column("file_id", BigId, nullable=False),
+    sqlite_with_rowid=False,
 )

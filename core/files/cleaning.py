@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -58,7 +58,14 @@ def _needed_by_jobs(uow: UnitOfWork) -> set[int]:
     """The tables of imports that have not run yet, or may be tried again."""
     unfinished = job_table.c.state.in_(("queued", "running", "failed"))
     arguments = uow.execute(select(job_table.c.arguments).where(unfinished)).scalars()
-    return {each["file"] for each in arguments if isinstance(each.get("file"), int)}
+    return {key for each in arguments for key in _files_of(each)}
+
+
+def _files_of(arguments: Mapping[str, Any]) -> Iterator[int]:
+    several = arguments.get("files")
+    for key in (arguments.get("file"), *(several.values() if isinstance(several, dict) else ())):
+        if isinstance(key, int):
+            yield key
 
 
 def _drop(uow: UnitOfWork, row: Row[Any]) -> bool:

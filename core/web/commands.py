@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from flask import url_for
 
 from core.entities.scope import may
+from core.exchange.plans.saved import may_import
 from core.http.addresses import new_record_url
 from core.http.navigation import entities_shown, navigation
 from core.i18n import gettext as _
@@ -59,6 +60,8 @@ def _all(uow: UnitOfWork) -> Iterator[Command]:
         if spec.importable and may(uow, spec, "import") and may(uow, spec, "create"):
             label = _("Import: %(entity)s", entity=str(spec.label_plural))
             yield Command(label, url_for("web.import_start", entity=spec.name), "upload")
+    if may_import(uow):
+        yield Command(_("Import plans"), url_for("web.import_plans"), "list-numbers")
     yield Command(_("Your profile"), url_for("web.profile"), "user")
     yield Command(_("Your jobs"), url_for("web.jobs"), "activity")
 

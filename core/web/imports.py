@@ -11,6 +11,7 @@ from core.entities.labels import resolve_labels
 from core.errors import NotFound, Refused
 from core.exchange.history import find_import, oversees, past_imports, undo_of
 from core.exchange.judging import Kept
+from core.exchange.plans.saved import may_import
 from core.exchange.undo import REASONS, rehearse, start_undo
 from core.http.rendering import render
 from core.http.requests import runtime, signed_in, unit_of_work
@@ -47,6 +48,7 @@ def _list(entity: str | None) -> Any:
             spec=spec,
             imports=found,
             may_see_all=oversees(uow),
+            may_plan=bool(may_import(uow)),
             everyone=everyone,
             own_url=url_for(page, **place),
             all_url=url_for(page, everyone=1, **place),

@@ -23,7 +23,7 @@ from core.tabular.cleaning import CleaningError
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
-__all__ = ["check_plan", "header_of"]
+__all__ = ["check_plan", "check_step", "header_of", "lookup_fields"]
 
 _NAMING = (t.Text, t.AutoNumber)
 _LINKS = (t.Reference, t.References)
@@ -41,13 +41,14 @@ def check_plan(uow: UnitOfWork, plan: Plan, headers: Mapping[int, Sequence[str]]
     faults = [
         fault
         for step in plan.steps
-        for fault in _check_step(uow, step, headers.get(step.number, ()))
+        for fault in check_step(uow, step, headers.get(step.number, ()))
     ]
     if faults:
         raise as_invalid(faults)
 
 
-def _check_step(uow: UnitOfWork, step: Step, header: Sequence[str]) -> Iterator[PlanFault]:
+def check_step(uow: UnitOfWork, step: Step, header: Sequence[str]) -> Iterator[PlanFault]:
+    """What is wrong with one step, for a file with these columns."""
     spec = uow.entities.get(step.entity)
     if spec is None:
         yield PlanFault(step.place, _("there is no entity '%(name)s'", name=step.entity))
@@ -108,10 +109,9 @@ def _check_lookup(uow: UnitOfWork, entity: str, target: Target, place: str) -> I
         return
     if lookup.by:
         item = spec.by_name.get(lookup.by)
-        access = uow.actor.access(spec)
-        if item is None or not (uow.actor.is_system or access.field(item.name) >= FieldAccess.READ):
+        if item is None or not _may_read(uow, spec, item):
             yield _unknown_field(entity, lookup.by, place)
-        elif not (item.is_stored and isinstance(item.value_type, _NAMING)):
+        elif item.name not in lookup_fields(uow, spec):
             message = _(
                 "records of %(entity)s are not found by '%(name)s': it is no text",
                 entity=entity,
@@ -139,6 +139,19 @@ def _check_lookup(uow: UnitOfWork, entity: str, target: Target, place: str) -> I
             yield PlanFault(place, message)
 
 
+def lookup_fields(uow: UnitOfWork, spec: EntitySpec) -> dict[str, FieldSpec]:
+    """The fields by which the actor may let records of an entity be found, by name."""
+    return {
+        item.name: item
+        for item in spec.stored
+        if isinstance(item.value_type, _NAMING) and _may_read(uow, spec, item)
+    }
+
+
+def _may_read(uow: UnitOfWork, spec: EntitySpec, item: FieldSpec) -> bool:
+    return uow.actor.is_system or uow.actor.access(spec).field(item.name) >= FieldAccess.READ
+
+
 def _check_value(
     uow: UnitOfWork,
     spec: EntitySpec,
@@ -163,7 +176,8 @@ def _no_field(uow: UnitOfWork, spec: EntitySpec, name: str, place: str) -> PlanF
     if item is None or not uow.actor.access(spec).can_see(item):
         return _unknown_field(spec.name, name, place)
     if name in spec.history:
-        message = _("the field '%(name)s' is brought by the system only: without --as", name=name)
+        message = _("the field '%(name)s' is brought by the system only, on the command line without --as",
+                    name=name)  # fmt: skip
         return PlanFault(place, message)
     return PlanFault(place, _("the field '%(name)s' is not imported", name=name))
 

@@ -18,9 +18,12 @@ from core.i18n import gettext as _
 from core.tabular.errors import TableError
 from core.tabular.reader import FORMATS
 from core.tabular.writer import write_csv
+from core.work.jobs import cancel_job
 from core.work.uow import Origin, UnitOfWork
 
 if TYPE_CHECKING:
+    from sqlalchemy import Row
+
     from core.runtime import Runtime
     from core.security.actor import Actor
 
@@ -59,7 +62,7 @@ def run_plan(
             return result
     except TableError as error:
         raise Invalid(error.message, [Problem("file", error.code, error.message)]) from error
-    job = run_to_end(runtime, job_id)
+    job = _ended(runtime, actor, job_id)
     if job.state != "done":
         why = job.error or _("The import was stopped.")
         message = _("%(why)s What was imported before can be undone: --undo %(id)s",
@@ -67,6 +70,15 @@ def run_plan(
         raise Refused(message)
     _save_reports(runtime, actor, job.result["steps"], reports)
     return {"job": job_id, **job.result}
+
+
+def _ended(runtime: Runtime, actor: Actor, job_id: int) -> Row[Any]:
+    """The job at its end. What failed here waits for its operator, not for a worker to try again."""
+    job = run_to_end(runtime, job_id)
+    if job.state == "queued":
+        with UnitOfWork(runtime, actor, origin=CLI) as uow:
+            cancel_job(uow, job_id)
+    return job
 
 
 def _paths(plan: Plan, folder: Path) -> dict[str, Path]:
@@ -95,7 +107,7 @@ def undo_plan(
     """
     with UnitOfWork(runtime, actor, origin=CLI) as uow:
         undo_id = start_plan_undo(uow, job_id)
-    job = run_to_end(runtime, undo_id)
+    job = _ended(runtime, actor, undo_id)
     if job.state != "done":
         raise Refused(job.error or _("The undo was stopped."))
     _save_reports(runtime, actor, job.result["steps"], reports, is_undo=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from core.exchange.plans.model import Step, Target
 from core.exchange.plans.templates import pieces_of
 from core.fields import types as t
 from core.tabular.cleaning import clean_text
+from core.tabular.columns import SheetRow
 from core.tabular.keys import loose_form
 from core.tabular.reader import Table, open_table
 from core.tabular.writer import write_csv
@@ -49,6 +51,12 @@ class Work:
     policy: str
     keys: tuple[str, ...]
     added: Additions
+    #: Only so many rows of the file are looked at; None for all.
+    most: int | None = None
+
+    def rows(self) -> Iterator[SheetRow]:
+        """The rows that are looked at. Raises `TableError`."""
+        return islice(self.table.rows(), self.most)
 
     def importer(self, uow: UnitOfWork) -> Importer:
         """An importer for it."""
@@ -71,8 +79,8 @@ def open_step(step: Step, path: Path) -> Table:
     return open_table(path, step.source, sheet=step.sheet, encoding=step.encoding)
 
 
-def prepare(step: Step, path: Path) -> Work:
-    """The import of a step whose plan was checked."""
+def prepare(step: Step, path: Path, most: int | None = None) -> Work:
+    """The import of a step whose plan was checked, or of the first ``most`` rows of its file."""
     table = open_step(step, path)
     targets = step.targets
     columns = {table.header.index(heading): each for heading, each in step.columns.items()}
@@ -95,6 +103,7 @@ def prepare(step: Step, path: Path) -> Work:
                 if each.is_loose
             },
         ),
+        most=most,
     )
 
 
@@ -121,7 +130,7 @@ def filled(
     """The different texts that fields are filled from, once the plan has been followed."""
     recipe = work.importer(uow).recipe(uow)
     every = [*work.fields, *work.added.defaults, *work.added.made]
-    rows = (recipe.adjust([row])[0][1] for row in work.table.rows())
+    rows = (recipe.adjust([row])[0][1] for row in work.rows())
     return count_texts(rows, {name: every.index(name) for name in fields}, most=most)
 
 

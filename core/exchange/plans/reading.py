@@ -15,7 +15,7 @@ from core.exchange.lookups import MATCHES, MISSING, Lookup
 from core.exchange.plans.model import Made, Plan, PlanFault, Step, Target, step_place
 from core.i18n import gettext as _
 
-__all__ = ["as_invalid", "parse_plan", "read_plan"]
+__all__ = ["as_invalid", "parse_plan", "read_content", "read_plan", "read_step"]
 
 _PLAN = {"title", "step"}
 _STEP = {
@@ -29,15 +29,27 @@ _POLICIES = ("skip", "update")
 _ORDERS = ("", "mdy", "dmy", "ymd")
 _MOST_STEPS = 100
 _MOST_ROWS = 1_000
+_LONGEST = 1_000_000
 
 
 def read_plan(path: Path) -> Plan:
     """The plan in a file. Raises `Invalid` with all that is wrong with its shape."""
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        given = path.read_bytes()
+    except OSError as error:
         raise as_invalid([PlanFault(path.name, str(error))]) from error
-    return parse_plan(_plain(content), path.stem)
+    return parse_plan(read_content(given, path.name), path.stem)
+
+
+def read_content(given: bytes, name: str) -> dict[str, Any]:
+    """What the file of a plan says, as plain values. Raises `Invalid` for what is no TOML."""
+    try:
+        if len(given) > _LONGEST:
+            raise ValueError(_("a plan has at most %(n)s characters", n=_LONGEST))
+        content: dict[str, Any] = _plain(tomllib.loads(given.decode("utf-8-sig")))
+    except (ValueError, RecursionError) as error:  # those of decoding and of TOML among them
+        raise as_invalid([PlanFault(name, str(error))]) from error
+    return content
 
 
 def parse_plan(content: Mapping[str, Any], name: str) -> Plan:
@@ -56,6 +68,12 @@ def parse_plan(content: Mapping[str, Any], name: str) -> Plan:
     return Plan(title, made, content)
 
 
+def read_step(number: int, content: Mapping[str, Any]) -> tuple[Step, list[PlanFault]]:
+    """A step by itself, counted from 1, and what is wrong with its shape."""
+    reader = _Reader()
+    return reader.step(number, content), reader.faults
+
+
 def as_invalid(faults: Sequence[PlanFault]) -> Invalid:
     """The refusal of a plan, which tells all that is wrong with it."""
     problems = [Problem(fault.place, "plan", fault.message) for fault in faults]
@@ -65,7 +83,7 @@ def as_invalid(faults: Sequence[PlanFault]) -> Invalid:
 def _plain(value: Any) -> Any:
     """Values of TOML as cells are written: JSON can hold them, and cleaning reads them."""
     if isinstance(value, dict):
-        return {key: _plain(each) for key, each in value.items()}
+        return {key.replace("\x00", ""): _plain(each) for key, each in value.items()}
     if isinstance(value, list):
         return [_plain(each) for each in value]
     if isinstance(value, bool):
@@ -74,7 +92,7 @@ def _plain(value: Any) -> Any:
         return value.isoformat()
     if isinstance(value, float):
         return str(Decimal(str(value)))
-    return str(value)
+    return str(value).replace("\x00", "")  # which no database keeps
 
 
 class _Reader:

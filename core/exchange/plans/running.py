@@ -7,7 +7,7 @@ goes on where it was; and each can be looked at and undone like any other import
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,38 +15,55 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Row, select
 
-from core.errors import Refused
+from core.errors import NotFound, Refused
 from core.exchange.history import COUNTS, oversees
 from core.exchange.jobs import Source, queue_import
 from core.exchange.plans.checking import check_plan, header_of
-from core.exchange.plans.model import Plan
+from core.exchange.plans.model import Plan, PlanFault
 from core.exchange.plans.preparing import Work, creations, open_step, prepare, write_rows
-from core.exchange.plans.reading import parse_plan
+from core.exchange.plans.reading import as_invalid, parse_plan
 from core.exchange.plans.suggesting import suggestions
 from core.exchange.waiting import run_to_end
 from core.files.service import local_copy, open_file, store_upload
 from core.i18n import gettext as _
 from core.i18n import lazy_gettext as _l
 from core.plugins.contributions import Job
-from core.work.jobs import replay_job
+from core.tabular.errors import TableError
+from core.work.jobs import cancel_job, replay_job
 from core.work.tables import job_table
 
 if TYPE_CHECKING:
     from core.work.jobs import JobContext
     from core.work.uow import UnitOfWork
 
-__all__ = ["IMPORT_PLAN", "check_with", "find_plan", "start_plan", "steps_of"]
+__all__ = [
+    "IMPORT_PLAN",
+    "check_with",
+    "fetched",
+    "find_plan",
+    "past_plans",
+    "queue_plan",
+    "start_plan",
+    "steps_of",
+    "stop_plan",
+]
 
 _LARGEST = 1_000_000_000
 
 
 def check_with(uow: UnitOfWork, plan: Plan, paths: Mapping[str, Path]) -> None:
-    """Raise `Invalid` with all that is wrong with a plan and these files; `TableError` for a file
-    that cannot be read."""
-    headers = {
-        step.number: open_step(step, paths[step.file]).header if step.file else header_of(step)
-        for step in plan.steps
-    }
+    """Raise `Invalid` with all that is wrong with a plan and these files, or with the files that
+    cannot be read."""
+    headers, unreadable = {}, []
+    for step in plan.steps:
+        try:
+            headers[step.number] = (
+                open_step(step, paths[step.file]).header if step.file else header_of(step)
+            )
+        except TableError as error:
+            unreadable.append(PlanFault(step.place, error.message))
+    if unreadable:
+        raise as_invalid(unreadable)
     check_plan(uow, plan, headers)
 
 
@@ -57,11 +74,46 @@ def start_plan(uow: UnitOfWork, plan: Plan, paths: Mapping[str, Path]) -> int:
     for name, path in paths.items():
         with path.open("rb") as stream:
             files[name] = store_upload(uow, stream, name, max_bytes=_LARGEST)
-    arguments = {"title": plan.title, "plan": dict(plan.content), "files": files}
+    return _queue(uow, plan, files, None)
+
+
+def queue_plan(
+    uow: UnitOfWork, plan: Plan, files: Mapping[str, int], *, saved_id: int | None = None
+) -> int:
+    """The same with uploads of the actor's, by the names that the plan uses; ``saved_id`` is where
+    the plan is kept. Raises `NotFound` for a file that is not there or not theirs."""
+    with fetched(uow, plan, files) as paths:
+        check_with(uow, plan, paths)
+    return _queue(uow, plan, files, saved_id)
+
+
+def _queue(uow: UnitOfWork, plan: Plan, files: Mapping[str, int], saved_id: int | None) -> int:
+    arguments = {"title": plan.title, "plan": dict(plan.content), "files": dict(files)}
     title = _("Import plan: %(name)s", name=plan.title)
-    job_id = uow.enqueue(IMPORT_PLAN.name, arguments, title=title)
+    job_id = uow.enqueue(IMPORT_PLAN.name, {**arguments, "saved_id": saved_id}, title=title)
     assert job_id is not None
     return job_id
+
+
+@contextmanager
+def fetched(uow: UnitOfWork, plan: Plan, files: Mapping[str, int]) -> Iterator[dict[str, Path]]:
+    """The uploads that a plan reads as files of this machine, by the names that the plan uses.
+
+    Raises `Invalid` for files that nobody has uploaded, `NotFound` for what is gone or not theirs.
+    """
+    missing = [
+        PlanFault(step.place, _("upload this file"))
+        for step in plan.steps
+        if step.file and step.file not in files
+    ]
+    if missing:
+        raise as_invalid(missing)
+    with ExitStack() as stack:
+        paths = {}
+        for name in plan.files:
+            _row, stream = open_file(uow, files[name])
+            paths[name] = stack.enter_context(local_copy(stream))
+        yield paths
 
 
 def find_plan(uow: UnitOfWork, job_id: int) -> Row[Any] | None:
@@ -72,6 +124,26 @@ def find_plan(uow: UnitOfWork, job_id: int) -> Row[Any] | None:
     if not oversees(uow):
         statement = statement.where(job_table.c.actor_id == uow.actor.user_id)
     return uow.execute(statement).one_or_none()
+
+
+def past_plans(uow: UnitOfWork, limit: int) -> list[Row[Any]]:
+    """The actor's own plans in earnest, from the newest on."""
+    mine = (job_table.c.actor_id == uow.actor.user_id) & (job_table.c.kind == IMPORT_PLAN.name)
+    statement = select(job_table).where(mine).order_by(job_table.c.id.desc()).limit(limit)
+    return list(uow.execute(statement).all())
+
+
+def stop_plan(uow: UnitOfWork, job_id: int) -> bool:
+    """Stop a plan and the import that it is at; False when it is over already.
+
+    Raises `NotFound`. What was imported stays, and can be undone.
+    """
+    if find_plan(uow, job_id) is None:
+        raise NotFound(_("There is no import with the number %(id)s.", id=job_id))
+    done = cancel_job(uow, job_id)
+    for row in steps_of(uow, job_id) if done else ():
+        cancel_job(uow, row.id)
+    return done
 
 
 def steps_of(uow: UnitOfWork, job_id: int) -> list[Row[Any]]:
@@ -88,15 +160,20 @@ def _key(job_id: int, label: str) -> str:
 
 
 def _run(
-    context: JobContext, *, title: str, plan: Mapping[str, Any], files: dict[str, int]
+    context: JobContext,
+    *,
+    title: str,
+    plan: Mapping[str, Any],
+    files: dict[str, int],
+    saved_id: int | None = None,
 ) -> None:
     """The handler of ``core.import_plan``."""
     parsed, told = parse_plan(plan, title), list[dict[str, Any]]()
     likely: list[dict[str, Any]] = []
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="dougong-")))
-        paths = {name: _fetch(context, stack, file_id) for name, file_id in files.items()}
         with context.unit_of_work(write=False) as uow:
+            paths = stack.enter_context(fetched(uow, parsed, files))
             check_with(uow, parsed, paths)
         for number, step in enumerate(parsed.steps):
             context.progress(number, len(parsed.steps))
@@ -110,12 +187,6 @@ def _run(
         context.advance(uow, len(parsed.steps), len(parsed.steps))
         counts = {name: sum(each[name] for each in told) for name in COUNTS}
         context.finish(uow, {**counts, "steps": told, "suggestions": likely})
-
-
-def _fetch(context: JobContext, stack: ExitStack, file_id: int) -> Path:
-    with context.unit_of_work(write=False) as uow:
-        _row, stream = open_file(uow, file_id)
-    return stack.enter_context(local_copy(stream))
 
 
 def _creations(context: JobContext, work: Work, folder: Path) -> Iterator[Work]:
@@ -153,7 +224,7 @@ def _import(context: JobContext, work: Work, file_id: int | None) -> dict[str, A
     job = _ended(context, job_id)
     counts = {name: job.result[name] for name in COUNTS}
     where = {"step": work.label, "file": work.filename, "entity": work.entity, "job": job.id}
-    return {**where, **counts, "report": job.result["report"]}
+    return {**where, "rows": job.done, **counts, "report": job.result["report"]}
 
 
 def _ended(context: JobContext, job_id: int) -> Row[Any]:
@@ -167,12 +238,7 @@ def _ended(context: JobContext, job_id: int) -> Row[Any]:
     return job
 
 
-#: Each import below it has a limit of its own.
+#: Each import below it has a limit of its own. Whoever takes it over goes on where it was.
 IMPORT_PLAN = Job(
-    "core.import_plan",
-    _run,
-    _l("Import plan"),
-    max_attempts=1,
-    time_limit=timedelta(days=1),
-    is_history=True,
+    "core.import_plan", _run, _l("Import plan"), time_limit=timedelta(days=1), is_history=True
 )

@@ -10,8 +10,10 @@ from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from core.exchange.cleaning import choice_finder
 from core.exchange.lookups import Lookup, LookupResolver, looks_like
 from core.exchange.plans.preparing import Work, count_texts, filled
+from core.exchange.refusals import Refusal
 from core.fields import types as t
 from core.tabular.keys import loose_form
 
@@ -48,7 +50,11 @@ def suggestions(uow: UnitOfWork, work: Work) -> list[Suggestion]:
     """What stands out in the columns of a step for which the plan names records or known texts."""
     found = (
         Suggestion(work.step.number, work.step.source, column, text, rows, like, is_matched)
-        for column, text, rows, like, is_matched in (*_known(work), *_records(uow, work))
+        for column, text, rows, like, is_matched in (
+            *_known(work),
+            *_options(uow, work),
+            *_records(uow, work),
+        )
     )
     return list(islice(found, _MOST))
 
@@ -61,7 +67,7 @@ def _known(work: Work) -> Iterator[Found]:
     """Texts that are not among those which the plan knows, but like one."""
     named = {heading: each for heading, each in work.step.columns.items() if each.known}
     counts = count_texts(
-        (cells for _line, cells in work.table.rows()),
+        (cells for _line, cells in work.rows()),
         {heading: work.table.header.index(heading) for heading in named},
         most=_MOST_DIFFERENT,
     )
@@ -73,6 +79,25 @@ def _known(work: Work) -> Iterator[Found]:
             like = same or looks_like(text, known)
             if like is not None:
                 yield heading, text, texts[text], like, same is not None
+
+
+def _options(uow: UnitOfWork, work: Work) -> Iterator[Found]:
+    """What is no option of a field, but like one as the reader's language calls it."""
+    spec = uow.entity(work.entity)
+    fields = {
+        name: item.type
+        for name in work.step.targets
+        if (item := spec.by_name.get(name)) is not None and type(item.type) is t.ChoiceField
+    }
+    for name, texts in sorted(filled(uow, work, list(fields), most=_MOST_DIFFERENT).items()):
+        find = choice_finder(fields[name])
+        labels = [str(choice.label) for choice in fields[name].choices]
+        for text in sorted(texts):
+            try:
+                find(text)
+            except Refusal:
+                if like := looks_like(text, labels):
+                    yield name, text, texts[text], like, False
 
 
 def _records(uow: UnitOfWork, work: Work) -> Iterator[Found]:

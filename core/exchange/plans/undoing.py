@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Row, select, update
 
 from core.errors import NotFound, Refused
-from core.exchange.history import undo_of
+from core.exchange.history import find_import, undo_of
 from core.exchange.plans.running import find_plan, steps_of
 from core.exchange.undo import start_undo
 from core.exchange.waiting import run_to_end
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from core.work.jobs import JobContext
     from core.work.uow import UnitOfWork
 
-__all__ = ["UNDO_PLAN", "start_plan_undo"]
+__all__ = ["UNDO_PLAN", "find_plan_undo", "has_written", "start_plan_undo", "undo_of_plan"]
 
 _OVER = ("done", "failed", "cancelled")
 _COUNTS = ("removed", "restored", "kept")
@@ -39,13 +39,15 @@ def start_plan_undo(uow: UnitOfWork, job_id: int) -> int:
         raise NotFound(_("There is no import with the number %(id)s.", id=job_id))
     if plan.state not in _OVER:
         raise Refused(_("This import is still running. Stop it first, then undo it."))
-    if not any(map(_has_written, steps_of(uow, job_id))):
+    imports = [job for job in steps_of(uow, job_id) if has_written(job)]
+    if not imports:
         raise Refused(_("This import changed nothing; there is nothing to undo."))
-    key = f"core.undo_import_plan:{job_id}"
-    earlier = uow.execute(select(job_table).where(job_table.c.key == key)).one_or_none()
+    for job in imports:
+        find_import(uow, job.id)  # with the right to import its entity
+    earlier = undo_of_plan(uow, job_id)
     if earlier is None:
         title = _("Undo of an import plan: %(name)s", name=plan.arguments["title"])
-        undo_id = uow.enqueue(UNDO_PLAN.name, {"plan_id": job_id}, title=title, key=key)
+        undo_id = uow.enqueue(UNDO_PLAN.name, {"plan_id": job_id}, title=title, key=_key(job_id))
         if undo_id is not None:
             return undo_id
         raise Refused(_("This import is being undone already."))
@@ -59,7 +61,25 @@ def start_plan_undo(uow: UnitOfWork, job_id: int) -> int:
     return int(earlier.id)
 
 
-def _has_written(job: Row[Any]) -> bool:
+def undo_of_plan(uow: UnitOfWork, job_id: int) -> Row[Any] | None:
+    """The job that undid a plan or does so; None when nobody has asked for it."""
+    found = select(job_table).where(job_table.c.key == _key(job_id))
+    return uow.execute(found).one_or_none()
+
+
+def find_plan_undo(uow: UnitOfWork, job_id: int) -> Row[Any] | None:
+    """The job of an undo of a plan that the actor may see; None without one."""
+    undo = (job_table.c.id == job_id) & (job_table.c.kind == UNDO_PLAN.name)
+    row = uow.execute(select(job_table).where(undo)).one_or_none()
+    return row if row is not None and find_plan(uow, row.arguments["plan_id"]) else None
+
+
+def _key(job_id: int) -> str:
+    return f"core.undo_import_plan:{job_id}"
+
+
+def has_written(job: Row[Any]) -> bool:
+    """True for an import that made or changed records."""
     result = job.result or {}
     return bool(result.get("created") or result.get("updated"))
 
@@ -69,7 +89,7 @@ def _undo(context: JobContext, *, plan_id: int) -> None:
     with context.unit_of_work(write=False) as uow:
         if find_plan(uow, plan_id) is None:
             raise NotFound(_("There is no import with the number %(id)s.", id=plan_id))
-        imports = [job for job in steps_of(uow, plan_id) if _has_written(job)]
+        imports = [job for job in steps_of(uow, plan_id) if has_written(job)]
     counts, steps = dict.fromkeys(_COUNTS, 0), []
     for number, job in enumerate(reversed(imports)):
         context.progress(number, len(imports))
@@ -100,7 +120,6 @@ UNDO_PLAN = Job(
     "core.undo_import_plan",
     _undo,
     _l("Undo of an import plan"),
-    max_attempts=1,
     time_limit=timedelta(days=1),
     is_history=True,
 )

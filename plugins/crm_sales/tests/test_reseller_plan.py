@@ -169,7 +169,7 @@ def test_only_the_system_brings_what_happened_before(runtime, unit_of_work, admi
     with pytest.raises(Invalid) as refused, use_locale("en"):
         run_plan(runtime, PLAN, DATA, actor=admin)
     assert {problem.message for problem in refused.value.problems} == {
-        f"the field '{name}' is brought by the system only: without --as"
+        f"the field '{name}' is brought by the system only, on the command line without --as"
         for name in ("created_at", "closed_on", "stage_entered_at")
     }
 

@@ -1,0 +1,114 @@
+"""The reseller's files through the wizard in the browser, with the rights of who is signed in."""
+
+from __future__ import annotations
+
+import io
+import re
+from decimal import Decimal
+from html import unescape
+from pathlib import Path
+
+import pytest
+
+from core.entities import aggregate, query
+from core.entities.query import ListQuery
+
+ROOT = Path(__file__).resolve().parents[3]
+DATA = ROOT.parent / "shared" / "data" / "crm-sales-opportunities"
+PLAN = ROOT / "docs" / "samples" / "crm-sales-opportunities.toml"
+FILES = ("accounts.csv", "products.csv", "sales_pipeline.csv", "sales_teams.csv")
+#: As the publisher gives them.
+WON, VALUE, LOST = 4238, Decimal(10_005_534), 2473
+#: A person's import keeps the rules of the day: it brings no past, and a loss has a reason.
+HISTORY = """engage_date = { field = "created_at", dates = "mdy" }
+close_date = { field = "closed_on", dates = "mdy" }
+"""
+REASON = """[step.made.lost_reason]
+text = "{deal_stage}"
+values = { Lost = "其他", Won = "", Engaging = "", Prospecting = "" }
+[step.made.owner]"""
+
+pytestmark = [
+    pytest.mark.skipif(not DATA.is_dir(), reason=f"no sample data in {DATA}"),
+    pytest.mark.databases("sqlite", later=("postgresql",)),
+]
+
+
+def form(browser, path, **data):
+    return browser.post(path, data={**data, "csrf_token": browser.csrf})
+
+
+def text_of(browser, where):
+    return unescape(browser.get(where).get_data(as_text=True))
+
+
+def load(browser, run_jobs, every):
+    """Begin with the sample plan and every so-manieth opportunity; the address of the plan."""
+    sent = []
+    for name in FILES:
+        head, *lines = (DATA / name).read_bytes().splitlines(keepends=True)
+        kept = lines[every > 1 :: every] if name == "sales_pipeline.csv" else lines
+        sent.append((io.BytesIO(b"".join([head, *kept])), name))
+    plan = (io.BytesIO(PLAN.read_bytes()), "plan.toml")
+    where = form(browser, "/import-plans", plan=plan, files=sent).headers["Location"]
+    refused = form(browser, f"{where}/start")
+    page = unescape(refused.get_data(as_text=True))
+    assert refused.status_code == 422
+    for name in ("created_at", "closed_on", "stage_entered_at"):
+        assert f"“{name}”" in page or f"'{name}'" in page, "only the system brings what happened"
+    toml = browser.get(f"{where}/plan.toml").get_data(as_text=True)
+    assert "{close_date|engage_date}" in toml
+    mended = PLAN.read_text(encoding="utf-8").replace(HISTORY, "")
+    mended = mended.replace('stage_entered_at = "{close_date|engage_date}"\n', "")
+    mended = mended.replace("[step.made.owner]", REASON)
+    version = re.search(r'name="version" value="(\d+)"', page)[1]
+    assert form(browser, f"{where}/toml", toml=mended, version=version).status_code == 303
+    return where
+
+
+def go(browser, where, run_jobs, verb):
+    answer = form(browser, f"{where}/{verb}")
+    assert answer.status_code == 303, unescape(answer.get_data(as_text=True))[:3000]
+    run_jobs()
+    return answer.headers["Location"], text_of(browser, answer.headers["Location"])
+
+
+def counted(unit_of_work, entity):
+    with unit_of_work(write=False) as uow:
+        return query.count(uow, entity, ListQuery())
+
+
+def summed(unit_of_work, status):
+    narrowed = ListQuery(filter={"field": "status", "op": "eq", "value": status})
+    with unit_of_work(write=False) as uow:
+        (row,) = aggregate.aggregate(uow, "opportunity", [], ["count", "sum:amount"], narrowed)
+    return row["count"], Decimal(row["sum:amount"] or 0)
+
+
+@pytest.mark.parametrize("every", [800, pytest.param(1, marks=pytest.mark.long)])
+def test_the_sample_is_rehearsed_loaded_repeated_and_undone(sign_in, run_jobs, unit_of_work, every):
+    browser = sign_in()
+    before = {name: counted(unit_of_work, name) for name in ("customer", "user", "opportunity")}
+    where = load(browser, run_jobs, every)
+    _job, page = go(browser, where, run_jobs, "rehearse")
+    assert {name: counted(unit_of_work, name) for name in before} == before
+    for written, like in (("technolgy", "technology"), ("GTXPro", "GTX Pro")):
+        assert re.search(rf">{written}</td>\s*<td[^>]*>{like}</td>", page), written
+    accept = re.search(r'name="accept" value="(\[7, "sector", "technolgy", "technology"\])"', page)
+    assert accept is not None, "a suggestion to clean, one click away"
+
+    job, page = go(browser, where, run_jobs, "start")
+    assert "refused-" not in page
+    total = 8_800 // every
+    assert counted(unit_of_work, "opportunity") == total
+    assert counted(unit_of_work, "customer") == before["customer"] + 86
+    if every == 1:
+        assert (summed(unit_of_work, "won"), summed(unit_of_work, "lost")[0]) == (
+            (WON, VALUE),
+            LOST,
+        )
+        _job, page = go(browser, where, run_jobs, "start")
+        assert counted(unit_of_work, "opportunity") == total, "no doubles"
+    form(browser, f"{job}/undo")
+    run_jobs()
+    assert {name: counted(unit_of_work, name) for name in before} == before
