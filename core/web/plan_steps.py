@@ -226,13 +226,18 @@ def _column(
 ) -> dict[str, Any]:
     given = columns_of(step, [heading]).get(heading)
     header = table["header"]
+    said = {"field": given} if isinstance(given, str) else given or {}
+    texts = (as_text(each.get("text", "") if isinstance(each, Mapping) else each)
+             for each in step.get("made", {}).values())  # fmt: skip
     place = header.index(heading) if heading in header else None
     cells = [] if place is None else [row[place] for row in table["samples"]]
     return {
         "heading": heading,
         "is_missing": bool(header) and place is None,
         "samples": [short(cell) for cell in cells if cell is not None],
-        **_target(uow, spec, prefix, {"field": given} if isinstance(given, str) else given or {}),
+        **_target(uow, spec, prefix, said),
+        #: What can be said of it: for a field, or for a text that is made of it.
+        "is_used": bool(said) or any(heading in text for text in texts),
     }
 
 
@@ -263,7 +268,7 @@ def _target(
         "prefix": prefix,
         "field": name,
         "is_link": is_link,
-        "is_date": item is not None and isinstance(item.type, DATES),
+        "is_date": isinstance(item.type, DATES) if item is not None else not name,
         "by": given.get("by", ""),
         "by_options": [(each.name, str(each.label)) for each in lookup_fields(uow, other).values()]
         if other

@@ -23,6 +23,8 @@ WON, VALUE, LOST = 4238, Decimal(10_005_534), 2473
 HISTORY = """engage_date = { field = "created_at", dates = "mdy" }
 close_date = { field = "closed_on", dates = "mdy" }
 """
+ORDER = """close_date = { dates = "mdy" }
+"""
 REASON = """[step.made.lost_reason]
 text = "{deal_stage}"
 values = { Lost = "其他", Won = "", Engaging = "", Prospecting = "" }
@@ -58,7 +60,7 @@ def load(browser, run_jobs, every):
         assert f"“{name}”" in page or f"'{name}'" in page, "only the system brings what happened"
     toml = browser.get(f"{where}/plan.toml").get_data(as_text=True)
     assert "{close_date|engage_date}" in toml
-    mended = PLAN.read_text(encoding="utf-8").replace(HISTORY, "")
+    mended = PLAN.read_text(encoding="utf-8").replace(HISTORY, ORDER)
     mended = mended.replace('stage_entered_at = "{close_date|engage_date}"\n', "")
     mended = mended.replace("[step.made.owner]", REASON)
     version = re.search(r'name="version" value="(\d+)"', page)[1]
