@@ -148,10 +148,19 @@ def _step(uow: UnitOfWork, told: Mapping[str, Any], reports: set[int]) -> dict[s
     return {
         **told,
         "label": str(spec.label_plural) if spec is not None else told["entity"],
+        "name": _source(told["step"], told["file"]),
         "report": told.get("report") if told.get("report") in reports else None,
         "refusals": refusals[:_LISTED],
         "has_more": told.get("refused", 0) > _LISTED,
     }
+
+
+def _source(step: str, file: str) -> str:
+    """From where the rows of a step came: a file, the plan, or what a column named."""
+    number, _dot, field = step.partition(".")
+    if field:
+        return _("made for step %(n)s", n=number)
+    return _("rows in the plan") if file.startswith(f"step-{number}-") else file
 
 
 @blueprint.get("/import-plans/runs/<int:job_id>/refused-<label>.csv")

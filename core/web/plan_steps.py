@@ -40,7 +40,7 @@ from core.tabular.reader import Table
 from core.tabular.textfile import ENCODINGS
 from core.web import blueprint
 from core.web.plan_forms import DATES, LINKS, as_text, columns_of, read_step, tidy
-from core.web.plans import headings_of
+from core.web.plans import headings_of, in_step, lacking
 from core.web.preview import short
 from core.work.uow import UnitOfWork
 
@@ -137,6 +137,10 @@ def _headings(uow: UnitOfWork, step: Mapping[str, Any], files: Mapping[str, Plan
         header = headings_of(uow, step, files)
     except Refusal:
         header = []
+    return _every(header, step)
+
+
+def _every(header: Sequence[str], step: Mapping[str, Any]) -> list[str]:
     return list(dict.fromkeys([*filter(None, header), *step.get("columns", ())]))
 
 
@@ -144,12 +148,14 @@ def _page(uow: UnitOfWork, saved: SavedPlan, number: int, step: Mapping[str, Any
     files, entities = files_of(uow, saved.id), importable_entities(uow)
     spec = entities.get(str(step.get("entity")))
     table, refusal = _look(uow, step, files)
-    headings = _headings(uow, step, files)
+    headings = _every(table["header"], step)
     usable = {} if spec is None else importable_fields(uow, spec)
     keyed = {} if spec is None else key_candidates(uow, spec)
     declared = [] if spec is None else [item.name for item in key_fields(spec)]
     keys = step.get("key") or declared
-    faults, found = _checked(uow, number, step, files) if spec and not refusal else ([], [])
+    faults, found = [], []
+    if spec is not None and not refusal:
+        faults, found = _checked(uow, number, step, table["header"], files)
     return render(
         "core/exchange/plans/step.html",
         plan=saved,
@@ -159,6 +165,7 @@ def _page(uow: UnitOfWork, saved: SavedPlan, number: int, step: Mapping[str, Any
         spec=spec,
         refusal=refusal,
         faults=faults,
+        missing=lacking(uow, parse_step(number, step)[0]),
         suggestions=[(each.as_json(), button_of(each.as_json())) for each in found],
         entities=sorted(
             ((name, str(each.label_plural)) for name, each in entities.items()),
@@ -293,14 +300,18 @@ def _target(
 
 
 def _checked(
-    uow: UnitOfWork, number: int, content: Mapping[str, Any], files: Mapping[str, PlanFile]
+    uow: UnitOfWork,
+    number: int,
+    content: Mapping[str, Any],
+    header: Sequence[str],
+    files: Mapping[str, PlanFile],
 ) -> tuple[list[str], list[Suggestion]]:
     """(what is wrong with the step, what its texts may mean)"""
     step, faults = parse_step(number, content)
     if not faults:
-        faults = list(check_step(uow, step, headings_of(uow, content, files)))
+        faults = list(check_step(uow, step, header))
     if faults:
-        return [str(fault).removeprefix(step.place).lstrip(",: ") for fault in faults], []
+        return in_step(step, faults), []
     if not step.file:
         return [], []
     _row, stream = open_file(uow, files[step.file].id)

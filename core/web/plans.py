@@ -13,9 +13,10 @@ from werkzeug.datastructures import FileStorage
 
 from core.errors import Invalid, Refusal, TooLarge
 from core.exchange.jobs import open_upload
+from core.exchange.mapping import importable_fields
 from core.exchange.plans.checking import check_step, header_of
 from core.exchange.plans.guessing import guess_steps, name_in_plan, order_steps
-from core.exchange.plans.model import step_place
+from core.exchange.plans.model import PlanFault, Step
 from core.exchange.plans.reading import parse_plan, read_content, read_step
 from core.exchange.plans.running import past_plans
 from core.exchange.plans.saved import (
@@ -47,7 +48,7 @@ from core.web.importing import ACCEPT, MAX_TABLE
 from core.web.plan_forms import tidy
 from core.work.uow import UnitOfWork
 
-__all__ = ["headings_of", "plan_page"]
+__all__ = ["headings_of", "in_step", "lacking", "plan_page"]
 
 _RUNS = 20
 
@@ -65,6 +66,8 @@ class StepRow:
     fields: int
     rows: int
     faults: list[str] = field(default_factory=list)
+    #: Required fields that nothing fills: rows that make records are refused.
+    missing: list[str] = field(default_factory=list)
 
 
 # All plans
@@ -296,7 +299,8 @@ def plan_page(
 ) -> str:
     """The page of a plan; ``error`` is why something was not done."""
     files, entities = files_of(uow, saved.id), importable_entities(uow)
-    rows = [_row(uow, n, step, files) for n, step in enumerate(saved.steps, 1)]
+    headings = _Headings(uow, files)
+    rows = [_row(uow, n, step, headings) for n, step in enumerate(saved.steps, 1)]
     wanted = [*saved.files, *(name for name in files if name not in saved.files)]
     return render(
         "core/exchange/plans/plan.html",
@@ -321,9 +325,25 @@ def plan_page(
     )
 
 
-def _row(
-    uow: UnitOfWork, number: int, content: Mapping[str, Any], files: Mapping[str, PlanFile]
-) -> StepRow:
+class _Headings:
+    """The columns of files that several steps may read, each looked at once."""
+
+    def __init__(self, uow: UnitOfWork, files: Mapping[str, PlanFile]) -> None:
+        self._uow = uow
+        self._files = files
+        self._known: dict[tuple[Any, ...], list[str]] = {}
+
+    def of(self, content: Mapping[str, Any]) -> list[str]:
+        """The columns of what a step reads. Raises as `headings_of`."""
+        if not content.get("file"):
+            return headings_of(self._uow, content, self._files)
+        key = tuple(content.get(name) for name in ("file", "sheet", "encoding"))
+        if key not in self._known:
+            self._known[key] = headings_of(self._uow, content, self._files)
+        return self._known[key]
+
+
+def _row(uow: UnitOfWork, number: int, content: Mapping[str, Any], headings: _Headings) -> StepRow:
     step, faults = read_step(number, content)
     spec = uow.entities.get(step.entity)
     row = StepRow(
@@ -339,13 +359,28 @@ def _row(
         return row
     if not faults:
         try:
-            faults = list(check_step(uow, step, headings_of(uow, content, files)))
+            faults = list(check_step(uow, step, headings.of(content)))
         except Refusal as refusal:
             row.faults = [refusal.message]
             return row
-    here = step_place(number, step.file or step.entity)
-    row.faults = [str(fault).removeprefix(here).lstrip(",: ") for fault in faults]
+    row.faults = in_step(step, faults)
+    row.missing = lacking(uow, step)
     return row
+
+
+def in_step(step: Step, faults: Sequence[PlanFault]) -> list[str]:
+    """What is wrong with a step, on a page that says which one it is."""
+    return [str(fault).removeprefix(step.place).lstrip(",:，：、 ") for fault in faults]
+
+
+def lacking(uow: UnitOfWork, step: Step) -> list[str]:
+    """The required fields of new records that a step does not fill."""
+    spec = uow.entities.get(step.entity)
+    if spec is None or step.duplicates == "update":
+        return []
+    given = set(step.mapped)
+    usable = importable_fields(uow, spec).values()
+    return [str(item.label) for item in usable if item.is_needed and item.name not in given]
 
 
 def headings_of(

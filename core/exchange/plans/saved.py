@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Row, delete, func, insert, or_, select, update
 
 from core.entities.labels import resolve_labels
-from core.entities.scope import may, scope_clause
+from core.entities.scope import may
 from core.errors import Forbidden, Invalid, NotFound, Problem, Refused
 from core.exchange.tables import import_plan_file_table, import_plan_table
 from core.fields import EntitySpec
@@ -201,17 +201,16 @@ def delete_plan(uow: UnitOfWork, plan_id: int) -> None:
 
 def files_of(uow: UnitOfWork, plan_id: int) -> dict[str, PlanFile]:
     """What the actor has uploaded for a plan and is still kept, by the name that the plan uses."""
-    table, spec = import_plan_file_table, uow.snapshot.installed_entities["file"]
-    files = spec.table
+    table, files = import_plan_file_table, uow.snapshot.installed_entities["file"].table
+    # Uploads that belong to no record are their maker's alone; see `core.files.access`.
+    loose = files.c.entity.is_(None) & (files.c.created_by == uow.actor.user_id)
     statement = (
         select(table.c.name, files.c.id, files.c.size)
         .join_from(table, files, files.c.id == table.c.file_id)
         .where(table.c.plan_id == plan_id, table.c.user_id == uow.actor.user_id)
-        .where(files.c.archived_at.is_(None))
+        .where(loose, files.c.archived_at.is_(None))
         .order_by(table.c.name)
     )
-    if (clause := scope_clause(uow, spec, "read")) is not None:
-        statement = statement.where(clause)
     return {row.name: PlanFile(row.name, row.id, row.size) for row in uow.execute(statement)}
 
 
