@@ -153,7 +153,8 @@ def _page(uow: UnitOfWork, saved: SavedPlan, number: int, step: Mapping[str, Any
     keyed = {} if spec is None else key_candidates(uow, spec)
     declared = [] if spec is None else [item.name for item in key_fields(spec)]
     keys = step.get("key") or declared
-    faults, found = [], []
+    faults: list[str] = []
+    found: list[Suggestion] = []
     if spec is not None and not refusal:
         faults, found = _checked(uow, number, step, table["header"], files)
     return render(

@@ -25,6 +25,7 @@ _SHARING = "who may share is less than who may read: test_sharing.py"
 _OWN = "shows and changes what belongs to the caller alone"
 _COMMENTS = "only with the record that it is about: test_comments.py of web"
 _FRAME = "tells nothing of any record"
+_PLAN = "the plan, the files and the runs of another are missing ones: test_plan_pages.py of exchange"
 #: Routes that no probe asks, and why.
 UNPROBED = {
     "system.healthz": _FRAME,
@@ -82,6 +83,26 @@ UNPROBED = {
     "web.import_keep": "the file of another person is a missing one: test_pages.py of exchange",
     "web.import_forget": _OWN,
     "web.all_imports": _OWN,
+    "web.import_plans": _PLAN,
+    "web.add_import_plan": _PLAN,
+    "web.import_plan": _PLAN,
+    "web.import_plan_file": _PLAN,
+    "web.change_import_plan": _PLAN,
+    "web.write_import_plan": _PLAN,
+    "web.copy_import_plan": _PLAN,
+    "web.delete_import_plan": _PLAN,
+    "web.add_plan_files": _PLAN,
+    "web.change_plan_steps": _PLAN,
+    "web.plan_step": _PLAN,
+    "web.change_plan_step": _PLAN,
+    "web.rehearse_import_plan": _PLAN,
+    "web.start_import_plan": _PLAN,
+    "web.plan_run": _PLAN,
+    "web.rehearsed_refusals": _PLAN,
+    "web.accept_suggestions": _PLAN,
+    "web.stop_import_plan": _PLAN,
+    "web.undo_import_plan": _PLAN,
+    "web.undo_import_plan_run": _PLAN,
     "web.entity_imports": _OWN,
     "web.undo_import": "the import of another person is a missing one: test_undo.py of exchange",
     "web.undo_import_run": "the import of another person is a missing one: test_undo.py of exchange",
