@@ -165,7 +165,7 @@ def _source(step: str, file: str) -> str:
 
 @blueprint.get("/import-plans/runs/<int:job_id>/refused-<label>.csv")
 @signed_in
-def rehearsed_refusals(job_id: int, label: str) -> Response:
+def refused_rows_file(job_id: int, label: str) -> Response:
     """The rows of one step that a rehearsal refused, with line, field and reason."""
     with unit_of_work() as uow:
         importable_entities(uow)

@@ -93,7 +93,7 @@ def add_import_plan() -> Any:
             title = tidy(request.form.get("title"))
             if plan is not None and plan.filename:
                 name = safe_filename(plan.filename)
-                content = read_content(plan.stream.read(), name)
+                content = read_content(plan.stream.read(2_000_000), name)
                 title = title or parse_plan(content, PurePath(name).stem).title
             elif not title and sent:
                 title = PurePath(safe_filename(sent[0].filename or "")).stem

@@ -25,7 +25,9 @@ _SHARING = "who may share is less than who may read: test_sharing.py"
 _OWN = "shows and changes what belongs to the caller alone"
 _COMMENTS = "only with the record that it is about: test_comments.py of web"
 _FRAME = "tells nothing of any record"
-_PLAN = "the plan, the files and the runs of another are missing ones: test_plan_pages.py of exchange"
+_PLAN = (
+    "the plan, the files and the runs of another are missing ones: test_plan_pages.py of exchange"
+)
 #: Routes that no probe asks, and why.
 UNPROBED = {
     "system.healthz": _FRAME,
@@ -98,7 +100,7 @@ UNPROBED = {
     "web.rehearse_import_plan": _PLAN,
     "web.start_import_plan": _PLAN,
     "web.plan_run": _PLAN,
-    "web.rehearsed_refusals": _PLAN,
+    "web.refused_rows_file": _PLAN,
     "web.accept_suggestions": _PLAN,
     "web.stop_import_plan": _PLAN,
     "web.undo_import_plan": _PLAN,
