@@ -79,5 +79,5 @@ def test_files_are_dropped_corrected_rehearsed_and_imported(open_page, run_jobs,
     press("撤销导入")
     tab.wait_for_url("**/runs/*")
     run_jobs()
-    tab.get_by_text("移入回收站").wait_for()
+    tab.get_by_text("放入回收站").wait_for()
     is_sound(tab)
