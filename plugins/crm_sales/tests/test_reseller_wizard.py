@@ -47,7 +47,7 @@ def text_of(browser, where):
     return unescape(browser.get(where).get_data(as_text=True))
 
 
-def load(browser, run_jobs, every):
+def load(browser, every):
     """Begin with the sample plan and every so-manieth opportunity; the address of the plan."""
     sent = []
     for name in FILES:
@@ -56,18 +56,18 @@ def load(browser, run_jobs, every):
         sent.append((io.BytesIO(b"".join([head, *kept])), name))
     plan = (io.BytesIO(PLAN.read_bytes()), "plan.toml")
     where = form(browser, "/import-plans", plan=plan, files=sent).headers["Location"]
-    refused = form(browser, f"{where}/start")
-    page = unescape(refused.get_data(as_text=True))
-    assert refused.status_code == 422
-    for name in ("created_at", "closed_on", "stage_entered_at"):
-        assert f"“{name}”" in page or f"'{name}'" in page, "only the system brings what happened"
-    toml = browser.get(f"{where}/plan.toml").get_data(as_text=True)
-    assert "{close_date|engage_date}" in toml
+    if every == 1:
+        refused = form(browser, f"{where}/start")
+        assert refused.status_code == 422
+        page = unescape(refused.get_data(as_text=True))
+        for name in ("created_at", "closed_on", "stage_entered_at"):
+            assert f"“{name}”" in page or f"'{name}'" in page, (
+                "only the system brings what happened"
+            )
     mended = PLAN.read_text(encoding="utf-8").replace(HISTORY, ORDER)
     mended = mended.replace('stage_entered_at = "{close_date|engage_date}"\n', "")
     mended = mended.replace("[step.made.owner]", REASON)
-    version = re.search(r'name="version" value="(\d+)"', page)[1]
-    assert form(browser, f"{where}/toml", toml=mended, version=version).status_code == 303
+    assert form(browser, f"{where}/toml", toml=mended, version="1").status_code == 303
     return where
 
 
@@ -91,10 +91,12 @@ def summed(unit_of_work, status):
 
 
 @pytest.mark.parametrize("every", [800, pytest.param(1, marks=pytest.mark.long)])
-def test_the_sample_is_rehearsed_loaded_repeated_and_undone(sign_in, run_jobs, unit_of_work, every):
+def test_the_sample_is_rehearsed_and_as_a_whole_loaded_repeated_and_undone(
+    sign_in, run_jobs, unit_of_work, every
+):
     browser = sign_in()
     before = {name: counted(unit_of_work, name) for name in ("customer", "user", "opportunity")}
-    where = load(browser, run_jobs, every)
+    where = load(browser, every)
     _job, page = go(browser, where, run_jobs, "rehearse")
     assert {name: counted(unit_of_work, name) for name in before} == before
     for written, like in (("technolgy", "technology"), ("GTXPro", "GTX Pro")):
@@ -102,18 +104,15 @@ def test_the_sample_is_rehearsed_loaded_repeated_and_undone(sign_in, run_jobs, u
     accept = re.search(r'name="accept" value="(\[7, "sector", "technolgy", "technology"\])"', page)
     assert accept is not None, "a suggestion to clean, one click away"
 
+    if every > 1:
+        return  # what is written of a cut, and undone, is asked on the command line
+
     job, page = go(browser, where, run_jobs, "start")
-    assert "refused-" not in page
-    total = 8_800 // every
-    assert counted(unit_of_work, "opportunity") == total
+    assert counted(unit_of_work, "opportunity") == 8_800
     assert counted(unit_of_work, "customer") == before["customer"] + 86
-    if every == 1:
-        assert (summed(unit_of_work, "won"), summed(unit_of_work, "lost")[0]) == (
-            (WON, VALUE),
-            LOST,
-        )
-        _job, page = go(browser, where, run_jobs, "start")
-        assert counted(unit_of_work, "opportunity") == total, "no doubles"
+    assert (summed(unit_of_work, "won"), summed(unit_of_work, "lost")[0]) == ((WON, VALUE), LOST)
+    go(browser, where, run_jobs, "start")
+    assert counted(unit_of_work, "opportunity") == 8_800, "no doubles"
     form(browser, f"{job}/undo")
     run_jobs()
     assert {name: counted(unit_of_work, name) for name in before} == before
