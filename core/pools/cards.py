@@ -129,7 +129,7 @@ def ways(uow: UnitOfWork, pooled: Pooled) -> list[tuple[str, str]]:
     if not all(access.can_use(spec[name]) for name in ("owner", "pool")):
         return []
     found = []
-    if access.may("claim") and pools_of(uow, pooled):
+    if pools_of(uow, pooled) or return_rules(uow, pooled):
         lies = (("owner", "is_empty"), ("pool", "is_set"), *pooled.open_rows())
         found.append((_("In pools"), list_url(pooled.entity, *lies)))
     if return_rules(uow, pooled) and uow.actor.has_permission(pooled.returns_right):

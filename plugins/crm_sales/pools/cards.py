@@ -45,7 +45,7 @@ def over_list(uow: UnitOfWork, entity: EntitySpec, **context: Any) -> str:
     ways = pools.ways(uow, CUSTOMERS)
     if not ways:
         return ""
-    ways.insert(0, (_("Your own"), list_url("customer", ("owner", "is_me"))))
+    ways.insert(0, (_("Your customers"), list_url("customer", ("owner", "is_me"))))
     html: str = macros("crm_sales/parts.html").ways(ways)
     return html
 

@@ -42,7 +42,7 @@ def tell(uow: UnitOfWork) -> list[str]:
         "customer_pool",
         [
             {
-                "name": "客户公海",
+                "name": "销售部客户公海",
                 "description": "没有跟进的客户退回这里，销售部的同事都可以领取。",
                 "departments": departments,
                 "daily_claims": 5,
@@ -65,7 +65,7 @@ def tell(uow: UnitOfWork) -> list[str]:
         "opportunity_pool",
         [
             {
-                "name": "商机公海",
+                "name": "销售部商机公海",
                 "description": "无人负责的商机，先到先得。",
                 "departments": departments,
                 "daily_claims": 3,
