@@ -213,7 +213,7 @@ def _read(
     names = [*(name for kind in pooled.limits for name in kind.counts)]
     names += [pooled.open[0]] if pooled.open else []
     names += [pooled.grades.field] if pooled.grades else []
-    columns = [table.c[name] for name in dict.fromkeys(names)]
+    columns: list[ColumnElement[Any]] = [table.c[name] for name in dict.fromkeys(names)]
     for kind in pooled.limits:
         columns += [
             moment(uow, table).label(f"{kind.name}_{place}")
@@ -355,7 +355,7 @@ def _warn_of(uow: UnitOfWork, returning: Returning, rows: Sequence[Mapping[Any, 
     table = returning.pooled.warnings
     (record,) = table.primary_key.columns
     known = select(record, table.c.due_on).where(record.in_([row["id"] for row in rows]))
-    before = {key: on for key, on in uow.execute(known)}
+    before = dict(uow.execute(known).tuples().all())
     foreseen: dict[int, date] = {}
     by_owner = defaultdict[int, list[int]](list)
     for row in rows:

@@ -90,6 +90,7 @@ def test_a_plot_is_claimed_once_and_goes_back_in_time(
     assert [row["kind"] for row in moves] == ["claim", "release"]
 
 
+@pytest.mark.long
 def test_its_pages_tell_what_goes_back(unit_of_work, agents, sign_in, admin_id):
     with unit_of_work() as uow:
         (pool,) = service.create(uow, "plot_pool", [{"name": "地块公海", "idle_days": 2}])

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from sqlalchemy import select
+
 from core.entities.changes import Change
 from core.errors import Problem
 from core.i18n import gettext as _
@@ -25,6 +27,7 @@ PERMISSIONS = (
     Permission(SEE_RETURNS, _l("See which customers and opportunities go back to their pools")),
 )
 
+_AT_ONCE = 900
 _POOLS = ("customer_pool", "opportunity_pool")
 _OWN = {"read": ["own", "pool"], "create": ["own", "pool"], "claim": "pool", "release": "own"}
 _BELOW = ["department_below", "pool"]
@@ -82,21 +85,42 @@ def validate(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Problem]:
         case "opportunity":
             yield from check_hands(OPPORTUNITIES, changes, uow)
             yield from check_masks(changes, uow, VEILABLE_OPPORTUNITY)
+            yield from _check_claimed(changes, uow)
+        case "quote":
+            yield from _check_claimed(changes, uow)
         case "customer_pool":
             yield from check_pools(CUSTOMERS, changes, uow)
-        case "customer_pool_level":
             yield from _check_levels(changes)
         case "opportunity_pool":
             yield from check_pools(OPPORTUNITIES, changes, uow)
 
 
+def _check_claimed(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Problem]:
+    """Nobody sells to a customer that lies in a pool, and so goes round what the pool asks of claims; but
+    for who may assign it."""
+    spec = CUSTOMERS.spec(uow)
+    if uow.actor.is_system or uow.actor.access(spec).may(CUSTOMERS.assign):
+        return
+    touched = [c for c in changes if c.kind in ("create", "update") and c.changed("customer")]
+    table, free = spec.table, set[int]()
+    wanted = sorted({c.after["customer"] for c in touched if c.after["customer"] is not None})
+    for start in range(0, len(wanted), _AT_ONCE):
+        asked = select(table.c.id).where(
+            table.c.id.in_(wanted[start : start + _AT_ONCE]),
+            table.c.owner_id.is_(None),
+            table.c.pool_id.is_not(None),
+        )
+        free.update(uow.execute(asked).scalars())
+    for change in touched:
+        if change.after["customer"] in free:
+            message = _("This customer lies in a pool. Claim it first.")
+            yield change.problem("customer", "unclaimed", message)
+
+
 def _check_levels(changes: Sequence[Change]) -> Iterable[Problem]:
-    """Lines of a pool are written together: each level has one."""
-    seen = set()
+    """The lines of a pool are given together: each level has one."""
     for change in changes:
-        if change.kind not in ("create", "update"):
-            continue
-        key = (change.after["pool"], change.after["level"])
-        if key in seen:
-            yield change.problem("level", "second", _("There are days for this level already."))
-        seen.add(key)
+        lines = change.detached.get("levels") or ()
+        levels = [line["level"] for line in lines if line.get("level")]
+        if len(set(levels)) < len(levels):
+            yield change.problem("levels", "second", _("Say the days of a level once."))
