@@ -36,7 +36,7 @@ def prepare(pooled: Pooled, changes: Sequence[Change], uow: UnitOfWork) -> None:
             change.set("pool", default_pool(uow, pooled))
         if change.kind == "create":
             change.set("held_since", after["created_at"])
-        elif _begins(change):
+        elif _begins(change) and not change.changed("held_since"):  # the system may know better
             change.set("held_since", uow.now())
         because = pooled.assigned_because
         given = change.kind == "update" and change.changed("owner")

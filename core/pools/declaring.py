@@ -82,7 +82,7 @@ IDLE = LimitKind(
 
 
 def _nothing(uow: UnitOfWork, rows: Sequence[Row]) -> None:
-    """No row is refused."""
+    """No row is refused, and nothing else happens."""
 
 
 def _no_values(uow: UnitOfWork, row: Row) -> Row:
@@ -117,6 +117,8 @@ class Pooled:
     #: What a row holds besides once somebody gets it; and once it lies in a pool again.
     taken: Callable[[UnitOfWork, Row], Row] = _no_values
     returned: Row = field(default_factory=dict)
+    #: What else happens when somebody claims rows; it may refuse, and then nothing is claimed.
+    along: Callable[[UnitOfWork, Sequence[Row]], None] = _nothing
     #: Events, by the ids and the new owner, or the reason.
     claimed: Callable[[tuple[int, ...], int], Event] | None = None
     released: Callable[[tuple[int, ...], str], Event] | None = None

@@ -110,6 +110,7 @@ def _claim(pooled: Pooled, uow: UnitOfWork, rows: Sequence[Row], params: Row) ->
     check_limits(uow, pooled, rows)
     values = {row["id"]: {"owner": me, **pooled.taken(uow, row)} for row in rows}
     ids = tuple(service.update(uow, pooled.entity, values))
+    pooled.along(uow, rows)
     if pooled.claimed is not None:
         uow.publish(pooled.claimed(ids, me))
     return {"claimed": list(ids)}

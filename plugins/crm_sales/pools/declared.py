@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, FromClause, Select, func, select
 
+from core.entities import service
 from core.errors import Refused
 from core.i18n import gettext as _
 from core.i18n import lazy_gettext as _l
 from core.plugins.contributions import NotificationKind, Schedule
 from core.pools.declaring import Grades, LimitKind, Pooled, Row, Shelter
+from core.pools.members import pools_of
 from core.pools.returns import Returning
+from core.security.directory import load_actor
 from plugins.crm_sales.pools.events import (
     CustomersClaimed,
     CustomersReleased,
@@ -148,6 +151,24 @@ def _require_ongoing(uow: UnitOfWork, deals: Sequence[Row]) -> None:
             raise Refused(_("%(name)s is lost already.", name=deal["name"]))
 
 
+def _with_customers(uow: UnitOfWork, deals: Sequence[Row]) -> None:
+    """Whoever claims an opportunity, and may claim customers, gets its customer too, where nobody has it
+    and it lies in a pool of theirs. The limits of that pool bind."""
+    me = None if uow.actor.user_id is None else load_actor(uow, uow.actor.user_id)
+    if me is None or not me.access(CUSTOMERS.spec(uow)).may("claim"):
+        return
+    table = CUSTOMERS.table(uow)
+    asked = select(table.c.id).where(
+        table.c.id.in_({deal["customer"] for deal in deals}),
+        table.c.owner_id.is_(None),
+        table.c.pool_id.in_(list(pools_of(uow, CUSTOMERS))),
+        table.c.archived_at.is_(None),
+    )
+    ids = list(uow.execute(asked.order_by(table.c.id)).scalars())
+    if ids:
+        service.act(uow, "customer", "claim", ids)
+
+
 OPPORTUNITIES = Pooled(
     plugin="crm_sales",
     entity="opportunity",
@@ -165,6 +186,7 @@ OPPORTUNITIES = Pooled(
     open=("status", ("open",)),
     settings="crm_sales",
     require_open=_require_ongoing,
+    along=_with_customers,
     claimed=OpportunitiesClaimed,
     released=OpportunitiesReleased,
     assigned=OpportunitiesAssigned,

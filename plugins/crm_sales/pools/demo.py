@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from core.entities import query, service
 from core.entities.query import ListQuery
@@ -47,7 +47,6 @@ def tell(uow: UnitOfWork) -> list[str]:
                 "departments": departments,
                 "daily_claims": 5,
                 "holding_limit": 60,
-                "cool_down_days": 30,
                 "veiled": ["contact_mobile", "contact_wechat"],
                 "idle_days": _IDLE,
                 "warn_days": _WARN,
@@ -76,8 +75,8 @@ def tell(uow: UnitOfWork) -> list[str]:
     rng.shuffle(quiet)
     _put_in(uow, rng, quiet[:_FREE], customers)
     _under_rules(uow, quiet[_FREE : _FREE + _SOON], customers)
-    _put_deals(uow, deals)
-    return [f"{min(_FREE, len(quiet))} customers in a pool"]
+    _put_deals(uow, customers, deals)
+    return [f"{min(_FREE, len(quiet)) + _DEALS} customers in a pool"]
 
 
 def _quiet(uow: UnitOfWork) -> list[Mapping[str, Any]]:
@@ -93,51 +92,46 @@ def _quiet(uow: UnitOfWork) -> list[Mapping[str, Any]]:
 def _put_in(
     uow: UnitOfWork, rng: random.Random, rows: Sequence[Mapping[str, Any]], pool: int
 ) -> None:
-    if rows:
-        values = {
-            row["id"]: {
-                "owner": None,
-                "department": None,
-                "pool": pool,
-                "release_reason": rng.choice(_WHY),
-            }
-            for row in rows
-        }
-        service.update(uow, "customer", values)
-        service.update(
-            uow,
-            "customer",
-            {
-                row["id"]: {"held_since": uow.now() - timedelta(days=rng.randint(1, 40))}
-                for row in rows
-            },
+    values = {
+        row["id"]: _free(
+            pool, rng.choice(_WHY), held_since=uow.now() - timedelta(days=rng.randint(1, 40))
         )
+        for row in rows
+    }
+    if values:
+        service.update(uow, "customer", values)
+
+
+def _free(pool: int, reason: str, **more: Any) -> dict[str, Any]:
+    return {"owner": None, "department": None, "pool": pool, "release_reason": reason, **more}
 
 
 def _under_rules(uow: UnitOfWork, rows: Sequence[Mapping[str, Any]], pool: int) -> None:
     """One goes back tonight, another tomorrow, and so on."""
-    if not rows:
-        return
-    service.update(uow, "customer", {row["id"]: {"pool": pool} for row in rows})
+    now = uow.now()
     values = {
         row["id"]: {
-            "held_since": (now := uow.now()) - timedelta(days=_IDLE + 30),
-            "last_followed_at": _ago(now, place),
+            "pool": pool,
+            "held_since": now - timedelta(days=_IDLE + 30),
+            "last_followed_at": now - timedelta(days=_IDLE - place),
         }
         for place, row in enumerate(rows)
     }
-    service.update(uow, "customer", values)
+    if values:
+        service.update(uow, "customer", values)
 
 
-def _ago(now: datetime, place: int) -> datetime:
-    return now - timedelta(days=_IDLE - place)
-
-
-def _put_deals(uow: UnitOfWork, pool: int) -> None:
-    """Some that are just begun, and that nobody has time for."""
+def _put_deals(uow: UnitOfWork, customers: int, pool: int) -> None:
+    """Some small ones that nobody has time for, with their customers, who have nothing else ongoing."""
     table = uow.entity("opportunity").table
-    asked = select(table.c.id).where(table.c.status == "open", table.c.archived_at.is_(None))
-    ids = list(uow.execute(asked.order_by(table.c.amount, table.c.id).limit(_DEALS)).scalars())
-    if ids:
-        values = {"owner": None, "department": None, "pool": pool, "release_reason": _WHY[0]}
-        service.update(uow, "opportunity", {key: values for key in ids})
+    ongoing = (table.c.status == "open", table.c.archived_at.is_(None))
+    single = select(table.c.customer_id).where(*ongoing).group_by(table.c.customer_id)
+    asked = select(table.c.id, table.c.customer_id).where(
+        *ongoing, table.c.customer_id.in_(single.having(func.count() == 1))
+    )
+    rows = uow.execute(asked.order_by(table.c.amount, table.c.id).limit(_DEALS)).all()
+    if rows:
+        free = _free(pool, _WHY[0])
+        service.update(uow, "opportunity", {row.id: free for row in rows})
+        free = _free(customers, _WHY[0])
+        service.update(uow, "customer", {row.customer_id: free for row in rows})

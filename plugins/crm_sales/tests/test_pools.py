@@ -459,6 +459,30 @@ def test_opportunities_have_a_pool_of_the_same_rules(
     assert read("opportunity", free)["owner"] == team.yan
 
 
+def test_who_claims_an_opportunity_gets_its_customer_along(
+    team, pool, deal_pool, make, act, put, read
+):
+    put("customer_pool", pool, holding_limit=1)
+    free, taken = (
+        make("customer", name="甲", pool=pool),
+        make("customer", name="乙", owner=team.yan),
+    )
+    deals = [
+        make("opportunity", name=f"商机{key}", customer=key, pool=deal_pool)
+        for key in (free, taken)
+    ]
+    act(team.fu, "opportunity", "claim", deals)
+    assert (read("customer", free)["owner"], read("customer", taken)["owner"]) == (
+        team.fu,
+        team.yan,
+    )
+    another = make("customer", name="丙", pool=pool)
+    deal = make("opportunity", name="商机丙", customer=another, pool=deal_pool)
+    with pytest.raises(Refused, match="1"):  # the limit of its pool binds, and nothing is claimed
+        act(team.fu, "opportunity", "claim", [deal])
+    assert read("opportunity", deal)["owner"] is read("customer", another)["owner"] is None
+
+
 # Pages
 
 
