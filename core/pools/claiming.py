@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime, time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, and_, func, select
 
@@ -32,7 +32,7 @@ def lock_claimant(uow: UnitOfWork, pooled: Pooled, rows: Sequence[Row]) -> None:
     SQLite needs no row lock: its writing transactions follow one another anyway.
     """
     mine = pools_of(uow, pooled)
-    locked = [("user", [uow.actor.user_id])]
+    locked: list[tuple[str, list[Any]]] = [("user", [uow.actor.user_id])]
     if any(mine[row["pool"]].department_limit is not None for row in rows):
         locked.insert(0, ("department", sorted(uow.actor.departments)))
     for entity, ids in locked:
@@ -87,13 +87,15 @@ def _held_before(
     held: set[int] = set()
     left: dict[int, datetime] = {}
     for start in range(0, len(ids), _AT_ONCE):
-        rows = select(record, table.c.from_owner_id, func.max(table.c.created_at)).where(
-            record.in_(ids[start : start + _AT_ONCE]), table.c.from_owner_id.is_not(None)
-        )
-        for key, owner, at in uow.execute(rows.group_by(record, table.c.from_owner_id)):
-            held.add(key)
-            if owner == uow.actor.user_id:
-                left[key] = at
+        rows = select(
+            record.label("record"),
+            table.c.from_owner_id.label("owner"),
+            func.max(table.c.created_at).label("at"),
+        ).where(record.in_(ids[start : start + _AT_ONCE]), table.c.from_owner_id.is_not(None))
+        for row in uow.execute(rows.group_by(record, table.c.from_owner_id)):
+            held.add(row.record)
+            if row.owner == uow.actor.user_id:
+                left[row.record] = row.at
     return held, left
 
 

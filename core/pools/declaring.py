@@ -170,8 +170,8 @@ class Pooled:
         """Rows that are worked on."""
         if self.open is None:
             return true()
-        column = self.spec(uow)[self.open[0]].column
-        return and_(table.c[column].in_(self.open[1]))
+        column = self.spec(uow).column(self.open[0])
+        return and_(table.c[column.name].in_(self.open[1]))
 
     def open_filter(self) -> list[dict[str, Any]]:
         """The same as conditions of a filter."""

@@ -77,7 +77,8 @@ def _read_pools(uow: UnitOfWork, pooled: Pooled) -> dict[int, ClaimRules]:
 
 
 def _pools_statement(uow: UnitOfWork, pooled: Pooled) -> Select[Any]:
-    pool, me = pooled.pool_table(uow), bindparam("me")
+    pool = pooled.pool_table(uow)
+    me: ColumnElement[Any] = bindparam("me")
     members, departments, administrators = (
         pooled.links(uow, name) for name in ("members", "departments", "administrators")
     )

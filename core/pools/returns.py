@@ -162,7 +162,7 @@ def due(
 def _is_over(
     uow: UnitOfWork, table: FromClause, kind: LimitKind, limit: Limit, day: date
 ) -> ColumnElement[bool]:
-    later = [table.c[name] for name in kind.counts]
+    later: list[ColumnElement[Any]] = [table.c[name] for name in kind.counts]
     later += [moment(uow, table) for moment in kind.moments]
     parts = [_before(uow, table.c.held_since, day, limit.days)]
     parts += [or_(each.is_(None), _before(uow, each, day, limit.days)) for each in later]
@@ -354,8 +354,10 @@ def _warn_of(uow: UnitOfWork, returning: Returning, rows: Sequence[Mapping[Any, 
         return 0
     table = returning.pooled.warnings
     (record,) = table.primary_key.columns
-    known = select(record, table.c.due_on).where(record.in_([row["id"] for row in rows]))
-    before = dict(uow.execute(known).tuples().all())
+    known = select(record.label("record"), table.c.due_on).where(
+        record.in_([row["id"] for row in rows])
+    )
+    before = {row.record: row.due_on for row in uow.execute(known)}
     foreseen: dict[int, date] = {}
     by_owner = defaultdict[int, list[int]](list)
     for row in rows:
