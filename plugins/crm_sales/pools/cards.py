@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from flask import url_for
@@ -17,8 +16,7 @@ from core.i18n.formats import format_number
 from core.pools import cards as pools
 from core.pools.declaring import Pooled
 from core.pools.members import pools_of
-from core.pools.rehearsal import count_due, sees_returns
-from core.pools.returns import return_rules
+from core.pools.rehearsal import sees_returns
 from plugins.crm_sales.pools.declared import CUSTOMERS, OPPORTUNITIES
 
 if TYPE_CHECKING:
@@ -51,14 +49,11 @@ def over_list(uow: UnitOfWork, entity: EntitySpec, **context: Any) -> str:
 
 
 def needs_action(uow: UnitOfWork, **context: Any) -> str:
-    """The slot ``home.main``: what lies in one's pools, and what goes back to them."""
-    figures: list[dict[str, str]] = []
-    for pooled, waiting, returning in (
-        (CUSTOMERS, _("Customers to claim"), _("Customers back within a week")),
-        (OPPORTUNITIES, _("Opportunities to claim"), _("Opportunities back within a week")),
-    ):
-        figures += _to_claim(uow, pooled, waiting)
-        figures += _back(uow, pooled, returning)
+    """The slot ``home.main``: what lies in one's pools. Of what goes back the bell tells in time."""
+    figures = [
+        *_to_claim(uow, CUSTOMERS, _("Customers to claim")),
+        *_to_claim(uow, OPPORTUNITIES, _("Opportunities to claim")),
+    ]
     html: str = macros("crm_sales/pool_parts.html").on_home(figures) if figures else ""
     return html
 
@@ -80,16 +75,6 @@ def _to_claim(uow: UnitOfWork, pooled: Pooled, label: str) -> list[dict[str, str
         return []
     rows = (("owner", "is_empty"), ("pool", "is_set"), *pooled.open_rows())
     url = list_url(pooled.entity, *rows)
-    return [{"label": label, "count": format_number(n), "url": url}] if n else []
-
-
-def _back(uow: UnitOfWork, pooled: Pooled, label: str) -> list[dict[str, str]]:
-    rules = list(return_rules(uow, pooled).values())
-    may = uow.actor.has_permission(pooled.returns_right) and sees_returns(uow, pooled)
-    if not rules or not may:
-        return []
-    n = count_due(uow, pooled, rules, uow.clock.today() + timedelta(days=6))
-    url = url_for(pooled.returns_page, period="week")
     return [{"label": label, "count": format_number(n), "url": url}] if n else []
 
 
