@@ -108,8 +108,7 @@ def _declared_fields(model: type[Any], plugin: str) -> Iterable[FieldSpec]:
         description: FieldSpec | None = column.info.get("field")
         if description is not None and not column.name.startswith("x_"):
             yield replace(description, name=prop.key, column=column.name, owner=plugin)
-    for name in _class_attributes(model):
-        value = model.__dict__.get(name)
+    for name, value in _class_attributes(model).items():
         if isinstance(value, detached):
             yield FieldSpec(
                 name=name,
@@ -121,8 +120,12 @@ def _declared_fields(model: type[Any], plugin: str) -> Iterable[FieldSpec]:
             )
 
 
-def _class_attributes(model: type[Any]) -> list[str]:
-    return [name for name in vars(model) if not name.startswith("_")]
+def _class_attributes(model: type[Any]) -> dict[str, Any]:
+    """By name, those of the classes that it is made of too."""
+    found: dict[str, Any] = {}
+    for each in reversed(model.__mro__):
+        found.update({name: value for name, value in vars(each).items() if name[0] != "_"})
+    return found
 
 
 def system_fields(table: Table) -> Iterable[FieldSpec]:

@@ -56,6 +56,7 @@ PUBLIC_MODULES = (
     "core.plugins",
     "core.plugins.contributions",
     "core.plugins.manifest",
+    "core.pools.",
     "core.reference.reading",
     "core.richtext",
     "core.search",

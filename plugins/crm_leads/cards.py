@@ -3,24 +3,22 @@ claimed yet, what lies in a pool, and ways through the list of leads."""
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from flask import url_for
 
 from core.entities import query
-from core.entities.query import ListQuery, Record
+from core.entities.query import Record
 from core.errors import Forbidden, Invalid
 from core.http.addresses import list_url
 from core.http.rendering import macros
 from core.i18n import gettext as _
-from core.i18n.formats import format_date, format_datetime, format_money, format_number
+from core.i18n.formats import format_datetime, format_money, format_number
+from core.pools import cards as pools
 from core.settings.service import get_setting
 from plugins.crm_leads.campaigns import result_of
 from plugins.crm_leads.models import OPEN
-from plugins.crm_leads.pools import why_not_yet
-from plugins.crm_leads.rehearsal import count_due
-from plugins.crm_leads.returns import FIELDS, going, return_rules
+from plugins.crm_leads.pools import LEADS
 from plugins.crm_leads.scoring import reasons
 
 if TYPE_CHECKING:
@@ -29,9 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = ["beside_record", "over_list", "over_record"]
 
-#: So near its return a lead says so in a colour, where its pool warns nobody.
-_SOON = 3
-
 
 def over_record(uow: UnitOfWork, entity: EntitySpec, record: Record, **context: Any) -> str:
     """The slot ``entity.detail.above``."""
@@ -39,13 +34,9 @@ def over_record(uow: UnitOfWork, entity: EntitySpec, record: Record, **context: 
         return ""
     match entity.name:
         case "lead":
-            return (
-                _first_contact(uow, record)
-                + _returning(uow, entity, record)
-                + _waiting(uow, record)
-            )
+            return _first_contact(uow, record) + pools.over_record(uow, LEADS, record)
         case "lead_pool":
-            return _contents(uow, record.values["id"])
+            return pools.over_record(uow, LEADS, record)
         case "lead_form":
             return _address(uow, record)
         case "campaign":
@@ -87,44 +78,6 @@ def _first_contact(uow: UnitOfWork, record: Record) -> str:
         return ""
     text = _("First contact due by %(when)s", when=format_datetime(due, uow.clock.timezone))
     html: str = macros().notice(text, "bad" if due < uow.now() else "info")
-    return html
-
-
-def _returning(uow: UnitOfWork, entity: EntitySpec, record: Record) -> str:
-    """When the lead goes back to its pool, and why."""
-    access = uow.actor.access(entity)
-    if not all(access.can_use(entity[name]) for name in FIELDS):
-        return ""
-    found = going(uow, record.values)
-    if found is None:
-        return ""
-    rules = return_rules(uow)[record.values["pool"]]
-    left = (found.on - uow.clock.today()).days
-    if left < 0:
-        title = _("Goes back to %(pool)s tonight", pool=rules.name)
-    else:
-        title = _(
-            "Goes back to %(pool)s in the night after %(day)s",
-            pool=rules.name,
-            day=format_date(found.on),
-        )
-    tone = "warn" if left <= (rules.warn_days or _SOON) else "info"
-    html: str = macros().notice(found.said(), tone, title)
-    return html
-
-
-def _waiting(uow: UnitOfWork, record: Record) -> str:
-    """Why the reader may not claim it yet."""
-    values = record.values
-    access = uow.actor.access(record.spec)
-    if not access.may("claim") or not {"owner", "pool", "status", "created_at"} <= values.keys():
-        return ""
-    if values["owner"] is not None or values["status"] not in OPEN:
-        return ""
-    why = why_not_yet(uow, [values]).get(values["id"])
-    if why is None:
-        return ""
-    html: str = macros().notice(why[:1].upper() + why[1:], "info", _("Not to be claimed yet"))
     return html
 
 
@@ -184,46 +137,6 @@ def _address(uow: UnitOfWork, record: Record) -> str:
     return html
 
 
-def _contents(uow: UnitOfWork, pool: int) -> str:
-    """What lies in the pool, what is in hand, and what goes back tonight, as far as the reader sees it."""
-    spec = uow.entity("lead")
-    access = uow.actor.access(spec)
-    if not access.may("read") or not all(access.can_use(spec[name]) for name in FIELDS):
-        return ""
-    here, is_open = ("pool", "eq", str(pool)), ("status", "in", *OPEN)
-    figures = []
-    for label, owned in ((_("In the pool"), "is_empty"), (_("In hand"), "is_set")):
-        condition = {
-            "all": [
-                {"field": "pool", "op": "eq", "value": pool},
-                {"field": "owner", "op": owned},
-                {"field": "status", "op": "in", "value": list(OPEN)},
-            ]
-        }
-        try:
-            n = query.count(uow, "lead", ListQuery(filter=condition))
-        except (Forbidden, Invalid):
-            return ""
-        address = list_url("lead", here, ("owner", owned), is_open)
-        figures.append({"label": label, "count": format_number(n), "url": address})
-    rules = return_rules(uow).get(pool)
-    if rules is not None and _sees_returns(uow):
-        today = uow.clock.today()
-        for label, period, day in (
-            (_("Back tonight"), "tonight", today),
-            (_("Back within a week"), "week", today + timedelta(days=6)),
-        ):
-            address = url_for("crm_leads.returns", pool=pool, period=period)
-            n = count_due(uow, rules, day)
-            figures.append({"label": label, "count": format_number(n), "url": address})
-    html: str = macros().figures(figures)
-    return html
-
-
-def _sees_returns(uow: UnitOfWork) -> bool:
-    return uow.actor.has_permission("crm_leads.see_returns")
-
-
 def over_list(uow: UnitOfWork, entity: EntitySpec, **context: Any) -> str:
     """The slot ``entity.list.above``: the lists of leads that one asks for most."""
     if entity.name != "lead" or entity.plugin != "crm_leads":
@@ -236,7 +149,7 @@ def over_list(uow: UnitOfWork, entity: EntitySpec, **context: Any) -> str:
         (_("Your open ones"), list_url("lead", ("owner", "is_me"), is_open)),
         (_("In pools"), list_url("lead", ("owner", "is_empty"), is_open)),
     ]
-    if _sees_returns(uow):
-        ways.append((_("Going back"), url_for("crm_leads.returns")))
+    if uow.actor.has_permission(LEADS.returns_right):
+        ways.append((_("Going back"), url_for(LEADS.returns_page)))
     html: str = macros("crm_leads/parts.html").ways(ways)
     return html

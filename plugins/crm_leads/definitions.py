@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from core.fields import ActionSpec, EntityDef, FieldSpec, Given, Reference, Section, Text
+from dataclasses import replace
+from functools import partial
+
+from core.fields import ActionSpec, EntityDef, FieldSpec, Section, Text
 from core.i18n import lazy_gettext as _l
+from core.pools.members import administered_scope, in_administered_pools, pool_scope
+from core.pools.models import pool_sections
+from core.pools.veils import veil_of
+from core.pools.verbs import assign_verb, claim_verb, move_verb, release_verb, why_not_claim
 from plugins.crm_leads import services
 from plugins.crm_leads.models import (
     OPEN,
@@ -18,8 +25,7 @@ from plugins.crm_leads.models import (
     LeadTransfer,
     ScoreRule,
 )
-from plugins.crm_leads.policies import ADMINISTERED, IN_MY_POOLS
-from plugins.crm_leads.pools import claimable, in_administered_pools, veiled
+from plugins.crm_leads.pools import LEADS, require_open
 
 __all__ = [
     "ENTITIES",
@@ -36,33 +42,17 @@ __all__ = [
 ]
 
 _IS_OPEN = {"field": "status", "op": "in", "value": list(OPEN)}
-_IS_OWNED = {"field": "owner", "op": "is_set"}
 _IN_POOL = {"field": "owner", "op": "is_empty"}
 
 _ACTIONS = (
-    ActionSpec(
-        "claim",
-        _l("Claim"),
-        services.claim,
-        when={"all": [_IN_POOL, _IS_OPEN]},
-        why_not=services.why_not_claim,
-        tone="good",
-        scope=claimable,
-    ),
-    ActionSpec(
-        "assign",
-        _l("Assign"),
-        services.assign,
-        params=(FieldSpec("owner", Reference("user"), _l("New owner"), required=True),),
-        when={"field": "status", "op": "ne", "value": "converted"},
-        why_not=services.why_not_work,
-    ),
+    claim_verb(LEADS),
+    replace(assign_verb(LEADS), when={"field": "status", "op": "ne", "value": "converted"}),
     ActionSpec(
         "convert",
         _l("Convert"),
         services.convert,
         when=_IS_OPEN,
-        why_not=services.why_not_work,
+        why_not=require_open,
         tone="good",
         confirm=_l("A converted lead can no longer be changed."),
         sets={"status": "converted"},
@@ -73,44 +63,19 @@ _ACTIONS = (
         services.mark_lost,
         params=(FieldSpec("reason", Text(300), _l("Reason"), required=True),),
         when=_IS_OPEN,
-        why_not=services.why_not_work,
+        why_not=require_open,
         tone="warn",
         sets={"status": "lost"},
     ),
-    ActionSpec(
-        "release",
-        _l("Release to pool"),
-        services.release,
-        params=(
-            FieldSpec("reason", Text(300), _l("Reason"), required=True),
-            FieldSpec(
-                "pool",
-                Reference("lead_pool"),
-                _l("Pool"),
-                help=_l("Empty: the one that it came from."),
-            ),
-        ),
-        when={"all": [_IS_OWNED, _IS_OPEN]},
-        why_not=services.why_not_release,
-        tone="warn",
-    ),
-    ActionSpec(
-        "move",
-        _l("Move to pool"),
-        services.move,
-        params=(FieldSpec("pool", Reference("lead_pool"), _l("Pool"), required=True),),
-        when=_IN_POOL,
-        why_not=services.why_not_move,
-        scope=in_administered_pools,
-        sets={"pool": Given("pool")},
-    ),
+    release_verb(LEADS),
+    move_verb(LEADS),
     ActionSpec(
         "distribute",
         _l("Assign by rules"),
         services.distribute,
         when={"all": [_IN_POOL, _IS_OPEN]},
-        why_not=services.why_not_claim,
-        scope=in_administered_pools,
+        why_not=partial(why_not_claim, LEADS),
+        scope=partial(in_administered_pools, LEADS),
     ),
 )
 
@@ -148,9 +113,9 @@ lead = EntityDef(
         ),
     ),
     actions=_ACTIONS,
-    scopes=(IN_MY_POOLS,),
+    scopes=(pool_scope(LEADS),),
     duplicate_keys=("company", "mobile"),
-    veil=veiled,
+    veil=veil_of(LEADS),
 )
 
 lead_pool = EntityDef(
@@ -161,19 +126,8 @@ lead_pool = EntityDef(
     label_field="name",
     icon="inbox",
     list_columns=("name", "daily_claims", "holding_limit", "idle_days", "is_active"),
-    sections=(
-        Section(_l("Pool"), ("name", "description", "is_active")),
-        Section(_l("Who belongs to it"), ("members", "departments", "administrators")),
-        Section(
-            _l("Claiming"),
-            (
-                *("daily_claims", "holding_limit", "department_limit"),
-                *("cool_down_days", "wait_hours", "veiled"),
-            ),
-        ),
-        Section(_l("Going back"), ("idle_days", "unconverted_days", "warn_days")),
-    ),
-    scopes=(ADMINISTERED,),
+    sections=pool_sections("unconverted_days"),
+    scopes=(administered_scope(LEADS),),
     default_sort="name",
     duplicate_keys=("name",),
     shapes_access=True,

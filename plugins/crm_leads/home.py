@@ -14,9 +14,10 @@ from core.http.addresses import list_url, record_url
 from core.http.rendering import macros
 from core.i18n import gettext as _
 from core.i18n.formats import format_money, format_number
+from core.pools.members import pools_of
 from core.settings.service import get_setting
 from plugins.crm_leads.models import OPEN
-from plugins.crm_leads.pools import pools_of
+from plugins.crm_leads.pools import LEADS
 
 if TYPE_CHECKING:
     from core.fields import EntitySpec
@@ -103,7 +104,7 @@ def _cards(uow: UnitOfWork, leads: bool) -> list[Card]:
                 about=("owner", "contact_name", "mobile"),
             )
         )
-    if uow.actor.access(uow.entity("lead")).may("claim") and pools_of(uow):
+    if uow.actor.access(uow.entity("lead")).may("claim") and pools_of(uow, LEADS):
         rows: tuple[Row, ...] = (("owner", "is_empty"), _OPEN)
         found.append(Card(_("In the pools, for you to claim"), rows, "-created_at", "created_at"))
     return found

@@ -7,7 +7,6 @@ from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Column, ForeignKey, Index, Table, TextClause, text
-from sqlalchemy import Date as DateColumn
 from sqlalchemy.orm import Mapped, declared_attr
 
 from core.db.base import metadata
@@ -37,6 +36,7 @@ from core.fields import (
 )
 from core.fields.declare import entity_indexes
 from core.i18n import lazy_gettext as _l
+from core.pools.models import Pool, Transfer, warning_table
 from plugins.crm_leads.criteria import COMPARISONS, TESTED
 
 __all__ = [
@@ -111,51 +111,11 @@ VEILABLE = (
 )
 
 
-class LeadPool(Entity):
+class LeadPool(Pool):
     """Leads that nobody owns, for a group of people to claim (公海)."""
 
     __tablename__ = "crm_leads_lead_pool"
 
-    name: Mapped[str | None] = field(
-        Text(60), label=_l("Name"), required=True, unique=True, searchable=True
-    )
-    description: Mapped[str | None] = field(LongText(2000), label=_l("Description"))
-    members = detached(
-        References("user"),
-        label=_l("Members"),
-        help=_l("Without members and departments, everybody who may claim belongs to the pool."),
-    )
-    departments = detached(
-        References("department"),
-        label=_l("Member departments"),
-        help=_l("Their people and those of all departments below are members."),
-    )
-    administrators = detached(References("user"), label=_l("Pool administrators"))
-    daily_claims: Mapped[int | None] = field(
-        Integer(minimum=1, maximum=100_000),
-        label=_l("Claims a day"),
-        help=_l("By one person. Empty: as in the settings."),
-    )
-    holding_limit: Mapped[int | None] = field(
-        Integer(minimum=1, maximum=1_000_000),
-        label=_l("Open leads in hand"),
-        help=_l("Of this pool, by one person; no more are claimed. Empty: as in the settings."),
-    )
-    department_limit: Mapped[int | None] = field(
-        Integer(minimum=1, maximum=1_000_000),
-        label=_l("Open leads of a department"),
-        help=_l("Of this pool, by all people of one department together. Empty: no limit."),
-    )
-    cool_down_days: Mapped[int | None] = field(
-        Integer(minimum=1, maximum=3650),
-        label=_l("Days before the former owner claims again"),
-        help=_l("Counted from when the lead went back. Empty: at once."),
-    )
-    wait_hours: Mapped[int | None] = field(
-        Integer(minimum=1, maximum=8760),
-        label=_l("Hours before a new lead is claimed"),
-        help=_l("A lead that nobody has had yet waits so long. Empty: not at all."),
-    )
     veiled: Mapped[Any] = field(
         MultiChoice(choices=VEILABLE),
         label=_l("Masked before claiming"),
@@ -164,22 +124,11 @@ class LeadPool(Entity):
             "and who may change leads in pools, see it."
         ),
     )
-    idle_days: Mapped[int | None] = field(
-        Integer(minimum=1, maximum=3650),
-        label=_l("Days without follow-up"),
-        help=_l("After so many whole days without one a lead goes back to the pool. Empty: never."),
-    )
     unconverted_days: Mapped[int | None] = field(
         Integer(minimum=1, maximum=3650),
         label=_l("Days without conversion"),
         help=_l("A lead that its owner has not converted by then goes back. Empty: never."),
     )
-    warn_days: Mapped[int | None] = field(
-        Integer(minimum=1, maximum=365),
-        label=_l("Days of warning"),
-        help=_l("The owner is told so many days before a lead goes back. Empty: not at all."),
-    )
-    is_active: Mapped[bool | None] = field(Boolean(), label=_l("Active"), default=True)
 
 
 class AssignmentRule(Entity):
@@ -664,8 +613,8 @@ class Lead(Entity, Owned):
         )
 
 
-class LeadTransfer(Entity):
-    """One change of hands: claimed, released or assigned, from whom to whom and why."""
+class LeadTransfer(Transfer):
+    """One change of hands of a lead."""
 
     __tablename__ = "crm_leads_lead_transfer"
 
@@ -676,32 +625,6 @@ class LeadTransfer(Entity):
         table="crm_leads_lead",
         column="lead_id",
     )
-    kind: Mapped[str | None] = field(
-        ChoiceField(
-            choices=(
-                Choice("claim", _l("Claimed"), "good"),
-                Choice("release", _l("Released"), "neutral"),
-                Choice("assign", _l("Assigned"), "info"),
-                Choice("move", _l("Moved"), "neutral"),
-            )
-        ),
-        label=_l("Kind of move"),
-        required=True,
-    )
-    from_owner: Mapped[int | None] = field(
-        Reference("user"),
-        label=_l("Former owner"),
-        table="core_user",
-        column="from_owner_id",
-        index=False,
-    )
-    to_owner: Mapped[int | None] = field(
-        Reference("user"),
-        label=_l("New owner"),
-        table="core_user",
-        column="to_owner_id",
-        index=False,
-    )
     pool: Mapped[int | None] = field(
         Reference("lead_pool"),
         label=_l("Pool"),
@@ -709,31 +632,9 @@ class LeadTransfer(Entity):
         column="pool_id",
         index=False,
     )
-    reason: Mapped[str | None] = field(Text(300), label=_l("Reason"))
-
-    @declared_attr.directive
-    def __table_args__(cls) -> tuple[Any, ...]:
-        *indexes, options = entity_indexes(cls.__tablename__)
-        # How many leads somebody has claimed today.
-        claims = Index(
-            "ix_crm_leads_lead_transfer_to_owner_id_created_at", "to_owner_id", "created_at"
-        )
-        return (*indexes, claims, options)
 
 
-#: Of which day's return the owner of a lead was warned: once for each day that is foreseen.
-return_warning_table = Table(
-    "crm_leads_return_warning",
-    metadata,
-    Column(
-        "lead_id",
-        BigId,
-        ForeignKey("crm_leads_lead.id", ondelete="CASCADE"),
-        primary_key=True,
-        autoincrement=False,
-    ),
-    Column("due_on", DateColumn, nullable=False),
-)
+return_warning_table = warning_table("crm_leads_return_warning", "crm_leads_lead", "lead_id")
 
 #: Who got the last lead of a rule that gives them out in turn.
 rotation_table = Table(

@@ -16,8 +16,8 @@ from plugins.crm_leads import (
     events,
     home,
     policies,
+    pools,
     public_forms,
-    returns,
     scoring,
     services,
     settings,
@@ -97,19 +97,19 @@ def register_slots() -> Iterable[SlotFill]:
 @hookimpl
 def register_notifications() -> Iterable[NotificationKind]:
     return [
-        *(services.GIVEN, returns.SOON, returns.RETURNED),
+        *(services.GIVEN, pools.RETURNING.soon, pools.RETURNING.returned),
         *(alerts.UNCLAIMED, alerts.NEGLECTED),
     ]
 
 
 @hookimpl
 def register_jobs() -> Iterable[Job]:
-    return [returns.RETURN, alerts.ALERT, scoring.RESCORE, public_forms.WELCOME]
+    return [pools.RETURNING.job, alerts.ALERT, scoring.RESCORE, public_forms.WELCOME]
 
 
 @hookimpl
 def register_schedules() -> Iterable[Schedule]:
-    return [returns.RETURNING, alerts.ALERTING]
+    return [pools.RETURN, alerts.ALERTING]
 
 
 @hookimpl

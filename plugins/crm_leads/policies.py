@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sqlalchemy import select
@@ -10,24 +11,21 @@ from sqlalchemy import select
 from core.db.base import metadata
 from core.entities.changes import Change
 from core.errors import Problem
-from core.fields import ScopeSpec
 from core.http.requests import SITE
 from core.i18n import gettext as _
 from core.i18n import lazy_gettext as _l
 from core.plugins.contributions import RoleTemplate
+from core.pools.changes import check_hands, check_masks, check_pools
 from plugins.crm_leads.campaigns import in_circles
 from plugins.crm_leads.criteria import problem
 from plugins.crm_leads.models import VEILABLE
-from plugins.crm_leads.pools import administered, in_my_pools
+from plugins.crm_leads.pools import LEADS
 from plugins.crm_leads.public_forms import unfillable
 
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
-__all__ = ["ADMINISTERED", "IN_MY_POOLS", "ROLES", "validate"]
-
-IN_MY_POOLS = ScopeSpec("pool", _l("in own pools, without owner"), in_my_pools)
-ADMINISTERED = ScopeSpec("administered", _l("administered by oneself"), administered)
+__all__ = ["ROLES", "validate"]
 
 _VERBS = ("claim", "release", "convert", "mark_lost")
 _ORDINARY = ("read", "create", "update", "delete", "import", "export")
@@ -116,16 +114,14 @@ def validate(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Problem]:
 def _validate_leads(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Problem]:
     if uow.actor.is_system:  # a verb, which has asked what it must
         return
-    may_assign = uow.actor.access(changes[0].entity).may("assign")
     for change in changes:
         if change.before.get("status") == "converted":
             message = _("A converted lead is locked.")
             yield change.problem("status", "locked", message)
         elif change.kind in ("create", "update"):
             yield from _check_status(change)
-            yield from _check_masks(change)
-            if change.kind == "update" and not may_assign:
-                yield from _check_hands(change)
+    yield from check_masks(changes, uow, VEILABLE)
+    yield from check_hands(LEADS, changes, uow, always=True)
 
 
 def _check_status(change: Change) -> Iterable[Problem]:
@@ -137,52 +133,6 @@ def _check_status(change: Change) -> Iterable[Problem]:
         yield change.problem("status", "transition", message)
     elif new == "lost" and not change.after["lost_reason"]:
         yield change.problem("lost_reason", "required", _("Say why the lead is lost."))
-
-
-def _check_masks(change: Change) -> Iterable[Problem]:
-    """What was shown masked does not come back as a value."""
-    for choice in VEILABLE:
-        value = change.after[choice.value]
-        if change.changed(choice.value) and isinstance(value, str) and "****" in value:
-            message = _("This is masked. Write it out, or leave it as it is.")
-            yield change.problem(choice.value, "masked", message)
-
-
-def _check_hands(change: Change) -> Iterable[Problem]:
-    for name in ("owner", "department", "pool"):
-        if change.changed(name):
-            message = _("Claim or release the lead, or ask who may assign it.")
-            yield change.problem(name, "readonly", message)
-
-
-def _validate_pools(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Problem]:
-    for change in changes:
-        if change.kind in ("create", "update"):
-            yield from _check_warning(change)
-    leaving = {change.id: change for change in changes if change.kind == "delete"}
-    if not leaving:
-        return
-    lead = uow.snapshot.installed_entities["lead"].table
-    living = select(lead.c.id).where(
-        lead.c.pool_id.in_(list(leaving)), lead.c.owner_id.is_(None), lead.c.archived_at.is_(None)
-    )
-    if uow.execute(living.limit(1)).first() is not None:
-        message = _("There are leads in this pool. Move them first.")
-        yield changes[0].problem("name", "in_use", message)
-
-
-def _check_warning(change: Change) -> Iterable[Problem]:
-    warn = change.after["warn_days"]
-    limits = [change.after[name] for name in ("idle_days", "unconverted_days")]
-    allowed = min((days for days in limits if days is not None), default=None)
-    if warn is None:
-        return
-    if allowed is None:
-        message = _("There is nothing to warn of: say after how many days leads go back.")
-        yield change.problem("warn_days", "needless", message)
-    elif warn >= allowed:
-        message = _("A warning comes before the %(n)s days are over.", n=allowed)
-        yield change.problem("warn_days", "range", message)
 
 
 def _validate_rules(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Problem]:
@@ -254,7 +204,7 @@ def _validate_campaigns(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[
 
 _CHECKS: dict[str, Callable[..., Iterable[Problem]]] = {
     "lead": _validate_leads,
-    "lead_pool": _validate_pools,
+    "lead_pool": partial(check_pools, LEADS),
     "assignment_rule": _validate_rules,
     "assignment_condition": _validate_conditions,
     "score_rule": _validate_conditions,

@@ -10,7 +10,9 @@ from flask import Blueprint, redirect, request, url_for
 from core.errors import Invalid
 from core.http.rendering import render
 from core.http.requests import framed_by, public, requires, unit_of_work
-from plugins.crm_leads import channel_report, public_forms, rehearsal
+from core.pools.rehearsal import page_of
+from plugins.crm_leads import channel_report, public_forms
+from plugins.crm_leads.pools import LEADS
 from plugins.crm_leads.public_forms import HONEYPOT, PublicForm, find_form
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ blueprint = Blueprint("crm_leads", __name__, url_prefix="/crm_leads")
 def show_returns() -> Any:
     """What would go back to its pool, and why."""
     with unit_of_work(write=False) as uow:
-        return render("crm_leads/returns.html", **rehearsal.page_of(uow, request.args))
+        return render("core/pools/returns.html", **page_of(uow, LEADS, request.args))
 
 
 @blueprint.get("/channels", endpoint="channels")

@@ -14,10 +14,22 @@ from plugins.crm_sales.events import (
     QuoteAccepted,
     QuoteSubmitted,
 )
+from plugins.crm_sales.pools.events import (
+    CustomersClaimed,
+    CustomersReleased,
+    OpportunitiesAssigned,
+    OpportunitiesClaimed,
+    OpportunitiesReleased,
+)
 from plugins.crm_sales.products.quotes import release as release_quotes
 from plugins.crm_sales.products.quotes import send_back as send_back_quotes
 
 __all__ = [
+    "CustomersClaimed",
+    "CustomersReleased",
+    "OpportunitiesAssigned",
+    "OpportunitiesClaimed",
+    "OpportunitiesReleased",
     "OpportunityLost",
     "OpportunityMoved",
     "OpportunityWon",

@@ -18,8 +18,10 @@ from core.http.addresses import list_url, record_url
 from core.http.rendering import macros
 from core.i18n import gettext as _
 from core.i18n.formats import format_datetime, format_money, format_number
+from core.pools import cards as pools
 from core.settings.service import get_setting
 from plugins.crm_sales import duplicates
+from plugins.crm_sales.pools.declared import OPPORTUNITIES
 from plugins.crm_sales.stages import Step, stages_of
 
 if TYPE_CHECKING:
@@ -322,6 +324,7 @@ def over_list(uow: UnitOfWork, entity: EntitySpec, **context: Any) -> str:
         ]
     if uow.actor.has_permission("crm_sales.see_funnel"):
         ways.append((_("Funnel"), url_for("crm_sales.funnel")))
+    ways += pools.ways(uow, OPPORTUNITIES)
     html: str = macros("crm_sales/parts.html").ways(ways)
     return html
 

@@ -28,6 +28,7 @@ from plugins.crm_sales.models import (
     StageVisit,
 )
 from plugins.crm_sales.policies import OF_CUSTOMERS
+from plugins.crm_sales.pools import definitions as pools
 
 __all__ = ["ENTITIES", "form_edits"]
 
@@ -42,9 +43,10 @@ customer = EntityDef(
     sections=(
         Section(_l("Company"), ("name", "code", "uscc", "level", "industry", "source", "tags")),
         Section(_l("Where"), ("province", "city", "address", "phone", "website")),
-        Section(_l("Whose it is"), ("owner", "department", "parent", "note")),
+        Section(_l("Whose it is"), ("owner", "department", *pools.IN_POOL, "parent", "note")),
     ),
     actions=(
+        *pools.CUSTOMER_VERBS,
         ActionSpec(
             "assign",
             _l("Assign"),
@@ -62,6 +64,8 @@ customer = EntityDef(
         ),
         merge_verb("customer", _l("Merge")),
     ),
+    scopes=(pools.CUSTOMER_SCOPE,),
+    veil=pools.CUSTOMER_VEIL,
     duplicate_keys=("name",),
     new_page="crm_sales.new_customer",
 )
@@ -81,6 +85,7 @@ contact = EntityDef(
         Section(_l("Part in decisions"), ("is_decision_maker", "is_primary", "reports_to", "note")),
     ),
     scopes=(OF_CUSTOMERS,),
+    veil=pools.CONTACT_VEIL,
     actions=(merge_verb("contact", _l("Merge")),),
     duplicate_keys=("name", "mobile"),
 )
@@ -147,7 +152,7 @@ opportunity = EntityDef(
             ),
         ),
         Section(_l("How it is to be won"), ("next_step", "competitors", "strategy")),
-        Section(_l("Whose it is"), ("owner", "department", "lead")),
+        Section(_l("Whose it is"), ("owner", "department", *pools.IN_POOL, "lead")),
     ),
     actions=(
         ActionSpec(
@@ -187,7 +192,10 @@ opportunity = EntityDef(
             tone="warn",
             sets={"status": "lost"},
         ),
+        *pools.OPPORTUNITY_VERBS,
     ),
+    scopes=(pools.OPPORTUNITY_SCOPE,),
+    veil=pools.OPPORTUNITY_VEIL,
     marks=(
         Mark(
             {"all": [_IS_OPEN, {"field": "stage_due_at", "op": "lt", "value": {"var": "now"}}]},
@@ -216,7 +224,7 @@ stage_visit = EntityDef(
     navigable=False,
 )
 
-ENTITIES = (customer, contact, sales_process, stage, opportunity, stage_visit)
+ENTITIES = (customer, contact, sales_process, stage, opportunity, stage_visit, *pools.ENTITIES)
 
 #: What follows from other fields, and is not typed in.
 _LEFT_OUT = {"customer": ("name_key",)}

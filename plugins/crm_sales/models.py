@@ -36,6 +36,8 @@ from core.fields import (
 )
 from core.fields.declare import entity_indexes
 from core.i18n import lazy_gettext as _l
+from core.pools.models import in_hands_index, in_pool_index
+from plugins.crm_sales.pools.models import LEVELS, InCustomerPool, InOpportunityPool
 
 __all__ = [
     "CURRENCIES",
@@ -60,13 +62,6 @@ SOURCES = (
     Choice("电话营销", _l("Telemarketing")),
     Choice("官网表单", _l("Website form")),
     Choice(OTHER, _l("Other")),
-)
-
-LEVELS = (
-    Choice("A", _l("A: key account"), "good"),
-    Choice("B", _l("B: important"), "info"),
-    Choice("C", _l("C: ordinary"), "neutral"),
-    Choice("D", _l("D: small"), "neutral"),
 )
 
 CURRENCIES = (
@@ -101,7 +96,7 @@ def _partial(name: str, where: TextClause, *columns: str) -> Index:
     return Index(name, *columns, sqlite_where=where, postgresql_where=where)
 
 
-class Customer(Entity, Owned):
+class Customer(InCustomerPool, Entity, Owned):
     """A company that buys, or is to buy (客户)."""
 
     __tablename__ = "crm_sales_customer"
@@ -193,6 +188,8 @@ class Customer(Entity, Owned):
             Index(f"{name}_name_id", "name", "id"),
             Index(f"{name}_name_key", "name_key"),
             _partial(f"{name}_parent_id", text("parent_id IS NOT NULL"), "parent_id"),
+            in_pool_index(cls.__tablename__),
+            in_hands_index(cls.__tablename__),
             options,
         )
 
@@ -326,7 +323,7 @@ class Stage(Entity):
     is_lost: Mapped[bool | None] = field(Boolean(), label=_l("Lost deal"), default=False)
 
 
-class Opportunity(Entity, Owned):
+class Opportunity(InOpportunityPool, Entity, Owned):
     """Something that a customer may buy (商机)."""
 
     __tablename__ = "crm_sales_opportunity"
@@ -468,6 +465,8 @@ class Opportunity(Entity, Owned):
             _partial(f"{name}_stage_due_at", text("stage_due_at IS NOT NULL"), "stage_due_at"),
             _partial(f"{name}_lead_id", text("lead_id IS NOT NULL"), "lead_id"),
             _partial(f"{name}_contact_id", text("contact_id IS NOT NULL"), "contact_id"),
+            in_pool_index(cls.__tablename__),
+            in_hands_index(cls.__tablename__),
             options,
         )
 

@@ -14,6 +14,7 @@ from core.plugins.contributions import (
     NavItem,
     NotificationKind,
     Permission,
+    Schedule,
     SlotFill,
 )
 from plugins.crm_sales import (
@@ -27,6 +28,13 @@ from plugins.crm_sales import (
     settings,
     stages,
 )
+from plugins.crm_sales.pools import cards as pool_cards
+from plugins.crm_sales.pools import changes as pool_changes
+from plugins.crm_sales.pools import declared as pools
+from plugins.crm_sales.pools import demo as pool_demo
+from plugins.crm_sales.pools import events as pool_events
+from plugins.crm_sales.pools import policies as pool_policies
+from plugins.crm_sales.pools import views as pool_views
 from plugins.crm_sales.products import cards as product_cards
 from plugins.crm_sales.products import definitions as product_definitions
 from plugins.crm_sales.products import demo as product_demo
@@ -68,12 +76,15 @@ def register_permissions() -> Iterable[Permission]:
     return [
         Permission("crm_sales.see_funnel", _l("See the funnel")),
         *target_policies.PERMISSIONS,
+        *pool_policies.PERMISSIONS,
     ]
 
 
 @hookimpl
 def register_roles() -> Iterable[RoleTemplate]:
-    return target_policies.roles_with(product_policies.roles_with(policies.ROLES))
+    return pool_policies.roles_with(
+        target_policies.roles_with(product_policies.roles_with(policies.ROLES))
+    )
 
 
 @hookimpl
@@ -87,12 +98,16 @@ def register_navigation() -> Iterable[NavItem]:
     return [
         NavItem(_l("Funnel"), "crm_sales.funnel", "filter", order=60, permission=may),
         *target_views.NAVIGATION,
+        *pool_views.NAVIGATION,
     ]
 
 
 @hookimpl
 def register_slots() -> Iterable[SlotFill]:
     return [
+        SlotFill("home.main", pool_cards.needs_action, order=30),
+        SlotFill("entity.detail.above", pool_cards.over_record, order=5),
+        SlotFill("entity.list.above", pool_cards.over_list, order=5),
         SlotFill("entity.detail.above", cards.over_record, order=10),
         SlotFill("entity.detail.above", product_cards.over_record, order=10),
         SlotFill("entity.detail.aside", cards.beside_record, order=30),
@@ -108,17 +123,23 @@ def register_settings() -> Iterable[SettingsGroup]:
 
 @hookimpl
 def register_events() -> Iterable[type[Event]]:
-    return [getattr(events, name) for name in events.__all__]
+    return [getattr(module, name) for module in (events, pool_events) for name in module.__all__]
 
 
 @hookimpl
 def register_jobs() -> Iterable[Job]:
-    return [sending.SEND]
+    return [sending.SEND, pools.CUSTOMERS_RETURNING.job, pools.OPPORTUNITIES_RETURNING.job]
+
+
+@hookimpl
+def register_schedules() -> Iterable[Schedule]:
+    return pools.SCHEDULES
 
 
 @hookimpl
 def register_notifications() -> Iterable[NotificationKind]:
-    return links.KINDS
+    returning = (pools.CUSTOMERS_RETURNING, pools.OPPORTUNITIES_RETURNING)
+    return [*links.KINDS, *(kind for each in returning for kind in (each.soon, each.returned))]
 
 
 @hookimpl
@@ -130,6 +151,7 @@ def register_documents() -> Iterable[DocumentTemplate]:
 def register_demo() -> Iterable[DemoStep]:
     return [
         DemoStep("customers", demo.tell, order=20),
+        DemoStep("pools", pool_demo.tell, order=25),
         DemoStep("products", product_demo.tell, order=30),
         DemoStep("targets", target_demo.tell, order=35),
     ]
@@ -139,6 +161,7 @@ def register_demo() -> Iterable[DemoStep]:
 def validate_changes(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Problem]:
     return [
         *policies.validate(changes, uow),
+        *pool_policies.validate(changes, uow),
         *product_policies.validate(changes, uow),
         *target_policies.validate(changes, uow),
     ]
@@ -147,6 +170,7 @@ def validate_changes(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Pro
 @hookimpl
 def before_changes(changes: Sequence[Change], uow: UnitOfWork) -> None:
     services.prepare(changes, uow)
+    pool_changes.prepare(changes, uow)
     quotes.prepare(changes, uow)
     target_services.prepare(changes, uow)
 
@@ -154,6 +178,7 @@ def before_changes(changes: Sequence[Change], uow: UnitOfWork) -> None:
 @hookimpl
 def after_changes(changes: Sequence[Change], uow: UnitOfWork) -> None:
     services.settle(changes, uow)
+    pool_changes.settle(changes, uow)
     quotes.settle(changes, uow)
 
 

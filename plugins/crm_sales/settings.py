@@ -81,5 +81,23 @@ SALES = SettingsGroup(
             ),
             default=False,
         ),
+        FieldSpec(
+            "daily_claims",
+            Integer(minimum=1, maximum=100_000),
+            _l("Claims a day"),
+            help=_l("By one person from one pool, unless the pool says otherwise."),
+            default=50,
+            required=True,
+        ),
+        FieldSpec(
+            "holding_limit",
+            Integer(minimum=1, maximum=1_000_000),
+            _l("Of one pool in hand"),
+            help=_l(
+                "By one person, unless the pool says otherwise. What is closed does not count."
+            ),
+            default=200,
+            required=True,
+        ),
     ),
 )

@@ -35,7 +35,8 @@ def test_it_is_as_large_as_told_and_keeps_its_own_rules(told, unit_of_work):
     aims = {(row["measure"], row["person"] is None) for row in targets if row["value"] > 0}
     assert aims == {("amount", False), ("amount", True), ("count", False)}
     assert all(uscc.is_valid(row["uscc"]) for row in customers if row["uscc"])
-    assert all(row["source"] and row["owner"] for row in customers)
+    assert all(row["source"] and (row["owner"] or row["pool"]) for row in customers)
+    assert sum(row["owner"] is None for row in customers) >= 10  # a pool to claim from
     assert min(row["created_at"] for row in customers) > now - timedelta(days=560)
     counts = {
         status: sum(row["status"] == status for row in deals) for status in ("open", "won", "lost")

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from plugins.crm_leads.pool_rules import (
+from core.pools.rules import (
     ClaimRules,
     Holdings,
     Limit,

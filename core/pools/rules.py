@@ -1,13 +1,12 @@
 """What a public pool asks of who claims from it, and when what was claimed goes back to it.
 
-Values in, reasons out: nothing here knows a lead, so that pools of customers and of opportunities
-keep the same rules. Days are those of the company's zone, moments are UTC.
+Values in, reasons out: nothing here knows an entity or a database. Days are those of the company's zone, moments are UTC.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -18,6 +17,7 @@ __all__ = [
     "ClaimRules",
     "Going",
     "Holdings",
+    "Kept",
     "Limit",
     "Past",
     "goes_back",
@@ -32,8 +32,8 @@ class ClaimRules:
     """What one pool asks of who claims from it; None or nothing where it does not ask."""
 
     name: str
-    daily_claims: int
-    holding_limit: int
+    daily_claims: int | None
+    holding_limit: int | None
     department_limit: int | None = None
     #: So long the former owner may not claim it again.
     cool_down: timedelta = timedelta()
@@ -60,14 +60,14 @@ class Past:
 
 def why_too_many(rules: ClaimRules, now: Holdings, wanted: int) -> str | None:
     """Which limit ``wanted`` more records would pass; None when they may be claimed."""
-    if now.today + wanted > rules.daily_claims:
+    if rules.daily_claims is not None and now.today + wanted > rules.daily_claims:
         return _(
             "From %(pool)s you may claim %(limit)s a day; you have claimed %(n)s today.",
             pool=rules.name,
             limit=rules.daily_claims,
             n=now.today,
         )
-    if now.held + wanted > rules.holding_limit:
+    if rules.holding_limit is not None and now.held + wanted > rules.holding_limit:
         return _(
             "You may hold %(limit)s open ones of %(pool)s; you hold %(n)s.",
             pool=rules.name,
@@ -112,21 +112,48 @@ class Limit:
 
 
 @dataclass(frozen=True)
+class Kept:
+    """What keeps a record with its owner: for so many ``days`` after ``since``, or as long as it holds.
+
+    ``says`` is a text with ``%(since)s``, and ``%(n)s`` where there are days.
+    """
+
+    since: date
+    says: object
+    days: int | None = None
+
+    def said(self) -> str:
+        """Why, in the reader's language."""
+        return _filled(self.says, self.since, self.days)
+
+
+@dataclass(frozen=True)
 class Going:
-    """A record goes back in the night that ends the day ``on``, by this limit, which counts ``since``."""
+    """A record goes back in the night that ends the day ``on``, by this limit, which counts ``since``.
+
+    Without ``kept`` it would have gone back before.
+    """
 
     on: date
     limit: Limit
     since: date
+    kept: Kept | None = None
 
     def said(self) -> str:
         """Why, in the reader's language."""
-        values = {"since": format_date(self.since), "n": format_number(self.limit.days)}
-        return str(self.limit.says) % values
+        why = _filled(self.limit.says, self.since, self.limit.days)
+        return why if self.kept is None else f"{why} {self.kept.said()}"
 
 
-def goes_back(limits: Iterable[Limit], since: Mapping[str, date]) -> Going | None:
-    """By which limit a record goes back first, and when; None without limits.
+def _filled(says: object, since: date, days: int | None) -> str:
+    n = "" if days is None else format_number(days)
+    return str(says) % {"since": format_date(since), "n": n}
+
+
+def goes_back(
+    limits: Iterable[Limit], since: Mapping[str, date], kept: Iterable[Kept] = ()
+) -> Going | Kept | None:
+    """By which limit a record goes back first, and when; what keeps it for good; None without limits.
 
     ``since`` has, by the name of the limit, the day that it counts from; without one it does not bind.
     """
@@ -135,7 +162,16 @@ def goes_back(limits: Iterable[Limit], since: Mapping[str, date]) -> Going | Non
         for limit in limits
         if limit.name in since
     )
-    return min(found, key=lambda going: going.on, default=None)
+    first = min(found, key=lambda going: going.on, default=None)
+    if first is None:
+        return None
+    for each in kept:
+        if each.days is None:
+            return each
+        until = each.since + timedelta(days=each.days)
+        if until > first.on:
+            first = replace(first, on=until, kept=each)
+    return first
 
 
 def untouched_since(day: date, days: int) -> date:
