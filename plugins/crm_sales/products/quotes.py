@@ -18,7 +18,7 @@ from core.i18n.formats import format_date, format_number
 from core.settings.service import get_setting
 from plugins.crm_sales.events import QuoteAccepted, QuoteSubmitted
 from plugins.crm_sales.products.lines import effective_discount, prepare_lines
-from plugins.crm_sales.products.policies import IN_HAND
+from plugins.crm_sales.products.policies.rules import IN_HAND
 
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
