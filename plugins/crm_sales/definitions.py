@@ -19,6 +19,7 @@ from core.fields import (
 )
 from core.i18n import lazy_gettext as _l
 from plugins.crm_sales import services
+from plugins.crm_sales.deals.policies import TEAM, TEAM_CHANGES
 from plugins.crm_sales.models import (
     Contact,
     Customer,
@@ -143,12 +144,14 @@ opportunity = EntityDef(
             _l("Where it stands"),
             (
                 *("process", "stage", "probability", "weighted_amount", "stage_entered_at"),
-                *("stage_due_at", "furthest_stage", "closed_on", "lost_reason"),
+                *("stage_due_at", "furthest_stage", "closed_on", "closing_rate", "lost_reason"),
             ),
         ),
+        Section(_l("Products"), ("lines",)),
         Section(_l("How it is to be won"), ("next_step", "competitors", "strategy")),
-        Section(_l("Whose it is"), ("owner", "department", "lead")),
+        Section(_l("Whose it is"), ("owner", "department", "lead", "members")),
     ),
+    scopes=(TEAM, TEAM_CHANGES),
     actions=(
         ActionSpec(
             "move",

@@ -27,6 +27,10 @@ from plugins.crm_sales import (
     settings,
     stages,
 )
+from plugins.crm_sales.deals import definitions as deal_definitions
+from plugins.crm_sales.deals import policies as deal_policies
+from plugins.crm_sales.deals import services as deal_services
+from plugins.crm_sales.deals import views as deal_views
 from plugins.crm_sales.products import cards as product_cards
 from plugins.crm_sales.products import definitions as product_definitions
 from plugins.crm_sales.products import demo as product_demo
@@ -59,6 +63,7 @@ def register_entities() -> Iterable[EntityDef]:
     return (
         *definitions.ENTITIES,
         *product_definitions.ENTITIES,
+        *deal_definitions.ENTITIES,
         *target_definitions.ENTITIES,
     )
 
@@ -78,7 +83,9 @@ def register_roles() -> Iterable[RoleTemplate]:
 
 @hookimpl
 def register_blueprints() -> Iterable[Blueprint]:
-    return [offer_views.blueprint]
+    return list(
+        {offer_views.blueprint, deal_views.blueprint}
+    )  # one, with pages from several modules
 
 
 @hookimpl
@@ -139,6 +146,7 @@ def register_demo() -> Iterable[DemoStep]:
 def validate_changes(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Problem]:
     return [
         *policies.validate(changes, uow),
+        *deal_policies.validate(changes, uow),
         *product_policies.validate(changes, uow),
         *target_policies.validate(changes, uow),
     ]
@@ -147,6 +155,7 @@ def validate_changes(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Pro
 @hookimpl
 def before_changes(changes: Sequence[Change], uow: UnitOfWork) -> None:
     services.prepare(changes, uow)
+    deal_services.prepare(changes, uow)
     quotes.prepare(changes, uow)
     target_services.prepare(changes, uow)
 
@@ -154,6 +163,7 @@ def before_changes(changes: Sequence[Change], uow: UnitOfWork) -> None:
 @hookimpl
 def after_changes(changes: Sequence[Change], uow: UnitOfWork) -> None:
     services.settle(changes, uow)
+    deal_services.settle(changes, uow)
     quotes.settle(changes, uow)
 
 
@@ -164,7 +174,11 @@ def plugin_enabled(plugin: Manifest, uow: UnitOfWork) -> None:
 
 @hookimpl
 def adjust_form(entity: EntitySpec, actor: Actor) -> Iterable[FormEdit]:
-    return [*definitions.form_edits(entity), *product_definitions.form_edits(entity)]
+    return [
+        *definitions.form_edits(entity),
+        *product_definitions.form_edits(entity),
+        *deal_definitions.form_edits(entity),
+    ]
 
 
 @hookimpl

@@ -196,13 +196,17 @@ def _attributes_of(
 def _still_used(leaving: Mapping[Any, Change], uow: UnitOfWork) -> Iterable[Problem]:
     line, product = uow.entity("quote_line").table, uow.entity("product").table
     item = uow.entity("price_list_item").table
+    asked = uow.entity("opportunity_line").table
     used = {
         *_used(uow, line, line.c.product_id, leaving),
+        *_used(uow, asked, asked.c.product_id, leaving),
         *_used(uow, item, item.c.product_id, leaving),
         *_used(uow, product, product.c.variant_of_id, leaving),
     }
     for key in sorted(used):
-        message = _("Quotes, price lists or variants name it. Take it off sale instead.")
+        message = _(
+            "Opportunities, quotes, price lists or variants name it. Take it off sale instead."
+        )
         yield leaving[key].problem("name", "in_use", message)
 
 
