@@ -14,6 +14,7 @@ from core.plugins.contributions import (
     NavItem,
     NotificationKind,
     Permission,
+    Schedule,
     SlotFill,
 )
 from plugins.crm_sales import (
@@ -27,6 +28,9 @@ from plugins.crm_sales import (
     settings,
     stages,
 )
+from plugins.crm_sales.care import alerts
+from plugins.crm_sales.care import views as care_views
+from plugins.crm_sales.deals import cards as deal_cards
 from plugins.crm_sales.deals import definitions as deal_definitions
 from plugins.crm_sales.deals import policies as deal_policies
 from plugins.crm_sales.deals import services as deal_services
@@ -83,9 +87,8 @@ def register_roles() -> Iterable[RoleTemplate]:
 
 @hookimpl
 def register_blueprints() -> Iterable[Blueprint]:
-    return list(
-        {offer_views.blueprint, deal_views.blueprint}
-    )  # one, with pages from several modules
+    # One, with pages from several modules.
+    return list({offer_views.blueprint, deal_views.blueprint, care_views.blueprint})
 
 
 @hookimpl
@@ -101,6 +104,7 @@ def register_navigation() -> Iterable[NavItem]:
 def register_slots() -> Iterable[SlotFill]:
     return [
         SlotFill("entity.detail.above", cards.over_record, order=10),
+        SlotFill("entity.detail.above", deal_cards.over_record, order=10),
         SlotFill("entity.detail.above", product_cards.over_record, order=10),
         SlotFill("entity.detail.aside", cards.beside_record, order=30),
         SlotFill("entity.list.above", cards.over_list, order=10),
@@ -120,12 +124,17 @@ def register_events() -> Iterable[type[Event]]:
 
 @hookimpl
 def register_jobs() -> Iterable[Job]:
-    return [sending.SEND]
+    return [sending.SEND, alerts.ALERT]
 
 
 @hookimpl
 def register_notifications() -> Iterable[NotificationKind]:
-    return links.KINDS
+    return [*links.KINDS, alerts.IDLE, alerts.TEAM_IDLE]
+
+
+@hookimpl
+def register_schedules() -> Iterable[Schedule]:
+    return [alerts.ALERTING]
 
 
 @hookimpl

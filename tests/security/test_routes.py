@@ -186,6 +186,9 @@ OF_PLUGINS = {
     "crm_sales.read_price": "for who may read the product and the customer: test_quote_pages.py of crm_sales",
     "crm_sales.save_quote_lines": "writes through `service`, which is probed: test_quote_pages.py of crm_sales",
     "crm_sales.save_targets": "writes through `service`, which is probed: test_targets.py of crm_sales",
+    "crm_sales.idle_customers": "customers within the reader's scope: test_care.py of crm_sales",
+    "crm_sales.shared_customers": "customers within the reader's scope: test_care.py of crm_sales",
+    "crm_sales.show_discounts": "for who may read the quotes or sells there too: test_deal_rivals.py of crm_sales",
     "crm_sales.show_duplicates": "tells who has a customer out of reach, and no more: test_rights.py of crm_sales",
     "crm_sales.show_price": "for who may read the product and the customer: test_quote_pages.py of crm_sales",
 }

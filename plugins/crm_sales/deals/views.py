@@ -1,18 +1,21 @@
-"""The page on which the products of an opportunity are edited, and worked out while one types."""
+"""Pages of opportunities: their products, worked out while one types, and what was quoted at a customer."""
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from flask import flash, redirect, request, url_for
 
 from core.entities import query, service
 from core.entities.query import ListQuery, Record
-from core.errors import Conflict, Forbidden, Invalid, Refused
+from core.errors import Conflict, Forbidden, Invalid, NotFound, Refused
 from core.http.addresses import record_url
 from core.http.rendering import render
 from core.http.requests import signed_in, unit_of_work
 from core.i18n import gettext as _
+from core.i18n.formats import format_date, format_number
+from plugins.crm_sales.deals.beside import Given, given_discounts, sells_there
 from plugins.crm_sales.products import form_pages as pages
 from plugins.crm_sales.products import forms
 from plugins.crm_sales.views import blueprint
@@ -71,6 +74,65 @@ def calculate_opportunity() -> str:
         return render("crm_sales/quote_worked.html", **drawn)
 
 
+# What was quoted at a customer
+
+
+@blueprint.get("/customers/<int:customer_id>/discounts")
+@signed_in
+def show_discounts(customer_id: int) -> Any:
+    """Day, seller, product and discount of what was quoted, for who may see it (S-023)."""
+    with unit_of_work(write=False) as uow:
+        name = pages.label_of(uow, "customer", str(customer_id))
+        if not name and not sells_there(uow, customer_id):
+            raise NotFound(_("There is no such customer."))
+        found = given_discounts(uow, customer_id)
+        return render(
+            "crm_sales/discounts.html",
+            customer=name,
+            customer_url=record_url("customer", customer_id),
+            columns=_discount_columns(),
+            rows=[_discount_row(place, each) for place, each in enumerate(found)],
+            is_cut=any(each.quote is None for each in found),
+        )
+
+
+def _discount_columns() -> list[dict[str, str]]:
+    return [
+        {"label": _("Day of the quote"), "kind": "date"},
+        {"label": _("Sales person")},
+        {"label": _("Quotation"), "kind": "primary"},
+        {"label": _("Product")},
+        {"label": _("Price by the rules"), "kind": "number"},
+        {"label": _("Offered"), "kind": "number"},
+        {"label": _("Discount, %"), "kind": "number"},
+    ]
+
+
+def _discount_row(place: int, each: Given) -> dict[str, Any]:
+    def price(value: Decimal | None) -> str:
+        return "" if value is None else forms.money(value, each.currency)
+
+    row: dict[str, Any] = {
+        "id": place,
+        "label": each.number,
+        "cells": [
+            format_date(each.day),
+            each.seller,
+            each.number or (_("Not visible to you") if each.quote is None else f"#{each.quote}"),
+            each.product,
+            price(each.list_price),
+            price(each.offered),
+            format_number(each.discount),
+        ],
+    }
+    if each.quote is not None:
+        row["url"] = record_url("quote", each.quote)
+    return row
+
+
+# The opportunity whose products are edited
+
+
 def _open(uow: UnitOfWork, opportunity_id: int) -> Record:
     """The opportunity, whose products its reader may change now."""
     record = query.get(uow, "opportunity", opportunity_id)
@@ -107,4 +169,5 @@ def _page(
         cancel_url=record_url("opportunity", values["id"]),
         form_head={},
         labels={},
+        beside="",
     )

@@ -27,7 +27,17 @@ if TYPE_CHECKING:
 
     from core.work.uow import UnitOfWork
 
-__all__ = ["Row", "blank_row", "draw", "head_of", "money", "read_rows", "rows_of", "values_of"]
+__all__ = [
+    "Row",
+    "blank_row",
+    "draw",
+    "head_of",
+    "money",
+    "read_rows",
+    "readable",
+    "rows_of",
+    "values_of",
+]
 
 _MOST_LINES = 200
 _NUMBERS: dict[str, FieldType] = {
@@ -182,8 +192,8 @@ def head_of(uow: UnitOfWork, values: Mapping[str, Any]) -> Head:
     """What lines depend on, of a quote that is stored or being written; unreadable customers and
     lists decide nothing."""
     company = get_setting(uow, "core", "currency")
-    customer = _readable(uow, "customer", values.get("customer"))
-    named = _readable(uow, "price_list", values.get("price_list"))
+    customer = readable(uow, "customer", values.get("customer"))
+    named = readable(uow, "price_list", values.get("price_list"))
     buyers = read_buyers(uow, [customer])
     currency = values.get("currency")
     if currency not in {choice.value for choice in CURRENCIES}:
@@ -210,7 +220,8 @@ def _currency_of(uow: UnitOfWork, named: int | None, deal: Any) -> str | None:
     return None
 
 
-def _readable(uow: UnitOfWork, entity: str, given: Any) -> int | None:
+def readable(uow: UnitOfWork, entity: str, given: Any) -> int | None:
+    """The number of a record as it was sent; None for what is none, or out of reach."""
     key = _key(given)
     if key is None:
         return None

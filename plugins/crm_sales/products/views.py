@@ -22,6 +22,7 @@ from core.http.requests import signed_in, unit_of_work
 from core.i18n import gettext as _
 from core.i18n.formats import format_date, format_datetime
 from core.settings.service import get_setting
+from plugins.crm_sales.deals.cards import told_rivals
 from plugins.crm_sales.models import CURRENCIES
 from plugins.crm_sales.products import form_pages as pages
 from plugins.crm_sales.products import forms, parameters
@@ -123,7 +124,12 @@ def calculate_quote() -> str:
             pages.require_lines(uow, "quote", "create")
             head, stored = forms.head_of(uow, sent), {}
         rows = forms.read_rows(sent)
-        return render("crm_sales/quote_worked.html", **forms.draw(uow, head, rows, stored))
+        customer = forms.readable(uow, "customer", sent.get("customer"))
+        return render(
+            "crm_sales/quote_worked.html",
+            **forms.draw(uow, head, rows, stored),
+            beside=told_rivals(uow, {"customer": customer}),
+        )
 
 
 def _require_prices(uow: UnitOfWork) -> None:
@@ -194,6 +200,7 @@ def _new_page(
         labels={name: pages.label_of(uow, name, head[name]) for name in _REFERENCES},
         currencies=[(choice.value, str(choice.label)) for choice in CURRENCIES],
         company_currency=get_setting(uow, "core", "currency"),
+        beside=told_rivals(uow, {"customer": forms.readable(uow, "customer", head["customer"])}),
     )
 
 
@@ -220,6 +227,7 @@ def _lines_page(
         cancel_url=record_url("quote", values["id"]),
         form_head={},
         labels={},
+        beside="",
     )
 
 
