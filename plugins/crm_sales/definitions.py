@@ -222,7 +222,11 @@ stage_visit = EntityDef(
 ENTITIES = (customer, contact, sales_process, stage, opportunity, stage_visit)
 
 #: What follows from other fields, and is not typed in.
-_LEFT_OUT = {"customer": ("name_key",)}
+_LEFT_OUT = {
+    "customer": ("name_key",),
+    # Told in words, with the amount that it comes to, where there is one.
+    "opportunity": ("closing_rate",),
+}
 
 
 def form_edits(entity: EntitySpec) -> list[FormEdit]:

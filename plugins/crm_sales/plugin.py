@@ -32,6 +32,7 @@ from plugins.crm_sales.care import alerts
 from plugins.crm_sales.care import views as care_views
 from plugins.crm_sales.deals import cards as deal_cards
 from plugins.crm_sales.deals import definitions as deal_definitions
+from plugins.crm_sales.deals import demo as deal_demo
 from plugins.crm_sales.deals import policies as deal_policies
 from plugins.crm_sales.deals import services as deal_services
 from plugins.crm_sales.deals import views as deal_views
@@ -147,6 +148,7 @@ def register_demo() -> Iterable[DemoStep]:
     return [
         DemoStep("customers", demo.tell, order=20),
         DemoStep("products", product_demo.tell, order=30),
+        DemoStep("deals", deal_demo.tell, order=32),
         DemoStep("targets", target_demo.tell, order=35),
     ]
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from core.entities.changes import Change
 from plugins.crm_sales.deals.amounts import FOLLOWING, follow
+from plugins.crm_sales.deals.rates import fix_late_rates
 from plugins.crm_sales.products.lines import prepare_lines, work_out_again
 from plugins.crm_sales.products.policies.rules import IN_HAND
 
@@ -43,6 +44,8 @@ def settle(changes: Sequence[Change], uow: UnitOfWork) -> None:
         names = [name for change in changes for name in _DECIDES if change.changed(name)]
         work_out_again(uow, "opportunity", moved, names)
         follow(uow, [change.id for change in changes if _counts_anew(change)])
+    elif entity == "exchange_rate":
+        fix_late_rates(changes, uow)
     elif entity == "opportunity_line" and "opportunity" not in in_hand:
         follow(uow, {row["opportunity"] for c in changes for row in (c.before, c.after) if row})
 

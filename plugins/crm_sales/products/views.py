@@ -4,6 +4,7 @@ and what changed between versions."""
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -124,11 +125,10 @@ def calculate_quote() -> str:
             pages.require_lines(uow, "quote", "create")
             head, stored = forms.head_of(uow, sent), {}
         rows = forms.read_rows(sent)
-        customer = forms.readable(uow, "customer", sent.get("customer"))
         return render(
             "crm_sales/quote_worked.html",
             **forms.draw(uow, head, rows, stored),
-            beside=told_rivals(uow, {"customer": customer}),
+            beside=_beside(uow, sent),
         )
 
 
@@ -200,8 +200,19 @@ def _new_page(
         labels={name: pages.label_of(uow, name, head[name]) for name in _REFERENCES},
         currencies=[(choice.value, str(choice.label)) for choice in CURRENCIES],
         company_currency=get_setting(uow, "core", "currency"),
-        beside=told_rivals(uow, {"customer": forms.readable(uow, "customer", head["customer"])}),
+        beside=_beside(uow, head),
     )
+
+
+def _beside(uow: UnitOfWork, head: Mapping[str, str]) -> str:
+    """Who else sells to the customer of a new quote: others than whose opportunity it is for."""
+    about: dict[str, Any] = {"customer": forms.readable(uow, "customer", head.get("customer"))}
+    key = head.get("opportunity", "")
+    if about["customer"] is not None and key.isdecimal() and len(key) < 18:
+        asked = ListQuery(fields=("owner",), ids=(int(key),), labels=False)
+        with suppress(Forbidden, Invalid):
+            about |= next(iter(query.page(uow, "opportunity", asked).items), {})
+    return told_rivals(uow, about)
 
 
 def _lines_page(

@@ -295,6 +295,8 @@ def test_what_is_won_counts_at_the_rate_of_its_closing_day(
         cents(Decimal("100.55") * Decimal("7.25")) + Decimal("100.55"),
         {"GBP": Decimal("100.55")},
     )
+    change_rates("GBP", "9", since="2026-09-30")  # what had none gets it once it is there
+    assert read("opportunity", pounds)["closing_rate"] == Decimal(9)
     act(team.fu, "opportunity", "move", [dollars], stage=read("opportunity", deal("USD"))["stage"])
     assert read("opportunity", dollars)["closing_rate"] is None
     act(team.fu, "opportunity", "win", [dollars])
