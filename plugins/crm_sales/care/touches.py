@@ -149,7 +149,7 @@ def shared(uow: UnitOfWork, days: int) -> list[Cared]:
 
 def _selects(
     uow: UnitOfWork, *, since: datetime | None = None, customers: Iterable[int] | None = None
-) -> Sequence[Select[tuple[int, int, datetime]]]:
+) -> Sequence[Select[int, int, datetime]]:
     """Customer, person and moment, of each way."""
     wanted = None if customers is None else list(customers)
     found = []

@@ -117,7 +117,8 @@ def _rivals(uow: UnitOfWork) -> None:
     out = select(quote.c.customer_id, quote.c.owner_id).where(
         quote.c.status.in_(("submitted", "accepted"))
     )
-    quoted = {key: seller for key, seller in uow.execute(out.order_by(quote.c.id.desc()))}
+    rows = uow.execute(out.order_by(quote.c.id.desc())).all()
+    quoted = {row.customer_id: row.owner_id for row in rows}
     asked = ListQuery(fields=("name",), ids=tuple(quoted), limit=len(quoted) or 1, labels=False)
     names = {row["id"]: row["name"] for row in query.page(uow, "customer", asked).items}
     spare = [deal for deal in _ongoing(uow) if deal["currency"] == "CNY"]

@@ -238,12 +238,16 @@ def validate_lines(changes: Sequence[Change], uow: UnitOfWork) -> list[Problem]:
     holder = _HOLDERS[changes[0].entity.name]
     keys = [c.after[holder] for c in changes] + [c.before[holder] for c in changes if c.before]
     heads = heads_of(uow, holder, keys)
-    problems = []
+    problems, written = [], []
     for change in changes:
         head = heads.get(change.after[holder])
-        if head is not None and not uow.actor.is_system and (why := _locked(holder, head)):
-            problems.append(change.problem(holder, "locked", why))
-    written = [change for change in changes if change.kind in ("create", "update")]
+        if head is not None and (why := _locked(holder, head)):
+            if change.kind == "update" and not change.changed_fields():
+                continue  # sent along with its record, as forms do: it keeps its price
+            if not uow.actor.is_system:
+                problems.append(change.problem(holder, "locked", why))
+        if change.kind in ("create", "update"):
+            written.append(change)
     if problems or not written:
         return problems
     book = read_book(uow, [change.after["product"] for change in written])

@@ -145,7 +145,13 @@ def test_what_is_closed_keeps_its_products(act, change, deal, read, robot, team)
     with pytest.raises(Invalid) as error:
         change(line["id"], "opportunity_line", quantity="2")
     assert [p.code for p in error.value.problems] == ["locked"]
+    change(robot, "product", None, list_price="50")
+    same = {"id": line["id"], "product": str(robot), "quantity": "1", "unit_price": "33.33"}
+    change(key, next_step="交付", lines=[same])  # as the form sends it along
+    with pytest.raises(Invalid):
+        change(key, lines=[])
     assert str(read("opportunity", key)["amount"]) == "33.33"
+    assert str(read("opportunity", key)["lines"][0]["amount"]) == "33.33"
 
 
 def test_the_list_of_lines_says_what_is_in_the_pipeline(act, change, deal, rows, robot, team):
