@@ -83,6 +83,7 @@ def test_customers_that_several_follow_up(deal, known, team, unit_of_work):
         assert found.people == ("傅宇恒", "闫晓璐")
 
 
+@pytest.mark.long
 def test_pages_take_as_many_statements_for_many(browser_of, deal, known, runtime, team):
     browser, counts = browser_of(team.fu), []
     for round_ in range(3):
@@ -104,6 +105,7 @@ def test_pages_take_as_many_statements_for_many(browser_of, deal, known, runtime
     assert counts[1] == counts[2]  # the first time some of what is kept is read
 
 
+@pytest.mark.long
 def test_owner_and_head_are_told_once(
     deal, known, make, run_jobs, rows, team, unit_of_work, runtime
 ):
