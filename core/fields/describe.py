@@ -49,6 +49,7 @@ class EntityDef:
     scope: Callable[[Any, str, Any], Any] | None = None
     veil: Callable[[Any, Any], Mapping[str, Any]] | None = None
     new_page: str = ""
+    new_page_takes: tuple[str, ...] = ()
     hand_over: tuple[HandOver, ...] = ()
 
 

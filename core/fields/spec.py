@@ -237,6 +237,8 @@ class EntitySpec:
     veil: Callable[[Any, Any], Mapping[str, Any]] | None = None
     #: The endpoint of the plugin's own page on which a new record is made, in place of the generic form.
     new_page: str = ""
+    #: The fields that this page begins with when the address names them: ``?customer=7``.
+    new_page_takes: tuple[str, ...] = ()
     #: What a successor gets when somebody leaves; nothing said: the records that the person owns.
     hand_over: tuple[HandOver, ...] = ()
 

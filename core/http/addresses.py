@@ -40,9 +40,12 @@ def list_url(entity: str, *rows: tuple[str, ...], sort: str = "") -> str:
     return f"{base}?{urlencode(pairs)}" if pairs else base
 
 
-def new_record_url(spec: EntitySpec) -> str:
-    """The page on which a new record is made: the entity's own, or the generic form."""
-    if spec.new_page:
+def new_record_url(spec: EntitySpec, given: str = "") -> str:
+    """The page on which a new record is made: the entity's own, or the generic form.
+
+    ``given`` is a field that the address will name: the entity's own page counts if it takes it.
+    """
+    if spec.new_page and (not given or given in spec.new_page_takes):
         return url_for(spec.new_page)
     return url_for("web.new_record", entity=spec.name)
 

@@ -14,6 +14,7 @@ from core.entities.scope import may
 from core.entities.tables import list_columns, recall_columns
 from core.fields import EntitySpec, FieldSpec
 from core.fields import types as t
+from core.http.addresses import new_record_url
 from core.http.presenting import data_columns, data_rows
 from core.i18n import gettext as _
 from core.i18n.formats import format_number
@@ -68,7 +69,7 @@ class _List:
         state = [("filter_field", item.name), ("filter_op", "eq")]
         state += [("filter_value", str(self.record_id))]
         can_create = other.creatable and item.is_writable and may(uow, other, "create")
-        new_url = url_for("web.new_record", entity=other.name)
+        new_url = new_record_url(other, item.name)
         total = len(page.items) if total is None else total
         return {
             "key": self.key,

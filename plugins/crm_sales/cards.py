@@ -290,7 +290,14 @@ def _became(uow: UnitOfWork, lead: int) -> str:
 
 
 def over_list(uow: UnitOfWork, entity: EntitySpec, **context: Any) -> str:
-    """The slot ``entity.list.above``: the lists of opportunities that one asks for most."""
+    """The slot ``entity.list.above``: the lists of opportunities and customers that one asks for most."""
+    if entity.name == "customer":
+        ways = [
+            (_("Without follow-up"), url_for("crm_sales.idle_customers")),
+            (_("With several sellers"), url_for("crm_sales.shared_customers")),
+        ]
+        told: str = macros("crm_sales/parts.html").ways(ways)
+        return told
     if entity.name != "opportunity":
         return ""
     access = uow.actor.access(entity)
@@ -313,6 +320,13 @@ def over_list(uow: UnitOfWork, entity: EntitySpec, **context: Any) -> str:
             list_url(entity.name, ("status", "in", "won"), ("closed_on", "within", "this_month")),
         ),
     ]
+    if uow.actor.access(uow.entity("opportunity_line")).may("read"):
+        ways.append(
+            (
+                _("Products in the pipeline"),
+                list_url("opportunity_line", is_open, sort="-expected_close_on"),
+            )
+        )
     processes = _processes(uow)
     if len(processes) > 1:
         ways += [

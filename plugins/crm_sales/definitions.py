@@ -19,6 +19,7 @@ from core.fields import (
 )
 from core.i18n import lazy_gettext as _l
 from plugins.crm_sales import services
+from plugins.crm_sales.deals.policies import TEAM, TEAM_CHANGES
 from plugins.crm_sales.models import (
     Contact,
     Customer,
@@ -148,11 +149,12 @@ opportunity = EntityDef(
             _l("Where it stands"),
             (
                 *("process", "stage", "probability", "weighted_amount", "stage_entered_at"),
-                *("stage_due_at", "furthest_stage", "closed_on", "lost_reason"),
+                *("stage_due_at", "furthest_stage", "closed_on", "closing_rate", "lost_reason"),
             ),
         ),
+        Section(_l("Products"), ("lines",)),
         Section(_l("How it is to be won"), ("next_step", "competitors", "strategy")),
-        Section(_l("Whose it is"), ("owner", "department", *pools.IN_POOL, "lead")),
+        Section(_l("Whose it is"), ("owner", "department", *pools.IN_POOL, "lead", "members")),
     ),
     actions=(
         ActionSpec(
@@ -194,7 +196,7 @@ opportunity = EntityDef(
         ),
         *pools.OPPORTUNITY_VERBS,
     ),
-    scopes=(pools.OPPORTUNITY_SCOPE,),
+    scopes=(TEAM, TEAM_CHANGES, pools.OPPORTUNITY_SCOPE),
     veil=pools.OPPORTUNITY_VEIL,
     marks=(
         Mark(
@@ -227,7 +229,11 @@ stage_visit = EntityDef(
 ENTITIES = (customer, contact, sales_process, stage, opportunity, stage_visit, *pools.ENTITIES)
 
 #: What follows from other fields, and is not typed in.
-_LEFT_OUT = {"customer": ("name_key",)}
+_LEFT_OUT = {
+    "customer": ("name_key",),
+    # Told in words, with the amount that it comes to, where there is one.
+    "opportunity": ("closing_rate",),
+}
 
 
 def form_edits(entity: EntitySpec) -> list[FormEdit]:

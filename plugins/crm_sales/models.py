@@ -43,6 +43,7 @@ __all__ = [
     "CURRENCIES",
     "NEEDS",
     "OTHER",
+    "STATUSES",
     "Contact",
     "Customer",
     "Opportunity",
@@ -448,6 +449,22 @@ class Opportunity(InOpportunityPool, Entity, Owned):
         readonly=True,
     )
     closed_on: Mapped[date | None] = field(Date(), label=_l("Closed on"), readonly=True)
+    closing_rate: Mapped[Decimal | None] = field(
+        Number(18, 8),
+        label=_l("Exchange rate on closing"),
+        help=_l("Of the day on which it was closed; empty in the company's currency."),
+        readonly=True,
+    )
+    lines = detached(
+        Lines("opportunity_line", "opportunity", max_items=200),
+        label=_l("Products"),
+        help=_l("With lines the amount is their sum, as long as no quotation says otherwise."),
+    )
+    members = detached(
+        Lines("opportunity_member", "opportunity", max_items=20),
+        label=_l("Team"),
+        help=_l("Who works on it with the owner, and with what share; the owner has the rest."),
+    )
 
     # These serve: what a customer's page adds up, the funnel and the board of a process, what is
     # stuck, and what closes when.

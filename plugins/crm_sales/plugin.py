@@ -28,6 +28,14 @@ from plugins.crm_sales import (
     settings,
     stages,
 )
+from plugins.crm_sales.care import alerts
+from plugins.crm_sales.care import views as care_views
+from plugins.crm_sales.deals import cards as deal_cards
+from plugins.crm_sales.deals import definitions as deal_definitions
+from plugins.crm_sales.deals import demo as deal_demo
+from plugins.crm_sales.deals import policies as deal_policies
+from plugins.crm_sales.deals import services as deal_services
+from plugins.crm_sales.deals import views as deal_views
 from plugins.crm_sales.pools import cards as pool_cards
 from plugins.crm_sales.pools import changes as pool_changes
 from plugins.crm_sales.pools import declared as pools
@@ -67,6 +75,7 @@ def register_entities() -> Iterable[EntityDef]:
     return (
         *definitions.ENTITIES,
         *product_definitions.ENTITIES,
+        *deal_definitions.ENTITIES,
         *target_definitions.ENTITIES,
     )
 
@@ -89,7 +98,8 @@ def register_roles() -> Iterable[RoleTemplate]:
 
 @hookimpl
 def register_blueprints() -> Iterable[Blueprint]:
-    return [offer_views.blueprint]
+    # One, with pages from several modules.
+    return list({offer_views.blueprint, deal_views.blueprint, care_views.blueprint})
 
 
 @hookimpl
@@ -109,6 +119,7 @@ def register_slots() -> Iterable[SlotFill]:
         SlotFill("entity.detail.above", pool_cards.over_record, order=5),
         SlotFill("entity.list.above", pool_cards.over_list, order=5),
         SlotFill("entity.detail.above", cards.over_record, order=10),
+        SlotFill("entity.detail.above", deal_cards.over_record, order=10),
         SlotFill("entity.detail.above", product_cards.over_record, order=10),
         SlotFill("entity.detail.aside", cards.beside_record, order=30),
         SlotFill("entity.list.above", cards.over_list, order=10),
@@ -128,18 +139,22 @@ def register_events() -> Iterable[type[Event]]:
 
 @hookimpl
 def register_jobs() -> Iterable[Job]:
-    return [sending.SEND, pools.CUSTOMERS_RETURNING.job, pools.OPPORTUNITIES_RETURNING.job]
+    returning = (pools.CUSTOMERS_RETURNING, pools.OPPORTUNITIES_RETURNING)
+    return [sending.SEND, alerts.ALERT, *(each.job for each in returning)]
 
 
 @hookimpl
 def register_schedules() -> Iterable[Schedule]:
-    return pools.SCHEDULES
+    return [alerts.ALERTING, *pools.SCHEDULES]
 
 
 @hookimpl
 def register_notifications() -> Iterable[NotificationKind]:
     returning = (pools.CUSTOMERS_RETURNING, pools.OPPORTUNITIES_RETURNING)
-    return [*links.KINDS, *(kind for each in returning for kind in (each.soon, each.returned))]
+    return [
+        *(*links.KINDS, alerts.IDLE, alerts.TEAM_IDLE),
+        *(kind for each in returning for kind in (each.soon, each.returned)),
+    ]
 
 
 @hookimpl
@@ -153,6 +168,7 @@ def register_demo() -> Iterable[DemoStep]:
         DemoStep("customers", demo.tell, order=20),
         DemoStep("pools", pool_demo.tell, order=25),
         DemoStep("products", product_demo.tell, order=30),
+        DemoStep("deals", deal_demo.tell, order=32),
         DemoStep("targets", target_demo.tell, order=35),
     ]
 
@@ -162,6 +178,7 @@ def validate_changes(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Pro
     return [
         *policies.validate(changes, uow),
         *pool_policies.validate(changes, uow),
+        *deal_policies.validate(changes, uow),
         *product_policies.validate(changes, uow),
         *target_policies.validate(changes, uow),
     ]
@@ -171,6 +188,7 @@ def validate_changes(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Pro
 def before_changes(changes: Sequence[Change], uow: UnitOfWork) -> None:
     services.prepare(changes, uow)
     pool_changes.prepare(changes, uow)
+    deal_services.prepare(changes, uow)
     quotes.prepare(changes, uow)
     target_services.prepare(changes, uow)
 
@@ -179,6 +197,7 @@ def before_changes(changes: Sequence[Change], uow: UnitOfWork) -> None:
 def after_changes(changes: Sequence[Change], uow: UnitOfWork) -> None:
     services.settle(changes, uow)
     pool_changes.settle(changes, uow)
+    deal_services.settle(changes, uow)
     quotes.settle(changes, uow)
 
 
@@ -189,7 +208,11 @@ def plugin_enabled(plugin: Manifest, uow: UnitOfWork) -> None:
 
 @hookimpl
 def adjust_form(entity: EntitySpec, actor: Actor) -> Iterable[FormEdit]:
-    return [*definitions.form_edits(entity), *product_definitions.form_edits(entity)]
+    return [
+        *definitions.form_edits(entity),
+        *product_definitions.form_edits(entity),
+        *deal_definitions.form_edits(entity),
+    ]
 
 
 @hookimpl

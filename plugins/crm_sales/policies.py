@@ -52,9 +52,11 @@ ROLES = (
                 "read": "customer",
                 **dict.fromkeys(("create", "update", "delete", "import"), [_MINE]),
             },
-            "opportunity": dict.fromkeys(
-                ("read", "create", "update", "delete", "import", *_VERBS), "own"
-            ),
+            "opportunity": {
+                **dict.fromkeys(("create", "delete", "import"), "own"),
+                "read": ["own", "team"],
+                **dict.fromkeys(("update", *_VERBS), ["own", "team_changes"]),
+            },
             "sales_process": {"read": "all"},
         },
         permissions=("crm_sales.see_funnel",),
@@ -65,7 +67,11 @@ ROLES = (
         {
             "customer": dict.fromkeys((*_ORDINARY, "assign", "merge"), "department_below"),
             "contact": dict.fromkeys((*_ORDINARY, "merge"), "customer"),
-            "opportunity": dict.fromkeys((*_ORDINARY, *_VERBS), "department_below"),
+            "opportunity": {
+                **dict.fromkeys(_ORDINARY, "department_below"),
+                "read": ["department_below", "team"],
+                **dict.fromkeys(("update", *_VERBS), ["department_below", "team_changes"]),
+            },
             "sales_process": {"read": "all"},
         },
         permissions=("crm_sales.see_funnel",),

@@ -17,6 +17,7 @@ from core.i18n import gettext as _
 from core.settings.service import get_setting
 from core.tabular.cleaning import company_key
 from plugins.crm_sales import stages
+from plugins.crm_sales.deals.rates import fix_rates
 from plugins.crm_sales.events import OpportunityLost, OpportunityMoved, OpportunityWon
 from plugins.crm_sales.models import CURRENCIES
 from plugins.crm_sales.policies import book_for, placed
@@ -183,6 +184,7 @@ def _place(changes: Sequence[Change], uow: UnitOfWork) -> None:
         if change.after["probability"] is None:
             change.set("probability", stage.probability)
         change.set("stage_due_at", _due(change, stage))
+    fix_rates(written, uow)
 
 
 def _enter(change: Change, stage: Step, book: Book, uow: UnitOfWork) -> None:

@@ -65,6 +65,24 @@ SALES = SettingsGroup(
             required=True,
         ),
         FieldSpec(
+            "discounts_beside",
+            Boolean(),
+            _l("Who sells to the same customer sees discounts"),
+            help=_l(
+                "Day, seller and discount of what others quoted there, for who has an open"
+                " opportunity at the customer; even of quotations that they may not open."
+            ),
+            default=True,
+        ),
+        FieldSpec(
+            "idle_days",
+            Integer(0, 3650),
+            _l("Tell of customers without follow-up after, days"),
+            help=_l("The owner and the head of the department, once. 0: nobody."),
+            default=30,
+            required=True,
+        ),
+        FieldSpec(
             "committed_from",
             Integer(1, 100),
             _l("Committed from this probability, %"),

@@ -28,8 +28,10 @@ def over_record(uow: UnitOfWork, entity: EntitySpec, record: Record, **context: 
     match entity.name:
         case "quote":
             return _quote(uow, entity, record)
-        case "opportunity" | "customer":
-            return _offer(uow, entity.name, record.values)
+        case "opportunity":
+            return _ways(_own_lines(uow, record.values) + _offer(uow, entity.name, record.values))
+        case "customer":
+            return _ways(_offer(uow, entity.name, record.values))
         case "product":
             return _ways(
                 [
@@ -42,11 +44,21 @@ def over_record(uow: UnitOfWork, entity: EntitySpec, record: Record, **context: 
     return ""
 
 
-def _offer(uow: UnitOfWork, entity: str, values: Mapping[str, Any]) -> str:
+def _offer(uow: UnitOfWork, entity: str, values: Mapping[str, Any]) -> list[tuple[str, str]]:
     """A way to a new quote, where it may be made."""
     if not uow.actor.access(uow.entity("quote")).may("create") or values.get("status") == "lost":
-        return ""
-    return _ways([(_("New quotation"), url_for("crm_sales.new_quote", **{entity: values["id"]}))])
+        return []
+    return [(_("New quotation"), url_for("crm_sales.new_quote", **{entity: values["id"]}))]
+
+
+def _own_lines(uow: UnitOfWork, values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The way to the products of what is open, for whoever may change it."""
+    if values.get("status") != "open" or not reaches(
+        uow, values["id"], "update", entity="opportunity"
+    ):
+        return []
+    address = url_for("crm_sales.edit_opportunity_lines", opportunity_id=values["id"])
+    return [(_("Edit the products"), address)]
 
 
 def _quote(uow: UnitOfWork, entity: EntitySpec, record: Record) -> str:
@@ -61,7 +73,7 @@ def _quote(uow: UnitOfWork, entity: EntitySpec, record: Record) -> str:
     if values.get("status") == "submitted" and reaches(uow, key, "send"):
         way = url_for("crm_sales.quote_link", quote_id=key)
         ways.append((_("Link for the customer"), way))
-    return _over(uow, record) + (_ways(ways) if ways else "")
+    return _over(uow, record) + _ways(ways)
 
 
 def _over(uow: UnitOfWork, record: Record) -> str:
@@ -74,11 +86,11 @@ def _over(uow: UnitOfWork, record: Record) -> str:
     return html
 
 
-def reaches(uow: UnitOfWork, key: int, action: str) -> bool:
-    """Whether the actor has a right to quotes, and to this one."""
-    if not uow.actor.access(uow.entity("quote")).may(action):
+def reaches(uow: UnitOfWork, key: int, action: str, *, entity: str = "quote") -> bool:
+    """Whether the actor has a right to such records, and to this one."""
+    if not uow.actor.access(uow.entity(entity)).may(action):
         return False
-    return bool(query.select_ids(uow, "quote", ListQuery(ids=(key,)), action=action, limit=1))
+    return bool(query.select_ids(uow, entity, ListQuery(ids=(key,)), action=action, limit=1))
 
 
 def _has_versions(uow: UnitOfWork, key: int) -> bool:
@@ -92,4 +104,4 @@ def _has_versions(uow: UnitOfWork, key: int) -> bool:
 
 def _ways(items: list[tuple[str, str]]) -> str:
     html: str = macros("crm_sales/parts.html").ways(items)
-    return html
+    return html if items else ""

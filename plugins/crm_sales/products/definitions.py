@@ -254,6 +254,7 @@ quote = EntityDef(
         ),
     ),
     new_page="crm_sales.new_quote",
+    new_page_takes=("customer", "opportunity", "price_list"),
 )
 
 quote_line = EntityDef(

@@ -1,4 +1,4 @@
-"""The form of a quote with its lines: read as it was sent, worked out as it stands, and drawn again."""
+"""The form of a quote or an opportunity with its lines: read as it was sent, worked out as it stands, and drawn again."""
 
 from __future__ import annotations
 
@@ -27,7 +27,17 @@ if TYPE_CHECKING:
 
     from core.work.uow import UnitOfWork
 
-__all__ = ["Row", "blank_row", "draw", "head_of", "money", "read_rows", "rows_of", "values_of"]
+__all__ = [
+    "Row",
+    "blank_row",
+    "draw",
+    "head_of",
+    "money",
+    "read_rows",
+    "readable",
+    "rows_of",
+    "values_of",
+]
 
 _MOST_LINES = 200
 _NUMBERS: dict[str, FieldType] = {
@@ -36,6 +46,10 @@ _NUMBERS: dict[str, FieldType] = {
     "discount": Number(5, 2),
     "tax_rate": Number(5, 2),
 }
+_TYPED = (
+    *("id", "product", "quantity", "unit_price", "discount", "tax_rate", "description"),
+    "shown",
+)
 _INDEX = re.compile(r"lines\.([0-9]{1,6})\.")
 
 
@@ -52,6 +66,8 @@ class Row:
     unit_price: str = ""
     discount: str = ""
     tax_rate: str = ""
+    #: Of an opportunity's line alone.
+    description: str = ""
     #: The product whose parameters are shown.
     shown: str = ""
     parameters: dict[str, str] = field(default_factory=dict)
@@ -76,6 +92,7 @@ def rows_of(quote: Mapping[str, Any], labels: Mapping[int, str]) -> list[Row]:
             else "",
             discount=_plain(line.get("discount")) if line.get("discount") else "",
             tax_rate=_plain(line.get("tax_rate")),
+            description=line.get("description") or "",
             shown=str(line["product"]),
             parameters={
                 name: ("1" if value is True else "0" if value is False else str(value))
@@ -102,10 +119,7 @@ def read_rows(form: MultiDict[str, str]) -> list[Row]:
         prefix = f"lines.{index}"
         if prefix in removed:
             continue
-        given = {
-            name: form.get(f"{prefix}.{name}", "").strip()[:200]
-            for name in ("id", "product", "quantity", "unit_price", "discount", "tax_rate", "shown")
-        }
+        given = {name: form.get(f"{prefix}.{name}", "").strip()[:300] for name in _TYPED}
         label = form.get(f"{prefix}.product__label", "").strip()[:200]
         asked = f"{prefix}.p."
         parameters = {
@@ -123,9 +137,13 @@ def read_rows(form: MultiDict[str, str]) -> list[Row]:
 
 
 def values_of(
-    uow: UnitOfWork, rows: Sequence[Row], stored: Mapping[str, Mapping[str, Any]]
+    uow: UnitOfWork,
+    rows: Sequence[Row],
+    stored: Mapping[str, Mapping[str, Any]],
+    *,
+    described: bool = False,
 ) -> list[dict[str, Any]]:
-    """The lines for the service. Raises `Invalid` for products that nobody can tell."""
+    """The lines for the service, ``described`` those of opportunities. Raises `Invalid` for products that nobody can tell."""
     lines, problems = [], []
     for place, row in enumerate(rows):
         product = _product_of(uow, row)
@@ -138,6 +156,8 @@ def values_of(
         for name in _NUMBERS:
             line[name] = _number_text(getattr(row, name)) or None
         line["discount"] = line["discount"] or "0"
+        if described:
+            line["description"] = row.description or None
         line["parameters"] = row.parameters if row.shown == str(product) else {}
         lines.append(line)
     if problems:
@@ -172,8 +192,8 @@ def head_of(uow: UnitOfWork, values: Mapping[str, Any]) -> Head:
     """What lines depend on, of a quote that is stored or being written; unreadable customers and
     lists decide nothing."""
     company = get_setting(uow, "core", "currency")
-    customer = _readable(uow, "customer", values.get("customer"))
-    named = _readable(uow, "price_list", values.get("price_list"))
+    customer = readable(uow, "customer", values.get("customer"))
+    named = readable(uow, "price_list", values.get("price_list"))
     buyers = read_buyers(uow, [customer])
     currency = values.get("currency")
     if currency not in {choice.value for choice in CURRENCIES}:
@@ -200,7 +220,8 @@ def _currency_of(uow: UnitOfWork, named: int | None, deal: Any) -> str | None:
     return None
 
 
-def _readable(uow: UnitOfWork, entity: str, given: Any) -> int | None:
+def readable(uow: UnitOfWork, entity: str, given: Any) -> int | None:
+    """The number of a record as it was sent; None for what is none, or out of reach."""
     key = _key(given)
     if key is None:
         return None
@@ -229,6 +250,8 @@ def draw(
     rows: Sequence[Row],
     stored: Mapping[str, Mapping[str, Any]],
     marks: Mapping[str, str] | None = None,
+    *,
+    lines: str = "quote_line",
 ) -> dict[str, Any]:
     """The lines and their totals for the template; ``marks`` are what the service refused."""
     products = [product for row in rows if (product := _key(row.product)) is not None]
@@ -237,7 +260,7 @@ def draw(
         asked = ListQuery(fields=("id",), ids=tuple(products), limit=_MOST_LINES)
         readable = {each["id"] for each in query.page(uow, "product", asked).items}
     book = read_book(uow, readable)
-    spec = uow.entity("quote_line")
+    spec = uow.entity(lines)
     if not uow.actor.access(spec).can_use(spec["reasons"]):
         head = replace(head, tells_why=False)
     drawn = [

@@ -1,8 +1,8 @@
-"""Lines of quotes: what follows from product, quantity, price, discount and tax, and what is refused."""
+"""Lines of quotes and opportunities: what follows from product, quantity, price, discount and tax, and what is refused."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
+from core.entities import service
 from core.entities.changes import Change
+from core.errors import Invalid, Problem
 from core.i18n import gettext as _
 from core.settings.service import get_setting
 from plugins.crm_sales.products import parameters
@@ -18,17 +20,19 @@ from plugins.crm_sales.products.money import LARGEST, line_amounts, rounded
 from plugins.crm_sales.products.prices import NOBODY, Book, Buyer, read_book, read_buyers
 
 if TYPE_CHECKING:
-    from core.errors import Problem
     from core.work.uow import UnitOfWork
 
 __all__ = [
     "Head",
+    "Totals",
     "Worked",
     "effective_discount",
     "heads_of",
     "prepare_lines",
+    "totals_of",
     "validate_lines",
     "work_out",
+    "work_out_again",
 ]
 
 _HUNDRED = Decimal(100)
@@ -37,7 +41,7 @@ _MEMO = "crm_sales.worked lines"
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What of a quote its lines depend on."""
+    """What of a quote or an opportunity its lines depend on."""
 
     currency: str
     day: date
@@ -192,45 +196,65 @@ def effective_discount(line: Mapping[str, Any]) -> Decimal:
 
 # Within a write
 
+#: What holds the lines of an entity.
+_HOLDERS = {"quote_line": "quote", "opportunity_line": "opportunity"}
 
-def heads_of(uow: UnitOfWork, quotes: Sequence[int]) -> dict[int, Head]:
-    """What the lines of these quotes depend on, as it is stored now."""
-    table = uow.entity("quote").table
-    rows = uow.execute(select(table).where(table.c.id.in_(sorted(set(quotes))))).all()
+
+def heads_of(uow: UnitOfWork, holder: str, keys: Iterable[int]) -> dict[int, Head]:
+    """What the lines of these quotes or opportunities depend on, as it is stored now.
+
+    An opportunity has no day of its own: its lines have the prices of the day they are written on.
+    """
+    table = uow.entity(holder).table
+    rows = uow.execute(select(table).where(table.c.id.in_(sorted(set(keys))))).all()
     buyers = read_buyers(uow, [row.customer_id for row in rows])
-    company = get_setting(uow, "core", "currency")
+    company, today = get_setting(uow, "core", "currency"), uow.clock.today()
+    is_quote = holder == "quote"
+    included = bool(get_setting(uow, "crm_sales", "prices_include_tax"))
     return {
         row.id: Head(
             currency=row.currency or company,
-            day=row.quoted_on or uow.clock.today(),
-            tax_included=bool(row.tax_included),
+            day=(row.quoted_on if is_quote else None) or today,
+            tax_included=bool(row.tax_included) if is_quote else included,
             buyer=buyers.get(row.customer_id, NOBODY),
-            price_list=row.price_list_id,
-            status=row.status or "draft",
+            price_list=row.price_list_id if is_quote else None,
+            status=(row.status or "draft") if is_quote else row.status or "open",
         )
         for row in rows
     }
 
 
+def _locked(holder: str, head: Head) -> str:
+    """Why the lines of such a record stay as they are; nothing where they may be changed."""
+    if head.status in ("draft", "open"):
+        return ""
+    if holder == "quote":
+        return _("A quote that was submitted stays as it is; make a new version of it.")
+    return _("What is won or lost keeps its products.")
+
+
 def validate_lines(changes: Sequence[Change], uow: UnitOfWork) -> list[Problem]:
     """Work the lines out, keep that for `prepare_lines`, and tell what is wrong."""
-    heads = heads_of(
-        uow, [c.after["quote"] for c in changes] + [c.before["quote"] for c in changes if c.before]
-    )
-    problems = []
+    holder = _HOLDERS[changes[0].entity.name]
+    keys = [c.after[holder] for c in changes] + [c.before[holder] for c in changes if c.before]
+    heads = heads_of(uow, holder, keys)
+    problems, written = [], []
     for change in changes:
-        head = heads.get(change.after["quote"])
-        if head is not None and head.status != "draft" and not uow.actor.is_system:
-            message = _("A quote that was submitted stays as it is; make a new version of it.")
-            problems.append(change.problem("quote", "locked", message))
-    written = [change for change in changes if change.kind in ("create", "update")]
+        head = heads.get(change.after[holder])
+        if head is not None and (why := _locked(holder, head)):
+            if change.kind == "update" and not change.changed_fields():
+                continue  # sent along with its record, as forms do: it keeps its price
+            if not uow.actor.is_system:
+                problems.append(change.problem(holder, "locked", why))
+        if change.kind in ("create", "update"):
+            written.append(change)
     if problems or not written:
         return problems
     book = read_book(uow, [change.after["product"] for change in written])
     kept: dict[int, Worked] = uow.memo.setdefault(_MEMO, {})
     for change in written:
         worked = work_out(
-            book, heads[change.after["quote"]], change.after, before=change.before or None
+            book, heads[change.after[holder]], change.after, before=change.before or None
         )
         problems += [change.problem(*problem) for problem in worked.problems]
         kept[id(change)] = worked
@@ -245,3 +269,64 @@ def prepare_lines(changes: Sequence[Change], uow: UnitOfWork) -> None:
         if worked is not None:
             for name, value in worked.values.items():
                 change.set(name, value)
+
+
+# What follows
+
+
+def work_out_again(
+    uow: UnitOfWork, holder: str, moved: Sequence[int], changed: Sequence[str]
+) -> None:
+    """Work the lines of these records out anew, since fields have ``changed`` that they depend on.
+
+    Raises `Invalid` at the first of these fields where a line has no price any more.
+    """
+    if not moved:
+        return
+    name = f"{holder}_line"
+    table = uow.entity(name).table
+    rows = select(table.c.id).where(
+        table.c[f"{holder}_id"].in_(list(moved)), table.c.archived_at.is_(None)
+    )
+    values: dict[int, dict[str, Any]] = {key: {} for key in uow.execute(rows).scalars()}
+    if not values:
+        return
+    try:
+        service.update(uow, name, values)
+    except Invalid as error:
+        message = error.problems[0].message if error.problems else error.message
+        raise Invalid(message, [Problem(changed[0], "lines", message)]) from error
+
+
+@dataclass
+class Totals:
+    """The sums of what stands in the lines of one record."""
+
+    net: Decimal = Decimal(0)
+    tax: Decimal = Decimal(0)
+    gross: Decimal = Decimal(0)
+    count: int = 0
+    currency: str | None = None
+
+
+def totals_of(uow: UnitOfWork, holder: str, keys: Iterable[int]) -> dict[int, Totals]:
+    """Added up here, where decimals are exact in every database."""
+    table = uow.entity(f"{holder}_line").table
+    parent, wanted = table.c[f"{holder}_id"], list(keys)
+    found = {key: Totals() for key in wanted}
+    if not wanted:
+        return found
+    rows = uow.execute(
+        select(
+            parent.label("parent"),
+            *(table.c.net_amount, table.c.tax_amount, table.c.amount, table.c.currency),
+        ).where(parent.in_(wanted), table.c.archived_at.is_(None))
+    )
+    for row in rows:
+        totals = found[row.parent]
+        totals.count += 1
+        totals.currency = row.currency
+        totals.net += row.net_amount or Decimal(0)
+        totals.tax += row.tax_amount or Decimal(0)
+        totals.gross += row.amount or Decimal(0)
+    return found

@@ -1,4 +1,4 @@
-"""Quotes: what they begin with, their verbs and versions, and the amount that opportunities follow."""
+"""Quotes: what they begin with, their verbs and their versions."""
 
 from __future__ import annotations
 
@@ -7,18 +7,24 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from core.entities import service
 from core.entities.changes import Change
 from core.entities.consent import ask_consent
-from core.errors import Invalid, Problem, Refused
+from core.errors import Refused
 from core.i18n import gettext as _
 from core.i18n.formats import format_date, format_number
 from core.settings.service import get_setting
+from plugins.crm_sales.deals.amounts import follow
 from plugins.crm_sales.events import QuoteAccepted, QuoteSubmitted
-from plugins.crm_sales.products.lines import effective_discount, prepare_lines
-from plugins.crm_sales.products.policies import IN_HAND
+from plugins.crm_sales.products.lines import (
+    effective_discount,
+    prepare_lines,
+    totals_of,
+    work_out_again,
+)
+from plugins.crm_sales.products.policies.rules import IN_HAND
 
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
@@ -104,10 +110,10 @@ def settle(changes: Sequence[Change], uow: UnitOfWork) -> None:
     if entity == "quote":
         in_hand.discard(entity)
         _lines_again(changes, uow)
-        _follow(uow, {v["opportunity"] for c in changes for v in (c.before, c.after) if v})
+        follow(uow, {v["opportunity"] for c in changes for v in (c.before, c.after) if v})
     elif entity == "quote_line" and "quote" not in in_hand:
         quotes = _column(uow, "quote", "opportunity_id", {c.after["quote"] for c in changes})
-        _follow(uow, set(quotes.values()))
+        follow(uow, set(quotes.values()))
     else:
         in_hand.discard(entity)
 
@@ -117,98 +123,12 @@ def _lines_again(changes: Sequence[Change], uow: UnitOfWork) -> None:
     moved = [
         change.id
         for change in changes
-        if change.kind == "update"
+        if change.id is not None
+        and change.kind == "update"
         and change.after["status"] == "draft"
         and any(change.changed(name) for name in _DECIDES)
     ]
-    if not moved:
-        return
-    table = uow.entity("quote_line").table
-    ids = uow.execute(
-        select(table.c.id).where(table.c.quote_id.in_(moved), table.c.archived_at.is_(None))
-    ).scalars()
-    values: dict[int, dict[str, Any]] = {key: {} for key in ids}
-    if not values:
-        return
-    try:
-        service.update(uow, "quote_line", values)
-    except Invalid as error:  # a line has no price any more: said at the field that took it away
-        message = error.problems[0].message if error.problems else error.message
-        names = [n for c in changes for n in _DECIDES if c.changed(n)]
-        raise Invalid(message, [Problem(names[0], "lines", message)]) from error
-
-
-def _follow(uow: UnitOfWork, deals: set[Any]) -> None:
-    """Open opportunities have the amount of their accepted quote, else of their newest one (S-083)."""
-    wanted = sorted(key for key in deals if key is not None)
-    if not wanted:
-        return
-    quote, line = uow.entity("quote").table, uow.entity("quote_line").table
-    sums = (
-        select(
-            quote.c.opportunity_id,
-            quote.c.id,
-            quote.c.status,
-            quote.c.currency,
-            func.count(line.c.id).label("lines"),
-        )
-        .select_from(quote.join(line, line.c.quote_id == quote.c.id))
-        .where(
-            quote.c.opportunity_id.in_(wanted),
-            quote.c.status != "declined",
-            quote.c.archived_at.is_(None),
-            line.c.archived_at.is_(None),
-        )
-        .group_by(quote.c.opportunity_id, quote.c.id, quote.c.status, quote.c.currency)
-        .order_by(quote.c.id)
-    )
-    current: dict[int, Any] = {}
-    for row in uow.execute(sums):
-        known = current.get(row.opportunity_id)
-        if known is None or known.status != "accepted" or row.status == "accepted":
-            current[row.opportunity_id] = row
-    totals = _totals(uow, [row.id for row in current.values()])
-    deal = uow.entity("opportunity").table
-    stands = uow.execute(
-        select(deal.c.id, deal.c.amount, deal.c.currency).where(
-            deal.c.id.in_(list(current)), deal.c.status == "open", deal.c.archived_at.is_(None)
-        )
-    )
-    values = {}
-    for row in stands:
-        found = current[row.id]
-        amount = totals[found.id].gross
-        if (row.amount, row.currency) != (amount, found.currency):
-            values[row.id] = {"amount": amount, "currency": found.currency}
-    if values:
-        service.update(uow, "opportunity", values)
-
-
-class _Totals:
-    """The sums of what stands in the lines of a quote."""
-
-    def __init__(self) -> None:
-        self.net = self.tax = self.gross = _ZERO
-        self.count = 0
-
-
-def _totals(uow: UnitOfWork, quotes: Iterable[int]) -> dict[int, _Totals]:
-    """Added up here, where decimals are exact in every database."""
-    table = uow.entity("quote_line").table
-    wanted = list(quotes)
-    found = {key: _Totals() for key in wanted}
-    rows = uow.execute(
-        select(table.c.quote_id, table.c.net_amount, table.c.tax_amount, table.c.amount).where(
-            table.c.quote_id.in_(wanted), table.c.archived_at.is_(None)
-        )
-    )
-    for row in rows:
-        totals = found[row.quote_id]
-        totals.count += 1
-        totals.net += row.net_amount or _ZERO
-        totals.tax += row.tax_amount or _ZERO
-        totals.gross += row.amount or _ZERO
-    return found
+    work_out_again(uow, "quote", moved, [n for c in changes for n in _DECIDES if c.changed(n)])
 
 
 def _lines_of(uow: UnitOfWork, quotes: Iterable[int]) -> dict[int, list[dict[str, Any]]]:
@@ -318,7 +238,7 @@ def _keep_versions(uow: UnitOfWork, quotes: Sequence[Row]) -> None:
     """What is submitted is kept as it is, with names in place of ids: products change."""
     lines = _lines_of(uow, [quote["id"] for quote in quotes])
     products = _products(uow, lines)
-    totals = _totals(uow, [quote["id"] for quote in quotes])
+    totals = totals_of(uow, "quote", [quote["id"] for quote in quotes])
     versions = []
     for quote in quotes:
         sums = totals[quote["id"]]

@@ -4,6 +4,7 @@ and what changed between versions."""
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,9 @@ from core.http.requests import signed_in, unit_of_work
 from core.i18n import gettext as _
 from core.i18n.formats import format_date, format_datetime
 from core.settings.service import get_setting
+from plugins.crm_sales.deals.cards import told_rivals
 from plugins.crm_sales.models import CURRENCIES
+from plugins.crm_sales.products import form_pages as pages
 from plugins.crm_sales.products import forms, parameters
 from plugins.crm_sales.products.prices import Price, price_for, read_book, said
 from plugins.crm_sales.products.versions import compare, labelled
@@ -43,13 +46,13 @@ _REFERENCES = ("customer", "opportunity", "price_list")
 @blueprint.get("/quotes/new")
 @signed_in
 def new_quote() -> Any:
-    """A quote with its lines on one page; the address may name customer and opportunity."""
+    """A quote with its lines on one page; the address may name customer and opportunity, whose
+    currency and products it begins with."""
     with unit_of_work(write=False) as uow:
-        _require_lines(uow, "create")
+        pages.require_lines(uow, "quote", "create")
         head = {name: request.args.get(name, "")[:40] for name in _HEAD}
-        if head["opportunity"] and not head["customer"]:
-            head["customer"] = _customer_of(uow, head["opportunity"])
-        return _new_page(uow, head, [forms.blank_row()])
+        rows = _begun(uow, head) if head["opportunity"] else []
+        return _new_page(uow, head, rows or [forms.blank_row()])
 
 
 @blueprint.post("/quotes/new")
@@ -58,13 +61,13 @@ def create_quote() -> Any:
     """Make the quote with its lines, or show what stands against it."""
     sent, rows = request.form, forms.read_rows(request.form)
     head = {name: sent.get(name, "").strip()[:40] for name in _HEAD}
-    if _wants_lines(sent):
+    if pages.wants_lines(sent):
         with unit_of_work(write=False) as uow:
-            _require_lines(uow, "create")
-            return _new_page(uow, head, _with_another(rows, sent))
+            pages.require_lines(uow, "quote", "create")
+            return _new_page(uow, head, pages.with_another(rows, sent))
     try:
         with unit_of_work() as uow:
-            _require_lines(uow, "create")
+            pages.require_lines(uow, "quote", "create")
             values: dict[str, Any] = {name: value or None for name, value in head.items()}
             values["lines"] = forms.values_of(uow, rows, {})
             (key,) = service.create(uow, "quote", [values])
@@ -90,13 +93,13 @@ def edit_quote_lines(quote_id: int) -> Any:
 def save_quote_lines(quote_id: int) -> Any:
     """Save the lines, unless somebody else was faster."""
     sent, rows = request.form, forms.read_rows(request.form)
-    if _wants_lines(sent):
+    if pages.wants_lines(sent):
         with unit_of_work(write=False) as uow:
-            return _lines_page(uow, _draft(uow, quote_id), _with_another(rows, sent))
+            return _lines_page(uow, _draft(uow, quote_id), pages.with_another(rows, sent))
     try:
         with unit_of_work() as uow:
             record = _draft(uow, quote_id)
-            lines = forms.values_of(uow, rows, _stored(record))
+            lines = forms.values_of(uow, rows, pages.stored_lines(record))
             version = sent.get("version", "")
             versions = {quote_id: int(version)} if version.isdecimal() else {}
             service.update(uow, "quote", {quote_id: {"lines": lines}}, versions=versions)
@@ -117,48 +120,29 @@ def calculate_quote() -> str:
         key = sent.get("quote", "")
         if key.isdecimal() and len(key) < 18:
             record = _draft(uow, int(key))
-            head, stored = forms.head_of(uow, record.values), _stored(record)
+            head, stored = forms.head_of(uow, record.values), pages.stored_lines(record)
         else:
-            _require_lines(uow, "create")
+            pages.require_lines(uow, "quote", "create")
             head, stored = forms.head_of(uow, sent), {}
         rows = forms.read_rows(sent)
-        return render("crm_sales/quote_worked.html", **forms.draw(uow, head, rows, stored))
-
-
-def _require(uow: UnitOfWork, entity: str, action: str) -> None:
-    if not uow.actor.access(uow.entity(entity)).may(action):
-        raise Forbidden(_("You do not have the right to do this."))
+        return render(
+            "crm_sales/quote_worked.html",
+            **forms.draw(uow, head, rows, stored),
+            beside=_beside(uow, sent),
+        )
 
 
 def _require_prices(uow: UnitOfWork) -> None:
-    _require(uow, "product", "read")
+    pages.require(uow, "product", "read")
     spec = uow.entity("product")
     if not uow.actor.access(spec).can_use(spec["list_price"]):
-        raise Forbidden(_("You do not have the right to do this."))
-
-
-def _require_lines(uow: UnitOfWork, action: str) -> None:
-    """The right to write quotes, and to see what their lines come to: the form shows nothing else."""
-    _require(uow, "quote", action)
-    spec = uow.entity("quote_line")
-    access = uow.actor.access(spec)
-    names = (
-        "product",
-        "quantity",
-        "unit_price",
-        "base_price",
-        "net_amount",
-        "tax_amount",
-        "amount",
-    )
-    if not all(access.can_use(spec[name]) for name in names):
         raise Forbidden(_("You do not have the right to do this."))
 
 
 def _draft(uow: UnitOfWork, quote_id: int) -> Record:
     """The quote, which its reader may change now."""
     record = query.get(uow, "quote", quote_id)
-    _require_lines(uow, "update")
+    pages.require_lines(uow, "quote", "update")
     asked = ListQuery(ids=(quote_id,))
     if not query.select_ids(uow, "quote", asked, action="update", limit=1):
         raise Forbidden(_("You do not have the right to do this."))
@@ -172,27 +156,25 @@ def _number(record: Record) -> str:
     return record.values.get("number") or f"#{record.values['id']}"
 
 
-def _stored(record: Record) -> dict[str, Mapping[str, Any]]:
-    return {str(line["id"]): line for line in record.values.get("lines") or ()}
+def _begun(uow: UnitOfWork, head: dict[str, str]) -> list[forms.Row]:
+    """Fill in what the opportunity of the address says, and answer its products as lines.
 
-
-def _wants_lines(sent: Mapping[str, str]) -> bool:
-    return "add_line" in sent or "remove_line" in sent
-
-
-def _with_another(rows: list[forms.Row], sent: Mapping[str, str]) -> list[forms.Row]:
-    return [*rows, forms.blank_row()] if "add_line" in sent or not rows else rows
-
-
-def _customer_of(uow: UnitOfWork, opportunity: str) -> str:
-    if not opportunity.isdecimal() or len(opportunity) > 17:
-        return ""
-    asked = ListQuery(fields=("customer",), ids=(int(opportunity),))
+    What the reader may not see of it is left to them.
+    """
+    key = head["opportunity"]
+    if not key.isdecimal() or len(key) > 17:
+        return []
     try:
-        rows = query.page(uow, "opportunity", asked).items
-    except (Forbidden, Invalid):
-        return ""
-    return str(rows[0]["customer"]) if rows else ""
+        record = query.get(uow, "opportunity", int(key))
+    except (Forbidden, NotFound):
+        return []
+    values = record.values
+    if not head["customer"]:
+        head["customer"] = str(values.get("customer") or "")
+    if not head["currency"] and not head["price_list"]:
+        head["currency"] = values.get("currency") or ""
+    rows = forms.rows_of(values, record.labels.get("product", {}))
+    return [replace(row, id="") for row in rows]
 
 
 def _new_page(
@@ -201,23 +183,36 @@ def _new_page(
     rows: list[forms.Row],
     error: Invalid | Refused | None = None,
 ) -> str:
-    marks = _marks(error)
-    return _page(
+    marks = pages.marks_of(error)
+    return pages.draw_page(
         uow,
+        "quote",
         rows,
         forms.head_of(uow, head),
         {},
         marks,
         error,
-        quote=None,
+        record=None,
         title=_("New quotation"),
         action=url_for("crm_sales.create_quote"),
         cancel_url=url_for("web.list_records", entity="quote"),
         form_head=head,
-        labels={name: _label(uow, name, head[name]) for name in _REFERENCES},
+        labels={name: pages.label_of(uow, name, head[name]) for name in _REFERENCES},
         currencies=[(choice.value, str(choice.label)) for choice in CURRENCIES],
         company_currency=get_setting(uow, "core", "currency"),
+        beside=_beside(uow, head),
     )
+
+
+def _beside(uow: UnitOfWork, head: Mapping[str, str]) -> str:
+    """Who else sells to the customer of a new quote: others than whose opportunity it is for."""
+    about: dict[str, Any] = {"customer": forms.readable(uow, "customer", head.get("customer"))}
+    key = head.get("opportunity", "")
+    if about["customer"] is not None and key.isdecimal() and len(key) < 18:
+        asked = ListQuery(fields=("owner",), ids=(int(key),), labels=False)
+        with suppress(Forbidden, Invalid):
+            about |= next(iter(query.page(uow, "opportunity", asked).items), {})
+    return told_rivals(uow, about)
 
 
 def _lines_page(
@@ -227,14 +222,15 @@ def _lines_page(
     error: Invalid | Refused | Conflict | None = None,
 ) -> str:
     values = record.values
-    return _page(
+    return pages.draw_page(
         uow,
+        "quote",
         rows,
         forms.head_of(uow, values),
-        _stored(record),
-        _marks(error),
+        pages.stored_lines(record),
+        pages.marks_of(error),
         error,
-        quote=values["id"],
+        record=values["id"],
         version=request.form.get("version") or values["version"],
         title=_("Lines of %(quote)s", quote=_number(record)),
         number=_number(record),
@@ -242,67 +238,8 @@ def _lines_page(
         cancel_url=record_url("quote", values["id"]),
         form_head={},
         labels={},
+        beside="",
     )
-
-
-def _page(
-    uow: UnitOfWork,
-    rows: list[forms.Row],
-    head: Any,
-    stored: Mapping[str, Mapping[str, Any]],
-    marks: Mapping[str, str],
-    error: Any,
-    **context: Any,
-) -> str:
-    drawn = forms.draw(uow, head, rows, stored, marks)
-    names = {
-        **{name: str(uow.entity("quote")[name].label) for name in (*_HEAD, "lines", "status")},
-        **{
-            name: str(uow.entity("quote_line")[name].label)
-            for name in uow.entity("quote_line").by_name
-        },
-    }
-    # Parameters have no input of their own: their inputs stand below the product's.
-    errors = [
-        (name.replace(".parameters", ".product"), _line_label(name, names), text)
-        for name, text in marks.items()
-    ]
-    return render(
-        "crm_sales/quote_form.html",
-        marks=marks,
-        errors=errors,
-        message=error.message if error is not None and not marks else "",
-        **drawn,
-        **context,
-    )
-
-
-def _line_label(name: str, names: Mapping[str, str]) -> str:
-    parts = name.split(".")
-    if len(parts) == 3 and parts[1].isdecimal():
-        label = names.get(parts[2], parts[2])
-        return _("Line %(n)s, %(field)s", n=int(parts[1]) + 1, field=label)
-    return names.get(name, name)
-
-
-def _marks(error: Any) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for problem in getattr(error, "problems", ()):
-        found.setdefault(problem.field, problem.message)
-    return found
-
-
-def _label(uow: UnitOfWork, entity: str, key: str) -> str:
-    """What a record is called, for a picker; nothing for one out of reach."""
-    if not key.isdecimal() or len(key) > 17:
-        return ""
-    spec = uow.entity(entity)
-    asked = ListQuery(fields=(spec.label_field,), ids=(int(key),))
-    try:
-        rows = query.page(uow, entity, asked).items
-    except (Forbidden, Invalid):
-        return ""
-    return str(rows[0][spec.label_field]) if rows else ""
 
 
 # Why a price is what it is
@@ -345,7 +282,7 @@ def show_price() -> Any:
         sent = request.args
         context: dict[str, Any] = {
             "values": MultiDict(sent),
-            "labels": {n: _label(uow, n, sent.get(n, "")) for n in ("product", "customer")},
+            "labels": {n: pages.label_of(uow, n, sent.get(n, "")) for n in ("product", "customer")},
             "currencies": [(choice.value, str(choice.label)) for choice in CURRENCIES],
             "today": uow.clock.today().isoformat(),
             "company_currency": get_setting(uow, "core", "currency"),
@@ -398,7 +335,7 @@ def _priced(uow: UnitOfWork, sent: Mapping[str, str]) -> dict[str, Any]:
     except Invalid as error:
         if goods.parameters and not any(key.startswith("p.") for key in sent):
             return found  # first they are asked for
-        return found | {"marks": _marks(error)}
+        return found | {"marks": pages.marks_of(error)}
     if price.problem is not None or price.unit_price is None:
         field, _code, message = price.problem or ("unit_price", "", "")
         found["marks"] = {field: message}

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from core.entities import query
@@ -27,6 +28,13 @@ from plugins.crm_sales.targets.figures import (
 )
 from plugins.crm_sales.targets.money import Converted, Exchange, exchange_for
 from plugins.crm_sales.targets.periods import Period, period_of
+from plugins.crm_sales.targets.shares import (
+    Part,
+    SharedDeal,
+    amount_of,
+    corrections,
+    read_shared,
+)
 
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
@@ -35,11 +43,13 @@ __all__ = ["Asked", "Deal", "Figure", "Forecast", "read_forecast"]
 
 _USED = (
     *("status", "amount", "currency", "probability", "weighted_amount"),
-    *("expected_close_on", "closed_on", "owner", "department"),
+    *("expected_close_on", "closed_on", "closing_rate", "owner", "department"),
 )
 _ZERO = Decimal(0)
 #: Deals that are shown, at most.
 MOST = 30
+#: Of others' deals in which somebody has a part, the list of what closes the gap holds so many.
+_MOST_JOINED = 500
 
 Rows = tuple[tuple[Any, ...], ...]
 
@@ -131,12 +141,20 @@ def read_forecast(uow: UnitOfWork, asked: Asked) -> Forecast:
     period, exchange = asked.period, exchange_for(uow, asked.period)
     least = int(get_setting(uow, "crm_sales", "committed_from"))
     is_open = ("status", "eq", "open")
-    likely = ("probability", "ge", least)
-    won = _sums(uow, asked, "closed_on", ("status", "eq", "won"))
-    ongoing = _sums(uow, asked, "expected_close_on", is_open)
-    committed = _sums(uow, asked, "expected_close_on", is_open, likely)
-    late, undated = _beside(uow, asked)
+    is_won, likely = ("status", "eq", "won"), ("probability", "ge", least)
     tree = read_tree(uow)
+    shared = _shared(uow, asked, "expected_close_on", is_open)
+    mine = partial(corrections, tree=tree, person=asked.person, department=asked.department)
+    won = [
+        *_sums(uow, asked, "closed_on", is_won, by=("closing_rate",)),
+        *mine(_shared(uow, asked, "closed_on", is_won)),
+    ]
+    ongoing = [*_sums(uow, asked, "expected_close_on", is_open), *mine(shared)]
+    committed = [
+        *_sums(uow, asked, "expected_close_on", is_open, likely),
+        *mine([deal for deal in shared if deal.probability >= least]),
+    ]
+    late, undated = _beside(uow, asked)
     found = Forecast(
         exchange=exchange,
         committed_from=least,
@@ -154,7 +172,8 @@ def read_forecast(uow: UnitOfWork, asked: Asked) -> Forecast:
     )
     if not found.gap:
         return found
-    deals, labels = _deals(uow, asked, exchange, ongoing)
+    parts = {deal.id: deal.of(tree, asked.person, asked.department) for deal in shared}
+    deals, labels = _deals(uow, asked, exchange, ongoing, parts)
     return replace(found, deals=_closing(deals, found.gap), labels=labels)
 
 
@@ -162,18 +181,30 @@ def _within(period: Period, name: str) -> Rows:
     return ((name, "ge", period.first.isoformat()), (name, "le", period.last.isoformat()))
 
 
-def _sums(uow: UnitOfWork, asked: Asked, day: str, *rows: tuple[Any, ...]) -> list[dict[str, Any]]:
-    """Counts and sums by currency and day."""
+def _sums(
+    uow: UnitOfWork, asked: Asked, day: str, *rows: tuple[Any, ...], by: tuple[str, ...] = ()
+) -> list[dict[str, Any]]:
+    """Counts and sums by currency and day, and by what else is asked."""
     wanted = condition((*asked.whose, *rows, *_within(asked.period, day)))
     measures = ["count", "sum:amount", "sum:weighted_amount"]
-    found = aggregate(uow, "opportunity", ["currency", day], measures, ListQuery(filter=wanted))
+    groups = ["currency", day, *by]
+    found = aggregate(uow, "opportunity", groups, measures, ListQuery(filter=wanted))
     return [{**row, "day": date.fromisoformat(row[day]["id"])} for row in found]
+
+
+def _shared(
+    uow: UnitOfWork, asked: Asked, day: str, *rows: tuple[Any, ...]
+) -> Sequence[SharedDeal]:
+    """Deals that teams share, whoever has a part; the company's figures need none of them."""
+    if not asked.whose:
+        return ()
+    return read_shared(uow, condition((*rows, *_within(asked.period, day))), day)
 
 
 def _converted(
     rows: Sequence[Mapping[str, Any]], exchange: Exchange, measure: str = "sum:amount"
 ) -> Converted:
-    return exchange.convert((row["currency"]["id"], Decimal(row[measure] or 0)) for row in rows)
+    return exchange.convert(amount_of(row, measure) for row in rows)
 
 
 def _figure(rows: Sequence[Mapping[str, Any]], exchange: Exchange) -> Figure:
@@ -224,9 +255,21 @@ def _target(uow: UnitOfWork, asked: Asked, measure: str, tree: Tree) -> Decimal 
 
 
 def _deals(
-    uow: UnitOfWork, asked: Asked, exchange: Exchange, ongoing: Sequence[Mapping[str, Any]]
+    uow: UnitOfWork,
+    asked: Asked,
+    exchange: Exchange,
+    ongoing: Sequence[Mapping[str, Any]],
+    parts: Mapping[int, Part],
 ) -> tuple[list[Deal], Mapping[str, Any]]:
-    """The largest weighted of what is ongoing in the period: a statement for each currency in use."""
+    """The largest weighted of what is ongoing in the period: a statement for each currency in use.
+
+    Of what a team shares, ``parts`` says what counts here.
+    """
+    joined = sorted(key for key, part in parts.items() if part.amount)[:_MOST_JOINED]
+    whose: list[dict[str, Any]] = []
+    if asked.whose:
+        theirs = {"field": "id", "op": "in", "value": joined}
+        whose = [{"any": [condition(asked.whose), *([theirs] if joined else [])]}]
     used = {row["currency"]["id"] for row in ongoing}
     codes = [choice.value for choice in CURRENCIES if choice.value in used]
     found: list[Deal] = []
@@ -237,10 +280,11 @@ def _deals(
             continue
         currency = ("currency", "eq", code) if code else ("currency", "is_empty", None)
         rows = (("status", "eq", "open"), currency, *_within(asked.period, "expected_close_on"))
-        wanted = condition((*asked.whose, *rows))
+        wanted = condition(rows)
         for each in wanted["all"]:
             if each["op"] == "is_empty":
                 each.pop("value")
+        wanted["all"] += whose
         fields = (
             *("name", "customer", "owner", "amount", "currency", "probability"),
             *("weighted_amount", "expected_close_on"),
@@ -259,9 +303,12 @@ def _deals(
             labels.setdefault(entity, {}).update(names)
         for row in page.items:
             amount, weighted = row["amount"] or _ZERO, row["weighted_amount"] or _ZERO
+            if (part := parts.get(row["id"])) is not None:
+                amount, weighted = part
             if amount > 0:
-                values = exchange.convert([(code, amount)]), exchange.convert([(code, weighted)])
-                found.append(Deal(row, values[0].total, values[1].total))
+                own = exchange.convert([(code, amount, None)])
+                likely = exchange.convert([(code, weighted, None)])
+                found.append(Deal({**row, "amount": amount}, own.total, likely.total))
     found.sort(key=lambda deal: (-deal.weighted, -deal.amount, deal.values["id"]))
     return found, labels
 

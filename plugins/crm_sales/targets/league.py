@@ -26,13 +26,14 @@ from plugins.crm_sales.targets.figures import (
 )
 from plugins.crm_sales.targets.money import Converted, Exchange, exchange_for
 from plugins.crm_sales.targets.periods import Period
+from plugins.crm_sales.targets.shares import amount_of, read_shared
 
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
 __all__ = ["BY", "MEASURES", "Entry", "League", "read_league"]
 
-_USED = ("status", "amount", "currency", "closed_on", "owner", "department")
+_USED = ("status", "amount", "currency", "closed_on", "closing_rate", "owner", "department")
 BY = {"person": "owner", "department": "department"}
 MEASURES = ("amount", "count")
 _ZERO = Decimal(0)
@@ -72,8 +73,8 @@ def read_league(uow: UnitOfWork, period: Period, *, by: str, measure: str) -> Le
     is_open = bool(get_setting(uow, "crm_sales", "open_league"))
     tree, before = read_tree(uow), period.before
     exchange, then = exchange_for(uow, period), exchange_for(uow, before)
-    rows = _won(uow, period, by, is_open=is_open)
-    past = _won(uow, before, by, is_open=is_open)
+    rows = _won(uow, period, by, tree, is_open=is_open)
+    past = _won(uow, before, by, tree, is_open=is_open)
     targets = read_targets(uow, period, measure)
     apart: set[int] = set()
     if by == "person":
@@ -122,24 +123,28 @@ class _Score:
 Rows = dict[int, list[dict[str, Any]]]
 
 
-def _won(uow: UnitOfWork, period: Period, by: str, *, is_open: bool) -> Rows:
-    """What was won in the period, by owner or department and currency: one statement."""
-    asked = ListQuery(
-        filter=condition(
-            [
-                ("status", "eq", "won"),
-                ("closed_on", "ge", period.first.isoformat()),
-                ("closed_on", "le", period.last.isoformat()),
-            ]
-        )
+def _won(uow: UnitOfWork, period: Period, by: str, tree: Tree, *, is_open: bool) -> Rows:
+    """What was won in the period, by owner or department, currency and rate, and what of it belongs
+    to others by the shares of teams: two statements."""
+    wanted = condition(
+        [
+            ("status", "eq", "won"),
+            ("closed_on", "ge", period.first.isoformat()),
+            ("closed_on", "le", period.last.isoformat()),
+        ]
     )
     with uow.elevated() if is_open else nullcontext():  # names and sums alone are shown
-        groups, measures = [BY[by], "currency"], ["count", "sum:amount"]
-        rows = aggregate(uow, "opportunity", groups, measures, asked)
+        groups, measures = [BY[by], "currency", "closing_rate"], ["count", "sum:amount"]
+        rows = aggregate(uow, "opportunity", groups, measures, ListQuery(filter=wanted))
+        shared = read_shared(uow, wanted, "closed_on")
     found: Rows = {}
     for row in rows:
         if row[BY[by]]["id"] is not None:
             found.setdefault(row[BY[by]]["id"], []).append(row)
+    for deal in shared:
+        for key, row in deal.moved(by, tree):
+            if key is not None:
+                found.setdefault(key, []).append(row)
     return found
 
 
@@ -151,9 +156,7 @@ def _gathered(rows: Rows, lanes: Mapping[int, int]) -> Rows:
 
 
 def _score(rows: Sequence[Mapping[str, Any]], exchange: Exchange, measure: str) -> _Score:
-    amount = exchange.convert(
-        (row["currency"]["id"], Decimal(row["sum:amount"] or 0)) for row in rows
-    )
+    amount = exchange.convert(amount_of(row) for row in rows)
     count = sum(row["count"] for row in rows)
     return _Score(amount.total if measure == "amount" else Decimal(count), count, amount)
 

@@ -1,7 +1,8 @@
 """Sums in several currencies as one in the company's, or said to lack a rate: never added up as they are.
 
-**The rule.** What is shown of a period is converted with the rates of its last day, or of today while it
-is not over. Each currency's sum is converted, and rounded to the cent, once.
+**The rule.** What is closed counts by the rate of the day on which it was closed. All else that is shown
+of a period is converted with the rates of its last day, or of today while it is not over. The sum of
+each currency and rate is converted, and rounded to the cent, once.
 """
 
 from __future__ import annotations
@@ -22,9 +23,12 @@ if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
     from plugins.crm_sales.targets.periods import Period
 
-__all__ = ["Converted", "Exchange", "exchange_for"]
+__all__ = ["Amount", "Converted", "Exchange", "exchange_for"]
 
 _ZERO = Decimal(0)
+
+#: Currency, amount, and the rate that was fixed for it.
+Amount = tuple[str | None, Decimal, Decimal | None]
 
 
 @dataclass(frozen=True)
@@ -43,19 +47,19 @@ class Exchange:
     day: date
     rates: Mapping[str, Decimal]
 
-    def convert(self, amounts: Iterable[tuple[str | None, Decimal]]) -> Converted:
-        """(currency, amount) pairs added up; no currency is the company's."""
-        sums: dict[str, Decimal] = {}
-        for code, amount in amounts:
-            known = code or self.company
-            sums[known] = sums.get(known, _ZERO) + amount
-        total, left_out = _ZERO, {}
-        for code, amount in sorted(sums.items()):
-            rate = self.rate(code)
+    def convert(self, amounts: Iterable[Amount]) -> Converted:
+        """Amounts added up; no currency is the company's."""
+        sums: dict[tuple[str, Decimal | None], Decimal] = {}
+        for code, amount, fixed in amounts:
+            key = code or self.company, fixed
+            sums[key] = sums.get(key, _ZERO) + amount
+        total, left_out = _ZERO, dict[str, Decimal]()
+        for (code, fixed), amount in sums.items():
+            rate = self.rate(code) if fixed is None else fixed
             if rate is not None:
                 total += rounded(amount * rate, self.company)
             elif amount:
-                left_out[code] = amount
+                left_out[code] = left_out.get(code, _ZERO) + amount
         return Converted(total, left_out)
 
     def rate(self, code: str | None) -> Decimal | None:

@@ -224,7 +224,11 @@ def _explained(asked: Asked, found: Forecast) -> list[str]:
             share=share(Decimal(found.committed_from)),
         )
     ]
-    return [*said, *([text] if (text := _rates(found.exchange, found.used)) else [])]
+    if text := _rates(found.exchange, found.used):
+        said += [text, _("What is won counts by the rate of the day on which it was closed.")]
+    if asked.whose:
+        said.append(_("Of what a team shares, amounts count by shares, and a deal for its owner."))
+    return said
 
 
 def _month_columns() -> list[dict[str, str]]:
