@@ -44,7 +44,7 @@ def test_a_customers_page_takes_twelve_at_most(unit_of_work, team, sign_in, runt
         page = browser.get(f"/r/customer/{customer}").get_data(as_text=True)
     finally:
         event.remove(runtime.database.engine, "before_cursor_execute", note)
-    for text in ("联系人", "商机", "QUO", "谈了报价", "任务", "先看样机"):
+    for text in ("联系人", "商机", "/r/quote/", "谈了报价", "任务", "先看样机"):
         assert text in page
     asked = [each for each in statements if not each.startswith("BEGIN")]
     assert 6 < len(asked) <= 12, "\n\n".join(asked)
