@@ -21,6 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
@@ -253,7 +254,7 @@ def _sums(runtime: Any, filled: dict[str, Any], calls: int) -> list[str]:
         turn = iter(names * calls)
         found = _row(runtime, "alike", lambda: alike(uow, next(turn), 80), calls, ASKED["alike"])
         head = Head("CNY", uow.clock.today(), tax_included=True)
-        line = {"product": belt, "quantity": "2", "parameters": dict(_BELT)}
+        line = {"product": belt, "quantity": Decimal(2), "parameters": dict(_BELT)}
         book = read_book(uow, [belt])
         assert work_out(book, head, line).values
         again = _row(
@@ -294,7 +295,9 @@ def _row(runtime: Any, name: str, act: Callable[[], Any], calls: int, asked: str
         times.append((time.perf_counter() - begin) * 1000)
     used = (time.process_time() - used) * 1000 / calls
     late = quantiles(times, n=20)[-1]
-    return f"| {name} | {median(times):.1f} ({late:.1f}) | {used:.1f} | {statements} | {asked} |"
+    row = f"| {name} | {median(times):.1f} ({late:.1f}) | {used:.1f} | {statements} | {asked} |"
+    print(row, file=sys.stderr, flush=True)
+    return row
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from rapidfuzz.distance import OSA
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select, union_all
 
 if TYPE_CHECKING:
@@ -35,6 +34,8 @@ def likeness(one: str, other: str) -> int:
     A place that one of them lacks at its beginning counts as one letter. Names with different
     numbers are those of different companies.
     """
+    from rapidfuzz.distance import OSA  # needed when somebody types a name
+
     if _NUMBERS.findall(one) != _NUMBERS.findall(other):
         return 0
     short, long = sorted((one, other), key=len)
