@@ -20,7 +20,7 @@ from sqlalchemy import (
     Select,
     String,
     cast,
-    literal_column,
+    literal,
     null,
     select,
     type_coerce,
@@ -59,7 +59,7 @@ def fetch_together(
         for spot, column in zip(mine, rows.c, strict=True):
             filled[spot] = column
         named = (each.label(f"c{spot}") for spot, each in enumerate(filled))
-        parts.append(select(literal_column(str(number), Integer).label("part"), *named))
+        parts.append(select(literal(number, Integer).label("part"), *named))
     # Each part comes in its own order: what has a LIMIT is read by one process, and parts are
     # appended as they are.
     found: list[list[tuple[Any, ...]]] = [[] for _statement in statements]

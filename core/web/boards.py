@@ -228,7 +228,9 @@ def _amount(uow: UnitOfWork, spec: EntitySpec, state: ListState) -> FieldSpec | 
         (
             item
             for item in (*shown, *spec.stored)
-            if isinstance(item.value_type, t.Money) and has_total(uow, spec, item)
+            if isinstance(item.value_type, t.Money)
+            and item.totals is True
+            and has_total(uow, spec, item)
         ),
         None,
     )
