@@ -3,7 +3,7 @@ and what changed between versions."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,8 @@ from flask import flash, jsonify, redirect, request, url_for
 from werkzeug.datastructures import MultiDict
 
 from core.entities import query, service
-from core.entities.query import ListQuery, Record
+from core.entities.query import ListQuery, Page, Record
+from core.entities.reading import Reading, read_together
 from core.entities.values import BadValue, check_value
 from core.errors import Conflict, Forbidden, Invalid, NotFound, Problem, Refused
 from core.fields import Date, Number
@@ -214,7 +215,7 @@ def _new_page(
         action=url_for("crm_sales.create_quote"),
         cancel_url=url_for("web.list_records", entity="quote"),
         form_head=head,
-        labels={name: _label(uow, name, head[name]) for name in _REFERENCES},
+        labels=_picked(uow, _REFERENCES, head),
         currencies=[(choice.value, str(choice.label)) for choice in CURRENCIES],
         company_currency=get_setting(uow, "core", "currency"),
     )
@@ -292,17 +293,32 @@ def _marks(error: Any) -> dict[str, str]:
     return found
 
 
-def _label(uow: UnitOfWork, entity: str, key: str) -> str:
-    """What a record is called, for a picker; nothing for one out of reach."""
-    if not key.isdecimal() or len(key) > 17:
-        return ""
-    spec = uow.entity(entity)
-    asked = ListQuery(fields=(spec.label_field,), ids=(int(key),))
-    try:
-        rows = query.page(uow, entity, asked).items
-    except (Forbidden, Invalid):
-        return ""
-    return str(rows[0][spec.label_field]) if rows else ""
+def _key(text: str) -> int | None:
+    return int(text) if text.isdecimal() and len(text) <= 17 else None
+
+
+def _picked(uow: UnitOfWork, entities: Sequence[str], sent: Mapping[str, str]) -> Mapping[str, str]:
+    found = _labels(uow, {entity: _key(sent.get(entity, "")) for entity in entities})
+    return dict.fromkeys(entities, "") | found
+
+
+def _labels(uow: UnitOfWork, keys: Mapping[str, int | None]) -> dict[str, str]:
+    """What a record of each entity is called, for a picker, as far as the reader may read it: one
+    statement."""
+    kept: dict[tuple[str, int], str | None] = uow.memo.setdefault("picked", {})
+    wanted: dict[tuple[str, int], Reading[Page]] = {}
+    for entity, key in keys.items():
+        if key is not None and (entity, key) not in kept:
+            asked = ListQuery(fields=(uow.entity(entity).label_field,), ids=(key,), labels=False)
+            try:
+                wanted[entity, key] = query.reading_page(uow, entity, asked)
+            except (Forbidden, Invalid):
+                kept[entity, key] = None
+    for (entity, key), page in zip(wanted, read_together(uow, list(wanted.values())), strict=True):
+        label = page.spec.label_field
+        kept[entity, key] = str(page.items[0][label] or "") if page.items else None
+    named = ((entity, kept.get((entity, key or 0))) for entity, key in keys.items())
+    return {entity: label for entity, label in named if label is not None}
 
 
 # Why a price is what it is
@@ -345,7 +361,7 @@ def show_price() -> Any:
         sent = request.args
         context: dict[str, Any] = {
             "values": MultiDict(sent),
-            "labels": {n: _label(uow, n, sent.get(n, "")) for n in ("product", "customer")},
+            "labels": _picked(uow, ("product", "customer"), sent),
             "currencies": [(choice.value, str(choice.label)) for choice in CURRENCIES],
             "today": uow.clock.today().isoformat(),
             "company_currency": get_setting(uow, "core", "currency"),
@@ -378,7 +394,7 @@ def read_price() -> Any:
 
 def _priced(uow: UnitOfWork, sent: Mapping[str, str]) -> dict[str, Any]:
     product = int(sent["product"][:17])
-    query.get(uow, "product", product)
+    _require_readable(uow, {"product": product})
     goods = read_book(uow, [product]).goods[product]
     given = {each.name: sent.get(f"p.{each.name}", each.default) for each in goods.parameters}
     drawn = [
@@ -405,6 +421,14 @@ def _priced(uow: UnitOfWork, sent: Mapping[str, str]) -> dict[str, Any]:
     else:
         found["price"] = forms.money(price.unit_price, currency)
     return found | {"found": True, "reasons": forms.told_reasons(price.reasons)}
+
+
+def _require_readable(uow: UnitOfWork, keys: Mapping[str, int | None]) -> None:
+    """Whoever may not read a record learns nothing of its prices: `NotFound`, or `Forbidden`."""
+    named = _labels(uow, keys)
+    for entity, key in keys.items():
+        if key is not None and entity not in named:
+            query.get(uow, entity, key)  # says why
 
 
 def _ask(uow: UnitOfWork, sent: Mapping[str, str]) -> tuple[Price, str]:
@@ -437,9 +461,7 @@ def _ask(uow: UnitOfWork, sent: Mapping[str, str]) -> tuple[Price, str]:
         problems.append(Problem("currency", "choice", _("This currency is not known.")))
     if problems:
         raise Invalid(_("Please correct what is marked."), problems)
-    for entity, key in keys.items():
-        if key is not None:
-            query.get(uow, entity, key)  # whoever may not read it learns nothing of its prices
+    _require_readable(uow, keys)
     product = keys["product"]
     assert product is not None
     goods = read_book(uow, [product]).goods[product]
