@@ -416,7 +416,7 @@ def _is_about(
     """Each by itself: an index holds both columns, and an OR of subqueries goes through none."""
     item = spec.related
     if item is None:
-        raise Invalid(_("Records of %(entity)s are about no others.", entity=str(spec.label)))
+        raise TypeError(f"records of {spec.name} are about no others")
     assert isinstance(item.type, t.Related)
     of, key = spec.column(item.type.entity_field), spec.column(item.name)
     parts = []
