@@ -75,9 +75,14 @@ def fetch_together(
         part = row[0]
         found[part].append(tuple([row[spot + 1] for spot in spots[part]]))
     return [
-        IteratorResult(SimpleResultMetaData([str(each.key) for each in own]), iter(rows)).all()
+        _named([str(each.key) for each in own], rows)
         for own, rows in zip(columns, found, strict=True)
     ]
+
+
+def _named(keys: list[str], rows: list[tuple[Any, ...]]) -> Sequence[Row[Any]]:
+    result: IteratorResult[Any] = IteratorResult(SimpleResultMetaData(keys), iter(rows))
+    return result.all()
 
 
 def _can_share(found: ColumnElement[Any]) -> bool:
