@@ -161,7 +161,7 @@ def reading_page(uow: UnitOfWork, entity: str, query: ListQuery) -> Reading[Page
 
     def finish(rows: Sequence[Row[Any]], *total: Sequence[Row[Any]]) -> Page:
         is_cut = len(rows) > limit
-        following = make_cursor(keys, rows[limit - 1]._mapping) if is_cut else None
+        following = make_cursor(keys, _rows(rows[limit - 1 : limit])[0]) if is_cut else None
         items = shown(rows)
         _attach_links(uow, spec, fields, items)
         labels: Labels = {}
@@ -471,7 +471,7 @@ def _search(uow: UnitOfWork, spec: EntitySpec, term: str) -> ColumnElement[bool]
 
 def _count(
     spec: EntitySpec, where: Sequence[ColumnElement[bool]], how: str
-) -> tuple[Select[tuple[int]], ...]:
+) -> tuple[Select[Any], ...]:
     """The statement that counts; none for ``none``."""
     if how == "none":
         return ()
