@@ -252,22 +252,29 @@ def _sums(runtime: Any, filled: dict[str, Any], calls: int) -> list[str]:
             for trade in TRADES
         ]
         turn = iter(names * calls)
-        found = _row(runtime, "alike", lambda: alike(uow, next(turn), 80), calls, ASKED["alike"])
+        found = _row(
+            runtime, "a name like others", lambda: alike(uow, next(turn), 80), calls, ASKED["alike"]
+        )
         head = Head("CNY", uow.clock.today(), tax_included=True)
         line = {"product": belt, "quantity": Decimal(2), "parameters": dict(_BELT)}
         book = read_book(uow, [belt])
         assert work_out(book, head, line).values
         again = _row(
             runtime,
-            "one configured line, prices read",
+            "a configured line of a quote",
             lambda: work_out(book, head, line),
             calls * 10,
             ASKED["line"],
         )
+
+        def anew() -> None:
+            uow.memo.pop("books", None)  # kept as long as a page is being made
+            work_out(read_book(uow, [belt]), head, line)
+
         whole = _row(
             runtime,
             "the same, prices read anew",
-            lambda: work_out(read_book(uow, [belt]), head, line),
+            anew,
             calls,
             ASKED["line"],
         )
