@@ -150,7 +150,9 @@ def record_page(
                 edit=edit,
                 has_tools=not is_deleted,
                 can_update="update" in verbs,
-            ),
+            )
+            if tab in ("", "timeline")
+            else {"items": [], "older_url": ""},
             "is_older": before is not None,
             "whole_url": url_for(
                 "web.show_record", entity=entity, record_id=record_id, tab="timeline"
