@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Row, func, select
 
 from core.audit.models import AuditEntry
+from core.entities.reading import Reading
 from core.i18n import gettext as _
 from core.plugins.contributions import TimelineItem, TimelineSource
 
@@ -21,28 +22,32 @@ __all__ = ["COMMENTS", "FILES"]
 
 def _comments(
     uow: UnitOfWork, spec: EntitySpec, record_id: int, before: datetime | None, limit: int
-) -> list[TimelineItem]:
+) -> Reading[Sequence[TimelineItem]]:
     table = uow.snapshot.installed_entities["comment"].table
-    wanted = select(table).where(
+    c = table.c
+    wanted = select(c.id, c.text, c.version, c.created_at, c.created_by).where(
         table.c.entity == spec.name,
         table.c.record_id == record_id,
         table.c.archived_at.is_(None),
     )
     if before is not None:
         wanted = wanted.where(table.c.created_at < before)
-    rows = uow.execute(wanted.order_by(table.c.created_at.desc()).limit(limit)).all()
-    changed = _changed(uow, rows)
-    return [
-        TimelineItem(
-            row.created_at,
-            "comment",
-            _("commented, changed since") if row.id in changed else _("commented"),
-            actor=row.created_by,
-            body=row.text,
-            data={"comment": row.id, "writer": row.created_by, "version": row.version},
-        )
-        for row in rows
-    ]
+
+    def finish(rows: Sequence[Row[Any]]) -> list[TimelineItem]:
+        changed = _changed(uow, rows)
+        return [
+            TimelineItem(
+                row.created_at,
+                "comment",
+                _("commented, changed since") if row.id in changed else _("commented"),
+                actor=row.created_by,
+                body=row.text,
+                data={"comment": row.id, "writer": row.created_by, "version": row.version},
+            )
+            for row in rows
+        ]
+
+    return Reading((wanted.order_by(table.c.created_at.desc()).limit(limit),), finish)
 
 
 def _changed(uow: UnitOfWork, rows: Sequence[Row[Any]]) -> set[int]:
@@ -66,10 +71,11 @@ def _changed(uow: UnitOfWork, rows: Sequence[Row[Any]]) -> set[int]:
 
 def _files(
     uow: UnitOfWork, spec: EntitySpec, record_id: int, before: datetime | None, limit: int
-) -> list[TimelineItem]:
+) -> Reading[Sequence[TimelineItem]]:
     """Files of the record itself; those of its fields are told by the changes of these."""
     table = uow.snapshot.installed_entities["file"].table
-    wanted = select(table).where(
+    c = table.c
+    wanted = select(c.id, c.name, c.size, c.media_type, c.created_at, c.created_by).where(
         table.c.entity == spec.name,
         table.c.record_id == record_id,
         table.c.field.is_(None),
@@ -77,17 +83,20 @@ def _files(
     )
     if before is not None:
         wanted = wanted.where(table.c.created_at < before)
-    rows = uow.execute(wanted.order_by(table.c.created_at.desc()).limit(limit))
-    return [
-        TimelineItem(
-            row.created_at,
-            "file",
-            _("added a file"),
-            actor=row.created_by,
-            data={"file": row.id, "name": row.name, "size": row.size, "media": row.media_type},
-        )
-        for row in rows
-    ]
+
+    def finish(rows: Sequence[Row[Any]]) -> list[TimelineItem]:
+        return [
+            TimelineItem(
+                row.created_at,
+                "file",
+                _("added a file"),
+                actor=row.created_by,
+                data={"file": row.id, "name": row.name, "size": row.size, "media": row.media_type},
+            )
+            for row in rows
+        ]
+
+    return Reading((wanted.order_by(table.c.created_at.desc()).limit(limit),), finish)
 
 
 COMMENTS = TimelineSource("comments", _comments)

@@ -7,12 +7,22 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BigInteger, ColumnElement, FromClause, column, func, select, type_coerce
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    FromClause,
+    Row,
+    column,
+    func,
+    select,
+    type_coerce,
+)
 
 from core.db.planning import count_on_memory, in_no_order, lies_in_an_index
 from core.db.types import ExactDecimal
 from core.entities.labels import resolve_labels
 from core.entities.query import ListQuery, conditions
+from core.entities.reading import Reading, read
 from core.entities.scope import may_use, require, scope_clause
 from core.entities.veils import seen
 from core.errors import Invalid, Problem
@@ -23,7 +33,7 @@ from core.i18n import gettext as _
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
-__all__ = ["aggregate"]
+__all__ = ["aggregate", "reading_aggregate"]
 
 MAX_GROUPS = 3
 MAX_MEASURES = 10
@@ -52,6 +62,21 @@ def aggregate(
     ``measures`` are ``count`` and ``sum:f avg:f min:f max:f`` over number fields; decimals come as
     text. Raises `Invalid` for more than 3 groups, unknown fields, or more than 5,000 rows.
     """
+    reading = reading_aggregate(uow, entity, groups, measures, query)
+    if not uow.runtime.database.is_sqlite:
+        count_on_memory(uow.connection)
+    return read(uow, reading)
+
+
+def reading_aggregate(
+    uow: UnitOfWork,
+    entity: str,
+    groups: Sequence[str],
+    measures: Sequence[str],
+    query: ListQuery,
+) -> Reading[list[dict[str, Any]]]:
+    """What `aggregate` reads, to be read together with more: for sums over few records, as the
+    database is not told that there may be many."""
     spec = uow.entity(entity)
     require(uow, spec, "read")
     if len(groups) > MAX_GROUPS or not 1 <= len(measures) <= MAX_MEASURES:
@@ -75,12 +100,13 @@ def aggregate(
         # By the names of the output: an expression with parameters would not be taken for the same.
         names: list[ColumnElement[Any]] = [column(f"g{i}") for i in range(len(by))]
         statement = statement.group_by(*names).order_by(column("m0").desc(), *names)
-    if not is_sqlite:
-        count_on_memory(uow.connection)
-    rows = uow.execute(statement.limit(MAX_ROWS + 1)).all()
-    if len(rows) > MAX_ROWS:
-        raise _bad("group", _("More than %(n)s groups. Filter first.", n=MAX_ROWS))
-    return _rendered(uow, by, values, rows)
+
+    def finish(rows: Sequence[Row[Any]]) -> list[dict[str, Any]]:
+        if len(rows) > MAX_ROWS:
+            raise _bad("group", _("More than %(n)s groups. Filter first.", n=MAX_ROWS))
+        return _rendered(uow, by, values, rows)
+
+    return Reading((statement.limit(MAX_ROWS + 1),), finish)
 
 
 def _group(uow: UnitOfWork, spec: EntitySpec, text: str) -> _Group:

@@ -1,12 +1,13 @@
-"""What references are called: one query for each entity, whatever the number of rows."""
+"""What references are called: one statement, whatever the number of rows and of entities."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, FromClause, select
+from sqlalchemy import ColumnElement, FromClause, Select, select
 
+from core.db.together import fetch_together
 from core.entities.masking import mask_value
 from core.entities.related import related_ids
 from core.entities.scope import scope_clause
@@ -21,6 +22,8 @@ __all__ = ["Labels", "label_column", "reference_ids", "resolve_labels"]
 
 #: ``{entity: {id: label}}``; a record that the reader may not see has no entry.
 Labels = dict[str, dict[int, str]]
+#: Numbers in one list of a statement.
+_IN_CHUNK = 900
 
 
 def label_column(spec: EntitySpec, table: FromClause | None = None) -> ColumnElement[Any]:
@@ -56,34 +59,76 @@ def reference_ids(
 
 
 def resolve_labels(uow: UnitOfWork, wanted: Mapping[str, set[int]]) -> Labels:
-    """Labels of the records that the actor may read."""
+    """Labels of the records that the actor may read: one statement for all entities."""
     found: Labels = {}
-    for entity, ids in wanted.items():
-        # Those of a module that is off are not shown, and its scopes cannot be asked for.
-        spec = uow.entities.get(entity)
-        if spec is not None and ids:
-            found[entity] = _entity_labels(uow, spec, ids)
+    # Those of a module that is off are not shown, and its scopes cannot be asked for.
+    asked = [
+        _Wanted(uow, spec, ids)
+        for entity, ids in wanted.items()
+        if ids and (spec := uow.entities.get(entity)) is not None
+    ]
+    parts = [(each, chunk) for each in asked for chunk in each.chunks()]
+    statements = [each.statement(chunk) for each, chunk in parts]
+    for (each, _chunk), rows in zip(parts, fetch_together(uow.connection, statements), strict=True):
+        each.take(rows)
+    for each in asked:
+        found[each.spec.name] = each.labels()
     return found
 
 
-def _entity_labels(uow: UnitOfWork, spec: EntitySpec, ids: set[int]) -> dict[int, str]:
-    name = spec.name
-    actor = uow.actor
-    memo: dict[int, str | None] = uow.memo.setdefault(
-        ("labels", name, actor.user_id, actor.is_system), {}
-    )
-    shared = spec.shapes_access and _sees_all(uow, spec)
-    kept = uow.access.labels
-    if shared:
-        memo.update({key: kept[name, key] for key in ids - memo.keys() if (name, key) in kept})
-    missing = sorted(ids - memo.keys())
-    for start in range(0, len(missing), 900):
-        chunk = missing[start : start + 900]
-        memo.update(dict.fromkeys(chunk))
-        memo.update(_read(uow, spec, chunk))
-    if shared and missing and uow.sees_what_holds:
-        kept.update({(name, key): label for key in missing if (label := memo[key]) is not None})
-    return {key: label for key in ids if (label := memo[key]) is not None}
+class _Wanted:
+    """The labels of some records of one entity: what is known of them, and what is to be read."""
+
+    def __init__(self, uow: UnitOfWork, spec: EntitySpec, ids: set[int]) -> None:
+        self.uow, self.spec, self.ids = uow, spec, ids
+        actor, name = uow.actor, spec.name
+        self.memo: dict[int, str | None] = uow.memo.setdefault(
+            ("labels", name, actor.user_id, actor.is_system), {}
+        )
+        self.is_shared = spec.shapes_access and _sees_all(uow, spec)
+        if self.is_shared:
+            kept = uow.access.labels
+            known = {key: kept[name, key] for key in ids - self.memo.keys() if (name, key) in kept}
+            self.memo.update(known)
+        self.missing = sorted(ids - self.memo.keys())
+        self.memo.update(dict.fromkeys(self.missing))
+        self.access = FieldAccess.READ
+        if not actor.is_system:
+            self.access = actor.access(spec).field(spec.label_field)
+
+    def chunks(self) -> list[list[int]]:
+        """What is to be read, in parts that a database takes."""
+        if self.access == FieldAccess.HIDDEN:
+            return []
+        return [
+            self.missing[start : start + _IN_CHUNK]
+            for start in range(0, len(self.missing), _IN_CHUNK)
+        ]
+
+    def statement(self, chunk: list[int]) -> Select[Any]:
+        table = self.spec.table
+        found = select(table.c.id, label_column(self.spec).label("label"))
+        found = found.where(table.c.id.in_(chunk))
+        if (clause := scope_clause(self.uow, self.spec, "read")) is not None:
+            found = found.where(clause)
+        return found
+
+    def take(self, rows: Iterable[Any]) -> None:
+        is_masked, pattern = (
+            self.access == FieldAccess.MASKED,
+            self.spec[self.spec.label_field].mask,
+        )
+        for key, label in rows:
+            shown = mask_value(label, pattern) or None if is_masked else label
+            self.memo[key] = f"#{key}" if shown is None else str(shown)
+
+    def labels(self) -> dict[int, str]:
+        if self.is_shared and self.missing and self.uow.sees_what_holds:
+            read = {key: self.memo[key] for key in self.missing}
+            self.uow.access.labels.update(
+                {(self.spec.name, key): label for key, label in read.items() if label is not None}
+            )
+        return {key: label for key in self.ids if (label := self.memo[key]) is not None}
 
 
 def _sees_all(uow: UnitOfWork, spec: EntitySpec) -> bool:
@@ -94,21 +139,3 @@ def _sees_all(uow: UnitOfWork, spec: EntitySpec) -> bool:
         uow.actor.access(spec).can_use(spec[spec.label_field])
         and scope_clause(uow, spec, "read") is None
     )
-
-
-def _read(uow: UnitOfWork, spec: EntitySpec, ids: list[int]) -> dict[int, str]:
-    access = FieldAccess.READ
-    if not uow.actor.is_system:
-        access = uow.actor.access(spec).field(spec.label_field)
-    if access == FieldAccess.HIDDEN:
-        return {}
-    statement = select(spec.table.c.id, label_column(spec).label("label")).where(
-        spec.table.c.id.in_(ids)
-    )
-    if (clause := scope_clause(uow, spec, "read")) is not None:
-        statement = statement.where(clause)
-    rows = [(row.id, row.label) for row in uow.execute(statement)]
-    if access == FieldAccess.MASKED:
-        pattern = spec[spec.label_field].mask
-        return {key: mask_value(label, pattern) or f"#{key}" for key, label in rows}
-    return {key: f"#{key}" if label is None else str(label) for key, label in rows}

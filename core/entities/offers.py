@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, case, select
+from sqlalchemy import Row, and_, case, select
 
 from core.entities.conditions import parse_condition
 from core.entities.conditions_sql import condition_sql
+from core.entities.reading import Reading, read
 from core.entities.scope import may, scope_clause
 from core.entities.service import actions_of
+from core.entities.writing import is_key
 from core.fields import ActionSpec, EntitySpec
 
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
-__all__ = ["bulk_actions", "offered"]
+__all__ = ["bulk_actions", "offered", "reading_offers"]
 
 
 def offered(uow: UnitOfWork, spec: EntitySpec, record_id: int) -> frozenset[str]:
     """The verbs, ``update`` and ``delete`` included, that the actor may use on this record and
     whose own condition holds."""
+    return read(uow, reading_offers(uow, spec, record_id))
+
+
+def reading_offers(uow: UnitOfWork, spec: EntitySpec, record_id: int) -> Reading[frozenset[str]]:
+    """What `offered` reads, to be read together with more."""
     wanted: dict[str, ActionSpec | None] = dict(actions_of(uow, spec))
     wanted |= {"update": None} if spec.updatable else {}
     wanted |= {"delete": None} if spec.deletable else {}
@@ -38,12 +46,21 @@ def offered(uow: UnitOfWork, spec: EntitySpec, record_id: int) -> frozenset[str]
         tests.append((name, and_(*clauses) if clauses else None))
     free = {name for name, test in tests if test is None}
     asked = [(name, test) for name, test in tests if test is not None]
-    if not asked:
-        return frozenset(free)
+
+    def finish(*answers: Sequence[Row[Any]]) -> frozenset[str]:
+        held = {
+            name
+            for rows in answers
+            for row in rows
+            for (name, _test), value in zip(asked, row, strict=True)
+            if value
+        }
+        return frozenset(free | held)
+
+    if not asked or not is_key(record_id):
+        return Reading((), finish)
     columns = [case((test, 1), else_=0).label(f"t{n}") for n, (_name, test) in enumerate(asked)]
-    row = uow.execute(select(*columns).where(spec.table.c.id == record_id)).one_or_none()
-    held = {name for (name, _test), value in zip(asked, row or (), strict=False) if value}
-    return frozenset(free | held)
+    return Reading((select(*columns).where(spec.table.c.id == record_id),), finish)
 
 
 def bulk_actions(uow: UnitOfWork, spec: EntitySpec) -> list[ActionSpec]:

@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
     ColumnElement,
-    CursorResult,
     Integer,
+    Row,
     Select,
     and_,
     bindparam,
     false,
     func,
-    literal,
     or_,
     select,
     union_all,
@@ -35,6 +34,7 @@ from core.entities.labels import Labels, reference_ids, resolve_labels
 from core.entities.lines import load_lines
 from core.entities.masking import mask_value
 from core.entities.paging import SortKey, after_cursor, make_cursor, parse_sort
+from core.entities.reading import Reading, read
 from core.entities.scope import (
     living,
     may_use,
@@ -64,8 +64,10 @@ __all__ = [
     "counts",
     "get",
     "page",
+    "reading_ids",
+    "reading_page",
+    "reading_record",
     "select_ids",
-    "select_ids_of",
     "stream",
     "visible",
 ]
@@ -95,6 +97,9 @@ class ListQuery:
     archived: bool = False
     #: Only records among these.
     ids: tuple[int, ...] | None = None
+    #: Only those that are about one of these records: (entity, its number), or (entity, query) for
+    #: the first ``limit`` that the query finds.
+    about: tuple[tuple[str, int | ListQuery], ...] = ()
     #: What references are called, beside their numbers.
     labels: bool = True
 
@@ -132,6 +137,11 @@ def page(uow: UnitOfWork, entity: str, query: ListQuery) -> Page:
     Raises `Forbidden` without the right to read, `Invalid` for a filter, sort, field or cursor
     that is wrong or not the reader's to use.
     """
+    return read(uow, reading_page(uow, entity, query))
+
+
+def reading_page(uow: UnitOfWork, entity: str, query: ListQuery) -> Reading[Page]:
+    """What `page` reads, to be read together with more; ``count="estimate"`` is part of it."""
     spec = uow.entity(entity)
     require(uow, spec, "read")
     fields = _chosen(uow, spec, query.fields)
@@ -145,15 +155,26 @@ def page(uow: UnitOfWork, entity: str, query: ListQuery) -> Page:
     statement = _columns(uow, spec, fields, keys)
     statement = statement.where(*where, *further) if wanted is None else statement.where(wanted)
     statement = statement.order_by(*(key.order() for key in keys)).limit(_literal(limit + 1))
-    rows = _rows(uow.execute(statement))
-    following = make_cursor(keys, rows[limit - 1]) if len(rows) > limit else None
-    items = _shown(uow, spec, fields, rows[:limit])
-    _attach_links(uow, spec, fields, items)
-    labels: Labels = {}
-    if query.labels:
-        labels = resolve_labels(uow, reference_ids(spec, [item.name for item in fields], items))
-    total = _count(uow, spec, where, query.count)
-    return Page(spec, fields, items, labels, following, total)
+
+    def shown(rows: Sequence[Row[Any]]) -> list[dict[str, Any]]:
+        return _shown(uow, spec, fields, _rows(rows[:limit]))
+
+    def finish(rows: Sequence[Row[Any]], *total: Sequence[Row[Any]]) -> Page:
+        is_cut = len(rows) > limit
+        following = make_cursor(keys, _rows(rows[limit - 1 : limit])[0]) if is_cut else None
+        items = shown(rows)
+        _attach_links(uow, spec, fields, items)
+        labels: Labels = {}
+        if query.labels:
+            labels = resolve_labels(uow, reference_ids(spec, [item.name for item in fields], items))
+        counted = int(total[0][0][0]) if total else None
+        return Page(spec, fields, items, labels, following, counted)
+
+    def names(rows: Sequence[Row[Any]], *total: Sequence[Row[Any]]) -> Mapping[str, set[int]]:
+        stored = [item.name for item in fields if item.is_stored]
+        return reference_ids(spec, stored, shown(rows)) if query.labels else {}
+
+    return Reading((statement, *_count(spec, where, query.count)), finish, names)
 
 
 def get(uow: UnitOfWork, entity: str, record_id: int, *, archived: bool | None = False) -> Record:
@@ -161,26 +182,46 @@ def get(uow: UnitOfWork, entity: str, record_id: int, *, archived: bool | None =
 
     ``archived=None`` finds it in the recycle bin too.
     """
+    return read(uow, reading_record(uow, entity, record_id, archived=archived))
+
+
+def reading_record(
+    uow: UnitOfWork, entity: str, record_id: int, *, archived: bool | None = False
+) -> Reading[Record]:
+    """What `get` reads, to be read together with more; the record may turn out to be not there."""
     spec = uow.entity(entity)
     require(uow, spec, "read")
     fields = visible(uow, spec)
-    row = _just_made(uow, spec, record_id) if archived is False else None
-    if row is None and is_key(record_id):
-        statement = _columns(uow, spec, fields, ()).where(spec.table.c.id == record_id)
-        statement = statement.where(*_living(uow, spec, archived))
-        if (clause := scope_clause(uow, spec, "read")) is not None:
-            statement = statement.where(clause)
-        row = next(iter(_rows(uow.execute(statement))), None)
-        if row is not None and (archived is False or row.get("archived_at", "") is None):
-            known_readable(uow, entity).add(record_id)
-    if row is None:
-        raise NotFound(
-            _(
-                "There is no %(entity)s with the number %(id)s.",
-                entity=str(spec.label),
-                id=record_id,
+    made = _just_made(uow, spec, record_id) if archived is False else None
+
+    def finish(*answers: Sequence[Row[Any]]) -> Record:
+        row = made
+        for rows in answers:
+            row = next(iter(_rows(rows)), None)
+        if row is None:
+            raise NotFound(
+                _(
+                    "There is no %(entity)s with the number %(id)s.",
+                    entity=str(spec.label),
+                    id=record_id,
+                )
             )
-        )
+        if answers and (archived is False or row.get("archived_at", "") is None):
+            known_readable(uow, entity).add(record_id)
+        return _record(uow, spec, fields, row)
+
+    if made is not None or not is_key(record_id):
+        return Reading((), finish)
+    statement = _columns(uow, spec, fields, ()).where(spec.table.c.id == record_id)
+    statement = statement.where(*_living(uow, spec, archived))
+    if (clause := scope_clause(uow, spec, "read")) is not None:
+        statement = statement.where(clause)
+    return Reading((statement,), finish)
+
+
+def _record(
+    uow: UnitOfWork, spec: EntitySpec, fields: tuple[FieldSpec, ...], row: dict[str, Any]
+) -> Record:
     (values,) = _shown(uow, spec, fields, [row])
     _attach_links(uow, spec, fields, [values])
     labels = resolve_labels(uow, reference_ids(spec, [item.name for item in fields], [values]))
@@ -213,7 +254,8 @@ def count(uow: UnitOfWork, entity: str, query: ListQuery) -> int:
     """How many records the query finds, exactly."""
     spec = uow.entity(entity)
     require(uow, spec, "read")
-    return _count(uow, spec, conditions(uow, spec, query), "exact") or 0
+    (statement,) = _count(spec, conditions(uow, spec, query), "exact")
+    return int(uow.execute(statement).scalar_one())
 
 
 def counts(uow: UnitOfWork, wanted: Sequence[tuple[str, ListQuery]]) -> list[int]:
@@ -246,7 +288,7 @@ def stream(
         if cursor:
             statement = statement.where(after_cursor(uow, spec, keys, cursor))
         statement = statement.order_by(*(key.order() for key in keys)).limit(_literal(chunk + 1))
-        rows = _rows(uow.execute(statement))
+        rows = _rows(uow.execute(statement).all())
         cursor = make_cursor(keys, rows[chunk - 1]) if len(rows) > chunk else None
         items = _shown(uow, spec, fields, rows[:chunk])
         _attach_links(uow, spec, fields, items)
@@ -260,21 +302,15 @@ def select_ids(
     uow: UnitOfWork, entity: str, query: ListQuery, *, action: str, limit: int
 ) -> list[int]:
     """The ids of the first ``limit`` records found that the actor reaches with ``action``: for bulk acts."""
-    return list(uow.execute(_first_ids(uow, entity, query, action, limit)).scalars())
+    return read(uow, reading_ids(uow, entity, query, action=action, limit=limit))
 
 
-def select_ids_of(
-    uow: UnitOfWork, wanted: Mapping[str, ListQuery], *, action: str, limit: int
-) -> dict[str, list[int]]:
-    """By entity what `select_ids` finds, in no order, in one statement for all of them."""
-    found: dict[str, list[int]] = {entity: [] for entity in wanted}
-    parts = []
-    for entity, query in wanted.items():
-        mine = _first_ids(uow, entity, query, action, limit).subquery()
-        parts.append(select(literal(entity).label("entity"), mine.c.id))
-    for row in uow.execute(union_all(*parts)) if parts else ():
-        found[row.entity].append(row.id)
-    return found
+def reading_ids(
+    uow: UnitOfWork, entity: str, query: ListQuery, *, action: str, limit: int
+) -> Reading[list[int]]:
+    """What `select_ids` reads, to be read together with more."""
+    statement = _first_ids(uow, entity, query, action, limit)
+    return Reading((statement,), lambda rows: [row.id for row in rows])
 
 
 def _first_ids(
@@ -337,9 +373,9 @@ def _literal(limit: int) -> ColumnElement[int]:
     return bindparam("limit", limit, Integer, unique=True, literal_execute=True)
 
 
-def _rows(result: CursorResult[Any]) -> list[dict[str, Any]]:
-    names = list(result.keys())
-    return [dict(zip(names, row, strict=True)) for row in result.all()]
+def _rows(rows: Sequence[Row[Any]]) -> list[dict[str, Any]]:
+    names = rows[0]._fields if rows else ()
+    return [dict(zip(names, row, strict=True)) for row in rows]
 
 
 def _living(uow: UnitOfWork, spec: EntitySpec, archived: bool | None) -> list[ColumnElement[bool]]:
@@ -367,9 +403,33 @@ def _asked(uow: UnitOfWork, spec: EntitySpec, query: ListQuery) -> list[ColumnEl
         clauses.append(condition_sql(node, spec, uow))
     if query.ids is not None:
         clauses.append(one_of(uow.connection, spec.table.c.id, query.ids))
+    if query.about:
+        clauses.append(_is_about(uow, spec, query.about))
     for term in query.search.split()[:10]:
         clauses.append(_search(uow, spec, term[:100]))
     return clauses
+
+
+def _is_about(
+    uow: UnitOfWork, spec: EntitySpec, wanted: Sequence[tuple[str, int | ListQuery]]
+) -> ColumnElement[bool]:
+    """Each by itself: an index holds both columns, and an OR of subqueries goes through none."""
+    item = spec.related
+    if item is None:
+        raise TypeError(f"records of {spec.name} are about no others")
+    assert isinstance(item.type, t.Related)
+    of, key = spec.column(item.type.entity_field), spec.column(item.name)
+    parts = []
+    for entity, which in wanted:
+        if isinstance(which, int):
+            parts.append(and_(of == entity, key == which))
+        else:
+            found = _first_ids(uow, entity, which, "read", which.limit).subquery()
+            parts.append(and_(of == entity, key.in_(select(found.c.id))))
+    if len(parts) == 1:
+        return parts[0]
+    each = (select(spec.table.c.id).where(part).correlate(None) for part in parts)
+    return spec.table.c.id.in_(union_all(*each))
 
 
 def _first_of_each_alternative(
@@ -410,18 +470,18 @@ def _search(uow: UnitOfWork, spec: EntitySpec, term: str) -> ColumnElement[bool]
 
 
 def _count(
-    uow: UnitOfWork, spec: EntitySpec, where: Sequence[ColumnElement[bool]], how: str
-) -> int | None:
+    spec: EntitySpec, where: Sequence[ColumnElement[bool]], how: str
+) -> tuple[Select[Any], ...]:
+    """The statement that counts; none for ``none``."""
     if how == "none":
-        return None
+        return ()
     if how == "estimate":
         capped = select(spec.table.c.id).where(and_(*where)).limit(COUNT_CAP).subquery()
-        return int(uow.execute(select(func.count()).select_from(capped)).scalar_one())
+        return (select(func.count().label("total")).select_from(capped),)
     if how != "exact":
         message = _("Use exact, estimate or none.")
         raise Invalid(message, [Problem("count", "choice", message)])
-    statement = select(func.count()).select_from(spec.table).where(*where)
-    return int(uow.execute(statement).scalar_one())
+    return (select(func.count().label("total")).select_from(spec.table).where(*where),)
 
 
 # What the reader sees

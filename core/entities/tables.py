@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from core.entities.edits import ListEdit
 from core.entities.query import visible
+from core.entities.reading import Reading
 from core.fields import EntitySpec, FieldSpec
 from core.fields import types as t
-from core.settings.preferences import get_preference, put_preference, recall_preferences
+from core.settings.preferences import get_preference, put_preference, reading_preferences
 
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
@@ -24,7 +25,7 @@ __all__ = [
     "keep_widths",
     "list_columns",
     "order_columns",
-    "recall_columns",
+    "reading_columns",
 ]
 
 log = logging.getLogger("dougong.web")
@@ -105,9 +106,9 @@ def choose_columns(uow: UnitOfWork, spec: EntitySpec, names: Iterable[str]) -> N
     put_preference(uow, _key(spec), order_columns(uow, spec, names) or None)
 
 
-def recall_columns(uow: UnitOfWork, specs: Iterable[EntitySpec]) -> None:
-    """What this reader has chosen for several lists, which are about to be shown: one statement."""
-    recall_preferences(uow, [_key(spec) for spec in specs])
+def reading_columns(uow: UnitOfWork, specs: Iterable[EntitySpec]) -> Reading[None]:
+    """What this reader has chosen for several lists, which are about to be shown."""
+    return reading_preferences(uow, [_key(spec) for spec in specs])
 
 
 def order_columns(uow: UnitOfWork, spec: EntitySpec, names: Iterable[str]) -> list[str]:

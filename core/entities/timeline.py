@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import ColumnElement, and_, or_, select
 
@@ -14,6 +15,7 @@ from core.audit.models import AuditEntry
 from core.entities.incoming import known_readable
 from core.entities.labels import Labels, resolve_labels
 from core.entities.masking import mask_value
+from core.entities.reading import Reading, read, read_together
 from core.entities.scope import require, scope_clause
 from core.entities.service import actions_of
 from core.entities.values import BadValue, check_value
@@ -23,20 +25,24 @@ from core.fields import ActionSpec, EntitySpec, FieldSpec
 from core.fields import types as t
 from core.i18n import gettext as _
 from core.i18n import lazy_gettext as _l
-from core.plugins.contributions import TimelineItem
+from core.plugins.contributions import TimelineItem, TimelineSource
 from core.security.actor import FieldAccess
 
 if TYPE_CHECKING:
+    from core.plugins.manager import Contribution
     from core.work.uow import UnitOfWork
 
 __all__ = ["MAX_ENTRIES", "FieldChange", "TimelineEntry", "timeline"]
 
+T = TypeVar("T")
 log = logging.getLogger("dougong.plugins")
 MAX_ENTRIES = 200
 #: What one transaction writes has about the same moment.
 _TOGETHER = timedelta(seconds=5)
 #: Entries of one instant stay on one page; so many more are looked at for that.
 _TIES = 50
+
+_TOLD = ("entity", "action", "actor_id", "at", "changes")
 
 _TITLES = {
     "create": _l("Created"),
@@ -89,13 +95,18 @@ def timeline(
     require(uow, spec, "read")
     veiled = _check_record(uow, spec, record_id)
     limit = max(1, min(limit, MAX_ENTRIES))
-    found = _from_audit(uow, spec, record_id, before, limit, veiled)
-    for contribution in uow.contributions("register_timeline"):
-        source = contribution.item
-        if source.entity in (None, spec.name):
-            items = _ask(uow, contribution.owner, source, spec, record_id, before, limit)
-            found = _without_followers(found, source.follows, items)
-            found += [_from_plugin(item) for item in items if before is None or item.at < before]
+    sources = [
+        contribution
+        for contribution in uow.contributions("register_timeline")
+        if contribution.item.entity in (None, spec.name)
+    ]
+    asked = [_ask(uow, each, spec, record_id, before, limit) for each in sources]
+    found, *answers = _answers(
+        uow, sources, [_from_audit(uow, spec, record_id, before, limit, veiled), *asked]
+    )
+    for contribution, items in zip(sources, answers, strict=True):
+        found = _without_followers(found, contribution.item.follows, items)
+        found += [_from_plugin(item) for item in items if before is None or item.at < before]
     found.sort(key=lambda entry: entry.at, reverse=True)
     return _named(uow, _cut(found, limit))
 
@@ -137,21 +148,23 @@ def _from_audit(
     before: datetime | None,
     limit: int,
     veiled: Collection[str],
-) -> list[TimelineEntry]:
+) -> Reading[list[TimelineEntry]]:
     verbs = actions_of(uow, spec)
     lines = {child.name: child for child in _children(uow, spec)}
     table = AuditEntry.__table__
     known = table.c.action.in_([*_TITLES, *verbs])
     about = [and_(table.c.entity == spec.name, table.c.record_id == record_id, known)]
     about += [_about_lines(child, record_id) for child in lines.values()]
-    statement = select(table).where(or_(*about))
+    statement = select(*(table.c[name] for name in _TOLD)).where(or_(*about))
     if before is not None:
         statement = statement.where(table.c.at < before)
     statement = statement.order_by(table.c.at.desc(), table.c.id.desc()).limit(limit + _TIES)
-    return [
-        _from_entry(uow, lines.get(row.entity, spec), spec, row, verbs, veiled)
-        for row in uow.execute(statement)
-    ]
+    return Reading(
+        (statement,),
+        lambda rows: [
+            _from_entry(uow, lines.get(row.entity, spec), spec, row, verbs, veiled) for row in rows
+        ],
+    )
 
 
 def _children(uow: UnitOfWork, spec: EntitySpec) -> Iterable[EntitySpec]:
@@ -231,23 +244,58 @@ def _typed(described: FieldSpec, value: Any) -> Any:
 
 def _ask(
     uow: UnitOfWork,
-    owner: str,
-    source: Any,
+    contribution: Contribution[TimelineSource],
     spec: EntitySpec,
     record_id: int,
     before: datetime | None,
     limit: int,
-) -> Sequence[TimelineItem]:
-    """The items of one source; one that fails is logged and leaves the rest of the page alone."""
+) -> Reading[Sequence[TimelineItem]]:
+    """What one source is going to read, or has read already."""
+    fetch = contribution.item.fetch
+
+    def asked() -> Reading[Sequence[TimelineItem]]:
+        found = fetch(uow, spec, record_id, before, limit + _TIES)
+        return found if isinstance(found, Reading) else _known(list(found))
+
+    return _alone(uow, contribution, asked, _known([]))
+
+
+def _known(items: Sequence[TimelineItem]) -> Reading[Sequence[TimelineItem]]:
+    return Reading((), lambda: items)
+
+
+def _answers(
+    uow: UnitOfWork,
+    sources: Sequence[Contribution[TimelineSource]],
+    readings: Sequence[Reading[Any]],
+) -> list[Any]:
+    """What the audit trail and each source say: one statement for all of them.
+
+    Where that fails each is asked by itself, so that only the one at fault is missing.
+    """
     try:
         with uow.savepoint():
-            found: Sequence[TimelineItem] = list(
-                source.fetch(uow, spec, record_id, before, limit + _TIES)
-            )
+            return read_together(uow, readings)
     except Exception:
-        log.exception("plugin %s failed in timeline source %s", owner, source.name)
-        return []
+        log.warning("the timeline could not be read in one statement", exc_info=True)
+    trail, *others = readings
+    found: list[Any] = [read(uow, trail)]
+    for source, reading in zip(sources, others, strict=True):
+        found.append(_alone(uow, source, partial(read, uow, reading), []))
     return found
+
+
+def _alone(
+    uow: UnitOfWork, contribution: Contribution[TimelineSource], work: Callable[[], T], nothing: T
+) -> T:
+    """A source by itself: one that fails is logged and leaves the rest of the page alone."""
+    try:
+        with uow.savepoint():
+            return work()
+    except Exception:
+        owner, name = contribution.owner, contribution.item.name
+        log.exception("plugin %s failed in timeline source %s", owner, name)
+        return nothing
 
 
 def _without_followers(

@@ -34,6 +34,7 @@ def field(
     mask: str = "",
     personal: bool = False,
     synonyms: tuple[str, ...] = (),
+    totals: bool | str = True,
     table: str | None = None,
     column: str | None = None,
     constraint: bool = True,
@@ -43,6 +44,8 @@ def field(
     ``default`` is a plain value or a callable without arguments. ``table`` names the table a
     reference points to (its key is ``id``); a reference holds the id, so ``lead.owner`` is a number.
     References are indexed unless ``index=False`` says that another index serves.
+    ``totals`` False keeps a number out of the sums of lists, and the name of a field adds it up by
+    that field's values; money is added up by its currency without being told.
     "Required" is kept by the service, not by the column, so that rules may change while the suite runs.
     """
     description = FieldSpec(
@@ -58,6 +61,7 @@ def field(
         mask=mask,
         personal=personal,
         synonyms=synonyms,
+        totals=totals,
     )
     arguments: list[Any] = [column_type(type_)]
     if isinstance(type_, (t.Reference, t.File)):

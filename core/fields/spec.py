@@ -59,6 +59,9 @@ class FieldSpec:
     personal: bool = False
     #: Other names under which a column of an import is known, e.g. ``公司名称``.
     synonyms: tuple[str, ...] = ()
+    #: Of a number: whether lists add it up, or the field whose values are added up apart, such as
+    #: what each target counts.
+    totals: bool | str = True
     column: str | None = None
     #: The plugin that declared it; ``custom`` when the company did.
     owner: str = "core"

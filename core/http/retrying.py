@@ -11,6 +11,7 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import DBAPIError
 
 from core.http.requests import close_reading
+from core.http.rules import UnhurriedRule
 from core.plugins.manager import HookFailed
 
 __all__ = ["RetryingFlask"]
@@ -29,6 +30,8 @@ class RetryingFlask(Flask):
 
     Only while nothing of the request is committed. The answer after the last try is a 503.
     """
+
+    url_rule_class = UnhurriedRule
 
     def dispatch_request(self) -> ResponseReturnValue:
         for number in range(1, TRIES):

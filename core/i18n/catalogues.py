@@ -17,8 +17,13 @@ def read_catalogue(path: Path) -> Translations:
     compiled = BytesIO()
     try:
         with path.open("rb") as file:
-            write_mo(compiled, read_po(file, abort_invalid=True))
+            write_mo(compiled, read_po(map(_without_place, file), abort_invalid=True))
     except Exception as error:
         raise ValueError(f"{path}: {error}") from error
     compiled.seek(0)
     return Translations(compiled)
+
+
+def _without_place(line: bytes) -> bytes:
+    """Where a message stands in the source is of no use here, and took half of the time."""
+    return b"\n" if line.startswith(b"#:") else line

@@ -13,6 +13,7 @@ from core.fields.types import Label
 if TYPE_CHECKING:
     from core.documents.content import Document
     from core.entities.query import Record
+    from core.entities.reading import Reading
     from core.errors import Problem
     from core.fields.spec import EntitySpec
     from core.work.uow import UnitOfWork
@@ -176,10 +177,15 @@ class TimelineSource:
     """Adds entries to the timeline: ``fetch(uow, spec, record_id, before, limit)``, newest first.
 
     The record's own right to be read has been checked; what the source adds, it checks itself.
+    A source that reads answers best with the `Reading` of its items, such as that of
+    `query.reading_page`: all of these are read in one statement.
     """
 
     name: str
-    fetch: Callable[[UnitOfWork, EntitySpec, int, datetime | None, int], Sequence[TimelineItem]]
+    fetch: Callable[
+        [UnitOfWork, EntitySpec, int, datetime | None, int],
+        Sequence[TimelineItem] | Reading[Sequence[TimelineItem]],
+    ]
     entity: str | None = None
     #: Fields of the record that follow from its items: that they changed as one of those was written
     #: down is not told again.

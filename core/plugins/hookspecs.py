@@ -199,7 +199,7 @@ def register_notifications() -> Iterable[NotificationKind]:  # type: ignore[empt
 def register_timeline() -> Iterable[TimelineSource]:  # type: ignore[empty-body]
     """Add entries to the timelines of records.
 
-    When: once at boot; asked each time a timeline is read.
+    When: once at boot; asked each time a timeline is read, all that answer with a `Reading` in one statement.
     Return: `TimelineSource` objects.
     Errors: a source that raises is left out of the answer and logged.
     Example: ``return [TimelineSource("calls", timeline.calls, entity="lead")]``

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Column, ForeignKey, Table, delete, insert, select
+from sqlalchemy import Column, ForeignKey, Row, Table, delete, insert, select
 
 from core.db.base import metadata
 from core.db.types import BigId, Json, PlainText
+from core.entities.reading import Reading
 
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
-__all__ = ["get_preference", "preference_table", "put_preference", "recall_preferences"]
+__all__ = ["get_preference", "preference_table", "put_preference", "reading_preferences"]
 
 preference_table = Table(
     "core_preference",
@@ -36,16 +37,19 @@ def get_preference(uow: UnitOfWork, key: str, default: Any = None) -> Any:
     return default if row is None else row.value
 
 
-def recall_preferences(uow: UnitOfWork, keys: Iterable[str]) -> None:
-    """Read several of the actor's choices at once: `get_preference` finds them in this unit of work."""
-    table, wanted = preference_table, list(keys)
-    rows = uow.execute(
-        select(table.c.key, table.c.value).where(
-            table.c.user_id == uow.actor.user_id, table.c.key.in_(wanted)
-        )
+def reading_preferences(uow: UnitOfWork, keys: Iterable[str]) -> Reading[None]:
+    """Several of the actor's choices, to be read with more: `get_preference` finds them in this
+    unit of work from then on."""
+    table, wanted, person = preference_table, list(keys), uow.actor.user_id
+    chosen = select(table.c.key, table.c.value).where(
+        table.c.user_id == person, table.c.key.in_(wanted)
     )
-    recalled = uow.memo.setdefault(("preferences", uow.actor.user_id), {})
-    recalled.update(dict.fromkeys(wanted) | {row.key: row.value for row in rows})
+
+    def recall(rows: Sequence[Row[Any]]) -> None:
+        recalled = uow.memo.setdefault(("preferences", person), {})
+        recalled.update(dict.fromkeys(wanted) | {row.key: row.value for row in rows})
+
+    return Reading((chosen,), recall)
 
 
 def put_preference(uow: UnitOfWork, key: str, value: Any) -> None:

@@ -32,6 +32,7 @@ PUBLIC_MODULES = (
     "core.entities.paging",
     "core.entities.periods",
     "core.entities.query",
+    "core.entities.reading",
     "core.entities.related",
     "core.entities.rendering",
     "core.entities.sequences",

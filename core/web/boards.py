@@ -19,7 +19,8 @@ from core.entities.filters import FilterRow, filter_fields
 from core.entities.form_fields import editable_fields
 from core.entities.list_views import ListView
 from core.entities.marks import fields_of_marks, marker
-from core.entities.query import ListQuery
+from core.entities.query import ListQuery, Page
+from core.entities.reading import Reading, read_together
 from core.entities.rendering import display_html, display_text
 from core.entities.scope import may
 from core.entities.service import actions_of
@@ -108,8 +109,10 @@ def _columns(uow: UnitOfWork, spec: EntitySpec, state: ListState, by: FieldSpec)
         column.limit = limits.get(column.key, 0)
         column.url = _table_url(spec, state, by, column)
         column.move_url, column.asks, column.may_ask = moves(column)
-        if column.count:
-            column.cards = _cards(uow, spec, state, by, column, facts, asked)
+    filled = [column for column in columns if column.count]
+    wanted = [_first_of(uow, spec, state, by, column, facts, asked) for column in filled]
+    for column, page in zip(filled, read_together(uow, wanted), strict=True):
+        column.cards = _cards(uow, spec, facts, page)
     return columns
 
 
@@ -225,7 +228,9 @@ def _amount(uow: UnitOfWork, spec: EntitySpec, state: ListState) -> FieldSpec | 
         (
             item
             for item in (*shown, *spec.stored)
-            if isinstance(item.value_type, t.Money) and has_total(uow, spec, item)
+            if isinstance(item.value_type, t.Money)
+            and item.totals is True
+            and has_total(uow, spec, item)
         ),
         None,
     )
@@ -252,7 +257,7 @@ def _weight(item: FieldSpec) -> int:
     return 3
 
 
-def _cards(
+def _first_of(
     uow: UnitOfWork,
     spec: EntitySpec,
     state: ListState,
@@ -260,7 +265,7 @@ def _cards(
     column: Column,
     facts: Sequence[FieldSpec],
     asked: ListQuery,
-) -> list[dict[str, Any]]:
+) -> Reading[Page]:
     wanted = replace(
         asked,
         fields=(spec.label_field, *(item.name for item in facts), *fields_of_marks(uow, spec)),
@@ -268,7 +273,12 @@ def _cards(
         sort=state.sort,
         limit=CARDS,
     )
-    page = query.page(uow, spec.name, wanted)
+    return query.reading_page(uow, spec.name, wanted)
+
+
+def _cards(
+    uow: UnitOfWork, spec: EntitySpec, facts: Sequence[FieldSpec], page: Page
+) -> list[dict[str, Any]]:
     reader, address = reader_of(uow, page.labels, in_cell=True), record_address(uow)
     label_type, mark_of = spec[spec.label_field].type, marker(uow, spec)
     return [

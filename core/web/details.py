@@ -12,11 +12,13 @@ from core.comments.service import takes_comments
 from core.entities import query
 from core.entities.field_rules import field_states
 from core.entities.form_fields import form_edits, sections_of
-from core.entities.offers import offered
+from core.entities.offers import offered, reading_offers
 from core.entities.query import Record
+from core.entities.reading import read_together
 from core.entities.rendering import display_html, display_text
 from core.entities.scope import may
 from core.entities.service import actions_of
+from core.entities.tables import reading_columns
 from core.entities.values import BadValue, check_value
 from core.fields import EntitySpec, FieldSpec
 from core.fields import types as t
@@ -27,7 +29,7 @@ from core.i18n import gettext as _
 from core.security.sharing import offers_sharing
 from core.web import blueprint
 from core.web.documents import printed
-from core.web.related import related_lists
+from core.web.related import pointing_here, related_lists
 from core.web.timelines import RefusedEdit, drawn_timeline
 from core.work.uow import UnitOfWork
 
@@ -91,14 +93,23 @@ def record_page(
     timeline what was ``before`` a moment."""
     with unit_of_work() as uow:
         spec = uow.entity(entity)
-        record = query.get(uow, entity, record_id, archived=None if _sees_bin(uow, spec) else False)
+        pointing = pointing_here(uow, spec)
+        living = None if _sees_bin(uow, spec) else False
+        record, verbs, _columns = read_together(
+            uow,
+            [
+                query.reading_record(uow, entity, record_id, archived=living),
+                reading_offers(uow, spec, record_id),
+                reading_columns(uow, [other for other, _item in pointing]),
+            ],
+        )
         is_deleted = record.values.get("archived_at") is not None
-        verbs = frozenset[str]() if is_deleted else offered(uow, spec, record_id)
+        verbs = frozenset[str]() if is_deleted else verbs
         title = record_title(uow, record)
         status, header = _status(record), _header_fields(uow, record)
         told = {spec.label_field, *(item.name for item in (status, *header) if item is not None)}
         tab = request.args.get("tab", "")
-        related = [] if is_deleted else related_lists(uow, spec, record_id, tab)
+        related = [] if is_deleted else related_lists(uow, pointing, record_id, tab)
         if tab != "timeline" and tab not in {each["key"] for each in related}:
             tab = ""
         context = {
@@ -139,7 +150,9 @@ def record_page(
                 edit=edit,
                 has_tools=not is_deleted,
                 can_update="update" in verbs,
-            ),
+            )
+            if tab in ("", "timeline")
+            else {"items": [], "older_url": ""},
             "is_older": before is not None,
             "whole_url": url_for(
                 "web.show_record", entity=entity, record_id=record_id, tab="timeline"

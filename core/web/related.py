@@ -9,9 +9,10 @@ from flask import url_for
 
 from core.entities import query
 from core.entities.filters import filter_fields
-from core.entities.query import COUNT_CAP, ListQuery
+from core.entities.query import COUNT_CAP, ListQuery, Page
+from core.entities.reading import Reading, read_together
 from core.entities.scope import may
-from core.entities.tables import list_columns, recall_columns
+from core.entities.tables import list_columns
 from core.fields import EntitySpec, FieldSpec
 from core.fields import types as t
 from core.http.addresses import new_record_url
@@ -20,7 +21,9 @@ from core.i18n import gettext as _
 from core.i18n.formats import format_number
 from core.work.uow import UnitOfWork
 
-__all__ = ["related_lists"]
+__all__ = ["Pointing", "pointing_here", "related_lists"]
+
+Pointing = list[tuple[EntitySpec, FieldSpec]]
 
 #: Rows in short, and on the tab.
 IN_SHORT, ON_A_TAB = 5, 50
@@ -29,18 +32,13 @@ _UNSHOWN = frozenset({"created_by", "updated_by"})
 
 
 def related_lists(
-    uow: UnitOfWork, spec: EntitySpec, record_id: int, tab: str
+    uow: UnitOfWork, pointing: Pointing, record_id: int, tab: str
 ) -> list[dict[str, Any]]:
     """One for every entity that points here, as far as the reader may see it; only the one whose
-    ``tab`` is open has more rows than a few."""
-    pointing = _pointing_here(uow, spec)
-    if len(pointing) > 1:
-        recall_columns(uow, [other for other, _item in pointing])
+    ``tab`` is open has more rows than a few. One statement for all of them."""
     lists = [_List(uow, other, item, record_id, tab) for other, item in pointing]
-    more = [each for each in lists if each.page.next is not None]  # only these are counted
-    totals = query.counts(uow, [(each.other.name, each.wanted) for each in more])
-    counted = {each.key: total for each, total in zip(more, totals, strict=True)}
-    shown = [each.shown(counted.get(each.key)) for each in lists]
+    pages = read_together(uow, [each.reading() for each in lists])
+    shown = [each.shown(page) for each, page in zip(lists, pages, strict=True)]
     return [each for each in shown if each["rows"] or each["new_url"]]
 
 
@@ -52,25 +50,28 @@ class _List:
     ) -> None:
         self.uow, self.other, self.item, self.record_id = uow, other, item, record_id
         self.key = f"{other.name}.{item.name}"
-        is_open = tab == self.key
+        self.is_open = tab == self.key
         columns = [each for each in list_columns(uow, other) if each.name != item.name]
-        self.columns = columns if is_open else columns[:_COLUMNS]
-        self.wanted = ListQuery(
-            fields=tuple(each.name for each in self.columns),
-            filter={"field": item.name, "op": "eq", "value": record_id},
-            limit=ON_A_TAB if is_open else IN_SHORT,
-        )
-        self.page = query.page(uow, other.name, self.wanted)
+        self.columns = columns if self.is_open else columns[:_COLUMNS]
 
-    def shown(self, total: int | None) -> dict[str, Any]:
-        """What the page shows; ``total`` is None where all of them are there."""
-        uow, other, item, page = self.uow, self.other, self.item, self.page
+    def reading(self) -> Reading[Page]:
+        """Its first rows, and how many there are."""
+        wanted = ListQuery(
+            fields=tuple(each.name for each in self.columns),
+            filter={"field": self.item.name, "op": "eq", "value": self.record_id},
+            limit=ON_A_TAB if self.is_open else IN_SHORT,
+            count="estimate",
+        )
+        return query.reading_page(self.uow, self.other.name, wanted)
+
+    def shown(self, page: Page) -> dict[str, Any]:
+        """What the page shows."""
+        uow, other, item, total = self.uow, self.other, self.item, page.total or 0
         base = url_for("web.list_records", entity=other.name)
         state = [("filter_field", item.name), ("filter_op", "eq")]
         state += [("filter_value", str(self.record_id))]
         can_create = other.creatable and item.is_writable and may(uow, other, "create")
         new_url = new_record_url(other, item.name)
-        total = len(page.items) if total is None else total
         return {
             "key": self.key,
             "title": _title(other, item),
@@ -84,7 +85,8 @@ class _List:
         }
 
 
-def _pointing_here(uow: UnitOfWork, spec: EntitySpec) -> list[tuple[EntitySpec, FieldSpec]]:
+def pointing_here(uow: UnitOfWork, spec: EntitySpec) -> Pointing:
+    """The entities that have a list on the record's page, with the field of theirs that names it."""
     found = []
     for other in uow.entities.values():
         if other.parent_field is not None or not (other.navigable or other.custom):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.entities import query
 from core.entities.query import ListQuery, Record
+from core.entities.reading import Reading, read_together
 from core.entities.related import relatable
 from core.errors import Forbidden, Invalid
 from core.http.addresses import list_url, record_url
@@ -66,10 +67,14 @@ def _open_tasks(uow: UnitOfWork, entity: str, record_id: int) -> list[dict[str, 
     ]
     asked = ListQuery(fields=fields, filter={"all": about}, sort="due_at", limit=_OPEN_TASKS)
     try:
-        found = query.page(uow, "task", asked)
-        mine = _completable(uow, [row["id"] for row in found.items])
+        wanted: list[Reading[Any]] = [query.reading_page(uow, "task", asked)]
+        if access.may("complete"):
+            limit = _OPEN_TASKS
+            wanted.append(query.reading_ids(uow, "task", asked, action="complete", limit=limit))
+        found, *completable = read_together(uow, wanted)
     except (Forbidden, Invalid):
         return []
+    mine = {key for ids in completable for key in ids}
     people = found.labels.get("user", {})
     return [
         {
@@ -84,14 +89,6 @@ def _open_tasks(uow: UnitOfWork, entity: str, record_id: int) -> list[dict[str, 
         }
         for row in found.items
     ]
-
-
-def _completable(uow: UnitOfWork, ids: list[int]) -> set[int]:
-    """Those of the tasks that the reader may complete."""
-    if not ids or not uow.actor.access(uow.entity("task")).may("complete"):
-        return set()
-    asked = ListQuery(ids=tuple(ids))
-    return set(query.select_ids(uow, "task", asked, action="complete", limit=len(ids)))
 
 
 def over_record(uow: UnitOfWork, entity: EntitySpec, record: Record, **context: Any) -> str:

@@ -54,7 +54,7 @@ def plan(changes: Sequence[Change], uow: UnitOfWork) -> None:
 def _wait_for_others(uow: UnitOfWork, changes: Sequence[Change]) -> None:
     """Whoever follows up the same record at the same instant sees the plan that is made here."""
     for entity, ids in sorted(_by_entity(_about(change) for change in changes).items()):
-        if entity not in uow.snapshot.entities:
+        if entity not in uow.entities:
             continue
         table, wanted = uow.entity(entity).table, sorted(ids)
         for start in range(0, len(wanted), 900):

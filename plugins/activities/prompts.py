@@ -14,7 +14,7 @@ from core.entities.query import ListQuery
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
-__all__ = ["Prompt", "Template", "answers_of", "prompts_of", "templates_of"]
+__all__ = ["Prompt", "Template", "answered", "answers_of", "prompts_of", "templates_of"]
 
 
 @dataclass(frozen=True)
@@ -113,18 +113,43 @@ def answers_of(uow: UnitOfWork, ids: Sequence[int]) -> dict[int, dict[int, dict[
     Lines are as open as what they belong to, which need not be asked again for each of them: only
     whether the reader may see lines at all, and these fields of theirs.
     """
-    told, spec = uow.entity("follow_up"), uow.entity("follow_up_answer")
-    access = uow.actor.access(spec)
     names = ("follow_up", "prompt", "answer", "number")
-    is_open = uow.actor.access(told).can_see(told["answers"]) and access.may("read")
-    if not ids or not is_open or not all(access.can_use(spec[name]) for name in names):
+    if not ids or not _may_see_answers(uow, names):
         return {}
     asked = ListQuery(
         fields=names, filter={"field": "follow_up", "op": "in", "value": list(ids)}, sort="id"
     )
     found: dict[int, dict[int, dict[str, Any]]] = {}
     with uow.elevated():
-        for page in query.stream(uow, spec.name, asked, action="read"):
+        for page in query.stream(uow, "follow_up_answer", asked, action="read"):
             for row in page.items:
                 found.setdefault(row["follow_up"], {})[row["prompt"]] = row
     return found
+
+
+def answered(uow: UnitOfWork, ids: Sequence[int]) -> dict[int, list[tuple[str, str]]]:
+    """``(prompt, answer)`` in the same follow-ups, in their order: one statement."""
+    if not ids or not _may_see_answers(uow, ("follow_up", "prompt", "answer")):
+        return {}
+    prompt = uow.entity("follow_up_prompt").table
+    answer = uow.entity("follow_up_answer").table
+    wanted = (
+        select(answer.c.follow_up_id, prompt.c.label, answer.c.answer)
+        .join(prompt, prompt.c.id == answer.c.prompt_id)
+        .where(answer.c.follow_up_id.in_(ids), answer.c.archived_at.is_(None))
+        .order_by(answer.c.id)
+    )
+    found: dict[int, list[tuple[str, str]]] = {}
+    for row in uow.execute(wanted):
+        found.setdefault(row.follow_up_id, []).append((row.label or "", row.answer or ""))
+    return found
+
+
+def _may_see_answers(uow: UnitOfWork, names: Iterable[str]) -> bool:
+    told, spec = uow.entity("follow_up"), uow.entity("follow_up_answer")
+    access = uow.actor.access(spec)
+    return (
+        uow.actor.access(told).can_see(told["answers"])
+        and access.may("read")
+        and all(access.can_use(spec[name]) for name in names)
+    )

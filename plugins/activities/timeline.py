@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from core.entities import query
 from core.entities.query import ListQuery
+from core.entities.reading import Reading
 from core.entities.related import relatable
 from core.fields import Reference
 from core.i18n import gettext as _
@@ -15,7 +17,7 @@ from core.i18n.formats import format_datetime
 from core.plugins.contributions import TimelineItem, TimelineSource
 from plugins.activities import communications
 from plugins.activities.models import KINDS
-from plugins.activities.prompts import answers_of, prompts_of
+from plugins.activities.prompts import answered
 
 if TYPE_CHECKING:
     from core.fields import EntitySpec
@@ -42,46 +44,65 @@ _TASK = ("title", "owner", "completed_at")
 
 def _follow_ups(
     uow: UnitOfWork, spec: EntitySpec, record_id: int, before: datetime | None, limit: int
-) -> Sequence[TimelineItem]:
+) -> Sequence[TimelineItem] | Reading[Sequence[TimelineItem]]:
     """Of the record, and of those that name it under its own entity's name (S-048): a visit for an
     opportunity stands in the customer's timeline too. Nothing that the reader may not read."""
     if not _is_told(uow, spec, "follow_up", _FOLLOW_UP):
         return []
-    about = [_about(spec.name, [record_id]), *_of_belonging(uow, spec, record_id)]
-    parts: list[Any] = [{"any": about}]
-    if before is not None:
-        parts.append({"field": "happened_at", "op": "lt", "value": before.isoformat()})
+    newer = {"field": "happened_at", "op": "lt", "value": before.isoformat()} if before else None
     seen = uow.actor.access(uow.entity("follow_up")).visible
     told = {"created_at", *_LOGGED}
     fields = (*_FOLLOW_UP, *(item.name for item in seen if item.name in told))
-    asked = ListQuery(fields=fields, filter={"all": parts}, sort="-happened_at", limit=limit)
-    found = query.page(uow, "follow_up", asked)
-    answers = _answers(uow, [row["id"] for row in found.items])
-    return [
-        _item(uow, row, found.labels, answers.get(row["id"], []), spec, record_id)
-        for row in found.items
-    ]
+    asked = ListQuery(
+        fields=fields,
+        filter=newer,
+        about=((spec.name, record_id), *_belonging(uow, spec, record_id)),
+        sort="-happened_at",
+        limit=limit,
+    )
+    page = query.reading_page(uow, "follow_up", asked)
+
+    def items(*rows: Any) -> Sequence[TimelineItem]:
+        found = page.finish(*rows)
+        answers = answered(uow, [row["id"] for row in found.items])
+        return [
+            _item(uow, row, found.labels, answers.get(row["id"], []), spec, record_id)
+            for row in found.items
+        ]
+
+    return replace(page, finish=items)
 
 
 def _done_tasks(
     uow: UnitOfWork, spec: EntitySpec, record_id: int, before: datetime | None, limit: int
-) -> Sequence[TimelineItem]:
+) -> Sequence[TimelineItem] | Reading[Sequence[TimelineItem]]:
     """Tasks about the record when they were done; those to be done stand beside the timeline."""
     needed = (*_TASK, "status", "related_id", "related_entity")
     if not _is_told(uow, spec, "task", needed):
         return []
     parts: list[Any] = [
-        _about(spec.name, [record_id]),
         {"field": "status", "op": "eq", "value": "done"},
         {"field": "completed_at", "op": "is_set"},
     ]
     if before is not None:
         parts.append({"field": "completed_at", "op": "lt", "value": before.isoformat()})
-    asked = ListQuery(fields=_TASK, filter={"all": parts}, sort="-completed_at", limit=limit)
-    return [
-        TimelineItem(row["completed_at"], "task", _("completed a task"), row["owner"], row["title"])
-        for row in query.page(uow, "task", asked).items
-    ]
+    asked = ListQuery(
+        fields=_TASK,
+        filter={"all": parts},
+        about=((spec.name, record_id),),
+        sort="-completed_at",
+        limit=limit,
+    )
+    page = query.reading_page(uow, "task", asked)
+    return replace(
+        page,
+        finish=lambda *rows: [
+            TimelineItem(
+                row["completed_at"], "task", _("completed a task"), row["owner"], row["title"]
+            )
+            for row in page.finish(*rows).items
+        ],
+    )
 
 
 SOURCES = (
@@ -101,18 +122,10 @@ def _is_told(uow: UnitOfWork, spec: EntitySpec, entity: str, names: Sequence[str
     )
 
 
-def _about(entity: str, ids: Sequence[int]) -> dict[str, Any]:
-    return {
-        "all": [
-            {"field": "related_entity", "op": "eq", "value": entity},
-            {"field": "related_id", "op": "in", "value": list(ids)},
-        ]
-    }
-
-
-def _of_belonging(uow: UnitOfWork, spec: EntitySpec, record_id: int) -> list[dict[str, Any]]:
-    """Conditions for the records of other entities that belong to this one."""
-    wanted = {}
+def _belonging(
+    uow: UnitOfWork, spec: EntitySpec, record_id: int
+) -> Iterator[tuple[str, ListQuery]]:
+    """The records of other entities that belong to this one."""
     for other in relatable(uow):
         item = other.by_name.get(spec.name)
         if item is None or not isinstance(item.type, Reference) or item.type.entity != spec.name:
@@ -120,30 +133,14 @@ def _of_belonging(uow: UnitOfWork, spec: EntitySpec, record_id: int) -> list[dic
         access = uow.actor.access(other)
         if access.may("read") and access.can_use(item):
             belongs = {"field": item.name, "op": "eq", "value": record_id}
-            wanted[other.name] = ListQuery(filter=belongs, sort="-id")
-    found = query.select_ids_of(uow, wanted, action="read", limit=_BELONGING)
-    return [_about(entity, ids) for entity, ids in found.items() if ids]
-
-
-def _answers(uow: UnitOfWork, ids: Sequence[int]) -> dict[int, list[str]]:
-    """What was answered to the prompts of templates, by follow-up: two statements."""
-    given = answers_of(uow, ids)
-    prompts = prompts_of(uow, {key for answers in given.values() for key in answers})
-    return {
-        follow_up: [
-            _("%(prompt)s: %(answer)s", prompt=prompts[key].label, answer=row["answer"])
-            for key, row in answers.items()
-            if key in prompts
-        ]
-        for follow_up, answers in given.items()
-    }
+            yield other.name, ListQuery(filter=belongs, sort="-id", limit=_BELONGING)
 
 
 def _item(
     uow: UnitOfWork,
     row: Mapping[str, Any],
     labels: Mapping[str, Mapping[int, str]],
-    answers: Sequence[str],
+    answers: Sequence[tuple[str, str]],
     spec: EntitySpec,
     record_id: int,
 ) -> TimelineItem:
@@ -152,7 +149,8 @@ def _item(
     if (row["related_entity"], row["related_id"]) != (spec.name, record_id):
         label = labels.get(row["related_entity"], {}).get(row["related_id"], "")
         title = _("%(kind)s, %(record)s", kind=title, record=label)
-    lines = [row["content"] or "", *answers]
+    lines = [row["content"] or ""]
+    lines += [_("%(prompt)s: %(answer)s", prompt=label, answer=text) for label, text in answers]
     following = row["next_follow_at"]
     if following is not None:
         when = format_datetime(following, uow.clock.timezone)

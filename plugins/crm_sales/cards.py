@@ -6,13 +6,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flask import url_for
 
 from core.entities import query
-from core.entities.aggregate import aggregate
-from core.entities.query import ListQuery, Record
+from core.entities.aggregate import reading_aggregate
+from core.entities.query import ListQuery, Page, Record
+from core.entities.reading import Reading, read_together
 from core.errors import Forbidden, Invalid
 from core.http.addresses import list_url, record_url
 from core.http.rendering import macros
@@ -39,7 +41,8 @@ def over_record(uow: UnitOfWork, entity: EntitySpec, record: Record, **context: 
         return ""
     match entity.name:
         case "customer":
-            return _same(uow, record) + _money(uow, record.values["id"])
+            cards = _of_customer(uow, record)
+            return cards.same + cards.money
         case "opportunity":
             return _standing(uow, record)
         case "lead" if entity.plugin == "crm_leads":
@@ -51,7 +54,7 @@ def beside_record(uow: UnitOfWork, entity: EntitySpec, record: Record, **context
     """The slot ``entity.detail.aside``."""
     match entity.name:
         case "customer":
-            return _chart(uow, record.values["id"])
+            return _of_customer(uow, record).chart
         case "opportunity":
             return _stays(uow, record.values["id"])
     return ""
@@ -60,12 +63,47 @@ def beside_record(uow: UnitOfWork, entity: EntitySpec, record: Record, **context
 # Customers
 
 
-def _same(uow: UnitOfWork, record: Record) -> str:
+class _Cards(NamedTuple):
+    """What is shown of a customer in both places of its page."""
+
+    same: str = ""
+    money: str = ""
+    chart: str = ""
+
+
+def _of_customer(uow: UnitOfWork, record: Record) -> _Cards:
+    """All of them are read in one statement, whichever place is drawn first."""
+    kept = ("cards of a customer", record.values["id"])
+    found: _Cards | None = uow.memo.get(kept)
+    if found is None:
+        key = record.values["id"]
+        drawn = {
+            name: (reading, draw)
+            for name, (reading, draw) in {
+                "same": (_asking_namesakes(uow, record), partial(_same, uow, key)),
+                "money": (_asking_money(uow, key), partial(_money, uow, key)),
+                "chart": (_asking_people(uow, key), _chart),
+            }.items()
+            if reading is not None
+        }
+        answers = read_together(uow, [reading for reading, _draw in drawn.values()])
+        parts = zip(drawn.items(), answers, strict=True)
+        found = _Cards(**{name: draw(answer) for (name, (_reading, draw)), answer in parts})
+        uow.memo[kept] = found
+    return found
+
+
+def _asking_namesakes(uow: UnitOfWork, record: Record) -> Reading[Any] | None:
+    key = record.values.get("name_key")
+    if not key or get_setting(uow, "crm_sales", "same_name") == "off":
+        return None
+    return duplicates.reading_namesakes(uow, key, but=record.values["id"])
+
+
+def _same(uow: UnitOfWork, customer: int, hits: Sequence[duplicates.Hit]) -> str:
     """A lasting remark while another customer has the same name: who it is, or who has it."""
-    if get_setting(uow, "crm_sales", "same_name") == "off":
+    if not hits:
         return ""
-    key = record.values.get("name_key") or ""
-    hits = duplicates.of_name(uow, key, but=record.values["id"])
     mine = [hit.id for hit in hits if hit.is_readable]
     may_merge = uow.actor.access(uow.entity("customer")).may("merge")
     html: str = macros("crm_sales/parts.html").same(
@@ -73,30 +111,31 @@ def _same(uow: UnitOfWork, record: Record) -> str:
             (duplicates.said(hit), record_url("customer", hit.id) if hit.is_readable else "")
             for hit in hits
         ],
-        url_for("web.merge_records", entity="customer", ids=[record.values["id"], *mine])
+        url_for("web.merge_records", entity="customer", ids=[customer, *mine])
         if mine and may_merge
         else "",
     )
-    return html if hits else ""
+    return html
 
 
-def _money(uow: UnitOfWork, customer: int) -> str:
-    """Won, open and weighted, by currency: one statement."""
+def _asking_money(uow: UnitOfWork, customer: int) -> Reading[Any] | None:
     spec = uow.entity("opportunity")
     access = uow.actor.access(spec)
     if not access.may("read") or not all(
         access.can_use(spec[name])
         for name in ("customer", "status", "currency", "amount", "weighted_amount")
     ):
-        return ""
-    about = {"field": "customer", "op": "eq", "value": customer}
+        return None
+    about = ListQuery(filter={"field": "customer", "op": "eq", "value": customer})
     measures = ["count", "sum:amount", "sum:weighted_amount"]
     try:
-        rows = aggregate(
-            uow, "opportunity", ["status", "currency"], measures, ListQuery(filter=about)
-        )
+        return reading_aggregate(uow, "opportunity", ["status", "currency"], measures, about)
     except (Forbidden, Invalid):
-        return ""
+        return None
+
+
+def _money(uow: UnitOfWork, customer: int, rows: Sequence[Mapping[str, Any]]) -> str:
+    """Won, open and weighted, by currency."""
     if not rows:
         return ""
     mine = ("customer", "eq", str(customer))
@@ -137,19 +176,23 @@ def written(uow: UnitOfWork, rows: Sequence[Mapping[str, Any]], measure: str) ->
     return " + ".join(parts) or format_money(Decimal(0), company, 0)
 
 
-def _chart(uow: UnitOfWork, customer: int) -> str:
-    """Who reports to whom, where that is known."""
+def _asking_people(uow: UnitOfWork, customer: int) -> Reading[Any] | None:
     spec = uow.entity("contact")
     access = uow.actor.access(spec)
     names = ("name", "title", "reports_to", "is_decision_maker")
     if not access.may("read") or not all(access.can_see(spec[name]) for name in names):
-        return ""
+        return None
     about = {"field": "customer", "op": "eq", "value": customer}
     asked = ListQuery(fields=names, filter=about, sort="id", limit=_PEOPLE, labels=False)
     try:
-        rows = query.page(uow, "contact", asked).items
+        return query.reading_page(uow, "contact", asked)
     except (Forbidden, Invalid):
-        return ""
+        return None
+
+
+def _chart(page: Page) -> str:
+    """Who reports to whom, where that is known."""
+    rows = page.items
     if not any(row["reports_to"] for row in rows):
         return ""
     there = {row["id"] for row in rows}

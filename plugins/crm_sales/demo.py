@@ -162,7 +162,7 @@ def _processes(uow: UnitOfWork) -> list[list[Step]]:
 
 def _leads(uow: UnitOfWork) -> list[dict[str, Any]]:
     """Leads of the first part that were converted: their customers are here."""
-    spec = uow.snapshot.entities.get("lead")
+    spec = uow.entities.get("lead")
     if spec is None or spec.plugin != "crm_leads":
         return []
     done = {"field": "status", "op": "eq", "value": "converted"}

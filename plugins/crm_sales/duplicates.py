@@ -9,12 +9,13 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, Select, select
 
 from core.entities import query
 from core.entities.changes import Change
 from core.entities.labels import resolve_labels
 from core.entities.query import ListQuery
+from core.entities.reading import Reading
 from core.errors import Forbidden, Problem
 from core.i18n import gettext as _
 from core.settings.service import get_setting
@@ -24,7 +25,15 @@ from plugins.crm_sales.likeness import alike
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
-__all__ = ["Hit", "check_contacts", "check_customers", "find", "of_name", "readable", "said"]
+__all__ = [
+    "Hit",
+    "check_contacts",
+    "check_customers",
+    "find",
+    "readable",
+    "reading_namesakes",
+    "said",
+]
 
 _CHUNK = 500
 
@@ -78,11 +87,17 @@ def _alike(uow: UnitOfWork, key: str, told: Collection[int | None]) -> list[Hit]
     return sorted(found, key=lambda hit: (0, -hit.likeness) if hit.is_readable else (1, hit.id))
 
 
-def of_name(uow: UnitOfWork, key: str, but: int | None = None) -> list[Hit]:
+def of_name(uow: UnitOfWork, key: str) -> list[Hit]:
     """The customers of one name, whatever the rules say of them."""
+    rows = _rows(uow, uow.entity("customer").table.c.name_key == key) if key else []
+    return _hits(uow, [("name", row) for row in rows])
+
+
+def reading_namesakes(uow: UnitOfWork, key: str, but: int) -> Reading[list[Hit]]:
+    """The customers of one name beside one of them, to be read together with more."""
     table = uow.entity("customer").table
-    rows = _rows(uow, table.c.name_key == key) if key else []
-    return _hits(uow, [("name", row) for row in rows if row.id != but])
+    others = _found(uow, (table.c.name_key == key) & (table.c.id != but))
+    return Reading((others,), lambda rows: _hits(uow, [("name", row) for row in rows]))
 
 
 def readable(uow: UnitOfWork, ids: Collection[int]) -> set[int]:
@@ -141,14 +156,17 @@ def _rule(uow: UnitOfWork, name: str) -> str:
 
 
 def _rows(uow: UnitOfWork, condition: ColumnElement[bool]) -> Sequence[Any]:
+    return uow.execute(_found(uow, condition)).all()
+
+
+def _found(uow: UnitOfWork, condition: ColumnElement[bool]) -> Select[Any]:
     table = uow.entity("customer").table
-    wanted = (
+    return (
         select(table.c.id, table.c.name, table.c.owner_id)
         .where(condition, table.c.archived_at.is_(None))
         .order_by(table.c.id)
         .limit(5)
     )
-    return uow.execute(wanted).all()
 
 
 def _hits(uow: UnitOfWork, rows: Sequence[tuple[str, Any]]) -> list[Hit]:

@@ -6,11 +6,9 @@ The database proposes by parts of the key that a slip leaves as they are; what i
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from rapidfuzz.distance import OSA
-from sqlalchemy import Select, and_, func, or_, select, union_all
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select, union_all
 
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
@@ -36,6 +34,8 @@ def likeness(one: str, other: str) -> int:
     A place that one of them lacks at its beginning counts as one letter. Names with different
     numbers are those of different companies.
     """
+    from rapidfuzz.distance import OSA  # needed when somebody types a name
+
     if _NUMBERS.findall(one) != _NUMBERS.findall(other):
         return 0
     short, long = sorted((one, other), key=len)
@@ -60,29 +60,27 @@ def alike(uow: UnitOfWork, key: str, least: int) -> list[tuple[int, Any]]:
 def _proposed(uow: UnitOfWork, key: str) -> Select[Any]:
     """Keys that differ from this one in one place.
 
-    A slip in the second half leaves the beginning, which the index finds; one in the first half
-    leaves the end, for which the index is read through, and nothing of the table.
+    A slip in the second half leaves the beginning and one in the first half the end. Each is a
+    range of an index; SQLite has none of ends, and reads that of beginnings through, and nothing
+    of the table.
     """
     table = uow.entity("customer").table
     c, half = table.c, len(key) // 2
     width = 1 if len(key) < _LONG else 2
     border = half - width + 1
-    head, tail = key[:border], key[half:]
-
-    def slips(places: Sequence[int]) -> Any:
-        return or_(*(c.name_key.like(f"{key[:at]}%{key[at + width :]}") for at in places))
-
     swapped = [key[:at] + key[at + 1] + key[at] + key[at + 2 :] for at in range(len(key) - 1)]
     shorter = [key[at:] for at in range(1, _PLACE + 1) if len(key) - at >= _SHORTEST]
+    late = [f"{key[:at]}%{key[at + width :]}" for at in range(border, len(key))]
+    early = [*(f"{key[:at]}%{key[at + width :]}" for at in range(border)), f"%{key}"]
     if uow.connection.dialect.name == "sqlite":
         # Looks for bytes, in two thirds of the time of LIKE; which stand at the end, the slips say.
-        has_tail = func.instr(c.name_key, tail) > 0
+        has_tail = func.instr(c.name_key, key[half:]) > 0
     else:
-        has_tail = c.name_key.like(f"%{tail}")
+        has_tail = _begins(func.reverse(c.name_key), key[half:][::-1])
     ways = (
         c.name_key.in_([*swapped, *shorter]),
-        and_(c.name_key >= head, c.name_key < head + _LAST, slips(range(border, len(key)))),
-        and_(has_tail, or_(slips(range(border)), c.name_key.like(f"%{key}"))),
+        and_(_begins(c.name_key, key[:border]), or_(*(c.name_key.like(each) for each in late))),
+        and_(has_tail, or_(*(c.name_key.like(each) for each in early))),
     )
     keys = union_all(*(select(c.id).where(way) for way in ways))
     return (
@@ -90,3 +88,7 @@ def _proposed(uow: UnitOfWork, key: str) -> Select[Any]:
         .where(c.id.in_(keys), c.archived_at.is_(None), c.name_key != key)
         .limit(_PROPOSED)
     )
+
+
+def _begins(text: ColumnElement[str], head: str) -> ColumnElement[bool]:
+    return and_(text >= head, text < head + _LAST)

@@ -188,6 +188,12 @@ class Customer(InCustomerPool, Entity, Owned):
             *indexes,
             Index(f"{name}_name_id", "name", "id"),
             Index(f"{name}_name_key", "name_key"),
+            # By the end of a name, with all that is looked at: see `likeness`.
+            Index(
+                f"{name}_name_backwards",
+                text("reverse(name_key)"),
+                postgresql_include=["name_key", "id"],
+            ).ddl_if(dialect="postgresql"),
             _partial(f"{name}_parent_id", text("parent_id IS NOT NULL"), "parent_id"),
             in_pool_index(cls.__tablename__),
             in_hands_index(cls.__tablename__),

@@ -82,7 +82,7 @@ def calculate_opportunity() -> str:
 def show_discounts(customer_id: int) -> Any:
     """Day, seller, product and discount of what was quoted, for who may see it (S-023)."""
     with unit_of_work(write=False) as uow:
-        name = pages.label_of(uow, "customer", str(customer_id))
+        name = pages.label_of(uow, "customer", customer_id)
         if not name and not sells_there(uow, customer_id):
             raise NotFound(_("There is no such customer."))
         found = given_discounts(uow, customer_id)

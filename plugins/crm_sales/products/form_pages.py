@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from flask import url_for
 
 from core.entities import query
-from core.entities.query import ListQuery, Record
+from core.entities.query import ListQuery, Page, Record
+from core.entities.reading import Reading, read_together
 from core.errors import Forbidden, Invalid
 from core.http.rendering import render
 from core.i18n import gettext as _
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "draw_page",
+    "key_of",
     "label_of",
+    "labels_of",
+    "labels_picked",
     "marks_of",
     "require",
     "require_lines",
@@ -115,14 +119,38 @@ def marks_of(error: Any) -> dict[str, str]:
     return found
 
 
-def label_of(uow: UnitOfWork, entity: str, key: str) -> str:
-    """What a record is called, for a picker; nothing for one out of reach."""
-    if not key.isdecimal() or len(key) > 17:
-        return ""
-    spec = uow.entity(entity)
-    asked = ListQuery(fields=(spec.label_field,), ids=(int(key),))
-    try:
-        rows = query.page(uow, entity, asked).items
-    except (Forbidden, Invalid):
-        return ""
-    return str(rows[0][spec.label_field]) if rows else ""
+def key_of(text: str) -> int | None:
+    """The number that was sent for a record; None for what is none."""
+    return int(text) if text.isdecimal() and len(text) <= 17 else None
+
+
+def labels_picked(
+    uow: UnitOfWork, entities: Sequence[str], sent: Mapping[str, str]
+) -> Mapping[str, str]:
+    """What the records are called that a form holds, for its pickers; nothing for those out of reach."""
+    found = labels_of(uow, {entity: key_of(sent.get(entity, "")) for entity in entities})
+    return dict.fromkeys(entities, "") | found
+
+
+def labels_of(uow: UnitOfWork, keys: Mapping[str, int | None]) -> dict[str, str]:
+    """What a record of each entity is called, for a picker, as far as the reader may read it: one
+    statement."""
+    kept: dict[tuple[str, int], str | None] = uow.memo.setdefault("picked", {})
+    wanted: dict[tuple[str, int], Reading[Page]] = {}
+    for entity, key in keys.items():
+        if key is not None and (entity, key) not in kept:
+            asked = ListQuery(fields=(uow.entity(entity).label_field,), ids=(key,), labels=False)
+            try:
+                wanted[entity, key] = query.reading_page(uow, entity, asked)
+            except (Forbidden, Invalid):
+                kept[entity, key] = None
+    for (entity, key), page in zip(wanted, read_together(uow, list(wanted.values())), strict=True):
+        label = page.spec.label_field
+        kept[entity, key] = str(page.items[0][label] or "") if page.items else None
+    named = ((entity, kept.get((entity, key or 0))) for entity, key in keys.items())
+    return {entity: label for entity, label in named if label is not None}
+
+
+def label_of(uow: UnitOfWork, entity: str, key: int) -> str:
+    """What a record is called; nothing for one out of reach."""
+    return labels_of(uow, {entity: key}).get(entity, "")

@@ -16,8 +16,9 @@ from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Table, select
+from sqlalchemy import CompoundSelect, FromClause, Select, Table, select, union_all
 
+from core.entities.reading import Reading, read_together
 from core.i18n import gettext as _
 from core.i18n.formats import format_date, format_money, format_number
 from core.reference.reading import evaluation_context
@@ -303,21 +304,45 @@ def _regions(buyer: Buyer) -> set[str]:
 
 
 def read_book(uow: UnitOfWork, products: Iterable[int]) -> Book:
-    """The book of these products, in five statements however many they are."""
-    wanted = sorted(set(products))
-    goods = _goods(uow, wanted)
-    mains = {each.main for each in goods.values() if each.main is not None}
+    """The book of these products, in one statement however many they are; a page that only reads
+    asks once."""
+    wanted = tuple(sorted(set(products)))
+    kept: dict[tuple[int, ...], Book] = {} if uow.write else uow.memo.setdefault("books", {})
+    if wanted not in kept:
+        kept[wanted] = _read_book(uow, wanted)
+    return kept[wanted]
+
+
+def _read_book(uow: UnitOfWork, wanted: Sequence[int]) -> Book:
+    goods: dict[int, Goods] = {}
+    lists: list[List] = []
+    rates: dict[str, tuple[list[date], list[Decimal]]] = {}
+    if wanted:
+        table = uow.entity("product").table
+        mains = select(table.c.variant_of_id).where(table.c.id.in_(wanted))
+        both = union_all(select(table.c.id).where(table.c.id.in_(wanted)), mains)
+        rows, asked, items, lists, rates = read_together(
+            uow,
+            [
+                Reading((_goods(table, wanted),), list),
+                Reading((_parameters(uow, both),), _parameters_of),
+                Reading((_items(uow, both),), _items_of),
+                Reading((_lists(uow),), list),
+                Reading((_rates(uow),), _rates_of),
+            ],
+        )
+        goods = {row.id: _good(row, asked) for row in rows}
+        lists = [_list(row, items.get(row.id, {})) for row in lists]
     return Book(
         company=get_setting(uow, "core", "currency"),
         goods=goods,
-        lists=_lists(uow, sorted({*goods, *mains})),
-        rates=_rates(uow),
+        lists=lists,
+        rates=rates,
         context=evaluation_context(uow),
     )
 
 
-def _goods(uow: UnitOfWork, wanted: Sequence[int]) -> dict[int, Goods]:
-    table = uow.entity("product").table
+def _goods(table: FromClause, wanted: Sequence[int]) -> Select[Any]:
     main = table.alias()
     columns = [
         *(table.c.id, table.c.name, table.c.code, table.c.unit, table.c.tax_rate),
@@ -325,86 +350,99 @@ def _goods(uow: UnitOfWork, wanted: Sequence[int]) -> dict[int, Goods]:
         main.c.list_price.label("main_price"),
         main.c.price_formula.label("main_formula"),
     ]
-    rows = uow.execute(
+    return (
         select(*columns)
         .select_from(table.outerjoin(main, main.c.id == table.c.variant_of_id))
         .where(table.c.id.in_(wanted))
-    ).all()
-    asked = _parameters(uow, {key for row in rows for key in (row.id, row.variant_of_id) if key})
-    found = {}
-    for row in rows:
-        # A list price of its own stands for a variant: the formula of its main product does not.
-        own_price = row.list_price is not None
-        formula = row.price_formula or ("" if own_price else row.main_formula) or ""
-        found[row.id] = Goods(
-            id=row.id,
-            name=row.name or "",
-            code=row.code or "",
-            unit=row.unit or "",
-            list_price=row.list_price if own_price else row.main_price,
-            tax_rate=row.tax_rate or Decimal(0),
-            is_active=bool(row.is_active),
-            main=row.variant_of_id,
-            formula=formula,
-            parameters=asked.get(row.id) or asked.get(row.variant_of_id or 0) or (),
-        )
-    return found
+    )
 
 
-def _parameters(uow: UnitOfWork, products: set[int]) -> dict[int, tuple[Parameter, ...]]:
-    spec = uow.entity("product_parameter")
-    table = spec.table
-    rows = uow.execute(
+def _good(row: Any, asked: Mapping[int, tuple[Parameter, ...]]) -> Goods:
+    # A list price of its own stands for a variant: the formula of its main product does not.
+    own_price = row.list_price is not None
+    formula = row.price_formula or ("" if own_price else row.main_formula) or ""
+    return Goods(
+        id=row.id,
+        name=row.name or "",
+        code=row.code or "",
+        unit=row.unit or "",
+        list_price=row.list_price if own_price else row.main_price,
+        tax_rate=row.tax_rate or Decimal(0),
+        is_active=bool(row.is_active),
+        main=row.variant_of_id,
+        formula=formula,
+        parameters=asked.get(row.id) or asked.get(row.variant_of_id or 0) or (),
+    )
+
+
+def _parameters(uow: UnitOfWork, products: CompoundSelect[Any]) -> Select[Any]:
+    table = uow.entity("product_parameter").table
+    return (
         select(table)
-        .where(table.c.product_id.in_(sorted(products)), table.c.archived_at.is_(None))
+        .where(table.c.product_id.in_(products), table.c.archived_at.is_(None))
         .order_by(table.c.position, table.c.id)
-    ).mappings()
+    )
+
+
+def _parameters_of(rows: Sequence[Any]) -> dict[int, tuple[Parameter, ...]]:
     found: dict[int, list[Parameter]] = {}
     for row in rows:
-        found.setdefault(row["product_id"], []).append(parameter_of(row))
+        found.setdefault(row.product_id, []).append(parameter_of(row._mapping))
     return {key: tuple(each) for key, each in found.items()}
 
 
-def _lists(uow: UnitOfWork, products: Sequence[int]) -> list[List]:
-    table, items = uow.entity("price_list").table, uow.entity("price_list_item").table
-    by_list: dict[int, dict[int, list[Item]]] = {}
-    rows = uow.execute(
-        select(items)
-        .where(items.c.product_id.in_(products), items.c.archived_at.is_(None))
-        .order_by(items.c.minimum_quantity.desc(), items.c.id)
+def _items(uow: UnitOfWork, products: CompoundSelect[Any]) -> Select[Any]:
+    c = uow.entity("price_list_item").table.c
+    return (
+        select(c.price_list_id, c.product_id, c.minimum_quantity, c.price, c.discount)
+        .where(c.product_id.in_(products), c.archived_at.is_(None))
+        .order_by(c.minimum_quantity.desc(), c.id)
     )
+
+
+def _items_of(rows: Sequence[Any]) -> dict[int, dict[int, list[Item]]]:
+    """By list and product, what needs most first."""
+    found: dict[int, dict[int, list[Item]]] = {}
     for row in rows:
-        own = by_list.setdefault(row.price_list_id, {}).setdefault(row.product_id, [])
+        own = found.setdefault(row.price_list_id, {}).setdefault(row.product_id, [])
         own.append(Item(row.minimum_quantity or Decimal(0), row.price, row.discount))
-    lists = uow.execute(
-        select(table)
-        .where(table.c.is_active, table.c.archived_at.is_(None))
-        .order_by(table.c.id.desc())
-    )
-    return [
-        List(
-            id=row.id,
-            name=row.name or "",
-            currency=row.currency,
-            level=row.customer_level,
-            region=row.region,
-            valid_from=row.valid_from,
-            valid_to=row.valid_to,
-            priority=row.priority or 0,
-            items=by_list.get(row.id, {}),
+    return found
+
+
+def _lists(uow: UnitOfWork) -> Select[Any]:
+    c = uow.entity("price_list").table.c
+    return (
+        select(
+            *(c.id, c.name, c.currency, c.customer_level, c.region),
+            *(c.valid_from, c.valid_to, c.priority),
         )
-        for row in lists
-    ]
-
-
-def _rates(uow: UnitOfWork) -> dict[str, tuple[list[date], list[Decimal]]]:
-    table = uow.entity("exchange_rate").table
-    found: dict[str, tuple[list[date], list[Decimal]]] = {}
-    rows = uow.execute(
-        select(table.c.currency, table.c.valid_from, table.c.rate)
-        .where(table.c.archived_at.is_(None))
-        .order_by(table.c.valid_from)
+        .where(c.is_active, c.archived_at.is_(None))
+        .order_by(c.id.desc())
     )
+
+
+def _list(row: Any, items: Mapping[int, Sequence[Item]]) -> List:
+    return List(
+        id=row.id,
+        name=row.name or "",
+        currency=row.currency,
+        level=row.customer_level,
+        region=row.region,
+        valid_from=row.valid_from,
+        valid_to=row.valid_to,
+        priority=row.priority or 0,
+        items=items,
+    )
+
+
+def _rates(uow: UnitOfWork) -> Select[Any]:
+    c = uow.entity("exchange_rate").table.c
+    wanted = select(c.currency, c.valid_from, c.rate).where(c.archived_at.is_(None))
+    return wanted.order_by(c.valid_from)
+
+
+def _rates_of(rows: Sequence[Any]) -> dict[str, tuple[list[date], list[Decimal]]]:
+    found: dict[str, tuple[list[date], list[Decimal]]] = {}
     for row in rows:
         days, rates = found.setdefault(row.currency, ([], []))
         days.append(row.valid_from)

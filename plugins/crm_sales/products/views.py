@@ -197,7 +197,7 @@ def _new_page(
         action=url_for("crm_sales.create_quote"),
         cancel_url=url_for("web.list_records", entity="quote"),
         form_head=head,
-        labels={name: pages.label_of(uow, name, head[name]) for name in _REFERENCES},
+        labels=pages.labels_picked(uow, _REFERENCES, head),
         currencies=[(choice.value, str(choice.label)) for choice in CURRENCIES],
         company_currency=get_setting(uow, "core", "currency"),
         beside=_beside(uow, head),
@@ -282,7 +282,7 @@ def show_price() -> Any:
         sent = request.args
         context: dict[str, Any] = {
             "values": MultiDict(sent),
-            "labels": {n: pages.label_of(uow, n, sent.get(n, "")) for n in ("product", "customer")},
+            "labels": pages.labels_picked(uow, ("product", "customer"), sent),
             "currencies": [(choice.value, str(choice.label)) for choice in CURRENCIES],
             "today": uow.clock.today().isoformat(),
             "company_currency": get_setting(uow, "core", "currency"),
@@ -315,7 +315,7 @@ def read_price() -> Any:
 
 def _priced(uow: UnitOfWork, sent: Mapping[str, str]) -> dict[str, Any]:
     product = int(sent["product"][:17])
-    query.get(uow, "product", product)
+    _require_readable(uow, {"product": product})
     goods = read_book(uow, [product]).goods[product]
     given = {each.name: sent.get(f"p.{each.name}", each.default) for each in goods.parameters}
     drawn = [
@@ -342,6 +342,14 @@ def _priced(uow: UnitOfWork, sent: Mapping[str, str]) -> dict[str, Any]:
     else:
         found["price"] = forms.money(price.unit_price, currency)
     return found | {"found": True, "reasons": forms.told_reasons(price.reasons)}
+
+
+def _require_readable(uow: UnitOfWork, keys: Mapping[str, int | None]) -> None:
+    """Whoever may not read a record learns nothing of its prices: `NotFound`, or `Forbidden`."""
+    named = pages.labels_of(uow, keys)
+    for entity, key in keys.items():
+        if key is not None and entity not in named:
+            query.get(uow, entity, key)  # says why
 
 
 def _ask(uow: UnitOfWork, sent: Mapping[str, str]) -> tuple[Price, str]:
@@ -374,9 +382,7 @@ def _ask(uow: UnitOfWork, sent: Mapping[str, str]) -> tuple[Price, str]:
         problems.append(Problem("currency", "choice", _("This currency is not known.")))
     if problems:
         raise Invalid(_("Please correct what is marked."), problems)
-    for entity, key in keys.items():
-        if key is not None:
-            query.get(uow, entity, key)  # whoever may not read it learns nothing of its prices
+    _require_readable(uow, keys)
     product = keys["product"]
     assert product is not None
     goods = read_book(uow, [product]).goods[product]

@@ -86,6 +86,7 @@ class SalesTarget(Entity):
         label=_l("Target"),
         help=_l("An amount in the company's currency, or a number of deals."),
         required=True,
+        totals="measure",
         synonyms=("目标", "目标值", "目标金额", "target", "value"),
     )
 

@@ -287,3 +287,26 @@ def test_two_who_save_at_once(unit_of_work, team, aim):
         service.update(uow, "sales_target", {key: {"value": 6}})
     with pytest.raises(Conflict), unit_of_work() as uow:
         service.update(uow, "sales_target", {key: {"value": 7}}, versions={key: 1})
+
+
+def test_amounts_and_numbers_of_deals_are_added_up_apart(browser_of, make, make_person, team, aim):
+    """What a column holds depends on what a target counts: their sum would mean nothing."""
+    for person, amount in ((team.fu, "900000"), (team.yan, "100000")):
+        aim(**values(person=person, value=amount))
+        aim(**values(person=person, value="12", measure="count"))
+    browser = browser_of(team.manager)
+    page = unescape(browser.get("/r/sales_target/totals").get_data(as_text=True))
+    assert "1,000,000" in page
+    assert "24" in page
+    assert "1,000,024" not in page
+    assert page.index("赢单金额") < page.index("1,000,000")
+    make(
+        "role",
+        name="guest",
+        title="客座",
+        grants={"sales_target": {"read": "all"}},
+        field_rules={"sales_target": {"measure": "hidden"}},
+    )
+    guest = browser_of(make_person("客座", roles=("guest",)))
+    page = unescape(guest.get("/r/sales_target/totals").get_data(as_text=True))
+    assert "1,000" not in page
