@@ -43,6 +43,13 @@ customer = EntityDef(
         Section(_l("Company"), ("name", "code", "uscc", "level", "industry", "source", "tags")),
         Section(_l("Where"), ("province", "city", "address", "phone", "website")),
         Section(_l("Whose it is"), ("owner", "department", "parent", "note")),
+        Section(
+            _l("With us"),
+            (
+                *("lifecycle", "lifecycle_on", "won_count", "first_won_on", "last_won_on"),
+                "referrer",
+            ),
+        ),
     ),
     actions=(
         ActionSpec(
