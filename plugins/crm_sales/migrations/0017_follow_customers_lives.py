@@ -11,10 +11,6 @@ branch_labels = None
 depends_on = None
 
 _TABLE = "crm_sales_customer"
-_WON = (
-    " FROM crm_sales_opportunity AS deal WHERE deal.customer_id = crm_sales_customer.id"
-    " AND deal.status = 'won' AND deal.archived_at IS NULL AND deal.closed_on IS NOT NULL"
-)
 
 
 def upgrade() -> None:
@@ -34,16 +30,23 @@ def upgrade() -> None:
         sqlite_where=sa.text("referrer_id IS NOT NULL"),
         postgresql_where=sa.text("referrer_id IS NOT NULL"),
     )
+    # The days of each customer's deals, numbered, so that the first and the second are found.
     op.execute(
-        f"UPDATE {_TABLE} SET won_count = (SELECT count(*){_WON}),"
-        f" first_won_on = (SELECT min(deal.closed_on){_WON}),"
-        f" last_won_on = (SELECT max(deal.closed_on){_WON})"
+        "UPDATE crm_sales_customer SET won_count = 0, lifecycle = 'prospect',"
+        " lifecycle_on = date(created_at)"
     )
-    second = f"(SELECT deal.closed_on{_WON} ORDER BY deal.closed_on LIMIT 1 OFFSET 1)"
     op.execute(
-        f"UPDATE {_TABLE} SET lifecycle = CASE won_count WHEN 0 THEN 'prospect'"
-        f" WHEN 1 THEN 'first_deal' ELSE 'repeat' END, lifecycle_on = CASE won_count"
-        f" WHEN 0 THEN date(created_at) WHEN 1 THEN first_won_on ELSE {second} END"
+        "UPDATE crm_sales_customer SET won_count = won.deals, first_won_on = won.first_on,"
+        " last_won_on = won.last_on,"
+        " lifecycle = CASE WHEN won.deals > 1 THEN 'repeat' ELSE 'first_deal' END,"
+        " lifecycle_on = coalesce(won.second_on, won.first_on) FROM ("
+        "SELECT customer_id, count(*) AS deals, min(closed_on) AS first_on,"
+        " max(closed_on) AS last_on, max(CASE WHEN place = 2 THEN closed_on END) AS second_on"
+        " FROM (SELECT customer_id, closed_on,"
+        " row_number() OVER (PARTITION BY customer_id ORDER BY closed_on, id) AS place"
+        " FROM crm_sales_opportunity"
+        " WHERE status = 'won' AND archived_at IS NULL AND closed_on IS NOT NULL) AS deal"
+        " GROUP BY customer_id) AS won WHERE won.customer_id = crm_sales_customer.id"
     )
     op.create_index(f"ix_{_TABLE}_lifecycle_last_won_on", _TABLE, ["lifecycle", "last_won_on"])
 
