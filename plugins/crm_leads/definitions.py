@@ -18,6 +18,7 @@ from plugins.crm_leads.models import (
     LeadTransfer,
     ScoreRule,
 )
+from plugins.crm_leads.nurturing import definitions as nurturing
 from plugins.crm_leads.policies import ADMINISTERED, IN_MY_POOLS
 from plugins.crm_leads.pools import claimable, in_administered_pools, veiled
 
@@ -147,7 +148,7 @@ lead = EntityDef(
             ),
         ),
     ),
-    actions=_ACTIONS,
+    actions=(*_ACTIONS, *nurturing.ACTIONS),
     scopes=(IN_MY_POOLS,),
     duplicate_keys=("company", "mobile"),
     veil=veiled,
@@ -267,6 +268,7 @@ campaign = EntityDef(
         Section(_l("Campaign"), ("name", "status", "parent", "source", "starts_on", "ends_on")),
         Section(_l("Money"), ("budget", "cost")),
         Section(_l("Plan and result"), ("target", "steps", "result", "note")),
+        Section(_l("When it is finished"), ("to_pool", "ready_score")),
     ),
     duplicate_keys=("name",),
 )
@@ -303,4 +305,5 @@ lead_transfer = EntityDef(
 ENTITIES = (
     *(lead, lead_pool, assignment_rule, assignment_condition, channel_policy, score_rule),
     *(lead_form, campaign, campaign_step, lead_transfer),
+    *nurturing.ENTITIES,
 )

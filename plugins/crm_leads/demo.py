@@ -177,6 +177,7 @@ def tell(uow: UnitOfWork) -> list[str]:
         service.create(uow, "lead", leads[start : start + _BATCH])
     _rules(uow, people, cast.pools)  # for what comes in from now on
     _forms(uow, cast)
+    nurturing.tell(uow, next(iter(cast.pools.values())))
     return _lines()
 
 
