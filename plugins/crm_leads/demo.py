@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from core.entities import service
 from core.ops.install import create_user, ensure_department
 from core.settings.service import put_settings
+from plugins.crm_leads.nurturing import demo as nurturing
 
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
