@@ -10,9 +10,10 @@ import orjson
 from flask import flash, redirect, request, url_for
 
 from core.admin import blueprint
-from core.customize.rules import read_rules, takes
+from core.customize.rules import RULE_KEYS, read_rules, takes
 from core.customize.ruling import Breach, breaches, ruled_field, set_rules
 from core.entities.filters import FilterRow, condition_of, filter_fields, read_rows
+from core.entities.inputs import split_words
 from core.entities.patterns import PATTERNS
 from core.entities.rule_sets import broken_rules
 from core.entities.rule_words import condition_rows, condition_words, rule_sentences
@@ -25,13 +26,24 @@ from core.http.rendering import render
 from core.http.requests import requires, unit_of_work
 from core.i18n import LOCALES
 from core.i18n import gettext as _
+from core.i18n import lazy_gettext as _l
 from core.work.uow import UnitOfWork
 
 #: The parts that are conditions, each a group of rows in the address.
 CONDITIONS = ("visible_when", "required_when")
-_FLAGS = ("required", "unique", "unseen")
+_FLAGS = ("required", "unique", "only_groups", "unseen")
+#: So many empty groups are there to be filled in.
+_BLANK_GROUPS = 2
 _NUMBERS = ("min_length", "max_length")
 _TEXTS = ("default", "validation", "minimum", "maximum", "pattern")
+
+_TONE_LABELS = {
+    "neutral": _l("Grey"),
+    "info": _l("Blue"),
+    "good": _l("Green"),
+    "warn": _l("Amber"),
+    "bad": _l("Red"),
+}
 
 
 @dataclass
@@ -50,6 +62,7 @@ class _Editor:
     conditions: dict[str, _Condition]
     texts: dict[str, str]
     flags: frozenset[str] = frozenset()
+    groups: Sequence[Mapping[str, Any]] = ()
 
 
 @blueprint.get("/fields/<entity>/<field>/rules")
@@ -98,7 +111,7 @@ def _stored(item: FieldSpec) -> _Editor:
     texts = {name: str(source.get(name, "")) for name in (*_TEXTS, *_NUMBERS)}
     texts |= {f"message_{code}": source.get("message", {}).get(code, "") for code in LOCALES}
     flags = frozenset(name for name in _FLAGS if source.get(name))
-    return _Editor(conditions, texts, flags)
+    return _Editor(conditions, texts, flags, source.get("groups", ()))
 
 
 def _sent(item: FieldSpec) -> _Editor:
@@ -117,7 +130,21 @@ def _sent(item: FieldSpec) -> _Editor:
         conditions[part] = _Condition(mode, read_rows(group), kept)
     names = (*_TEXTS, *_NUMBERS, *(f"message_{code}" for code in LOCALES))
     texts = {name: first.get(name, "").strip() for name in names}
-    return _Editor(conditions, texts, frozenset({*_FLAGS} & set(first)))
+    return _Editor(conditions, texts, frozenset({*_FLAGS} & set(first)), _sent_groups())
+
+
+def _sent_groups() -> list[dict[str, Any]]:
+    """The groups of tags in the address: each part of one is sent, so that they stay side by side."""
+    columns = (f"group_{part}" for part in (*LOCALES, "words", "tone", "single"))
+    rows = zip(*(request.args.getlist(column) for column in columns), strict=False)
+    found = []
+    for *labels, words, tone, single in rows:
+        label = {code: text for code, text in zip(LOCALES, labels, strict=True) if text.strip()}
+        listed = split_words([words])
+        if label or listed:
+            group = {"label": label, "words": listed, "tone": tone}
+            found.append(group | ({"single": True} if single else {}))
+    return found
 
 
 def _body(uow: UnitOfWork, spec: EntitySpec, item: FieldSpec, editor: _Editor) -> dict[str, Any]:
@@ -133,6 +160,8 @@ def _body(uow: UnitOfWork, spec: EntitySpec, item: FieldSpec, editor: _Editor) -
     body |= {name: _whole(text) for name in _NUMBERS if (text := editor.texts[name])}
     messages = {code: editor.texts[f"message_{code}"] for code in LOCALES}
     body["message"] = {code: text for code, text in messages.items() if text}
+    if editor.groups:
+        body["groups"] = list(editor.groups)
     if "default" in body and isinstance(item.type, (t.MultiChoice, t.Tags)):
         body["default"] = [part.strip() for part in body["default"].split(",") if part.strip()]
     return body
@@ -162,9 +191,9 @@ def _page(
         "core/admin/field_rules.html",
         spec=spec,
         item=item,
-        takes={
-            key: takes(item, key) for key in (*CONDITIONS, *_TEXTS, *_NUMBERS, "required", "unique")
-        },
+        takes={key: takes(item, key) for key in RULE_KEYS},
+        tag_groups=[*editor.groups, *({} for _each in range(_BLANK_GROUPS))],
+        tones=[(tone, str(label)) for tone, label in _TONE_LABELS.items()],
         groups={part: _group(uow, spec, each) for part, each in editor.conditions.items()},
         texts=editor.texts,
         flags=editor.flags,
@@ -213,4 +242,6 @@ def _titles() -> dict[str, str]:
         "pattern": _("Way of writing"),
         "validation": _("Must hold"),
         "message": _("Message"),
+        "groups": _("Tags in groups"),
+        "only_groups": _("No other tags"),
     }

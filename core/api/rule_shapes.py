@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from core.api.shapes import TEXT, listing, object_of
-from core.customize.rules import UNSEEN
+from core.customize.rules import TONES, UNSEEN
 from core.entities.patterns import PATTERNS
 
 __all__ = ["BREACH", "RULES"]
@@ -14,6 +14,11 @@ _LENGTH = {"type": "integer", "minimum": 1}
 _CONDITION = {"type": "object", "description": "Like a filter of a list."}
 _MESSAGE = {"type": "string", "maxLength": 200}
 _BY_LANGUAGE = object_of(optional={"zh_CN": _MESSAGE, "en": _MESSAGE})
+_GROUP = object_of(
+    label={"anyOf": [_MESSAGE, _BY_LANGUAGE]},
+    words=listing({"type": "string", "minLength": 1}),
+    optional={"tone": {"type": "string", "enum": list(TONES)}, "single": _YES},
+)
 #: Rules as they are given and shown; what is left out asks nothing.
 RULES = object_of(
     optional={
@@ -29,6 +34,8 @@ RULES = object_of(
         "min_length": _LENGTH,
         "max_length": _LENGTH,
         "pattern": {"type": "string", "enum": list(PATTERNS)},
+        "groups": listing(_GROUP),
+        "only_groups": _YES,
         "unseen": {"type": "string", "enum": list(UNSEEN)},
     }
 )

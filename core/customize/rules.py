@@ -23,16 +23,19 @@ from core.i18n import gettext as _
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
-__all__ = ["RULE_KEYS", "UNSEEN", "is_written", "make_rules", "read_rules", "takes"]
+__all__ = ["RULE_KEYS", "TONES", "UNSEEN", "is_written", "make_rules", "read_rules", "takes"]
 
 RULE_KEYS = (
     "required", "required_when", "visible_when", "validation", "message", "default", "unique",
-    "minimum", "maximum", "min_length", "max_length", "pattern", "unseen",
+    "minimum", "maximum", "min_length", "max_length", "pattern", "groups", "only_groups", "unseen",
 )  # fmt: skip
 #: What becomes of a rule that looks at something closed to whoever writes; the first by itself.
 UNSEEN = ("enforce", "skip")
 _NUMBER = t.Number(precision=36, scale=12)
 _MESSAGE_LENGTH = 200
+_MOST_GROUPS, _MOST_WORDS = 20, 100
+#: The colours of badges; the first by itself.
+TONES = ("neutral", "info", "good", "warn", "bad")
 _UNIQUE = (t.Text, t.Integer, t.Number, t.Date, t.DateTime, t.Reference)
 
 
@@ -53,6 +56,8 @@ def read_rules(
         ends = [Decimal(reader.source[key]) for key in (low, high) if key in reader.source]
         if len(ends) == 2 and ends[0] > ends[1]:
             reader.wrong(high, "range", _("The largest is less than the smallest."))
+    if "only_groups" in reader.source and "groups" not in given:
+        reader.wrong("only_groups", "required", _("Without groups there would be no tags."))
     if not any(part in reader.source for part in PARTS):
         reader.source.pop("unseen", None)  # it looks at nothing
     if reader.problems:
@@ -76,6 +81,8 @@ def make_rules(field: FieldSpec, source: Mapping[str, Any]) -> FieldRules:
         min_length=source.get("min_length"),
         max_length=source.get("max_length"),
         pattern=source.get("pattern", ""),
+        groups=tuple(_group(each) for each in source.get("groups", ())),
+        only_groups=bool(source.get("only_groups")),
         skips_unseen=source.get("unseen") == "skip",
     )
 
@@ -91,6 +98,8 @@ def takes(field: FieldSpec, key: str) -> bool:
         case "min_length" | "max_length":
             lengthy = isinstance(type_, (t.Text, t.LongText))
             return lengthy and not isinstance(type_, t.RichText) and field.is_writable
+        case "groups" | "only_groups":
+            return isinstance(type_, t.Tags) and field.is_writable
         case "pattern":
             return type(type_) is t.Text and field.is_writable
         case "unique":
@@ -102,6 +111,15 @@ def takes(field: FieldSpec, key: str) -> bool:
         case "required":
             return field.is_writable and not isinstance(type_, t.Boolean)
     return field.is_writable or isinstance(type_, t.Computed)
+
+
+def _group(source: Mapping[str, Any]) -> t.TagGroup:
+    return t.TagGroup(
+        LocalText(source["label"]),
+        tuple(source["words"]),
+        source.get("tone", TONES[0]),
+        bool(source.get("single")),
+    )
 
 
 def _default(type_: t.FieldType, value: Any) -> Any:
@@ -152,6 +170,12 @@ class _Reader:
         elif not self._is_declared(key):
             self.source[key] = True
 
+    def only_groups(self, key: str, value: Any) -> None:
+        if value is not True:
+            self.wrong(key, "type", _("Expected %(expected)s.", expected=_("true or false")))
+        else:
+            self.source[key] = True
+
     def condition(self, key: str, value: Any) -> None:
         if key == "visible_when" and (reason := self._must_stay()):
             self.wrong(key, "kind", reason)
@@ -198,19 +222,23 @@ class _Reader:
         self.wrong(key, "expression", message, column=error.column, length=error.length)
 
     def texts(self, key: str, value: Any) -> None:
+        if found := self._texts(key, value, _MESSAGE_LENGTH):
+            self.source[key] = found
+
+    def _texts(self, place: str, value: Any, most: int) -> dict[str, str]:
+        """A text by language; empty, and told, when it is none."""
         given = dict.fromkeys(LOCALES, value) if isinstance(value, str) else value
         if not isinstance(given, Mapping) or not set(given) <= set(LOCALES):
-            self.wrong(key, "type", _("Give a text, in one language or several."))
-            return
+            self.wrong(place, "type", _("Give a text, in one language or several."))
+            return {}
         found = {}
         for locale, text in given.items():
-            if not isinstance(text, str) or "\x00" in text or len(text) > _MESSAGE_LENGTH:
-                limit = _MESSAGE_LENGTH
-                self.wrong(key, "type", _("A message has at most %(n)s characters.", n=limit))
-                return
+            if not isinstance(text, str) or "\x00" in text or len(text) > most:
+                self.wrong(place, "type", _("It has at most %(n)s characters.", n=most))
+                return {}
             if text.strip():
                 found[locale] = " ".join(text.split())
-        self.source[key] = found
+        return found
 
     def default(self, key: str, value: Any) -> None:
         try:
@@ -240,6 +268,50 @@ class _Reader:
         else:
             self.source[key] = value
 
+    def groups(self, key: str, value: Any) -> None:
+        """Each group ``{"label", "words", "tone"?, "single"?}``; no word stands in two."""
+        if not isinstance(value, list) or len(value) > _MOST_GROUPS:
+            self.wrong(key, "type", _("Give at most %(n)s groups.", n=_MOST_GROUPS))
+            return
+        taken: set[str] = set()
+        found = []
+        for place, item in enumerate(value):
+            here = f"{key}.{place}"
+            known = {"label", "words", "tone", "single"}
+            if not isinstance(item, Mapping) or not set(item) <= known:
+                self.wrong(here, "type", _("A group has a name and words."))
+                continue
+            label = self._texts(f"{here}.label", item.get("label", ""), 40)
+            words = self._words(f"{here}.words", item.get("words"))
+            tone = item.get("tone") or TONES[0]
+            if not label:
+                self.wrong(f"{here}.label", "required", _("Give the group a name."))
+            if tone not in TONES:
+                allowed = ", ".join(TONES)
+                message = _("Choose one of: %(choices)s.", choices=allowed)
+                self.wrong(f"{here}.tone", "choice", message)
+            if type(item.get("single", False)) is not bool:
+                expected = _("Expected %(expected)s.", expected=_("true or false"))
+                self.wrong(f"{here}.single", "type", expected)
+            if again := next((word for word in words if word in taken), None):
+                message = _("%(word)s is in another group already.", word=again)
+                self.wrong(f"{here}.words", "unique", message)
+            taken.update(words)
+            single = {"single": True} if item.get("single") else {}
+            found.append({"label": label, "words": words, "tone": tone} | single)
+        self.source[key] = found
+
+    def _words(self, place: str, value: Any) -> list[str]:
+        plain = t.Tags(max_length=self.field.type.max_length, max_items=_MOST_WORDS)  # type: ignore[attr-defined]
+        try:
+            words: list[str] = check_value(plain, value or []) or []
+        except BadValue as error:
+            self.wrong(place, error.code, str(error))
+            return []
+        if not words:
+            self.wrong(place, "required", _("Give the words of the group."))
+        return words
+
     def unseen(self, key: str, value: Any) -> None:
         """``enforce`` holds without a word too, and is not kept."""
         if value not in UNSEEN:
@@ -268,5 +340,7 @@ _HOW: dict[str, Callable[[_Reader, str, Any], None]] = {
     "min_length": _Reader.length,
     "max_length": _Reader.length,
     "pattern": _Reader.pattern,
+    "groups": _Reader.groups,
+    "only_groups": _Reader.only_groups,
     "unseen": _Reader.unseen,
 }

@@ -34,6 +34,7 @@ from core.errors import Forbidden, NotFound, Refused
 from core.fields import EntitySpec, FieldSpec
 from core.fields.rules import FieldRules
 from core.fields.storage import column_type
+from core.fields.types import FieldType, Tags
 from core.i18n import gettext as _
 
 if TYPE_CHECKING:
@@ -103,11 +104,20 @@ def _with(item: FieldSpec, source: Mapping[str, Any]) -> FieldSpec:
     rules = make_rules(item, source)
     return replace(
         item,
+        type=_grouped(item.type, rules),
         rules=rules,
         required=item.required or rules.required,
         unique=item.unique or rules.unique,
         default=item.default if rules.default is None else rules.default,
     )
+
+
+def _grouped(type_: FieldType, rules: FieldRules) -> FieldType:
+    """The type with the company's groups of tags in place of the module's."""
+    if not rules.groups:
+        return type_
+    assert isinstance(type_, Tags)
+    return replace(type_, groups=rules.groups, only_groups=rules.only_groups)
 
 
 def set_rules(uow: UnitOfWork, entity: str, name: str, body: Mapping[str, Any]) -> FieldSpec:

@@ -289,7 +289,8 @@ def _(type_: t.MultiChoice) -> tuple[str, ...]:
 
 @_order.register
 def _(type_: t.Tags) -> tuple[str, ...]:
-    return ("contains", "is_set", "is_empty")
+    listed = ("in", "not_in") if type_.groups else ()
+    return ("contains", *listed, "is_set", "is_empty")
 
 
 @_order.register
@@ -326,6 +327,8 @@ def value_control(type_: t.FieldType, op: str) -> str:
         case t.Boolean():
             return "yes_no"
         case t.ChoiceField():
+            return "choices"
+        case t.Tags() if op != "contains":
             return "choices"
         case t.Reference() | t.References():
             return "reference"

@@ -188,13 +188,15 @@ def control_for(
     drawn = drawing(item.type, context) if options is None else _choice(item.type, options)
     if isinstance(item.type, t.ChoiceField) and item.type.retired_values.difference(raw):
         drawn = _without_retired(drawn, item.type.retired_values.difference(raw))
+    if drawn.groups and not drawn.is_open:
+        drawn = _with_others(drawn, raw)
     return Control(
         name or item.name,
         str(item.label),
         drawn,
         raw=raw,
         required=item.required,
-        help=str(item.help) or _type_help(item.type),
+        help=str(item.help) or _type_help(drawn),
         error=error,
         chosen=_chosen(context, item, raw) if drawn.kind in ("references", "file") else (),
     )
@@ -213,10 +215,17 @@ def _without_retired(drawn: Drawing, values: frozenset[str]) -> Drawing:
     return replace(drawn, options=kept)
 
 
-def _type_help(type_: t.FieldType) -> str:
-    if isinstance(type_, t.Document):
+def _with_others(drawn: Drawing, raw: Sequence[str]) -> Drawing:
+    """Where only tags of groups are given, those that the record has all the same stand last."""
+    known = {word for _label, group in drawn.groups for word in group}
+    others = tuple(word for word in raw if word not in known)
+    return replace(drawn, groups=(*drawn.groups, (_("Others"), others))) if others else drawn
+
+
+def _type_help(drawn: Drawing) -> str:
+    if drawn.kind == "document":
         return _("An object or a list, written as JSON.")
-    return _("Separate them with commas.") if isinstance(type_, t.Tags) else ""
+    return _("Separate them with commas.") if drawn.kind == "tags" and drawn.is_open else ""
 
 
 def _raw(

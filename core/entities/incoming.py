@@ -179,16 +179,36 @@ def check_references(uow: UnitOfWork, changes: Sequence[Change]) -> list[Problem
 
 
 def check_options_in_use(changes: Sequence[Change]) -> list[Problem]:
-    """Options that are retired, given to records that did not hold them."""
+    """Options that are retired and tags outside their groups, given to records that did not hold
+    them; and two tags of a group that gives one."""
     problems = []
     for field in changes[0].entity.narrowed if changes else ():
-        assert isinstance(field.type, t.ChoiceField)
         for change in changes:
-            new = _held(change.after.get(field.name)) - _held(change.before.get(field.name))
-            if new & field.type.retired_values:
-                message = _("This option is no longer given.")
-                problems.append(change.problem(field.name, "retired", message))
+            value = change.after.get(field.name)
+            new = _held(value) - _held(change.before.get(field.name))
+            if new and (why := _why_not_given(field.type, value, new)):
+                problems.append(change.problem(field.name, *why))
     return problems
+
+
+def _why_not_given(type_: t.FieldType, value: Any, new: frozenset[str]) -> tuple[str, str] | None:
+    """(code, message) when a record may not be given the values ``new`` beside its others."""
+    if isinstance(type_, t.ChoiceField):
+        return (
+            ("retired", _("This option is no longer given."))
+            if new & type_.retired_values
+            else None
+        )
+    assert isinstance(type_, t.Tags)
+    groups = type_.by_word
+    if type_.only_groups and (others := [word for word in value if word in new - groups.keys()]):
+        return "tag", _("%(word)s is not one of the tags given here.", word=others[0])
+    for group in type_.groups:
+        words = [word for word in value if groups.get(word) is group]
+        if group.single and len(words) > 1 and not new.isdisjoint(words):
+            names = {"words": _(", ").join(words), "group": str(group.label)}
+            return "single_tag", _("%(words)s: choose one of %(group)s.", **names)
+    return None
 
 
 def _held(value: Any) -> frozenset[str]:

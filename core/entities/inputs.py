@@ -70,6 +70,9 @@ class Drawing:
     unit: str = ""
     level: str = ""
     accept: str = ""
+    #: Tags to choose from, by group: (label, words). ``is_open``: others may be typed in.
+    groups: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    is_open: bool = True
     #: The most bytes of a file.
     limit: int = 0
     wide: bool = False
@@ -101,6 +104,8 @@ def read_input(type_: t.FieldType, form: FormInput, name: str) -> tuple[str, ...
         return () if form.getlist(f"{name}__remove") else tuple(key for key in kept if key)
     if isinstance(type_, (t.MultiChoice, t.Boolean)):
         return tuple(form.getlist(name))
+    if isinstance(type_, t.Tags):
+        return tuple(split_words(form.getlist(name)))
     text = (form.getlist(name) or [""])[0].replace("\r\n", "\n")
     return (text,) if text.strip() else ()
 
@@ -109,6 +114,12 @@ def is_given(type_: t.FieldType, form: FormInput, name: str) -> bool:
     """True when the input was part of the form: a box that is not ticked sends only its mark."""
     marks = (name, f"{name}__label", f"{name}__shown", f"{name}__kept")
     return any(mark in form for mark in marks)
+
+
+def split_words(raw: Sequence[str]) -> list[str]:
+    """The tags that texts of a form hold, several in one with commas between them."""
+    words = [word.strip() for text in raw for word in _SEPARATORS.split(text)]
+    return [word for word in words if word]
 
 
 # From the value to the input
@@ -151,7 +162,7 @@ def _(type_: t.MultiChoice, value: list[str], context: InputContext) -> Sequence
 
 @_write.register
 def _(type_: t.Tags, value: list[str], context: InputContext) -> Sequence[str]:
-    return (", ".join(value),)
+    return value
 
 
 @_write.register
@@ -271,7 +282,8 @@ def _(type_: t.MultiChoice, context: InputContext) -> Drawing:
 
 @drawing.register
 def _(type_: t.Tags, context: InputContext) -> Drawing:
-    return Drawing("tags")
+    groups = tuple((str(group.label), group.words) for group in type_.groups)
+    return Drawing("tags", groups=groups, is_open=not type_.only_groups, wide=bool(groups))
 
 
 @drawing.register
@@ -367,8 +379,7 @@ def _(type_: t.MultiChoice, raw: Sequence[str], context: InputContext) -> Any:
 
 @_parse.register
 def _(type_: t.Tags, raw: Sequence[str], context: InputContext) -> Any:
-    words = [word.strip() for text in raw for word in _SEPARATORS.split(text)]
-    return [word for word in words if word] or None
+    return list(raw) or None
 
 
 @_parse.register

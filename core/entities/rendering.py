@@ -295,7 +295,10 @@ def _(type_: t.MultiChoice, value: list[str], reader: Reader, row: Mapping[str, 
 
 @_html.register
 def _(type_: t.Tags, value: list[str], reader: Reader, row: Mapping[str, Any]) -> str:
-    return Markup(" ").join(_badge(word, "neutral") for word in value)
+    known = type_.by_word
+    return Markup(" ").join(
+        _badge(word, known[word].tone if word in known else "neutral") for word in value
+    )
 
 
 @_html.register

@@ -76,6 +76,14 @@ def _limits(rules: FieldRules) -> Iterator[str]:
         yield _("At least %(n)s characters.", n=rules.min_length)
     if rules.max_length is not None:
         yield _("At most %(n)s characters.", n=rules.max_length)
+    for group in rules.groups:
+        words = {"group": str(group.label), "words": _(", ").join(group.words)}
+        if group.single:
+            yield _("One of %(group)s at most: %(words)s", **words)
+        else:
+            yield _("Of %(group)s: %(words)s", **words)
+    if rules.only_groups:
+        yield _("No other tags are given.")
     if rules.pattern:
         yield _("Written as %(what)s.", what=str(PATTERNS[rules.pattern][0]))
 

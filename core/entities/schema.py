@@ -190,7 +190,9 @@ def _(type_: t.MultiChoice) -> Schema:
 
 @_writing.register
 def _(type_: t.Tags) -> Schema:
-    items = {"type": "string", "minLength": 1, "maxLength": type_.max_length}
+    items: Schema = {"type": "string", "minLength": 1, "maxLength": type_.max_length}
+    if type_.groups:
+        items["enum" if type_.only_groups else "examples"] = list(type_.by_word)
     return {"type": "array", "items": items, "maxItems": type_.max_items}
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from core.fields.types import TagGroup
 from core.i18n import LazyText
 
 __all__ = ["FieldRules", "WrittenDefault"]
@@ -43,6 +44,9 @@ class FieldRules:
     max_length: int | None = None
     #: The name of a way to write texts, such as ``id_card``.
     pattern: str = ""
+    #: Tags alone: the words in their groups, and whether there are no others.
+    groups: tuple[TagGroup, ...] = ()
+    only_groups: bool = False
     #: True when what looks at something closed to whoever writes is not asked of them.
     skips_unseen: bool = False
 

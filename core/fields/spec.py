@@ -17,6 +17,7 @@ from core.fields.types import (
     Lines,
     References,
     Related,
+    Tags,
 )
 
 if TYPE_CHECKING:
@@ -288,11 +289,13 @@ class EntitySpec:
 
     @cached_property
     def narrowed(self) -> tuple[FieldSpec, ...]:
-        """The stored fields some of whose options are retired."""
+        """The stored fields some of whose values are not given to every record: those with retired
+        options, and tags that come in groups."""
         return tuple(
             spec
             for spec in self.stored
-            if isinstance(spec.type, ChoiceField) and spec.type.retired_values
+            if (isinstance(spec.type, ChoiceField) and spec.type.retired_values)
+            or (isinstance(spec.type, Tags) and spec.type.groups)
         )
 
     @cached_property

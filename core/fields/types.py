@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from core.i18n import LazyText
 
@@ -33,6 +35,7 @@ __all__ = [
     "Related",
     "RichText",
     "Secret",
+    "TagGroup",
     "Tags",
     "Text",
     "Url",
@@ -170,11 +173,34 @@ class MultiChoice(ChoiceField):
 
 
 @dataclass(frozen=True)
+class TagGroup:
+    """Words that belong together, e.g. the grades of manufacturers; ``tone`` colours their badges.
+
+    Of a ``single`` group a record has one word at most.
+    """
+
+    label: Label
+    words: tuple[str, ...]
+    tone: str = "neutral"
+    single: bool = False
+
+
+@dataclass(frozen=True)
 class Tags(FieldType):
-    """Free words, each of at most ``max_length`` characters, at most ``max_items`` of them."""
+    """Words, each of at most ``max_length`` characters, at most ``max_items`` of them.
+
+    Free ones, unless ``only_groups`` leaves those of the groups alone.
+    """
 
     max_length: int = 40
     max_items: int = 50
+    groups: tuple[TagGroup, ...] = ()
+    only_groups: bool = False
+
+    @cached_property
+    def by_word(self) -> Mapping[str, TagGroup]:
+        """The group of each word that is in one, in their order."""
+        return {word: group for group in self.groups for word in group.words}
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,6 @@ def filter_row_of(uow: UnitOfWork, usable: Sequence[FieldSpec], row: FilterRow) 
             label = ""
     if item is not None and isinstance(item.value_type, t.Region):
         level = item.value_type.level
-    choices = item.value_type.choices if item and isinstance(item.value_type, t.ChoiceField) else ()
     return {
         "fields": [(each.name, str(each.label)) for each in usable],
         "field": row.field if item else "",
@@ -70,10 +69,17 @@ def filter_row_of(uow: UnitOfWork, usable: Sequence[FieldSpec], row: FilterRow) 
         "op": op,
         "values": (*values, "", "")[:2] if control.endswith("_pair") else values,
         "control": control,
-        "choices": [(choice.value, str(choice.label)) for choice in choices],
+        "choices": _choices(item.value_type) if item else [],
         "periods": periods_offered() if control == "period" else [],
         "entity": getattr(item.value_type, "entity", "") if item else "",
         "level": level,
         "value_label": label or row.typed,
         "key": secrets.token_hex(4),  # two rows may be about one field
     }
+
+
+def _choices(type_: t.FieldType) -> list[tuple[str, str]]:
+    if isinstance(type_, t.Tags):
+        return [(word, word) for word in type_.by_word]
+    choices = type_.choices if isinstance(type_, t.ChoiceField) else ()
+    return [(choice.value, str(choice.label)) for choice in choices]

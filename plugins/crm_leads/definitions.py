@@ -25,6 +25,7 @@ from plugins.crm_leads.models import (
     LeadTransfer,
     ScoreRule,
 )
+from plugins.crm_leads.nurturing import definitions as nurturing
 from plugins.crm_leads.pools import LEADS, require_open
 
 __all__ = [
@@ -112,7 +113,7 @@ lead = EntityDef(
             ),
         ),
     ),
-    actions=_ACTIONS,
+    actions=(*_ACTIONS, *nurturing.ACTIONS),
     scopes=(pool_scope(LEADS),),
     duplicate_keys=("company", "mobile"),
     veil=veil_of(LEADS),
@@ -221,6 +222,7 @@ campaign = EntityDef(
         Section(_l("Campaign"), ("name", "status", "parent", "source", "starts_on", "ends_on")),
         Section(_l("Money"), ("budget", "cost")),
         Section(_l("Plan and result"), ("target", "steps", "result", "note")),
+        Section(_l("When it is finished"), ("to_pool", "ready_score")),
     ),
     duplicate_keys=("name",),
 )
@@ -257,4 +259,5 @@ lead_transfer = EntityDef(
 ENTITIES = (
     *(lead, lead_pool, assignment_rule, assignment_condition, channel_policy, score_rule),
     *(lead_form, campaign, campaign_step, lead_transfer),
+    *nurturing.ENTITIES,
 )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from core.entities import service
 from core.ops.install import create_user, ensure_department
 from core.settings.service import put_settings
+from plugins.crm_leads.nurturing import demo as nurturing
 
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
@@ -177,6 +178,7 @@ def tell(uow: UnitOfWork) -> list[str]:
         service.create(uow, "lead", leads[start : start + _BATCH])
     _rules(uow, people, cast.pools)  # for what comes in from now on
     _forms(uow, cast)
+    nurturing.tell(uow, next(iter(cast.pools.values())))
     return _lines()
 
 

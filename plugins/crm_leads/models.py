@@ -355,6 +355,19 @@ class Campaign(Entity):
     target: Mapped[str | None] = field(LongText(2000), label=_l("For whom"))
     steps = detached(Lines("campaign_step", "campaign", max_items=50), label=_l("Steps"))
     result: Mapped[str | None] = field(LongText(4000), label=_l("Result"))
+    to_pool: Mapped[int | None] = field(
+        Reference("lead_pool"),
+        label=_l("Its leads then go to the pool"),
+        help=_l("When it is finished, those that nobody owns."),
+        column="to_pool_id",
+        constraint=False,  # the column came to a table that was there
+        index=False,
+    )
+    ready_score: Mapped[int | None] = field(
+        Integer(minimum=1, maximum=100_000),
+        label=_l("From score"),
+        help=_l("Empty: all of them."),
+    )
     note: Mapped[str | None] = field(LongText(4000), label=_l("Note"))
 
 

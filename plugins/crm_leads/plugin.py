@@ -23,6 +23,7 @@ from plugins.crm_leads import (
     settings,
     views,
 )
+from plugins.crm_leads.nurturing import finishing, plans
 
 if TYPE_CHECKING:
     from flask import Blueprint
@@ -104,12 +105,15 @@ def register_notifications() -> Iterable[NotificationKind]:
 
 @hookimpl
 def register_jobs() -> Iterable[Job]:
-    return [pools.RETURNING.job, alerts.ALERT, scoring.RESCORE, public_forms.WELCOME]
+    return [
+        *(pools.RETURNING.job, alerts.ALERT, scoring.RESCORE, public_forms.WELCOME),
+        *(plans.NURTURE, plans.MAIL, finishing.FINISH),
+    ]
 
 
 @hookimpl
 def register_schedules() -> Iterable[Schedule]:
-    return [pools.RETURN, alerts.ALERTING]
+    return [pools.RETURN, alerts.ALERTING, plans.NURTURING]
 
 
 @hookimpl
@@ -119,7 +123,7 @@ def register_demo() -> Iterable[DemoStep]:
 
 @hookimpl
 def validate_changes(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Problem]:
-    return policies.validate(changes, uow)
+    return [*policies.validate(changes, uow), *plans.validate(changes, uow)]
 
 
 @hookimpl
@@ -129,7 +133,8 @@ def before_changes(changes: Sequence[Change], uow: UnitOfWork) -> None:
 
 @hookimpl
 def after_changes(changes: Sequence[Change], uow: UnitOfWork) -> None:
-    return services.settle(changes, uow)
+    services.settle(changes, uow)
+    finishing.follow(changes, uow)
 
 
 @hookimpl

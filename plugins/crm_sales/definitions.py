@@ -45,6 +45,13 @@ customer = EntityDef(
         Section(_l("Company"), ("name", "code", "uscc", "level", "industry", "source", "tags")),
         Section(_l("Where"), ("province", "city", "address", "phone", "website")),
         Section(_l("Whose it is"), ("owner", "department", *pools.IN_POOL, "parent", "note")),
+        Section(
+            _l("With us"),
+            (
+                *("lifecycle", "lifecycle_on", "won_count", "first_won_on", "last_won_on"),
+                "referrer",
+            ),
+        ),
     ),
     actions=(
         *pools.CUSTOMER_VERBS,

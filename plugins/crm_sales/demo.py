@@ -226,9 +226,11 @@ def _further(rng: random.Random, values: dict[str, Any], since: datetime) -> dic
 
 
 def _subsidiaries(uow: UnitOfWork, ids: Sequence[int]) -> None:
-    """Two groups of companies."""
+    """Two groups of companies, and some that others introduced."""
     groups = {ids[-1]: ids[-2], ids[-3]: ids[-2], ids[-4]: ids[-5]}
     service.update(uow, "customer", {key: {"parent": parent} for key, parent in groups.items()})
+    brought = {ids[8]: ids[0], ids[11]: ids[0], ids[14]: ids[3]}
+    service.update(uow, "customer", {key: {"referrer": by} for key, by in brought.items()})
 
 
 def _contacts(

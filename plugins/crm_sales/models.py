@@ -37,6 +37,7 @@ from core.fields import (
 from core.fields.declare import entity_indexes
 from core.i18n import lazy_gettext as _l
 from core.pools.models import in_hands_index, in_pool_index
+from plugins.crm_sales import lifecycle
 from plugins.crm_sales.pools.models import LEVELS, InCustomerPool, InOpportunityPool
 
 __all__ = [
@@ -177,6 +178,35 @@ class Customer(InCustomerPool, Entity, Owned):
     note: Mapped[str | None] = field(
         LongText(), label=_l("Note"), synonyms=("备注", "说明", "note", "remark", "notes")
     )
+    referrer: Mapped[int | None] = field(
+        Reference("customer", on_delete="clear"),
+        label=_l("Introduced by"),
+        help=_l("The customer that brought us this one."),
+        column="referrer_id",
+        constraint=False,
+        index=False,
+        synonyms=(
+            "介绍客户",
+            "介绍人",
+            "推荐客户",
+            "推荐人",
+            "referrer",
+            "referred by",
+            "introduced by",
+        ),
+    )
+    lifecycle: Mapped[str | None] = field(
+        ChoiceField(choices=lifecycle.STAGES),
+        label=_l("Stage of life"),
+        readonly=True,
+        default=lifecycle.PROSPECT,
+    )
+    lifecycle_on: Mapped[Any] = field(Date(), label=_l("In this stage since"), readonly=True)
+    won_count: Mapped[int | None] = field(
+        Integer(), label=_l("Deals won"), readonly=True, default=0
+    )
+    first_won_on: Mapped[Any] = field(Date(), label=_l("First deal"), readonly=True)
+    last_won_on: Mapped[Any] = field(Date(), label=_l("Last deal"), readonly=True)
     #: The name as it is compared: without its legal form, punctuation and case.
     name_key: Mapped[str | None] = field(Text(120), label=_l("Name for comparison"), readonly=True)
 
@@ -197,6 +227,8 @@ class Customer(InCustomerPool, Entity, Owned):
             _partial(f"{name}_parent_id", text("parent_id IS NOT NULL"), "parent_id"),
             in_pool_index(cls.__tablename__),
             in_hands_index(cls.__tablename__),
+            _partial(f"{name}_referrer_id", text("referrer_id IS NOT NULL"), "referrer_id"),
+            Index(f"{name}_lifecycle_last_won_on", "lifecycle", "last_won_on"),
             options,
         )
 

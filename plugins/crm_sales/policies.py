@@ -109,6 +109,9 @@ def _validate_customers(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[
         if code and change.changed("uscc") and not uscc.is_valid(code):
             message = _("This is not a valid unified social credit code; please check it.")
             yield change.problem("uscc", "checksum", message)
+        if change.id is not None and change.after["referrer"] == change.id:
+            message = _("A customer is not introduced by itself.")
+            yield change.problem("referrer", "self", message)
     yield from _left_behind(changes, uow)
     yield from _circles(changes, uow, "parent", _("A company cannot stand below itself."))
     yield from duplicates.check_customers(changes, uow)

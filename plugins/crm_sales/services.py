@@ -16,7 +16,7 @@ from core.errors import Invalid, Problem, Refused
 from core.i18n import gettext as _
 from core.settings.service import get_setting
 from core.tabular.cleaning import company_key
-from plugins.crm_sales import stages
+from plugins.crm_sales import lifecycle, stages
 from plugins.crm_sales.deals.rates import fix_rates
 from plugins.crm_sales.events import OpportunityLost, OpportunityMoved, OpportunityWon
 from plugins.crm_sales.models import CURRENCIES
@@ -136,6 +136,8 @@ def prepare(changes: Sequence[Change], uow: UnitOfWork) -> None:
         case "customer":
             for change in changes:
                 change.set("name_key", company_key(change.after["name"]) or None)
+                if change.kind == "create":
+                    change.set("lifecycle_on", lifecycle.day_of(change.after["created_at"], uow))
                 if change.after["uscc"]:
                     change.set("uscc", uscc.compact(change.after["uscc"]))
         case "contact":
@@ -240,6 +242,9 @@ def settle(changes: Sequence[Change], uow: UnitOfWork) -> None:
         case "opportunity":
             _keep_visits(changes, uow)
             _tell(changes, uow)
+            lifecycle.follow(changes, uow)
+        case "customer":
+            lifecycle.follow(changes, uow)
         case "contact":
             _one_primary(changes, uow)
         case "stage":

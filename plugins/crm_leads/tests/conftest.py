@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, time, timedelta
+from email import message_from_bytes, policy
 from types import SimpleNamespace
 
 import pytest
 
 from core.entities import query, service
+from core.mail import FolderMailer
 
 
 @pytest.fixture(scope="session")
@@ -141,3 +143,15 @@ def bell(browser_of):
         return re.findall(r'action="/notifications/\d+">.*?</svg><span>([^<]*)', html, re.S)
 
     return read_bell
+
+
+@pytest.fixture
+def mails(runtime, tmp_path, monkeypatch):
+    """``mails()``: the letters that went out."""
+    monkeypatch.setattr(runtime, "mailer", FolderMailer(tmp_path / "mail", clock=runtime.clock))
+
+    def read():
+        found = sorted((tmp_path / "mail").glob("**/*.eml"))
+        return [message_from_bytes(each.read_bytes(), policy=policy.default) for each in found]
+
+    return read

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from email import message_from_bytes, policy
-
 import pytest
 
 from core.entities import query, service
 from core.entities.query import ListQuery
 from core.errors import Invalid
-from core.mail import FolderMailer
 from core.settings.service import put_settings
 
 pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
@@ -45,18 +42,6 @@ def leads(unit_of_work):
             return query.page(uow, "lead", ListQuery(sort="id")).items
 
     return find
-
-
-@pytest.fixture
-def mails(runtime, tmp_path, monkeypatch):
-    """``mails()``: the letters that went out."""
-    monkeypatch.setattr(runtime, "mailer", FolderMailer(tmp_path / "mail", clock=runtime.clock))
-
-    def read():
-        found = sorted((tmp_path / "mail").glob("**/*.eml"))
-        return [message_from_bytes(each.read_bytes(), policy=policy.default) for each in found]
-
-    return read
 
 
 def test_a_visitor_becomes_a_lead_in_the_pool(client, make_form, leads, team, unit_of_work):
