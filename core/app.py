@@ -47,11 +47,11 @@ def create_app(runtime: Runtime | None = None) -> Flask:
     runtime = runtime or boot()
     app = RetryingFlask("dougong", static_folder=None, template_folder=None)
     config = runtime.config
-    secure = config.base_url.startswith("https://")
+    secure, workspace = config.base_url.startswith("https://"), config.workspace
     app.config.update(
         SECRET_KEY=config.secret_key,
         SECRET_KEY_FALLBACKS=list(config.old_secret_keys),
-        SESSION_COOKIE_NAME="dougong_flash",
+        SESSION_COOKIE_NAME=f"dougong_flash{f'_{workspace.name}' if workspace else ''}",
         SESSION_COOKIE_SECURE=secure,
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",

@@ -13,6 +13,7 @@ from core.config import Config
 from core.customize.reading import read_customised
 from core.customize.ruling import lay_rules, read_field_rules
 from core.db.engine import Database
+from core.egress import close_egress
 from core.entities.registry import DeclaredEntities, RegistryError
 from core.expressions import register_sql_functions
 from core.files.storage import open_storage
@@ -58,6 +59,8 @@ REGISTER_HOOKS = (
 def boot(config: Config | None = None, *, clock: Clock | None = None) -> Runtime:
     """A runtime with all installed plugins loaded. The database may still be empty."""
     config = config or Config.from_environment()
+    if config.workspace is not None:
+        close_egress()
     clock = clock or _open_clock(config)
     plugins = PluginManager(discover(plugin_folders(config)), core_version=__version__)
     plugins.register_builtin(hooks, "core")

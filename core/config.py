@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from core.i18n import DEFAULT_LOCALE, LOCALES
+from core.workspace import Workspace, read_workspace
 
 __all__ = ["Config", "ConfigError", "keep_timezone", "key_file"]
 
@@ -21,6 +22,12 @@ _FEWEST_SYMBOLS_IN_KEY = 10
 _PLACEHOLDERS = ("changeme", "change-me", "change_me", "insecure", "your-secret", "your_secret")
 _POSTGRES_PREFIXES = ("postgresql://", "postgres://")
 _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+#: All that a workspace takes from the environment: the company's database, its mail server, its key
+#: and its queue are out of its reach, whatever is set.
+_IN_WORKSPACE = (
+    *("DOUGONG_TIMEZONE", "DOUGONG_LOCALE", "DOUGONG_PLUGINS_PATH", "DOUGONG_PROXY_HOPS"),
+    *("DOUGONG_DEV", "DOUGONG_ACCESS_LOG", "DOUGONG_THREADS", "DOUGONG_LOG_LEVEL"),
+)
 _FLAGS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 
 
@@ -59,6 +66,10 @@ class Config:
     workers: int
     threads: int
     log_level: str
+    #: What this installation is a workspace of; None for the company's own.
+    workspace: Workspace | None = None
+    #: Where workspaces answer, with ``{name}`` or ``{port}``; empty: this host, by their ports.
+    workspace_address: str = ""
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Config:
@@ -68,6 +79,10 @@ class Config:
         """
         read = _Reader(os.environ if environ is None else environ)
         home = Path(read.text("DOUGONG_HOME", "var")).expanduser().absolute()
+        workspace = read_workspace(home)
+        if workspace is not None:
+            given = {name: read.text(name) for name in _IN_WORKSPACE}
+            read = _Reader({**given, "DOUGONG_BASE_URL": workspace.url})
         base_url = read.url("DOUGONG_BASE_URL", ("http", "https"), "http://localhost:8000")
         return cls(
             home=home,
@@ -88,9 +103,17 @@ class Config:
             workers=read.number("DOUGONG_WORKERS", default=2, lowest=1, highest=256),
             threads=read.number("DOUGONG_THREADS", default=4, lowest=1, highest=256),
             log_level=read.choice("DOUGONG_LOG_LEVEL", _LOG_LEVELS, "INFO"),
+            workspace=workspace,
+            workspace_address=read.workspaces("DOUGONG_WORKSPACE_URL"),
             # Last, so that a mistake in another setting leaves no new home behind.
             **_secret_keys(read, home),
         )
+
+    def workspace_url(self, name: str, port: int) -> str:
+        """Where the workspace of that name answers."""
+        here = urlsplit(self.base_url).hostname or "localhost"
+        address = self.workspace_address or f"http://{here}:{{port}}"
+        return address.replace("{name}", name).replace("{port}", str(port)).rstrip("/")
 
     def keys_in_home(self) -> tuple[str, ...]:
         """The keys in the home as they are now: the one in use first, then those before it."""
@@ -146,6 +169,13 @@ class _Reader:
         if value and (urlsplit(value).scheme not in schemes or "://" not in value):
             forms = ", ".join(f"{scheme}://…" for scheme in schemes)
             raise ConfigError(name, _without_password(value), f"use an address of the form {forms}")
+        return value
+
+    def workspaces(self, name: str) -> str:
+        """The address of workspaces, in which each has a place."""
+        value = self.url(name, ("http", "https"))
+        if value and "{name}" not in value and "{port}" not in value:
+            raise ConfigError(name, value, "put {name} or {port} where they differ")
         return value
 
     def database(self, name: str) -> str | None:

@@ -26,6 +26,7 @@ __all__ = [
     "EgressTimeout",
     "EgressTooLarge",
     "Resolver",
+    "close_egress",
 ]
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -158,6 +159,14 @@ def system_resolver(host: str, port: int) -> list[str]:
     return [str(entry[4][0]) for entry in found]
 
 
+_is_closed = threading.Event()
+
+
+def close_egress() -> None:
+    """From now on nothing leaves this process, whatever a policy allows: it serves a workspace."""
+    _is_closed.set()
+
+
 class EgressClient:
     """Sends one request at a time and keeps nothing between them; safe to share by threads."""
 
@@ -229,6 +238,8 @@ class EgressClient:
 
     def _vetted_address(self, target: _Target, deadline: _Deadline) -> Address:
         """One address of the host. A name with any forbidden address is refused altogether."""
+        if _is_closed.is_set():
+            raise EgressRefused("nothing leaves a workspace for trying things out")
         if not self._policy.allows_port(target.port):
             raise EgressRefused(f"port {target.port} is not allowed")
         literal = _literal_address(target.host)

@@ -10,6 +10,7 @@ from core.audit.retention import AUDIT
 from core.audit.sealing import AUDIT_SEALED, SEAL_AUDIT
 from core.audit.telling import HEAD_SENT, SEND_HEAD
 from core.backup.scheduled import BACKUP, BACKUPS, BACKUPS_MADE, CHECK_BACKUP
+from core.backup.workspaces import TEND, WORKSPACE, WORKSPACE_ENDS, WORKSPACES_TENDED
 from core.comments.definitions import COMMENTED, MENTIONED, comment
 from core.comments.timeline import COMMENTS, FILES
 from core.customize.indexes import BUILD_INDEX
@@ -112,7 +113,7 @@ def register_events() -> Iterable[type[Event]]:
 
 @hookimpl
 def register_notifications() -> Iterable[NotificationKind]:
-    return [ASSIGNED, SHARED, HANDED_OVER, MENTIONED, COMMENTED, ASKED, ANSWERED]
+    return [ASSIGNED, SHARED, HANDED_OVER, MENTIONED, COMMENTED, ASKED, ANSWERED, WORKSPACE_ENDS]
 
 
 @hookimpl
@@ -137,6 +138,7 @@ def register_jobs() -> Iterable[Job]:
         CLEAN,
         BACKUP,
         CHECK_BACKUP,
+        *(WORKSPACE, TEND),
         FILL,
     ]
 
@@ -155,6 +157,7 @@ def register_schedules() -> Iterable[Schedule]:
         JOBS_CLEANED,
         CLEANED,
         BACKUPS_MADE,
+        WORKSPACES_TENDED,
     ]
 
 

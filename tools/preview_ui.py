@@ -157,9 +157,10 @@ def _template(page: str) -> str:
 
 def _context(page: str, scheme: str, locale: str, ui: Any) -> dict[str, Any]:
     return {
-        "company": SimpleNamespace(name="山城重工", logo=""),
+        "company": SimpleNamespace(name="山城重工", logo="", icon=""),
         "accent_sheets": (),
         "offline_url": "",
+        "workspace": None,
         "current_user": SimpleNamespace(name="王晓雯", email="xiaowen@example.com"),
         "locale": locale,
         "color_scheme": scheme,

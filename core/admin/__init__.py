@@ -25,6 +25,7 @@ from core.admin import (  # noqa: E402 - views register on the blueprint above
     roles,
     settings,
     usage,
+    workspaces,
 )
 
 __all__ = [
@@ -49,4 +50,5 @@ __all__ = [
     "roles",
     "settings",
     "usage",
+    "workspaces",
 ]

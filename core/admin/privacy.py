@@ -18,6 +18,7 @@ from core.privacy.exporting import note_export, write_person
 from core.privacy.finding import Person, find_person
 from core.privacy.personal import personal_fields
 from core.work.uow import UnitOfWork
+from core.workspace import find_workspaces
 
 
 @blueprint.get("/privacy")
@@ -89,13 +90,17 @@ def confirm_erase(entity: str, key: int) -> Any:
     with unit_of_work() as uow:
         person = find_person(uow, entity, key)
         spec = uow.entity(entity)
+    text = _(
+        "Their values are removed for good, in every record, file and entry below; amounts and"
+        " sums stay. Backups made before still hold them."
+    )
+    trials = [each.name for each in find_workspaces(runtime().config.home) if each.is_copy]
+    names = ", ".join(trials)
+    kept = _("So do these trials until they are removed: %(names)s.", names=names) if names else ""
     return render(
         "core/admin/confirm.html",
         title=_("Erase the person of %(record)s?", record=f"{spec.label} #{key}"),
-        text=_(
-            "Their values are removed for good, in every record, file and entry below; amounts and"
-            " sums stay. Backups made before still hold them."
-        ),
+        text=f"{text} {kept}",
         list_title=_("What is erased"),
         items=[f"{label}{_(': ')}{count}" for label, count in _counts(person) if count],
         action=url_for("admin.erase_now", entity=entity, key=key),

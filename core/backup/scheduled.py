@@ -91,11 +91,14 @@ def make_backup(context: JobContext, scheduled: bool = False) -> dict[str, Any]:
     ``scheduled``: only when the day's is due and there is none yet.
     """
     runtime = context.runtime
+    # A copy of our settings names our folder: what lies there is not a workspace's to keep or drop.
+    is_ours = runtime.config.workspace is None
     with context.unit_of_work(write=False) as uow:
         now, zone = uow.now(), runtime.clock.timezone
-        if scheduled and not is_due(uow, now, zone):
+        if scheduled and not (is_ours and is_due(uow, now, zone)):
             return {"due": False}
-        folder = Path(get_setting(uow, GROUP, "folder") or runtime.config.home / "backups")
+        chosen = get_setting(uow, GROUP, "folder") if is_ours else None
+        folder = Path(chosen or runtime.config.home / "backups")
         passphrase = get_secret(uow, GROUP, "passphrase")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     name = f"dougong-{now.astimezone(zone):%Y%m%d-%H%M%S}-{context.job_id}.backup"

@@ -22,6 +22,7 @@ from core.cli.schema import schema
 from core.cli.searching import search
 from core.cli.secrets import secrets
 from core.cli.setup import doctor, init, migrate, upgrade
+from core.cli.workspaces import workspace
 
 __all__ = ["main"]
 
@@ -65,6 +66,7 @@ for command in (
     purge,
     audit,
     privacy,
+    workspace,
     dev,
 ):
     dougong.add_command(command)

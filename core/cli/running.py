@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-__all__ = ["serve", "worker"]
+__all__ = ["end_when_told", "serve", "worker"]
 
 
 @click.command()
@@ -26,7 +26,7 @@ def serve(host: str, port: int, workers: int | None, setup: bool) -> None:
 
     With DOUGONG_REDIS_URL the background work goes to `dougong worker`, as long as one runs.
     """
-    told = _end_when_told()
+    told = end_when_told()
     from core.cli.server import serve as run
 
     if not told.is_set():
@@ -36,7 +36,7 @@ def serve(host: str, port: int, workers: int | None, setup: bool) -> None:
 @click.command()
 def worker() -> None:
     """Relay events, start schedules and run jobs until told to stop."""
-    stopping = _end_when_told()
+    stopping = end_when_told()
     from core.cli.installation import open_runtime
     from core.logging import configure_logging
     from core.ops.readiness import require_ready
@@ -48,7 +48,7 @@ def worker() -> None:
         run_worker(runtime, stopping)
 
 
-def _end_when_told() -> threading.Event:
+def end_when_told() -> threading.Event:
     """Who is told to end before it has begun does so, and nothing went wrong.
 
     The event says it again: what is imported meanwhile may swallow the exception.

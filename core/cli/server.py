@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from gunicorn.app.base import BaseApplication
 
+from core.cli.neighbours import NeighbourlyArbiter, Neighbours
 from core.cli.patience import PatientWorker
 from core.config import Config
 
@@ -57,6 +58,7 @@ class Server(BaseApplication):  # type: ignore[misc]
 
     def __init__(self, config: Config, address: str, workers: int, setup_token: str = "") -> None:
         self._config = config
+        self._host = address.rpartition(":")[0]
         self._setup_token = setup_token
         self._settings: dict[str, Any] = {
             "bind": address,
@@ -80,6 +82,13 @@ class Server(BaseApplication):  # type: ignore[misc]
         import core.app  # noqa: F401 - shared by all processes from here on
 
         super().__init__()
+
+    def run(self) -> None:
+        """See gunicorn; a workspace has no neighbours of its own."""
+        if self._config.workspace is not None:
+            super().run()
+            return
+        NeighbourlyArbiter(self, Neighbours(self._config.home, self._host)).run()
 
     def load_config(self) -> None:
         """See gunicorn."""

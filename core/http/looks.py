@@ -22,6 +22,7 @@ __all__ = [
     "Look",
     "accent_sheets",
     "color_scheme",
+    "icon_address",
     "logo_address",
     "look",
     "offline_address",
@@ -73,6 +74,12 @@ def _theme_of_a_plugin() -> str:
 def logo_address(file_id: int) -> str:
     """Where everybody gets the company's logo; another one has another address."""
     return url_for("system.company_logo", file_id=file_id)
+
+
+def icon_address(size: int) -> str:
+    """Of the company's logo as a square of so many pixels; empty where the theme's icons stand."""
+    logo = runtime().snapshot.settings.get(LOOK.name, {}).get("logo")
+    return url_for("system.company_icon", file_id=logo, size=size) if logo else ""
 
 
 def color_scheme() -> str:

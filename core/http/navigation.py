@@ -29,6 +29,7 @@ ADMIN_PAGES = (
     ("admin.audit", "history", _l("Audit trail")),
     ("admin.jobs", "activity", _l("Jobs")),
     ("admin.backups", "archive", _l("Backups")),
+    ("admin.workspaces", "git-branch", _l("Trying things out")),
 )
 
 
@@ -76,7 +77,8 @@ def navigation() -> list[dict[str, Any]]:
     for owner, items in groupby(entries, key=lambda entry: entry[0]):
         groups.append({"title": _title(owner), "items": [item for _o, _n, item in items]})
     if actor().is_admin and actor().token_scopes is None:
-        pages = [_item(str(label), url_for(page), icon) for page, icon, label in ADMIN_PAGES]
+        shown = ADMIN_PAGES if runtime().config.workspace is None else ADMIN_PAGES[:-1]
+        pages = [_item(str(label), url_for(page), icon) for page, icon, label in shown]
         groups.append({"title": _("Administration"), "items": pages})
     return groups
 

@@ -7,10 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 from flask import current_app, g, request, url_for
 
-from core.http.looks import COLOR_SCHEMES, accent_sheets, color_scheme, look, offline_address
-from core.http.requests import actor, unit_of_work
+from core.http.looks import (
+    COLOR_SCHEMES,
+    accent_sheets,
+    color_scheme,
+    icon_address,
+    look,
+    offline_address,
+)
+from core.http.requests import actor, runtime, unit_of_work
 from core.http.security import csrf_token
 from core.i18n import current_locale
+from core.i18n.formats import format_date
+from core.workspace import read_workspace
 
 if TYPE_CHECKING:
     from core.help import HelpBook
@@ -55,9 +64,10 @@ def page_context() -> Mapping[str, Any]:
     shown = look()
     sheets = accent_sheets(shown)
     return {
-        "company": {"name": shown.company, "logo": shown.logo},
+        "company": {"name": shown.company, "logo": shown.logo, "icon": icon_address(180)},
         "current_user": None if who.is_anonymous else who,
         "behind": _behind_name(),
+        "workspace": _workspace(),
         "locale": current_locale(),
         "color_scheme": color_scheme(),
         "accent_sheets": sheets,
@@ -98,6 +108,17 @@ def _unread() -> str:
     with unit_of_work(write=False) as uow:
         count = count_unread(uow)
     return f"{MOST_COUNTED}+" if count > MOST_COUNTED else str(count or "")
+
+
+def _workspace() -> dict[str, str] | None:
+    """``{"kind", "until"}`` where this is no company's installation but one for trying things out."""
+    if runtime().config.workspace is None:
+        return None
+    found = read_workspace(runtime().config.home)  # its end may have been put off since
+    if found is None:
+        return None
+    until = found.ends_at.astimezone(runtime().clock.timezone).date()
+    return {"kind": found.kind, "until": format_date(until)}
 
 
 def _behind_name() -> str:

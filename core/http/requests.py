@@ -67,8 +67,13 @@ def actor() -> Actor:
 
 
 def session_cookie(app: Flask) -> str:
-    """The cookie's name: with the prefix that binds it to this host, where the address is https."""
-    return "__Host-dougong" if app.config["SESSION_COOKIE_SECURE"] else "dougong"
+    """The cookie's name: with the prefix that binds it to this host, where the address is https.
+
+    A workspace has one of its own: browsers do not tell the ports of a host apart.
+    """
+    workspace = app.extensions["dougong"].config.workspace
+    name = "dougong" if workspace is None else f"dougong-{workspace.name}"
+    return f"__Host-{name}" if app.config["SESSION_COOKIE_SECURE"] else name
 
 
 def origin() -> Origin:

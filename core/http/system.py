@@ -11,9 +11,10 @@ from sqlalchemy import text
 
 from core.db.migrate import CORE_MIGRATIONS, head_revision
 from core.errors import NotFound
+from core.files.icons import ICON_SIZES, draw_icon
 from core.files.logo import open_logo
 from core.http.downloads import stream_response
-from core.http.looks import COLOR_SCHEMES, look, sheet_of
+from core.http.looks import COLOR_SCHEMES, icon_address, look, sheet_of
 from core.http.rendering import render
 from core.http.requests import public, requires, runtime, unit_of_work
 from core.i18n import LOCALES, current_locale, use_locale
@@ -127,6 +128,26 @@ def company_logo(file_id: int) -> Response:
     return response
 
 
+@blueprint.get("/theme/logo/<int:file_id>/<int:size>.png")
+@public
+def company_icon(file_id: int, size: int) -> Any:
+    """The same as a square for the first screen of a phone; the theme's where it cannot be drawn."""
+    with unit_of_work(write=False) as uow:
+        chosen = uow.snapshot.settings["core_look"]["logo"]
+        if chosen != file_id or size not in ICON_SIZES:
+            raise NotFound(_("There is no such page."))
+        _row, stream = open_logo(uow, file_id)
+    with stream:
+        drawn = draw_icon(stream.read(), size)
+    if drawn is None:
+        themes, static = (current_app.extensions[f"dougong.{n}"] for n in ("themes", "static"))
+        name = "apple-touch-icon.png" if size == 180 else f"icon-{size}.png"
+        return redirect(static.url(themes.icon(look().theme, name)))
+    response = Response(drawn, content_type="image/png")
+    response.headers["Cache-Control"] = FOREVER
+    return response
+
+
 @blueprint.get("/manifest.webmanifest")
 @public
 def manifest() -> Response:
@@ -135,8 +156,13 @@ def manifest() -> Response:
     themes, static = (current_app.extensions[f"dougong.{name}"] for name in ("themes", "static"))
     tokens = themes.tokens(shown.theme)
     icons = [
-        {"src": static.url(themes.icon(shown.theme, file)), "sizes": sizes, "type": kind, **more}
-        for file, sizes, kind, more in _ICONS
+        {
+            "src": icon_address(size) or static.url(themes.icon(shown.theme, file)),
+            "sizes": f"{size}x{size}",
+            "type": "image/png",
+            **more,
+        }
+        for file, size, more in _ICONS
     ]
     answer = {
         "id": "/",
@@ -153,10 +179,11 @@ def manifest() -> Response:
     return Response(orjson.dumps(answer), content_type="application/manifest+json")
 
 
-_ICONS: tuple[tuple[str, str, str, dict[str, str]], ...] = (
-    ("icon-192.png", "192x192", "image/png", {}),
-    ("icon-512.png", "512x512", "image/png", {}),
-    ("icon-maskable-512.png", "512x512", "image/png", {"purpose": "maskable"}),
+#: (the theme's picture, its side in px, more about it); a company's logo takes the place of each.
+_ICONS: tuple[tuple[str, int, dict[str, str]], ...] = (
+    ("icon-192.png", 192, {}),
+    ("icon-512.png", 512, {}),
+    ("icon-maskable-512.png", 512, {"purpose": "maskable"}),
 )
 
 

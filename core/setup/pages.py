@@ -202,12 +202,13 @@ class _Pages:
     def _draw(self, state: str, **more: Any) -> str:
         scheme = request.cookies.get("color_scheme", "system")
         context = {
-            "company": {"name": "斗拱 Dougong", "logo": ""},
+            "company": {"name": "斗拱 Dougong", "logo": "", "icon": ""},
             "current_user": None,
             "locale": self._locale(),
             "color_scheme": scheme if scheme in COLOR_SCHEMES else "system",
             "accent_sheets": (),
             "offline_url": "",
+            "workspace": None,
             "single_keys": True,
             "help_url": "",
             "is_narrow": False,

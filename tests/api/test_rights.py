@@ -34,6 +34,7 @@ PUBLIC = {
     "crm_sales.show_offer",
     # What browsers ask for by themselves, and what the page of signing in is drawn with.
     "system.accent",
+    "system.company_icon",
     "system.company_logo",
     "system.manifest",
     "system.service_worker",

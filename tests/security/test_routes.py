@@ -36,6 +36,7 @@ UNPROBED = {
     "system.static": _FRAME,
     "system.accent": _FRAME,
     "system.company_logo": "the one file that everybody may see: test_appearance.py of web",
+    "system.company_icon": "the same file as a square",
     "system.manifest": _FRAME,
     "system.service_worker": _FRAME,
     "system.offline": _FRAME,

@@ -7,6 +7,7 @@ import re
 from html import unescape
 
 import pytest
+from PIL import Image
 from werkzeug.datastructures import FileStorage
 from werkzeug.test import encode_multipart
 
@@ -190,6 +191,28 @@ def test_a_logo_that_is_tried_is_its_makers_alone_until_it_is_saved(send, admin,
     assert client.get(logo_of(client.get("/sign-in"))).data == PNG
     send(logo__kept=kept, logo__remove="1")
     assert logo_of(client.get("/sign-in")) is None
+
+
+def test_the_first_screen_of_a_phone_has_the_logo(send, admin, client):
+    """As a square; where it cannot be drawn, the theme's own icon stands."""
+    drawn = io.BytesIO()
+    Image.new("RGBA", (300, 60), (200, 30, 40, 255)).save(drawn, "PNG")
+    before = {icon["src"] for icon in client.get("/manifest.webmanifest").get_json(True)["icons"]}
+    send(logo=picture(drawn.getvalue()))
+    icons = client.get("/manifest.webmanifest").get_json(True)["icons"]
+    assert before.isdisjoint(icon["src"] for icon in icons)
+    for icon in icons:
+        answer = client.get(icon["src"])
+        shown = Image.open(io.BytesIO(answer.data))
+        assert f"{shown.width}x{shown.height}" == icon["sizes"]
+        assert shown.getpixel((0, 0)) == (255, 255, 255)
+        assert shown.getpixel((shown.width // 2, shown.height // 2)) == (200, 30, 40)
+    touch = re.search(r'rel="apple-touch-icon" href="([^"]+)"', text(client.get("/sign-in")))[1]
+    assert client.get(touch).mimetype == "image/png"
+    assert client.get(touch.replace("180", "4000")).status_code == 404
+    send(logo=picture())
+    touch = re.search(r'rel="apple-touch-icon" href="([^"]+)"', text(client.get("/sign-in")))[1]
+    assert "apple-touch-icon" in client.get(touch).location
 
 
 @pytest.mark.parametrize(

@@ -87,11 +87,12 @@ def renderer():
 
 @pytest.fixture
 def context():
-    company = {"name": "<Acme>", "logo": ""}
+    company = {"name": "<Acme>", "logo": "", "icon": ""}
     item = {"label": "Leads", "url": "/leads", "icon": "home", "active": True}
     return {
         "company": company,
         "behind": "",
+        "workspace": None,
         "current_user": {"name": "<Li>", "email": None},
         "locale": "zh_CN",
         "color_scheme": "system",
