@@ -93,7 +93,7 @@ def read_workspace(folder: Path) -> Workspace | None:
     """What this home is a workspace of; None where it is none."""
     try:
         found: dict[str, Any] = json.loads((folder / _FILE).read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     for each in ("made_at", "ends_at"):
         found[each] = datetime.fromisoformat(found[each])

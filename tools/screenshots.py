@@ -2,7 +2,8 @@
 """Take the pictures of docs/screenshots from a fresh demo installation, in Chinese.
 
     tools/screenshots.py [FOLDER]         those of the documentation
-    tools/screenshots.py --all FOLDER     every main page: each theme, light, dark and on a phone
+    tools/screenshots.py --all FOLDER     every main page: each theme, light, dark and on a phone,
+                                          or those that are named, as in 'default-*-light'
 
 Needs playwright and a Chromium; the installation lives in a temporary folder and answers on the
 loopback interface alone.
@@ -19,8 +20,10 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -49,6 +52,30 @@ def _matrix(page: Page) -> None:
 def _first(page: Page) -> None:
     page.locator("a.record-link").first.click()
     page.locator(".timeline").wait_for()
+
+
+def _about(address: str) -> Callable[[Page], None]:
+    """Opens an address in which ``{}`` stands for the first record of the list."""
+
+    def go(page: Page) -> None:
+        first = page.locator("a.record-link").first.get_attribute("href") or ""
+        page.goto(address.format(first.rpartition("/")[2]))
+        page.wait_for_load_state("networkidle")
+
+    return go
+
+
+def _offer(page: Page) -> None:
+    """What a customer sees behind the link of a quote that was sent."""
+    _about("/crm_sales/quotes/{}/link")(page)
+    page.locator(".quote-link .button-primary").click()
+    page.goto(urlsplit(page.locator("[name=address]").input_value()).path)
+
+
+def _merge(page: Page) -> None:
+    links = page.locator("a.record-link")
+    ids = [(links.nth(n).get_attribute("href") or "").rpartition("/")[2] for n in range(2)]
+    page.goto("/r/customer/merge?" + "&".join(f"ids={key}" for key in ids))
 
 
 def _preview(page: Page) -> None:
@@ -107,6 +134,10 @@ SHOTS = (
     Shot("qinglu-sign-in", "/sign-in", "", theme="qinglu"),
 )
 
+#: Quotes that can still be changed, and those that a customer may answer.
+_DRAFT = "/r/quote?filter_field=status&filter_op=in&filter_value=draft"
+_SENT = "/r/quote?filter_field=status&filter_op=in&filter_value=submitted"
+
 #: Main pages, and what to do first on them.
 PAGES: tuple[tuple[str, str, Callable[[Page], None] | None], ...] = (
     ("home", "/", None),
@@ -125,6 +156,42 @@ PAGES: tuple[tuple[str, str, Callable[[Page], None] | None], ...] = (
     ("appearance", "/admin/settings/appearance", None),
     ("audit", "/admin/audit", None),
     ("jobs", "/admin/jobs", None),
+    ("backups", "/admin/backups", None),
+    ("workspaces", "/admin/workspaces", None),
+    ("pilot", "/admin/apps/crm_sales/open", None),
+    ("hand-over", "/r/user", _about("/admin/people/{}/hand-over")),
+    ("privacy", "/admin/privacy", None),
+    ("fields", "/admin/fields/customer", None),
+    ("help", "/help", None),
+    ("help-topic", "/help/lists", None),
+    ("board", "/r/opportunity?layout=board", None),
+    ("customers", "/r/customer", None),
+    ("customer", "/r/customer", _first),
+    ("new-customer", "/crm_sales/customers/new", None),
+    ("merge", "/r/customer", _merge),
+    ("opportunity", "/r/opportunity", _first),
+    ("funnel", "/crm_sales/funnel", None),
+    ("quotes", "/r/quote", None),
+    ("quote", "/r/quote", _first),
+    ("new-quote", "/crm_sales/quotes/new", None),
+    ("quote-lines", _DRAFT, _about("/crm_sales/quotes/{}/lines")),
+    ("quote-prices", "/r/quote", _about("/crm_sales/quotes/{}/prices")),
+    ("quote-versions", _SENT, _about("/crm_sales/quotes/{}/versions")),
+    ("offer", _SENT, _offer),
+    ("price", "/crm_sales/price", None),
+    ("price-lists", "/r/price_list", None),
+    ("targets", "/crm_sales/targets", None),
+    ("forecast", "/crm_sales/forecast", None),
+    ("league", "/crm_sales/league", None),
+    ("campaigns", "/r/campaign", None),
+    ("campaign", "/r/campaign", _first),
+    ("new-campaign", "/r/campaign/new", None),
+    ("channels", "/crm_leads/channels", None),
+    ("returns", "/crm_leads/returns", None),
+    ("agenda", "/activities/calendar", None),
+    ("statistics", "/activities/statistics", None),
+    ("handover", "/activities/handover", None),
+    ("spot-check", "/activities/spot-check", None),
 )
 
 
@@ -225,6 +292,10 @@ class Camera:
         return page
 
 
+def _is_named(name: str, patterns: list[str]) -> bool:
+    return not patterns or any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
 def main() -> None:
     from playwright.sync_api import sync_playwright
 
@@ -239,7 +310,8 @@ def main() -> None:
     with demo() as (base, switch, themes), sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
         camera = Camera(browser, base, switch)
-        for shot in every_page(themes) if everything else SHOTS:
+        wanted = every_page(themes) if everything else SHOTS
+        for shot in (each for each in wanted if _is_named(each.name, rest[1:])):
             target = camera.take(shot, folder)
             size = target.stat().st_size
             print(f"{target.name:32}{size / 1000:6.0f} KB")
