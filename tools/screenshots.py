@@ -224,6 +224,7 @@ def demo() -> Iterator[tuple[str, Callable[[str], None], list[str]]]:
         from core.app import create_app
         from core.security.actor import SYSTEM
         from core.settings.service import put_settings
+        from core.work.rq import open_doorbell, porter
         from core.work.uow import Origin, UnitOfWork
 
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
@@ -236,10 +237,13 @@ def demo() -> Iterator[tuple[str, Callable[[str], None], list[str]]]:
         server = make_server("127.0.0.1", 0, app, threaded=True)
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
+        worker = porter(app.extensions["dougong"], open_doorbell(None))  # makes the search's index
+        worker.start()
         names = [theme.name for theme in app.extensions["dougong.themes"]]
         try:
             yield f"http://127.0.0.1:{server.server_port}", switch, names
         finally:
+            worker.stop(timeout=10)
             server.shutdown()
             thread.join()
 

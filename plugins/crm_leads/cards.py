@@ -104,9 +104,9 @@ def _brought(uow: UnitOfWork, campaign: int) -> str:
         (_("Converted"), found.converted, [*mine, ("status", "in", "converted")]),
     ]
     facts = [
-        (_("Cost"), found.cost and format_money(found.cost, currency, 0)),
+        (_("Spent"), found.cost and format_money(found.cost, currency, 0)),
         (_("Cost of a lead"), found.cost_of_lead and format_money(found.cost_of_lead, currency, 0)),
-        (_("Won"), found.won and format_money(found.won, currency, 0)),
+        (_("Amount won"), found.won and format_money(found.won, currency, 0)),
         (
             _("Return on cost"),
             None if found.gain is None else f"{format_number(round(100 * found.gain))}%",

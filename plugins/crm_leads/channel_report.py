@@ -87,9 +87,9 @@ def _labels() -> list[str]:
         _("Minutes to first contact"),
         _("Converted"),
         _("Conversion"),
-        _("Cost"),
+        _("Spent"),
         _("Cost of a lead"),
-        _("Won"),
+        _("Amount won"),
     ]
 
 

@@ -352,7 +352,7 @@ class Campaign(Entity):
     )
     budget: Mapped[Decimal | None] = field(Money(), label=_l("Budget"))
     cost: Mapped[Decimal | None] = field(Money(), label=_l("Cost so far"))
-    target: Mapped[str | None] = field(LongText(2000), label=_l("For whom"))
+    target: Mapped[str | None] = field(LongText(2000), label=_l("Target audience"))
     steps = detached(Lines("campaign_step", "campaign", max_items=50), label=_l("Steps"))
     result: Mapped[str | None] = field(LongText(4000), label=_l("Result"))
     to_pool: Mapped[int | None] = field(
