@@ -149,7 +149,12 @@ def promote(name: str, lose_newer: bool, as_json: bool) -> None:
         ]
         if done.before is not None:
             lines.insert(0, _("A backup of what was here: %(path)s", path=str(done.before)))
-        problems = [each for each in done.restored.findings if each.state == "problem"]
+        problems = [
+            each
+            for each in done.restored.findings
+            # Nobody was there to relay events meanwhile.
+            if each.state == "problem" and each.check != "outbox"
+        ]
         lines += [f"{each.check}: {each.detail}" for each in problems]
         answer = {
             "name": name,
