@@ -94,7 +94,7 @@ def contents(uow: UnitOfWork, pooled: Pooled, pool: int) -> str:
         return ""
     here = ("pool", "eq", str(pool))
     figures = []
-    for label, owned in ((_("In the pool"), "is_empty"), (_("In hand"), "is_set")):
+    for label, owned in ((_("In the pool"), "is_empty"), (_("Claimed"), "is_set")):
         condition = {
             "all": [
                 {"field": "pool", "op": "eq", "value": pool},
