@@ -14,7 +14,7 @@ from core.errors import Invalid, NotFound, Refused
 from core.work.schedule import start_due
 
 ROOT = Path(__file__).resolve().parents[2]
-SAMPLE = ROOT / "tests" / "plugins" / "pool_sample"
+SAMPLE = ROOT / "tests" / "pools" / "sample_plugins" / "pool_sample"
 
 pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
 

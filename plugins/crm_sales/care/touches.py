@@ -66,7 +66,7 @@ def _touches(uow: UnitOfWork) -> list[Touch]:
             quote.c.archived_at.is_(None),
         ),
     ]
-    spec = uow.snapshot.entities.get("follow_up")
+    spec = uow.entities.get("follow_up")
     if spec is None or spec.plugin != "activities":
         return found
     talk, contact = spec.table, uow.entity("contact").table
