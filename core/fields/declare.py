@@ -35,6 +35,7 @@ def field(
     personal: bool = False,
     synonyms: tuple[str, ...] = (),
     totals: bool | str = True,
+    related_label: t.Label = "",
     table: str | None = None,
     column: str | None = None,
     constraint: bool = True,
@@ -46,6 +47,8 @@ def field(
     References are indexed unless ``index=False`` says that another index serves.
     ``totals`` False keeps a number out of the sums of lists, and the name of a field adds it up by
     that field's values; money is added up by its currency without being told.
+    ``related_label`` is what the list is called on the page of the record that a reference names, where
+    what the entity is called would not say it: Subsidiaries.
     "Required" is kept by the service, not by the column, so that rules may change while the suite runs.
     """
     description = FieldSpec(
@@ -62,6 +65,7 @@ def field(
         personal=personal,
         synonyms=synonyms,
         totals=totals,
+        related_label=related_label,
     )
     arguments: list[Any] = [column_type(type_)]
     if isinstance(type_, (t.Reference, t.File)):

@@ -63,6 +63,8 @@ class FieldSpec:
     #: Of a number: whether lists add it up, or the field whose values are added up apart, such as
     #: what each target counts.
     totals: bool | str = True
+    #: Of a reference: what the records with it are called on the page of the one it names.
+    related_label: Label = ""
     column: str | None = None
     #: The plugin that declared it; ``custom`` when the company did.
     owner: str = "core"

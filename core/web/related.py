@@ -106,6 +106,8 @@ def pointing_here(uow: UnitOfWork, spec: EntitySpec) -> Pointing:
 def _title(other: EntitySpec, item: FieldSpec) -> str:
     """What the records are, and by which field where several name this entity, or they are of it."""
     assert isinstance(item.type, t.Reference)
+    if item.related_label:
+        return str(item.related_label)
     target = item.type.entity
     ways = [
         each

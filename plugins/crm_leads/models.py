@@ -343,7 +343,12 @@ class Campaign(Entity):
     starts_on: Mapped[date | None] = field(Date(), label=_l("Starts on"))
     ends_on: Mapped[date | None] = field(Date(), label=_l("Ends on"))
     parent: Mapped[int | None] = field(
-        Reference("campaign"), label=_l("Part of"), column="parent_id", constraint=False, index=True
+        Reference("campaign"),
+        label=_l("Part of"),
+        related_label=_l("Its parts"),
+        column="parent_id",
+        constraint=False,
+        index=True,
     )
     source: Mapped[str | None] = field(
         ChoiceField(choices=SOURCES),

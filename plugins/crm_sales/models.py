@@ -169,6 +169,7 @@ class Customer(InCustomerPool, Entity, Owned):
     parent: Mapped[int | None] = field(
         Reference("customer"),
         label=_l("Parent company"),
+        related_label=_l("Subsidiaries"),
         table="crm_sales_customer",
         column="parent_id",
         index=False,
@@ -181,6 +182,7 @@ class Customer(InCustomerPool, Entity, Owned):
     referrer: Mapped[int | None] = field(
         Reference("customer", on_delete="clear"),
         label=_l("Introduced by"),
+        related_label=_l("Introduced by them"),
         help=_l("The customer that brought us this one."),
         column="referrer_id",
         constraint=False,
@@ -292,6 +294,7 @@ class Contact(Entity):
     reports_to: Mapped[int | None] = field(
         Reference("contact", on_delete="clear"),
         label=_l("Reports to"),
+        related_label=_l("Those who report to them"),
         help=_l("Somebody at the same customer; the organisation chart is made of it."),
         table="crm_sales_contact",
         column="reports_to_id",

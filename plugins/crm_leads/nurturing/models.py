@@ -50,6 +50,7 @@ class NurturePlan(Entity):
     from_pool: Mapped[int | None] = field(
         Reference("lead_pool"),
         label=_l("Leads of the pool"),
+        related_label=_l("Nurture plans of its leads"),
         help=_l("Whoever comes into it is nurtured by this plan. Empty: only those given to it."),
         table="crm_leads_lead_pool",
         column="from_pool_id",
@@ -63,6 +64,7 @@ class NurturePlan(Entity):
     to_pool: Mapped[int | None] = field(
         Reference("lead_pool"),
         label=_l("Then they go to the pool"),
+        related_label=_l("Nurture plans that lead here"),
         required=True,
         table="crm_leads_lead_pool",
         column="to_pool_id",
@@ -100,7 +102,7 @@ class NurtureTouch(Entity):
         Integer(minimum=0, maximum=365), label=_l("Days after the one before"), default=0
     )
     kind: Mapped[str | None] = field(
-        ChoiceField((Choice("mail", _l("E-mail")), Choice("task", _l("Task")))),
+        ChoiceField((Choice("mail", _l("A mail")), Choice("task", _l("A task")))),
         label=_l("Kind of touch"),
         required=True,
         default="mail",
@@ -108,7 +110,7 @@ class NurtureTouch(Entity):
     subject: Mapped[str | None] = field(Text(150), label=_l("Subject"), required=True)
     body: Mapped[str | None] = field(
         LongText(4000),
-        label=_l("Text"),
+        label=_l("What it says"),
         required=True,
         help=_l("{name}, {company} and {us} are filled in."),
     )
