@@ -52,6 +52,7 @@ def fetch_together(
 ) -> list[Sequence[Row[Any]]]:
     """The rows of each statement, in its order: one statement for all of them.
 
+    Only what has a LIMIT keeps its order: a database may leave out the ORDER BY of a part without one.
     A column without a name or of an unknown type cannot share one; then each is asked by itself.
     """
     columns = [list(each.selected_columns) for each in statements]
@@ -68,8 +69,7 @@ def fetch_together(
         )
     ]
     spots = [_spots(own_kinds, places) for own_kinds in kinds]
-    # Each part comes in its own order: what has a LIMIT is read by one process, and parts are
-    # appended as they are.
+    # What has a LIMIT is read in its order by one process, and parts are appended as they are.
     found: list[list[tuple[Any, ...]]] = [[] for _statement in statements]
     for row in connection.execute(union_all(*parts)):
         part = row[0]

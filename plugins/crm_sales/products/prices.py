@@ -332,6 +332,7 @@ def _read_book(uow: UnitOfWork, wanted: Sequence[int]) -> Book:
             ],
         )
         goods = {row.id: _good(row, asked) for row in rows}
+        lists = sorted(lists, key=lambda row: row.id, reverse=True)
         lists = [_list(row, items.get(row.id, {})) for row in lists]
     return Book(
         company=get_setting(uow, "core", "currency"),
@@ -377,33 +378,27 @@ def _good(row: Any, asked: Mapping[int, tuple[Parameter, ...]]) -> Goods:
 
 def _parameters(uow: UnitOfWork, products: CompoundSelect[Any]) -> Select[Any]:
     table = uow.entity("product_parameter").table
-    return (
-        select(table)
-        .where(table.c.product_id.in_(products), table.c.archived_at.is_(None))
-        .order_by(table.c.position, table.c.id)
-    )
+    return select(table).where(table.c.product_id.in_(products), table.c.archived_at.is_(None))
 
 
 def _parameters_of(rows: Sequence[Any]) -> dict[int, tuple[Parameter, ...]]:
     found: dict[int, list[Parameter]] = {}
-    for row in rows:
+    for row in sorted(rows, key=lambda row: (row.position or 0, row.id)):
         found.setdefault(row.product_id, []).append(parameter_of(row._mapping))
     return {key: tuple(each) for key, each in found.items()}
 
 
 def _items(uow: UnitOfWork, products: CompoundSelect[Any]) -> Select[Any]:
     c = uow.entity("price_list_item").table.c
-    return (
-        select(c.price_list_id, c.product_id, c.minimum_quantity, c.price, c.discount)
-        .where(c.product_id.in_(products), c.archived_at.is_(None))
-        .order_by(c.minimum_quantity.desc(), c.id)
-    )
+    return select(
+        *(c.id, c.price_list_id, c.product_id, c.minimum_quantity, c.price, c.discount)
+    ).where(c.product_id.in_(products), c.archived_at.is_(None))
 
 
 def _items_of(rows: Sequence[Any]) -> dict[int, dict[int, list[Item]]]:
     """By list and product, what needs most first."""
     found: dict[int, dict[int, list[Item]]] = {}
-    for row in rows:
+    for row in sorted(rows, key=lambda row: (-(row.minimum_quantity or 0), row.id)):
         own = found.setdefault(row.price_list_id, {}).setdefault(row.product_id, [])
         own.append(Item(row.minimum_quantity or Decimal(0), row.price, row.discount))
     return found
@@ -411,14 +406,10 @@ def _items_of(rows: Sequence[Any]) -> dict[int, dict[int, list[Item]]]:
 
 def _lists(uow: UnitOfWork) -> Select[Any]:
     c = uow.entity("price_list").table.c
-    return (
-        select(
-            *(c.id, c.name, c.currency, c.customer_level, c.region),
-            *(c.valid_from, c.valid_to, c.priority),
-        )
-        .where(c.is_active, c.archived_at.is_(None))
-        .order_by(c.id.desc())
-    )
+    return select(
+        *(c.id, c.name, c.currency, c.customer_level, c.region),
+        *(c.valid_from, c.valid_to, c.priority),
+    ).where(c.is_active, c.archived_at.is_(None))
 
 
 def _list(row: Any, items: Mapping[int, Sequence[Item]]) -> List:
@@ -437,13 +428,12 @@ def _list(row: Any, items: Mapping[int, Sequence[Item]]) -> List:
 
 def _rates(uow: UnitOfWork) -> Select[Any]:
     c = uow.entity("exchange_rate").table.c
-    wanted = select(c.currency, c.valid_from, c.rate).where(c.archived_at.is_(None))
-    return wanted.order_by(c.valid_from)
+    return select(c.currency, c.valid_from, c.rate).where(c.archived_at.is_(None))
 
 
 def _rates_of(rows: Sequence[Any]) -> dict[str, tuple[list[date], list[Decimal]]]:
     found: dict[str, tuple[list[date], list[Decimal]]] = {}
-    for row in rows:
+    for row in sorted(rows, key=lambda row: row.valid_from):
         days, rates = found.setdefault(row.currency, ([], []))
         days.append(row.valid_from)
         rates.append(row.rate)
