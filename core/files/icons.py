@@ -5,8 +5,6 @@ from __future__ import annotations
 import io
 from functools import lru_cache
 
-from PIL import Image as Picture
-
 __all__ = ["ICON_SIZES", "draw_icon"]
 
 #: What phones and browsers ask for (px).
@@ -23,6 +21,8 @@ def draw_icon(content: bytes, size: int) -> bytes | None:
 
     None for a picture that cannot be read: nobody but its browser has unpacked it before.
     """
+    from PIL import Image as Picture  # few processes draw: it takes 6 MB
+
     try:
         with Picture.open(io.BytesIO(content), formats=("PNG", "JPEG", "WEBP")) as opened:
             if opened.width * opened.height > _MOST_PIXELS:

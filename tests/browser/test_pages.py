@@ -54,7 +54,20 @@ _TAKEN = {
     *("api", "json", "csv", "xlsx", "xls", "excel", "xlsx,", "html", "http", "https", "url", "id"),
     *("cny", "pdf", "chrome", "linux", "openapi", "english", "windows", "utc", "get", "post"),
     *("patch", "delete", "put", "bearer", "authorization", "token", "dougong", "migrate", "round"),
-    *("lead", "customer", "price", "quantity", "gb", "yyyy", "mm", "dd", "seq", "chromium", "mb"),
+    *(
+        "lead",
+        "customer",
+        "price",
+        "quantity",
+        "gb",
+        "yyyy",
+        "mm",
+        "dd",
+        "seq",
+        "chromium",
+        "mb",
+        "toml",
+    ),
 }
 #: Commands, folders and formulas that Chinese sentences quote.
 _QUOTED = re.compile(

@@ -202,6 +202,9 @@ def _plant_records(uow, canary, person):
         "parts": [{"name": canary("part")}],
     }
     service.create(uow, "order", [order])
+    touch = {"subject": canary("subject of a touch"), "body": canary("a touch", long=True)}
+    plan = {"name": canary("nurture plan"), "threshold": 1, "to_pool": pool_id}
+    service.create(uow, "nurture_plan", [plan | {"touches": [touch]}])
 
 
 @pytest.fixture
@@ -224,6 +227,7 @@ def test_no_text_that_people_wrote_runs_as_a_script(watched, served, planted):
         "/r/order/1",
         "/r/order/1/edit",
         "/r/assignment_rule/1",
+        "/r/nurture_plan/1",
         "/r/lead?filtering=1&filter_field=company&filter_op=contains&filter_value=" + echo,
         "/r/lead?search=" + echo,
         "/search?q=" + echo,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
@@ -63,13 +63,29 @@ def roles_with(others: Sequence[RoleTemplate]) -> list[RoleTemplate]:
     found = {role.name: role for role in others}
     for role in _ROLES:
         known = found[role.name]
-        grants = {name: {**known.grants.get(name, {}), **new} for name, new in role.grants.items()}
+        grants = {
+            name: _together(known.grants.get(name, {}), new) for name, new in role.grants.items()
+        }
         found[role.name] = replace(
             known,
             grants={**known.grants, **grants},
             permissions=(*known.permissions, SEE_RETURNS),
         )
     return list(found.values())
+
+
+def _together(known: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """What two grants of one entity give together: pools take nothing away, e.g. of teams."""
+    found = dict(known)
+    for verb, scopes in new.items():
+        both = [*_listed(known.get(verb, [])), *_listed(scopes)]
+        distinct = list(dict.fromkeys(both))
+        found[verb] = distinct[0] if len(distinct) == 1 else distinct
+    return found
+
+
+def _listed(scopes: Any) -> list[Any]:
+    return scopes if isinstance(scopes, list) else [scopes]
 
 
 def validate(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Problem]:
