@@ -228,6 +228,7 @@ def test_no_text_that_people_wrote_runs_as_a_script(watched, served, planted):
         "/r/order/1/edit",
         "/r/assignment_rule/1",
         "/r/nurture_plan/1",
+        "/r/lead_pool/2",
         "/r/lead?filtering=1&filter_field=company&filter_op=contains&filter_value=" + echo,
         "/r/lead?search=" + echo,
         "/search?q=" + echo,
