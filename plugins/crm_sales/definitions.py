@@ -11,6 +11,7 @@ from core.fields import (
     EntitySpec,
     FieldSpec,
     Given,
+    LongText,
     Mark,
     Reference,
     Section,
@@ -19,6 +20,7 @@ from core.fields import (
 )
 from core.i18n import lazy_gettext as _l
 from plugins.crm_sales import services
+from plugins.crm_sales.care import quiet
 from plugins.crm_sales.deals.policies import TEAM, TEAM_CHANGES
 from plugins.crm_sales.models import (
     Contact,
@@ -118,13 +120,21 @@ stage = EntityDef(
     label_field="name",
     icon="list-numbers",
     list_columns=(
-        *("name", "probability", "days_allowed", "required_fields", "is_won", "is_lost"),
+        *(
+            "name",
+            "probability",
+            "days_allowed",
+            "quiet_days",
+            "required_fields",
+            "is_won",
+            "is_lost",
+        ),
     ),
     sections=(
         Section(
             _l("Stage"),
             (
-                *("process", "name", "position", "probability", "days_allowed"),
+                *("process", "name", "position", "probability", "days_allowed", "quiet_days"),
                 *("required_fields", "is_won", "is_lost"),
             ),
         ),
@@ -200,6 +210,14 @@ opportunity = EntityDef(
             why_not=services.why_not_close,
             tone="warn",
             sets={"status": "lost"},
+        ),
+        ActionSpec(
+            "ask_support",
+            _l("Ask for support"),
+            quiet.ask_support,
+            params=(FieldSpec("note", LongText(2000), _l("What is needed"), required=True),),
+            when=_IS_OPEN,
+            why_not=services.why_not_close,
         ),
         *pools.OPPORTUNITY_VERBS,
     ),

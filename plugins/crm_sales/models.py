@@ -357,6 +357,11 @@ class Stage(Entity):
         label=_l("Days allowed"),
         help=_l("Whoever stays longer is marked as stuck. Empty: any time."),
     )
+    quiet_days: Mapped[int | None] = field(
+        Integer(minimum=1, maximum=3650),
+        label=_l("Days without movement"),
+        help=_l("Then the owner is told, and may ask for support. Empty: never."),
+    )
     required_fields: Mapped[Any] = field(
         MultiChoice(choices=NEEDS),
         label=_l("To be filled in before it is left"),

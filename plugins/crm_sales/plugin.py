@@ -28,7 +28,7 @@ from plugins.crm_sales import (
     settings,
     stages,
 )
-from plugins.crm_sales.care import alerts
+from plugins.crm_sales.care import alerts, quiet
 from plugins.crm_sales.care import views as care_views
 from plugins.crm_sales.deals import cards as deal_cards
 from plugins.crm_sales.deals import definitions as deal_definitions
@@ -140,19 +140,19 @@ def register_events() -> Iterable[type[Event]]:
 @hookimpl
 def register_jobs() -> Iterable[Job]:
     returning = (pools.CUSTOMERS_RETURNING, pools.OPPORTUNITIES_RETURNING)
-    return [sending.SEND, alerts.ALERT, *(each.job for each in returning)]
+    return [sending.SEND, alerts.ALERT, quiet.TELL, *(each.job for each in returning)]
 
 
 @hookimpl
 def register_schedules() -> Iterable[Schedule]:
-    return [alerts.ALERTING, *pools.SCHEDULES]
+    return [alerts.ALERTING, quiet.TELLING, *pools.SCHEDULES]
 
 
 @hookimpl
 def register_notifications() -> Iterable[NotificationKind]:
     returning = (pools.CUSTOMERS_RETURNING, pools.OPPORTUNITIES_RETURNING)
     return [
-        *(*links.KINDS, alerts.IDLE, alerts.TEAM_IDLE),
+        *(*links.KINDS, alerts.IDLE, alerts.TEAM_IDLE, quiet.QUIET, quiet.SUPPORT),
         *(kind for each in returning for kind in (each.soon, each.returned)),
     ]
 

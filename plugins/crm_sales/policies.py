@@ -38,7 +38,7 @@ OF_CUSTOMERS = ScopeSpec(
 )
 
 _MINE = {"condition": {"field": "customer.owner", "op": "eq", "value": {"var": "me"}}}
-_VERBS = ("move", "win", "lose")
+_VERBS = ("move", "win", "lose", "ask_support")
 _ORDINARY = ("read", "create", "update", "delete", "import", "export")
 
 ROLES = (

@@ -16,12 +16,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Book", "Step", "ensure_process", "first_process", "forget", "stages_of"]
 
+#: Where a deal that does not move is told of, after how many days (S-067).
+_NEGOTIATION, _QUIET_DAYS = "商务谈判", 7
 #: What a company begins with: (name, probability, days allowed, won, lost).
 _DEFAULT = (
     ("初步接洽", 10, 14, False, False),
     ("需求分析", 30, 21, False, False),
     ("方案报价", 50, 21, False, False),
-    ("商务谈判", 80, 30, False, False),
+    (_NEGOTIATION, 80, 30, False, False),
     ("签约", 100, None, True, False),
     ("输单", 0, None, False, True),
 )
@@ -37,6 +39,7 @@ class Step:
     position: int
     probability: int
     days_allowed: int | None
+    quiet_days: int | None
     needs: tuple[str, ...]
     is_won: bool
     is_lost: bool
@@ -124,6 +127,7 @@ def _read(uow: UnitOfWork, processes: set[int]) -> dict[int, Book]:
                 position=place,  # two of one number have an order too
                 probability=row["probability"] or 0,
                 days_allowed=row["days_allowed"],
+                quiet_days=row["quiet_days"],
                 needs=tuple(row["required_fields"] or ()),
                 is_won=bool(row["is_won"]),
                 is_lost=bool(row["is_lost"]),
@@ -163,6 +167,7 @@ def ensure_process(uow: UnitOfWork) -> None:
             "name": name,
             "probability": probability,
             "days_allowed": days,
+            "quiet_days": _QUIET_DAYS if name == _NEGOTIATION else None,
             "is_won": is_won,
             "is_lost": is_lost,
         }

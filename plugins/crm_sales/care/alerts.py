@@ -6,7 +6,7 @@ Once a day, of those whose days were over since the day before: nobody is told t
 from __future__ import annotations
 
 from collections import defaultdict
-from datetime import UTC, datetime, time, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from sqlalchemy import not_, select
@@ -15,11 +15,12 @@ from core.i18n import lazy_gettext as _l
 from core.notifications import notify
 from core.plugins.contributions import Job, NotificationKind, Schedule
 from core.settings.service import get_setting
+from plugins.crm_sales.care.heads import head_above, heads_of
+from plugins.crm_sales.care.mornings import morning_of
 from plugins.crm_sales.care.touches import idle_since
 
 if TYPE_CHECKING:
     from core.work.jobs import JobContext
-    from core.work.uow import UnitOfWork
 
 __all__ = ["ALERT", "ALERTING", "IDLE", "TEAM_IDLE"]
 
@@ -44,7 +45,7 @@ def _alert(context: JobContext) -> dict[str, int]:
         days = int(get_setting(uow, "crm_sales", "idle_days"))
         if not days:
             return {"told": 0}
-        customer, edge = uow.entity("customer").table, _morning(uow) - timedelta(days=days)
+        customer, edge = uow.entity("customer").table, morning_of(uow) - timedelta(days=days)
         rows = uow.execute(
             select(customer.c.id, customer.c.owner_id, customer.c.department_id)
             .where(
@@ -57,40 +58,15 @@ def _alert(context: JobContext) -> dict[str, int]:
             .limit(_AT_ONCE)
         ).all()
         owners, heads = defaultdict[int, list[int]](list), defaultdict[int, list[int]](list)
-        tree = _heads(uow) if rows else {}
+        tree = heads_of(uow) if rows else {}
         for row in rows:
             owners[row.owner_id].append(row.id)
-            if (head := _above(tree, row.department_id, but=row.owner_id)) is not None:
+            if (head := head_above(tree, row.department_id, but=row.owner_id)) is not None:
                 heads[head].append(row.id)
         for kind, told in ((IDLE, owners), (TEAM_IDLE, heads)):
             for person, ids in told.items():
                 notify(uow, kind.name, [person], entity="customer", record_ids=ids)
         return {"told": len(rows)}
-
-
-def _morning(uow: UnitOfWork) -> datetime:
-    """When today began in the company's zone: days follow each other without a gap, whenever it runs."""
-    return datetime.combine(uow.clock.today(), time(), uow.clock.timezone).astimezone(UTC)
-
-
-_Tree = dict[int, tuple[int | None, int | None]]
-
-
-def _heads(uow: UnitOfWork) -> _Tree:
-    """Departments: the one above, and who leads it."""
-    c = uow.snapshot.installed_entities["department"].table.c
-    rows = uow.execute(select(c.id, c.parent_id, c.head_id))
-    return {row.id: (row.parent_id, row.head_id) for row in rows}
-
-
-def _above(tree: _Tree, department: int | None, *, but: int) -> int | None:
-    """The head of the department, or of the nearest above that has another than the owner."""
-    while department is not None and department in tree:
-        parent, head = tree[department]
-        if head not in (None, but):
-            return head
-        department = parent
-    return None
 
 
 ALERT = Job("crm_sales.alert_idle", _alert, title=_l("Tell of customers without follow-up"))

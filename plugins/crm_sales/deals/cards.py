@@ -13,6 +13,7 @@ from core.http.rendering import macros
 from core.i18n import gettext as _
 from core.i18n.formats import currency_decimals, format_date, format_money, format_number
 from core.settings.service import get_setting
+from plugins.crm_sales.care.quiet import quiet_days
 from plugins.crm_sales.deals import beside
 from plugins.crm_sales.deals.rates import Rate, rates_of
 from plugins.crm_sales.products.money import rounded
@@ -35,13 +36,29 @@ def over_record(uow: UnitOfWork, entity: EntitySpec, record: Record, **context: 
         return ""
     match entity.name:
         case "opportunity":
-            html = _worth(uow, values)
+            html = _quiet(uow, values) + _worth(uow, values)
             return html + told_rivals(uow, values) if values.get("status") == "open" else html
         case "quote":
             return told_rivals(uow, values) if values.get("status") not in _OVER else ""
         case "customer" if uow.actor.access(uow.entity("quote")).may("read"):
             return _discounts(values["id"])
     return ""
+
+
+def _quiet(uow: UnitOfWork, values: Mapping[str, Any]) -> str:
+    """That nothing has moved for too long, and what can be done about it."""
+    known = {"process", "stage", "status"} <= values.keys()
+    if not known or (days := quiet_days(uow, values)) is None:
+        return ""
+    support = follow_up = ""
+    if uow.actor.access(uow.entity("opportunity")).may("ask_support"):
+        support = url_for("web.act_on_records", entity="opportunity", action="ask_support")
+    talks = uow.entities.get("follow_up")
+    if talks is not None and talks.plugin == "activities" and uow.actor.access(talks).may("create"):
+        about = f"opportunity:{values['id']}"
+        follow_up = url_for("activities.new_follow_up", about=about, back="record")
+    html: str = macros("crm_sales/parts.html").quiet(values["id"], days, follow_up, support)
+    return html
 
 
 def told_rivals(uow: UnitOfWork, values: Mapping[str, Any]) -> str:

@@ -1,0 +1,32 @@
+"""Who leads whom: the nearest head of a department that is somebody else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select
+
+if TYPE_CHECKING:
+    from core.work.uow import UnitOfWork
+
+__all__ = ["Tree", "head_above", "heads_of"]
+
+#: By department the one above, and who leads it.
+Tree = dict[int, tuple[int | None, int | None]]
+
+
+def heads_of(uow: UnitOfWork) -> Tree:
+    """All departments, in one statement."""
+    c = uow.snapshot.installed_entities["department"].table.c
+    rows = uow.execute(select(c.id, c.parent_id, c.head_id))
+    return {row.id: (row.parent_id, row.head_id) for row in rows}
+
+
+def head_above(tree: Tree, department: int | None, *, but: int | None) -> int | None:
+    """The head of the department, or of the nearest above that has another than ``but``."""
+    while department is not None and department in tree:
+        parent, head = tree[department]
+        if head not in (None, but):
+            return head
+        department = parent
+    return None
