@@ -188,6 +188,8 @@ def control_for(
     drawn = drawing(item.type, context) if options is None else _choice(item.type, options)
     if isinstance(item.type, t.ChoiceField) and item.type.retired_values.difference(raw):
         drawn = _without_retired(drawn, item.type.retired_values.difference(raw))
+    if item.within and not name:  # columns of lines stand in forms under other names
+        drawn = replace(drawn, within=item.within)
     if drawn.groups and not drawn.is_open:
         drawn = _with_others(drawn, raw)
     return Control(

@@ -69,6 +69,8 @@ class Drawing:
     entity: str = ""
     unit: str = ""
     level: str = ""
+    #: The field of the same form that narrows what is offered.
+    within: str = ""
     accept: str = ""
     #: Tags to choose from, by group: (label, words). ``is_open``: others may be typed in.
     groups: tuple[tuple[str, tuple[str, ...]], ...] = ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from core.entities.query import ListQuery, page
 from core.entities.related import relatable
@@ -32,20 +32,32 @@ Suggestion = tuple[int, str, str]
 
 
 def suggest_records(
-    uow: UnitOfWork, spec: EntitySpec, words: str, reader: Reader, limit: int = 8
+    uow: UnitOfWork,
+    spec: EntitySpec,
+    words: str,
+    reader: Reader,
+    limit: int = 8,
+    *,
+    within: tuple[str, int] | None = None,
 ) -> list[Suggestion]:
-    """Records that the reader may see and whose searchable fields hold the words, best named first."""
+    """Records that the reader may see and whose searchable fields hold the words, best named first.
+
+    ``within`` (field, id) leaves those that point there. Raises `Invalid` for a field that is none.
+    """
     label = spec[spec.label_field]
     if not may(uow, spec, "read") or not may_use(uow, spec, label):
         return []
     hint = _hint_field(uow, spec)
     names = tuple(dict.fromkeys((label.name, *([hint] if hint else []))))
     searched = any(may_use(uow, spec, item) for item in spec.searchable)
-    condition = None
+    condition: dict[str, Any] | None = None
     if words and not searched:
         condition = {"field": label.name, "op": "contains", "value": words}
     if condition is not None and not isinstance(label.value_type, (t.Text, t.AutoNumber)):
         return []
+    if within is not None:
+        there = {"field": within[0], "op": "eq", "value": within[1]}
+        condition = there if condition is None else {"all": [there, condition]}
     found = page(
         uow,
         spec.name,
@@ -92,17 +104,34 @@ def related_by_words(uow: UnitOfWork, words: str, reader: Reader) -> list[str]:
     return exact or [key for key, _label, _kind in found]
 
 
-def suggest_regions(words: str, level: str = "district", limit: int = 12) -> list[Region]:
-    """Divisions whose names hold the words; without words the provinces."""
+def suggest_regions(
+    words: str, level: str = "district", within: str | None = None, limit: int = 12
+) -> list[Region]:
+    """Divisions whose names hold the words, those ``within`` another one first; without words what
+    that consists of, else the provinces."""
     words = words.strip()
     if not words:
-        return list(children(None))
-    best = find_region(words)
+        return list(children(within)) or list(children(None))
+    best, inside = find_region(words), _beginning(within)
     found = [place for place in _regions(level) if _matches(place, words)]
-    found.sort(key=lambda place: (place.code != best, len(place.code.rstrip("0")), place.code))
+    found.sort(
+        key=lambda place: (
+            not place.code.startswith(inside),
+            place.code != best,
+            len(place.code.rstrip("0")),
+            place.code,
+        )
+    )
     if best and not any(place.code == best for place in found):
         found = [place for place in _regions(level) if place.code == best] + found
     return found[:limit]
+
+
+def _beginning(code: str | None) -> str:
+    """With what the codes of all begin that lies in a province or city."""
+    if not code:
+        return ""
+    return code[:2] if code.endswith("0000") else code[:4] if code.endswith("00") else code
 
 
 def _hint_field(uow: UnitOfWork, spec: EntitySpec) -> str | None:

@@ -36,6 +36,7 @@ def field(
     synonyms: tuple[str, ...] = (),
     totals: bool | str = True,
     related_label: t.Label = "",
+    within: str = "",
     table: str | None = None,
     column: str | None = None,
     constraint: bool = True,
@@ -49,6 +50,8 @@ def field(
     that field's values; money is added up by its currency without being told.
     ``related_label`` is what the list is called on the page of the record that a reference names, where
     what the entity is called would not say it: Subsidiaries.
+    ``within="customer"`` offers, while somebody types, only records that have the customer that stands
+    in the same form; what is saved is checked by the plugin.
     "Required" is kept by the service, not by the column, so that rules may change while the suite runs.
     """
     description = FieldSpec(
@@ -66,6 +69,7 @@ def field(
         synonyms=synonyms,
         totals=totals,
         related_label=related_label,
+        within=within,
     )
     arguments: list[Any] = [column_type(type_)]
     if isinstance(type_, (t.Reference, t.File)):

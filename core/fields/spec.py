@@ -65,6 +65,9 @@ class FieldSpec:
     totals: bool | str = True
     #: Of a reference: what the records with it are called on the page of the one it names.
     related_label: Label = ""
+    #: Of a reference: the field of this record that its choices must share, e.g. a contact's
+    #: ``customer``; of a region, the field with the one that it lies in.
+    within: str = ""
     column: str | None = None
     #: The plugin that declared it; ``custom`` when the company did.
     owner: str = "core"

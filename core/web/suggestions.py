@@ -22,7 +22,15 @@ def suggest(entity: str) -> str:
         spec = uow.entity(entity)
         require(uow, spec, "read")
         words = request.args.get("q", "").strip()[:200]
-        return str(macros().suggestions(suggest_records(uow, spec, words, reader_of(uow))))
+        found = suggest_records(uow, spec, words, reader_of(uow), within=_within())
+        return str(macros().suggestions(found))
+
+
+def _within() -> tuple[str, int] | None:
+    """The field that narrows the choices, with what stands in the form for it."""
+    name = request.args.get("within", "")[:63]
+    value = request.args.get(name, "") if name else ""
+    return (name, int(value)) if value.isdecimal() and len(value) < 18 else None
 
 
 @blueprint.get("/suggest-related")
@@ -41,7 +49,8 @@ def suggest_region() -> str:
     words = request.args.get("q", "").strip()[:200]
     level = request.args.get("level", "district")
     items = []
-    for place in suggest_regions(words, level):
+    above = _within()
+    for place in suggest_regions(words, level, above and str(above[1])):
         names = path_names(place.code)
         items.append((place.code, " ".join(names), ""))
     return str(macros().suggestions(items))

@@ -496,7 +496,10 @@ class Lead(Entity, Owned):
         synonyms=("省份", "省", "所在省份", "province"),
     )
     city: Mapped[str | None] = field(
-        Region(level="city"), label=_l("City"), synonyms=("城市", "市", "所在城市", "city")
+        Region(level="city"),
+        within="province",
+        label=_l("City"),
+        synonyms=("城市", "市", "所在城市", "city"),
     )
     address: Mapped[str | None] = field(
         Text(200),

@@ -150,7 +150,10 @@ class Customer(InCustomerPool, Entity, Owned):
         synonyms=("省份", "省", "所在省份", "province"),
     )
     city: Mapped[str | None] = field(
-        Region(level="city"), label=_l("City"), synonyms=("城市", "市", "所在城市", "city")
+        Region(level="city"),
+        within="province",
+        label=_l("City"),
+        synonyms=("城市", "市", "所在城市", "city"),
     )
     address: Mapped[str | None] = field(
         Text(200),
@@ -293,6 +296,7 @@ class Contact(Entity):
     )
     reports_to: Mapped[int | None] = field(
         Reference("contact", on_delete="clear"),
+        within="customer",
         label=_l("Reports to"),
         related_label=_l("Those who report to them"),
         help=_l("Somebody at the same customer; the organisation chart is made of it."),
@@ -401,6 +405,7 @@ class Opportunity(InOpportunityPool, Entity, Owned):
     )
     contact: Mapped[int | None] = field(
         Reference("contact", on_delete="clear"),
+        within="customer",
         label=_l("Contact"),
         table="crm_sales_contact",
         column="contact_id",
@@ -418,6 +423,7 @@ class Opportunity(InOpportunityPool, Entity, Owned):
     )
     stage: Mapped[int | None] = field(
         Reference("stage"),
+        within="process",
         label=_l("Stage"),
         help=_l("Empty: the first one of the process."),
         table="crm_sales_stage",

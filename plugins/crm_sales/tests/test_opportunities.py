@@ -198,3 +198,35 @@ def test_the_verbs_over_rest(client, bearer, team, deal, stage):
     assert client.post(f"{path}/win", json={}, headers=headers).status_code == 409
     others = bearer(team.yan)
     assert client.post(f"{path}/move", json={"stage": 1}, headers=others).status_code == 404
+
+
+def test_pickers_offer_what_fits_the_customer(make, team, customer, browser_of):
+    """04: contacts of the customer that stands in the form, within the seller's reach; the form says so."""
+    other = make("customer", team.fu, name="另一家")
+    foreign = make("customer", team.ning, name="别人的")
+    for name, owner in (("赵一", customer), ("赵二", other)):
+        make("contact", team.fu, name=name, customer=owner)
+    make("contact", team.ning, name="赵三", customer=foreign)
+    browser = browser_of(team.fu)
+
+    def offered(**narrow):
+        sent = {"q": "赵", **narrow}
+        page = browser.get("/suggest/contact", query_string=sent).get_data(as_text=True)
+        return [name for name in ("赵一", "赵二", "赵三") if name in page]
+
+    assert offered() == ["赵一", "赵二"]
+    assert offered(within="customer", customer=customer) == ["赵一"]
+    assert offered(within="customer", customer="") == ["赵一", "赵二"]
+    assert offered(within="customer", customer=foreign) == []
+    refused = {"q": "赵", "within": "no_field", "no_field": "1"}
+    assert browser.get("/suggest/contact", query_string=refused).status_code == 422
+    form = browser.get("/r/opportunity/new").get_data(as_text=True)
+    assert "hx-include=\"[name='customer']\"" in form.replace("&#39;", "'")
+
+
+def test_cities_of_the_province_come_first(team, browser_of):
+    browser = browser_of(team.fu)
+    sent = {"q": "", "level": "city", "within": "province", "province": "370000"}
+    page = browser.get("/suggest-region", query_string=sent).get_data(as_text=True)
+    assert "山东省 潍坊市" in page
+    assert "四川省" not in page

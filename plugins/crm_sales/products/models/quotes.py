@@ -76,6 +76,7 @@ class Quote(Entity, Owned):
     )
     opportunity: Mapped[int | None] = field(
         Reference("opportunity"),
+        within="customer",
         label=_l("Opportunity"),
         help=_l("Its amount follows the quote."),
         table="crm_sales_opportunity",
