@@ -221,3 +221,26 @@ def test_the_trail_tells_of_it_as_little(lost, team, client, bearer, own):
     if answer.status_code == 200:
         entries = answer.json["items"]
         assert not [each for each in entries if each["entity"] in ("follow_up", "task")]
+
+
+def test_a_manager_reads_what_the_team_does_by_person_day_and_kind(
+    write, make_lead, team, browser_of
+):
+    """S-059: one list, filtered; a seller's own list shows no colleague, nor does the export of it."""
+    for who, kind, text in ((team.fu, "call", "傅的电话"), (team.yan, "visit", "闫的拜访")):
+        write(who, make_lead(who), kind=kind, content=text)
+    write(team.ning, make_lead(team.ning), kind="call", content="宁的电话")
+
+    def shown(person, *rows):
+        asked = [("columns", "subject")]
+        for field, op, value in rows:
+            asked += [("filter_field", field), ("filter_op", op), ("filter_value", str(value))]
+        page = browser_of(person).get("/r/follow_up", query_string=asked).get_data(as_text=True)
+        return [text for text in ("傅的电话", "闫的拜访", "宁的电话") if text in page]
+
+    assert shown(team.manager) == ["傅的电话", "闫的拜访"]
+    assert shown(team.manager, ("owner", "eq", team.fu)) == ["傅的电话"]
+    assert shown(team.manager, ("kind", "in", "visit")) == ["闫的拜访"]
+    assert shown(team.manager, ("happened_at", "within", "today")) == ["傅的电话", "闫的拜访"]
+    assert shown(team.manager, ("happened_at", "within", "yesterday")) == []
+    assert shown(team.fu) == ["傅的电话"]
