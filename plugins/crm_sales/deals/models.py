@@ -14,10 +14,8 @@ from core.fields import (
     ChoiceField,
     Computed,
     Date,
-    Document,
     Entity,
     Integer,
-    Money,
     Number,
     Reference,
     Text,
@@ -26,6 +24,7 @@ from core.fields import (
 from core.fields.declare import entity_indexes
 from core.i18n import lazy_gettext as _l
 from plugins.crm_sales.models import STATUSES
+from plugins.crm_sales.products.models.lines import PricedLine
 
 __all__ = ["CHANGING", "ROLES", "OpportunityLine", "OpportunityMember"]
 
@@ -40,7 +39,7 @@ ROLES = (
 CHANGING = ("partner", "presales")
 
 
-class OpportunityLine(Entity):
+class OpportunityLine(PricedLine, Entity):
     """One product that an opportunity is about, with its price and how that came about (商机产品)."""
 
     __tablename__ = "crm_sales_opportunity_line"
@@ -67,41 +66,6 @@ class OpportunityLine(Entity):
     description: Mapped[str | None] = field(
         Text(300), label=_l("Description"), synonyms=("描述", "说明", "description")
     )
-    parameters: Mapped[Any] = field(
-        Document(), label=_l("Parameters"), help=_l("By name, such as power and material.")
-    )
-    specification: Mapped[str | None] = field(Text(500), label=_l("Specification"), readonly=True)
-    quantity: Mapped[Decimal | None] = field(
-        Number(14, 3), label=_l("Quantity"), required=True, default=Decimal(1)
-    )
-    unit: Mapped[str | None] = field(Text(20), label=_l("Unit"), readonly=True)
-    #: What the rules say; `unit_price` is the same unless somebody typed another.
-    base_price: Mapped[Decimal | None] = field(
-        Money(currency_field="currency"), label=_l("Price by the rules"), readonly=True
-    )
-    unit_price: Mapped[Decimal | None] = field(
-        Money(currency_field="currency"),
-        label=_l("Unit price"),
-        help=_l("Empty: the price by the rules."),
-    )
-    discount: Mapped[Decimal | None] = field(
-        Number(5, 2), label=_l("Discount, %"), default=Decimal(0)
-    )
-    tax_rate: Mapped[Decimal | None] = field(
-        Number(5, 2), label=_l("Tax rate, %"), help=_l("Empty: that of the product.")
-    )
-    net_amount: Mapped[Decimal | None] = field(
-        Money(currency_field="currency"), label=_l("Amount without tax"), readonly=True
-    )
-    tax_amount: Mapped[Decimal | None] = field(
-        Money(currency_field="currency"), label=_l("Tax"), readonly=True
-    )
-    amount: Mapped[Decimal | None] = field(
-        Money(currency_field="currency"), label=_l("Amount with tax"), readonly=True
-    )
-    currency: Mapped[str | None] = field(Text(3), label=_l("Currency"), readonly=True)
-    #: ``[{"code": …, …}]``, as `prices.said` puts into words.
-    reasons: Mapped[Any] = field(Document(), label=_l("Why this price"), readonly=True)
     #: Of the opportunity, so that the list answers which products are in the pipeline.
     status: Mapped[str | None] = field(
         Computed("opportunity.status", ChoiceField(choices=STATUSES)), label=_l("Status")

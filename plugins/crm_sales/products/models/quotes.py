@@ -27,7 +27,6 @@ from core.fields import (
     Lines,
     LongText,
     Money,
-    Number,
     Owned,
     Reference,
     Text,
@@ -37,6 +36,7 @@ from core.fields import (
 from core.fields.declare import entity_indexes
 from core.i18n import lazy_gettext as _l
 from plugins.crm_sales.models import CURRENCIES
+from plugins.crm_sales.products.models.lines import PricedLine
 
 __all__ = [
     "Quote",
@@ -168,7 +168,7 @@ class Quote(Entity, Owned):
         )
 
 
-class QuoteLine(Entity):
+class QuoteLine(PricedLine, Entity):
     """One product of a quote, with its price and how that came about."""
 
     __tablename__ = "crm_sales_quote_line"
@@ -190,41 +190,6 @@ class QuoteLine(Entity):
         table="crm_sales_product",
         column="product_id",
     )
-    parameters: Mapped[Any] = field(
-        Document(), label=_l("Parameters"), help=_l("By name, such as power and material.")
-    )
-    specification: Mapped[str | None] = field(Text(500), label=_l("Specification"), readonly=True)
-    quantity: Mapped[Decimal | None] = field(
-        Number(14, 3), label=_l("Quantity"), required=True, default=Decimal(1)
-    )
-    unit: Mapped[str | None] = field(Text(20), label=_l("Unit"), readonly=True)
-    #: What the rules say; `unit_price` is the same unless somebody typed another.
-    base_price: Mapped[Decimal | None] = field(
-        Money(currency_field="currency"), label=_l("Price by the rules"), readonly=True
-    )
-    unit_price: Mapped[Decimal | None] = field(
-        Money(currency_field="currency"),
-        label=_l("Unit price"),
-        help=_l("Empty: the price by the rules."),
-    )
-    discount: Mapped[Decimal | None] = field(
-        Number(5, 2), label=_l("Discount, %"), default=Decimal(0)
-    )
-    tax_rate: Mapped[Decimal | None] = field(
-        Number(5, 2), label=_l("Tax rate, %"), help=_l("Empty: that of the product.")
-    )
-    net_amount: Mapped[Decimal | None] = field(
-        Money(currency_field="currency"), label=_l("Amount without tax"), readonly=True
-    )
-    tax_amount: Mapped[Decimal | None] = field(
-        Money(currency_field="currency"), label=_l("Tax"), readonly=True
-    )
-    amount: Mapped[Decimal | None] = field(
-        Money(currency_field="currency"), label=_l("Amount with tax"), readonly=True
-    )
-    currency: Mapped[str | None] = field(Text(3), label=_l("Currency"), readonly=True)
-    #: ``[{"code": …, …}]``, as `prices.said` puts into words.
-    reasons: Mapped[Any] = field(Document(), label=_l("Why this price"), readonly=True)
 
 
 class QuoteVersion(Entity):
