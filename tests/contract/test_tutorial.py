@@ -102,6 +102,7 @@ def test_the_page_has_files_and_commands():
     assert len(set(kinds) - {"run"}) == 4
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_the_tutorial_works_as_it_is_written(reader):
     assert shutil.which("curl"), "the tutorial uses curl"
