@@ -302,7 +302,8 @@ class _Reader:
         self.source[key] = found
 
     def _words(self, place: str, value: Any) -> list[str]:
-        plain = t.Tags(max_length=self.field.type.max_length, max_items=_MOST_WORDS)  # type: ignore[attr-defined]
+        assert isinstance(self.field.type, t.Tags)
+        plain = t.Tags(max_length=self.field.type.max_length, max_items=_MOST_WORDS)
         try:
             words: list[str] = check_value(plain, value or []) or []
         except BadValue as error:

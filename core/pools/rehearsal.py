@@ -129,11 +129,10 @@ def _found(
         uow.clock.timezone, get_setting(uow, "core", "currency"), found.labels, address=record_url
     )
     by_id = {row["id"]: row for row in found.items}
-    soonest = sorted(
-        (key for key in ids if key in by_id and isinstance(when.get(key), Going)),
-        key=lambda key: when[key].on,  # type: ignore[union-attr]
-    )
-    return total, [_row(spec, found, reader, by_id[key], when[key]) for key in soonest]
+    due = {key: when[key] for key in ids if key in by_id and key in when}
+    dates = {key: each.on for key, each in due.items() if isinstance(each, Going)}
+    soonest = sorted(dates, key=lambda key: dates[key])
+    return total, [_row(spec, found, reader, by_id[key], due[key]) for key in soonest]
 
 
 def _row(

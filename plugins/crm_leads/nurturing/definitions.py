@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from core.fields import ActionSpec, EntityDef, FieldSpec, Reference, Section
 from core.i18n import lazy_gettext as _l
+from core.pools.verbs import why_not_claim
 from plugins.crm_leads.models import OPEN
 from plugins.crm_leads.nurturing import plans
 from plugins.crm_leads.nurturing.models import NurturePlan, NurtureTouch, Nurturing
+from plugins.crm_leads.pools import LEADS
 
 __all__ = ["ACTIONS", "ENTITIES"]
 
@@ -63,7 +67,13 @@ ACTIONS = (
         _l("Nurture"),
         plans.nurture,
         params=(FieldSpec("plan", Reference("nurture_plan"), _l("Plan"), required=True),),
-        when={"field": "status", "op": "in", "value": list(OPEN)},
+        when={
+            "all": [
+                {"field": "owner", "op": "is_empty"},
+                {"field": "status", "op": "in", "value": list(OPEN)},
+            ]
+        },
+        why_not=partial(why_not_claim, LEADS),
     ),
     ActionSpec(
         "stop_nurturing",

@@ -11,7 +11,7 @@ from core.entities.changes import Change
 from core.i18n import lazy_gettext as _l
 from core.plugins.contributions import Job
 from plugins.crm_leads.models import OPEN
-from plugins.crm_leads.nurturing.plans import hand_to_sales
+from plugins.crm_leads.nurturing.plans import hand_to_sales, is_open_pool
 
 if TYPE_CHECKING:
     from core.work.jobs import JobContext
@@ -39,8 +39,11 @@ def _finish(context: JobContext, campaign: int) -> dict[str, int]:
         with context.unit_of_work() as uow, uow.elevated():
             entities = uow.snapshot.installed_entities
             table, lead = entities["campaign"].table, entities["lead"].table
-            row = uow.execute(select(table).where(table.c.id == campaign)).one_or_none()
-            if row is None or row.status != "finished" or row.to_pool_id is None:
+            pool = entities["lead_pool"].table
+            asked = select(table).join(pool, pool.c.id == table.c.to_pool_id)
+            asked = asked.where(table.c.id == campaign, is_open_pool(pool))
+            row = uow.execute(asked).one_or_none()
+            if row is None or row.status != "finished":
                 return {"moved": moved}
             ready = (
                 select(lead.c.id)

@@ -149,7 +149,7 @@ class Nurturing(Entity):
         default=RUNNING,
     )
     done: Mapped[int | None] = field(Integer(), label=_l("Touches done"), default=0)
-    skipped: Mapped[int | None] = field(Integer(), label=_l("Skipped, no address"), default=0)
+    skipped: Mapped[int | None] = field(Integer(), label=_l("Touches skipped"), default=0)
     next_at: Mapped[datetime | None] = field(DateTime(), label=_l("Next touch"))
     ended_at: Mapped[datetime | None] = field(DateTime(), label=_l("Ended"))
 

@@ -26,6 +26,7 @@ from core.settings.service import get_setting
 from plugins.crm_leads.models import OPEN
 from plugins.crm_leads.nurturing.models import FINISHED, QUALIFIED, RUNNING, STOPPED
 from plugins.crm_leads.public_forms import merged, unfillable
+from plugins.crm_leads.services import assign_by_rules
 
 if TYPE_CHECKING:
     from sqlalchemy import Table
@@ -38,6 +39,7 @@ __all__ = [
     "NURTURE",
     "NURTURING",
     "hand_to_sales",
+    "is_open_pool",
     "nurture",
     "stop_nurturing",
     "validate",
@@ -104,10 +106,13 @@ def _end(uow: UnitOfWork, keys: Sequence[int], state: str) -> None:
             service.update(uow, "nurturing", {key: ended for key in keys})
 
 
+def is_open_pool(pool: Table) -> ColumnElement[bool]:
+    """Pools that leads may still go into; for others they wait."""
+    return and_(pool.c.is_active, pool.c.archived_at.is_(None))
+
+
 def hand_to_sales(uow: UnitOfWork, leads: Sequence[int], pool: int) -> list[int]:
     """Leads that nobody owns go into a pool of sales, and the assignment rules are asked."""
-    from plugins.crm_leads.services import assign_by_rules
-
     if not leads:
         return []
     with uow.elevated():
@@ -161,13 +166,19 @@ def _is_free(lead: Table) -> ColumnElement[bool]:
 def _qualify(uow: UnitOfWork) -> int:
     """End what is over: leads that are ready, and those that somebody has, or that are closed."""
     plan, lead, table = (_table(uow, name) for name in ("nurture_plan", "lead", "nurturing"))
-    joined = table.join(lead, lead.c.id == table.c.lead_id).join(plan, plan.c.id == table.c.plan_id)
+    pool = _table(uow, "lead_pool")
+    joined = (
+        table.join(lead, lead.c.id == table.c.lead_id)
+        .join(plan, plan.c.id == table.c.plan_id)
+        .join(pool, pool.c.id == plan.c.to_pool_id)
+    )
+    is_ready = and_(lead.c.score >= plan.c.threshold, is_open_pool(pool))
     columns = (table.c.id, table.c.lead_id, plan.c.to_pool_id, _is_free(lead).label("is_free"))
     over = (
         select(*columns)
         .select_from(joined)
         .where(table.c.state == RUNNING)
-        .where((lead.c.score >= plan.c.threshold) | ~_is_free(lead))
+        .where(is_ready | ~_is_free(lead))
         .order_by(table.c.id)
         .limit(_AT_ONCE)
         .with_for_update(of=table)
@@ -186,10 +197,12 @@ def _qualify(uow: UnitOfWork) -> int:
 
 def _touch(uow: UnitOfWork) -> int:
     """Do what is due: a task at once, a mail by a job of its own; then wait for the next."""
-    plan, table = _table(uow, "nurture_plan"), _table(uow, "nurturing")
+    plan, table, user = (_table(uow, name) for name in ("nurture_plan", "nurturing", "user"))
+    columns = (table.c.id, table.c.lead_id, table.c.plan_id, table.c.done, table.c.skipped)
     due = (
-        select(table.c.id, table.c.lead_id, table.c.plan_id, table.c.done, plan.c.person_id)
+        select(*columns, user.c.id.label("person"))
         .join(plan, plan.c.id == table.c.plan_id)
+        .outerjoin(user, and_(user.c.id == plan.c.person_id, user.c.is_active))
         .where(table.c.state == RUNNING, plan.c.is_active, plan.c.archived_at.is_(None))
         .where(table.c.next_at <= uow.now())
         .order_by(table.c.next_at, table.c.id)
@@ -206,15 +219,17 @@ def _touch(uow: UnitOfWork) -> int:
     for row in rows:
         steps = touches.get(row.plan_id, [])
         lead = leads.get(row.lead_id)
+        values[row.id] = _after(uow, row.done + 1, steps)
         if row.done < len(steps) and lead is not None:
             step = steps[row.done]
-            if step["kind"] == "task":
-                tasks.append(_task(uow, row.person_id, step, lead, us))
-            else:
+            if step["kind"] == "mail":
                 uow.enqueue(MAIL.name, {"nurturing": row.id, "touch": step["id"]})
-        values[row.id] = _after(uow, row.done + 1, steps)
+            elif row.person is not None and "task" in uow.entities:
+                tasks.append(_task(uow, row.person, step, lead, us))
+            else:  # they have left, or the module of tasks is off
+                values[row.id]["skipped"] = (row.skipped or 0) + 1
     service.update(uow, "nurturing", values)
-    if tasks and "task" in uow.entities:
+    if tasks:
         service.create(uow, "task", tasks)
     return len(rows)
 

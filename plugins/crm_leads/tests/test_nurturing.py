@@ -133,6 +133,9 @@ def test_leads_are_put_into_a_plan_by_hand_too(plan, team, make_leads, act, afte
         act(team.marketing, "nurture", [lead], plan=plan)
     with pytest.raises((Forbidden, NotFound)):
         act(team.fu, "nurture", [lead], plan=plan)
+    (owned,) = make_leads(owner=team.ning)
+    with pytest.raises(Refused):
+        act(team.marketing, "nurture", [owned], plan=plan)
     after(minutes=10)
     assert state(lead) == ("running", 1, 0)
 
@@ -147,6 +150,23 @@ def test_how_far_a_lead_is_is_read_with_the_lead(plan, early, team, make_leads, 
     assert [row["state"] for row in found("nurturing", person=team.marketing, lead=other)] == [
         "running"
     ]
+
+
+def test_what_cannot_be_done_any_more_is_skipped_and_a_closed_pool_waits(
+    plan, early, team, make_leads, after, state, read, unit_of_work
+):
+    """Tasks after their module was switched off do not stop the others; ready leads wait for a pool."""
+    with unit_of_work() as uow:
+        table = uow.entity("nurture_touch").table
+        uow.execute(table.update().values(kind="task"))  # as they were made while it was on
+        service.update(uow, "lead_pool", {team.pool: {"is_active": False}})
+    (lead,) = make_leads(pool=early, expected_amount="100000", email="a@example.com")
+    after(minutes=10)
+    assert state(lead) == ("running", 1, 1)
+    with unit_of_work() as uow:
+        service.update(uow, "lead_pool", {team.pool: {"is_active": True}})
+    after(minutes=10)
+    assert (state(lead)[0], read(lead)["pool"]) == ("qualified", team.pool)
 
 
 def test_a_paused_plan_waits(plan, early, make_leads, after, mails, unit_of_work):

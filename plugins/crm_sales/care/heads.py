@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
+from sqlalchemy import and_, select
 
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
@@ -16,10 +16,14 @@ Tree = dict[int, tuple[int | None, int | None]]
 
 
 def heads_of(uow: UnitOfWork) -> Tree:
-    """All departments, in one statement."""
-    c = uow.snapshot.installed_entities["department"].table.c
-    rows = uow.execute(select(c.id, c.parent_id, c.head_id))
-    return {row.id: (row.parent_id, row.head_id) for row in rows}
+    """All departments, in one statement; a head who is no longer active is none."""
+    entities = uow.snapshot.installed_entities
+    tree, user = entities["department"].table, entities["user"].table
+    led = tree.outerjoin(user, and_(user.c.id == tree.c.head_id, user.c.is_active))
+    rows = uow.execute(
+        select(tree.c.id, tree.c.parent_id, user.c.id.label("head")).select_from(led)
+    )
+    return {row.id: (row.parent_id, row.head) for row in rows}
 
 
 def head_above(tree: Tree, department: int | None, *, but: int | None) -> int | None:
