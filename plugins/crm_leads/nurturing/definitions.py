@@ -60,6 +60,13 @@ nurturing = EntityDef(
     navigable=False,
 )
 
+#: Whoever has a lead works on it: nurtured is what nobody has.
+_IS_FREE = {
+    "all": [
+        {"field": "owner", "op": "is_empty"},
+        {"field": "status", "op": "in", "value": list(OPEN)},
+    ]
+}
 #: Verbs of leads.
 ACTIONS = (
     ActionSpec(
@@ -67,18 +74,15 @@ ACTIONS = (
         _l("Nurture"),
         plans.nurture,
         params=(FieldSpec("plan", Reference("nurture_plan"), _l("Plan"), required=True),),
-        when={
-            "all": [
-                {"field": "owner", "op": "is_empty"},
-                {"field": "status", "op": "in", "value": list(OPEN)},
-            ]
-        },
+        when=_IS_FREE,
         why_not=partial(why_not_claim, LEADS),
     ),
     ActionSpec(
         "stop_nurturing",
         _l("Stop nurturing"),
         plans.stop_nurturing,
+        when=_IS_FREE,
+        why_not=partial(why_not_claim, LEADS),
         tone="warn",
     ),
 )

@@ -76,8 +76,11 @@ def nurture(
 def stop_nurturing(
     uow: UnitOfWork, leads: Sequence[Mapping[str, Any]], params: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Leads are touched no more."""
+    """Leads are touched no more. Raises `Refused` for one that no plan has."""
     running = _running(uow, [lead["id"] for lead in leads])
+    for lead in leads:
+        if lead["id"] not in running:
+            raise Refused(_("%(company)s is not being nurtured.", company=lead["company"]))
     _end(uow, list(running.values()), STOPPED)
     return {"stopped": sorted(running)}
 

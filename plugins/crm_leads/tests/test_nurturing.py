@@ -114,6 +114,8 @@ def test_what_somebody_took_or_closed_is_left_alone(
     after(minutes=10)
     act(team.manager, "assign", [taken], owner=team.fu)
     act(team.marketing, "stop_nurturing", [lost])
+    with pytest.raises(Refused):
+        act(team.marketing, "stop_nurturing", [lost])
     after(days=10)
     assert (state(taken)[0], state(lost)[0]) == ("stopped", "stopped")
     assert len(mails()) == 2  # the first touch of each
