@@ -5,9 +5,9 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from flask import flash, redirect, request, url_for
+from flask import request, url_for
 
-from core.entities import query, service
+from core.entities import query
 from core.entities.query import ListQuery, Record
 from core.errors import Conflict, Forbidden, Invalid, NotFound, Refused
 from core.http.addresses import record_url
@@ -30,35 +30,14 @@ __all__ = ["blueprint"]
 @signed_in
 def edit_opportunity_lines(opportunity_id: int) -> Any:
     """The products of what is open."""
-    with unit_of_work(write=False) as uow:
-        record = _open(uow, opportunity_id)
-        rows = forms.rows_of(record.values, record.labels.get("product", {}))
-        return _page(uow, record, rows or [forms.blank_row()])
+    return pages.show_lines(opportunity_id, _open, _page)
 
 
 @blueprint.post("/opportunities/<int:opportunity_id>/lines")
 @signed_in
 def save_opportunity_lines(opportunity_id: int) -> Any:
     """Save the lines, unless somebody else was faster."""
-    sent, rows = request.form, forms.read_rows(request.form)
-    if pages.wants_lines(sent):
-        with unit_of_work(write=False) as uow:
-            return _page(uow, _open(uow, opportunity_id), pages.with_another(rows, sent))
-    try:
-        with unit_of_work() as uow:
-            record = _open(uow, opportunity_id)
-            lines = forms.values_of(uow, rows, pages.stored_lines(record), described=True)
-            version = sent.get("version", "")
-            versions = {opportunity_id: int(version)} if version.isdecimal() else {}
-            service.update(
-                uow, "opportunity", {opportunity_id: {"lines": lines}}, versions=versions
-            )
-    except (Invalid, Refused, Conflict) as error:
-        with unit_of_work(write=False) as uow:
-            again = rows or [forms.blank_row()]
-            return _page(uow, _open(uow, opportunity_id), again, error), error.status
-    flash(_("Saved."), "good")
-    return redirect(record_url("opportunity", opportunity_id), 303)
+    return pages.save_lines("opportunity", opportunity_id, _open, _page, described=True)
 
 
 @blueprint.post("/opportunities/calculate")

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
-from flask import url_for
+from flask import flash, redirect, request, url_for
 
-from core.entities import query
+from core.entities import query, service
 from core.entities.query import ListQuery, Page, Record
 from core.entities.reading import Reading, read_together
-from core.errors import Forbidden, Invalid
+from core.errors import Conflict, Forbidden, Invalid, Refused
+from core.http.addresses import record_url
 from core.http.rendering import render
+from core.http.requests import unit_of_work
 from core.i18n import gettext as _
+from core.work.uow import UnitOfWork
 from plugins.crm_sales.products import forms
-
-if TYPE_CHECKING:
-    from core.work.uow import UnitOfWork
 
 __all__ = [
     "draw_page",
@@ -27,11 +27,17 @@ __all__ = [
     "marks_of",
     "require",
     "require_lines",
+    "save_lines",
+    "show_lines",
     "stored_lines",
     "wants_lines",
     "with_another",
 ]
 
+#: Finds the record whose lines may be changed, and raises for every other.
+Find = Callable[[UnitOfWork, int], Record]
+#: The page of (uow, record, rows, error).
+Draw = Callable[..., str]
 #: Without these a form of lines would show nothing.
 _SHOWN = (
     *("product", "quantity", "unit_price", "base_price", "net_amount", "tax_amount", "amount"),
@@ -66,6 +72,34 @@ def require(uow: UnitOfWork, entity: str, action: str) -> None:
     """Raise `Forbidden` without the right to some records of the entity."""
     if not uow.actor.access(uow.entity(entity)).may(action):
         raise Forbidden(_("You do not have the right to do this."))
+
+
+def show_lines(key: int, find: Find, draw: Draw) -> str:
+    """The lines of a record that may be changed, as a form."""
+    with unit_of_work(write=False) as uow:
+        record = find(uow, key)
+        rows = forms.rows_of(record.values, record.labels.get("product", {}))
+        return draw(uow, record, rows or [forms.blank_row()])
+
+
+def save_lines(holder: str, key: int, find: Find, draw: Draw, *, described: bool = False) -> Any:
+    """Save the lines that were sent, unless somebody else was faster; asks again for what is refused."""
+    sent, rows = request.form, forms.read_rows(request.form)
+    if wants_lines(sent):
+        with unit_of_work(write=False) as uow:
+            return draw(uow, find(uow, key), with_another(rows, sent))
+    try:
+        with unit_of_work() as uow:
+            record = find(uow, key)
+            lines = forms.values_of(uow, rows, stored_lines(record), described=described)
+            version = sent.get("version", "")
+            versions = {key: int(version)} if version.isdecimal() else {}
+            service.update(uow, holder, {key: {"lines": lines}}, versions=versions)
+    except (Invalid, Refused, Conflict) as error:
+        with unit_of_work(write=False) as uow:
+            return draw(uow, find(uow, key), rows or [forms.blank_row()], error), error.status
+    flash(_("Saved."), "good")
+    return redirect(record_url(holder, key), 303)
 
 
 def draw_page(

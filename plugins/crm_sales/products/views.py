@@ -82,33 +82,14 @@ def create_quote() -> Any:
 @signed_in
 def edit_quote_lines(quote_id: int) -> Any:
     """The lines of a draft."""
-    with unit_of_work(write=False) as uow:
-        record = _draft(uow, quote_id)
-        rows = forms.rows_of(record.values, record.labels.get("product", {}))
-        return _lines_page(uow, record, rows or [forms.blank_row()])
+    return pages.show_lines(quote_id, _draft, _lines_page)
 
 
 @blueprint.post("/quotes/<int:quote_id>/lines")
 @signed_in
 def save_quote_lines(quote_id: int) -> Any:
     """Save the lines, unless somebody else was faster."""
-    sent, rows = request.form, forms.read_rows(request.form)
-    if pages.wants_lines(sent):
-        with unit_of_work(write=False) as uow:
-            return _lines_page(uow, _draft(uow, quote_id), pages.with_another(rows, sent))
-    try:
-        with unit_of_work() as uow:
-            record = _draft(uow, quote_id)
-            lines = forms.values_of(uow, rows, pages.stored_lines(record))
-            version = sent.get("version", "")
-            versions = {quote_id: int(version)} if version.isdecimal() else {}
-            service.update(uow, "quote", {quote_id: {"lines": lines}}, versions=versions)
-    except (Invalid, Refused, Conflict) as error:
-        with unit_of_work(write=False) as uow:
-            again = rows or [forms.blank_row()]
-            return _lines_page(uow, _draft(uow, quote_id), again, error), error.status
-    flash(_("Saved."), "good")
-    return redirect(record_url("quote", quote_id), 303)
+    return pages.save_lines("quote", quote_id, _draft, _lines_page)
 
 
 @blueprint.post("/quotes/calculate")
