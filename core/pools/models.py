@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, declared_attr
 
 from core.db.base import metadata
 from core.db.names import physical_name
-from core.db.types import BigId
+from core.db.types import BigId, PlainText, UtcDateTime
 from core.fields import (
     Boolean,
     Choice,
@@ -31,14 +31,25 @@ from core.fields.declare import entity_indexes
 from core.i18n import lazy_gettext as _l
 
 __all__ = [
+    "IMPORTANCE",
     "Pool",
     "Pooling",
     "Transfer",
+    "alert_table",
+    "important_index",
     "in_hands_index",
     "in_pool_index",
     "pool_sections",
     "warning_table",
 ]
+
+
+#: How much it matters that somebody takes care of a record soon; see `core.pools.neglect`.
+IMPORTANCE = (
+    Choice("low", _l("Low")),
+    Choice("normal", _l("Normal")),
+    Choice("high", _l("High"), "warn"),
+)
 
 
 class Pool(Entity):
@@ -203,6 +214,30 @@ def in_hands_index(table: str) -> Index:
     where = text("owner_id IS NOT NULL AND pool_id IS NOT NULL")
     name = physical_name(f"ix_{table}_pool_id_held_since")
     return Index(name, "pool_id", "held_since", sqlite_where=where, postgresql_where=where)
+
+
+def important_index(table: str, condition: str) -> Index:
+    """The important ones, the longest left alone first; ``condition`` is that of `core.pools.neglect`."""
+    where = text(condition)
+    name = physical_name(f"ix_{table}_important")
+    return Index(name, "held_since", sqlite_where=where, postgresql_where=where)
+
+
+def alert_table(name: str, records: str, column: str = "record_id") -> Table:
+    """Of which important records somebody was told, and since when they had been left alone."""
+    return Table(
+        name,
+        metadata,
+        Column(
+            column,
+            BigId,
+            ForeignKey(f"{records}.id", ondelete="CASCADE"),
+            primary_key=True,
+            autoincrement=False,
+        ),
+        Column("kind", PlainText(64), primary_key=True),
+        Column("since", UtcDateTime, nullable=False),
+    )
 
 
 def warning_table(name: str, records: str, column: str = "record_id") -> Table:

@@ -63,6 +63,7 @@ PUBLIC_MODULES = (
     "core.search",
     "core.security.actor",
     "core.security.directory",
+    "core.security.heads",
     "core.settings.service",
     "core.tabular.cleaning",
     "core.testing.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from datetime import UTC, date, datetime, time, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sqlalchemy import insert, select
 
@@ -14,6 +14,7 @@ from core.i18n import lazy_gettext as _l
 from core.notifications import notify
 from core.plugins.contributions import Job, NotificationKind, Schedule
 from core.security.directory import load_actor
+from core.security.heads import head_above, heads_of
 from core.settings.service import get_setting
 from plugins.activities.models import quota_week_table
 from plugins.activities.weeks import week_of
@@ -103,21 +104,12 @@ def _behind(uow: UnitOfWork, quota: int) -> list[int]:
 
 def _by_manager(uow: UnitOfWork, people: list[int]) -> dict[int, list[int]]:
     """Those people by the head of their department, or of the nearest above that has another head."""
-    users, departments = uow.entity("user").table.c, uow.entity("department").table.c
-    tree: dict[int, Any] = {
-        row.id: row
-        for row in uow.execute(select(departments.id, departments.parent_id, departments.head_id))
-    }
-    homes = {
-        row.id: row.department_id for row in uow.execute(select(users.id, users.department_id))
-    }
-    found: dict[int, list[int]] = defaultdict(list)
-    for person in people:
-        place = tree.get(homes.get(person) or 0)
-        while place is not None and place.head_id in (None, person):
-            place = tree.get(place.parent_id or 0)
-        if place is not None:
-            found[place.head_id].append(person)
+    users = uow.entity("user").table.c
+    asked = select(users.id, users.department_id).where(users.id.in_(people)).order_by(users.id)
+    tree, found = heads_of(uow), defaultdict[int, list[int]](list)
+    for person, department in uow.execute(asked):
+        if (head := head_above(tree, department, but=person)) is not None:
+            found[head].append(person)
     return found
 
 

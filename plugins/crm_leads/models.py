@@ -10,7 +10,7 @@ from sqlalchemy import Column, ForeignKey, Index, Table, TextClause, text
 from sqlalchemy.orm import Mapped, declared_attr
 
 from core.db.base import metadata
-from core.db.types import BigId, PlainText, UtcDateTime
+from core.db.types import BigId
 from core.fields import (
     Boolean,
     Choice,
@@ -36,7 +36,14 @@ from core.fields import (
 )
 from core.fields.declare import entity_indexes
 from core.i18n import lazy_gettext as _l
-from core.pools.models import Pool, Transfer, warning_table
+from core.pools.models import (
+    IMPORTANCE,
+    Pool,
+    Transfer,
+    alert_table,
+    important_index,
+    warning_table,
+)
 from plugins.crm_leads.criteria import COMPARISONS, TESTED
 
 __all__ = [
@@ -55,7 +62,7 @@ __all__ = [
     "LeadPool",
     "LeadTransfer",
     "ScoreRule",
-    "alert_table",
+    "lead_alert_table",
     "return_warning_table",
     "rotation_table",
 ]
@@ -78,12 +85,6 @@ SOURCES = (
     Choice("老客户推荐", _l("Customer referral")),
     Choice("电话营销", _l("Telemarketing")),
     Choice("官网表单", _l("Website form")),
-)
-
-PRIORITIES = (
-    Choice("low", _l("Low")),
-    Choice("normal", _l("Normal")),
-    Choice("high", _l("High"), "warn"),
 )
 
 #: What a public form can ask for, in the order of its page.
@@ -238,7 +239,7 @@ class ChannelPolicy(Entity):
         ChoiceField(choices=SOURCES), label=_l("Source"), required=True, unique=True
     )
     priority: Mapped[str | None] = field(
-        ChoiceField(choices=PRIORITIES), label=_l("Importance"), required=True, default="normal"
+        ChoiceField(choices=IMPORTANCE), label=_l("Importance"), required=True, default="normal"
     )
     first_contact_hours: Mapped[int | None] = field(
         Integer(minimum=1, maximum=8760),
@@ -534,7 +535,7 @@ class Lead(Entity, Owned):
     tags: Mapped[Any] = field(Tags(), label=_l("Tags"), synonyms=("标签", "tags"))
     score: Mapped[int | None] = field(Integer(), label=_l("Score"), readonly=True)
     priority: Mapped[str | None] = field(
-        ChoiceField(choices=PRIORITIES),
+        ChoiceField(choices=IMPORTANCE),
         label=_l("Importance"),
         help=_l("Empty: as the policy of its source says."),
         synonyms=("重要程度", "意向", "意向程度", "优先级", "priority", "importance", "rating"),
@@ -628,7 +629,7 @@ class Lead(Entity, Owned):
             _partial(
                 f"{name}_form_id_created_at", text("form_id IS NOT NULL"), "form_id", "created_at"
             ),
-            _partial(f"{name}_important", text("priority = 'high'"), "held_since"),
+            important_index(cls.__tablename__, "priority = 'high'"),
             _partial(f"{name}_campaign_id", text("campaign_id IS NOT NULL"), "campaign_id"),
             options,
         )
@@ -671,17 +672,4 @@ rotation_table = Table(
     Column("person_id", BigId, nullable=False),
 )
 
-#: Of which important leads somebody was told, and since when they had been left alone.
-alert_table = Table(
-    "crm_leads_alert",
-    metadata,
-    Column(
-        "lead_id",
-        BigId,
-        ForeignKey("crm_leads_lead.id", ondelete="CASCADE"),
-        primary_key=True,
-        autoincrement=False,
-    ),
-    Column("kind", PlainText(64), primary_key=True),
-    Column("since", UtcDateTime, nullable=False),
-)
+lead_alert_table = alert_table("crm_leads_alert", "crm_leads_lead", "lead_id")

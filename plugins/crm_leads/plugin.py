@@ -9,7 +9,6 @@ from core.i18n import lazy_gettext as _l
 from core.plugins import hookimpl
 from core.plugins.contributions import DemoStep, NavItem, Permission, SlotFill
 from plugins.crm_leads import (
-    alerts,
     cards,
     definitions,
     demo,
@@ -99,21 +98,21 @@ def register_slots() -> Iterable[SlotFill]:
 def register_notifications() -> Iterable[NotificationKind]:
     return [
         *(services.GIVEN, pools.RETURNING.soon, pools.RETURNING.returned),
-        *(alerts.UNCLAIMED, alerts.NEGLECTED),
+        *(pools.NEGLECT.unclaimed, pools.NEGLECT.neglected),
     ]
 
 
 @hookimpl
 def register_jobs() -> Iterable[Job]:
     return [
-        *(pools.RETURNING.job, alerts.ALERT, scoring.RESCORE, public_forms.WELCOME),
+        *(pools.RETURNING.job, pools.NEGLECT.job, scoring.RESCORE, public_forms.WELCOME),
         *(plans.NURTURE, plans.MAIL, finishing.FINISH),
     ]
 
 
 @hookimpl
 def register_schedules() -> Iterable[Schedule]:
-    return [pools.RETURN, alerts.ALERTING, plans.NURTURING]
+    return [pools.RETURN, pools.NEGLECT.schedule, plans.NURTURING]
 
 
 @hookimpl

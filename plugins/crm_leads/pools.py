@@ -11,15 +11,16 @@ from core.i18n import gettext as _
 from core.i18n import lazy_gettext as _l
 from core.plugins.contributions import NotificationKind, Schedule
 from core.pools.declaring import IDLE, LimitKind, Pooled
+from core.pools.neglect import Neglect
 from core.pools.returns import Returning
 from core.settings.service import get_setting
 from plugins.crm_leads.events import LeadsAssigned, LeadsClaimed, LeadsReleased
-from plugins.crm_leads.models import OPEN, return_warning_table
+from plugins.crm_leads.models import OPEN, lead_alert_table, return_warning_table
 
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
-__all__ = ["LEADS", "RETURN", "RETURNING", "first_contact", "require_open"]
+__all__ = ["LEADS", "NEGLECT", "RETURN", "RETURNING", "first_contact", "require_open"]
 
 Lead = Mapping[str, Any]
 
@@ -88,3 +89,22 @@ RETURNING = Returning(
     ),
 )
 RETURN = Schedule("return", RETURNING.job.name, daily_at="02:10")
+
+NEGLECT = Neglect(
+    LEADS,
+    _l("Tell of important leads left alone"),
+    unclaimed=NotificationKind(
+        "crm_leads.unclaimed",
+        _l("An important lead lies unclaimed"),
+        _l("%(record)s is important and has not been claimed in time."),
+        icon="alert-triangle",
+    ),
+    neglected=NotificationKind(
+        "crm_leads.neglected",
+        _l("An important lead is not followed up"),
+        _l("%(record)s is important and has not been followed up in time."),
+        icon="alert-triangle",
+    ),
+    important=("priority", "high"),
+    told=lead_alert_table,
+)

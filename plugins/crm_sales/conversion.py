@@ -169,6 +169,7 @@ def _opportunity(
         "process": params["process"],
         "amount": lead.get("expected_amount"),
         "expected_close_on": params["expected_close_on"],
+        "priority": lead.get("priority") or "normal",
         "lead": lead["id"],
         "owner": lead.get("owner") or uow.actor.user_id,
     }

@@ -160,7 +160,10 @@ opportunity = EntityDef(
     sections=(
         Section(
             _l("What it is about"),
-            ("name", "customer", "contact", "amount", "currency", "expected_close_on"),
+            (
+                *("name", "customer", "contact", "amount", "currency", "expected_close_on"),
+                "priority",
+            ),
         ),
         Section(
             _l("Where it stands"),
@@ -227,6 +230,11 @@ opportunity = EntityDef(
         Mark(
             {"all": [_IS_OPEN, {"field": "stage_due_at", "op": "lt", "value": {"var": "now"}}]},
             _l("Stuck"),
+        ),
+        Mark(
+            {"all": [_IS_OPEN, {"field": "priority", "op": "eq", "value": "high"}]},
+            _l("Important"),
+            "warn",
         ),
     ),
     duplicate_keys=("name", "customer"),

@@ -285,6 +285,8 @@ def _mobile(rng: random.Random, taken: set[str]) -> str:
 
 # What is sold
 
+_IMPORTANT_FROM = 1_000_000
+
 
 class _Story(NamedTuple):
     """An opportunity, and the stays before the stage in which it stands."""
@@ -354,6 +356,7 @@ def _story(
         "amount": round(amount / 7, -2) if foreign else amount,
         "currency": "USD" if foreign else "CNY",
         "expected_close_on": _close_on(rng, here, entered, now),
+        "priority": "high" if amount >= _IMPORTANT_FROM else "normal",
         "competitors": rng.sample(_RIVALS, rng.choice((0, 1, 1, 2))) or None,
         "strategy": rng.choice(_PLANS) if rng.random() < 0.35 else None,
         "next_step": None if here.is_closed else rng.choice(_STEPS),

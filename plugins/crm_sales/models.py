@@ -36,7 +36,7 @@ from core.fields import (
 )
 from core.fields.declare import entity_indexes
 from core.i18n import lazy_gettext as _l
-from core.pools.models import in_hands_index, in_pool_index
+from core.pools.models import IMPORTANCE, important_index, in_hands_index, in_pool_index
 from plugins.crm_sales import lifecycle
 from plugins.crm_sales.pools.models import LEVELS, InCustomerPool, InOpportunityPool
 
@@ -451,6 +451,12 @@ class Opportunity(InOpportunityPool, Entity, Owned):
         help=_l("Empty: that of the stage."),
         synonyms=("成交概率", "赢率", "可能性", "probability"),
     )
+    priority: Mapped[str | None] = field(
+        ChoiceField(choices=IMPORTANCE),
+        label=_l("Importance"),
+        default="normal",
+        synonyms=("重要程度", "优先级", "priority", "importance"),
+    )
     weighted_amount: Mapped[Decimal | None] = field(
         Computed("amount * probability / 100", Money(currency_field="currency")),
         label=_l("Weighted"),
@@ -533,6 +539,7 @@ class Opportunity(InOpportunityPool, Entity, Owned):
             Index(f"{name}_status_closed_on", "status", "closed_on"),
             _partial(f"{name}_stage_due_at", text("stage_due_at IS NOT NULL"), "stage_due_at"),
             _partial(f"{name}_lead_id", text("lead_id IS NOT NULL"), "lead_id"),
+            important_index(cls.__tablename__, "priority = 'high'"),
             _partial(f"{name}_contact_id", text("contact_id IS NOT NULL"), "contact_id"),
             in_pool_index(cls.__tablename__),
             in_hands_index(cls.__tablename__),

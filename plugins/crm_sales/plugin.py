@@ -140,7 +140,10 @@ def register_events() -> Iterable[type[Event]]:
 @hookimpl
 def register_jobs() -> Iterable[Job]:
     returning = (pools.CUSTOMERS_RETURNING, pools.OPPORTUNITIES_RETURNING)
-    return [sending.SEND, alerts.ALERT, quiet.TELL, *(each.job for each in returning)]
+    return [
+        *(sending.SEND, alerts.ALERT, quiet.TELL, pools.NEGLECT.job),
+        *(each.job for each in returning),
+    ]
 
 
 @hookimpl
@@ -153,6 +156,7 @@ def register_notifications() -> Iterable[NotificationKind]:
     returning = (pools.CUSTOMERS_RETURNING, pools.OPPORTUNITIES_RETURNING)
     return [
         *(*links.KINDS, alerts.IDLE, alerts.TEAM_IDLE, quiet.QUIET, quiet.SUPPORT),
+        *(pools.NEGLECT.unclaimed, pools.NEGLECT.neglected),
         *(kind for each in returning for kind in (each.soon, each.returned)),
     ]
 

@@ -83,6 +83,22 @@ SALES = SettingsGroup(
             required=True,
         ),
         FieldSpec(
+            "alert_unclaimed_hours",
+            Integer(minimum=1, maximum=8760),
+            _l("Important opportunities unclaimed for hours"),
+            help=_l(
+                "Then administrators of the pool, or heads of its departments, are told. Empty: nobody."
+            ),
+            default=24,
+        ),
+        FieldSpec(
+            "alert_idle_days",
+            Integer(minimum=1, maximum=365),
+            _l("Important opportunities without follow-up for days"),
+            help=_l("Then the head of the owner's department is told. Empty: nobody."),
+            default=3,
+        ),
+        FieldSpec(
             "committed_from",
             Integer(1, 100),
             _l("Committed from this probability, %"),

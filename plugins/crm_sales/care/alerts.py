@@ -14,8 +14,8 @@ from sqlalchemy import not_, select
 from core.i18n import lazy_gettext as _l
 from core.notifications import notify
 from core.plugins.contributions import Job, NotificationKind, Schedule
+from core.security.heads import head_above, heads_of
 from core.settings.service import get_setting
-from plugins.crm_sales.care.heads import head_above, heads_of
 from plugins.crm_sales.care.mornings import morning_of
 from plugins.crm_sales.care.touches import idle_since
 

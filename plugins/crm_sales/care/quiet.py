@@ -20,7 +20,7 @@ from core.i18n import gettext as _
 from core.i18n import lazy_gettext as _l
 from core.notifications import notify
 from core.plugins.contributions import Job, NotificationKind, Schedule
-from plugins.crm_sales.care.heads import head_above, heads_of
+from core.security.heads import head_above, heads_of
 from plugins.crm_sales.care.mornings import morning_of
 from plugins.crm_sales.stages import stages_of
 

@@ -14,6 +14,7 @@ from core.i18n import lazy_gettext as _l
 from core.plugins.contributions import NotificationKind, Schedule
 from core.pools.declaring import Grades, LimitKind, Pooled, Row, Shelter
 from core.pools.members import pools_of
+from core.pools.neglect import Neglect
 from core.pools.returns import Returning
 from core.security.directory import load_actor
 from plugins.crm_sales.pools.events import (
@@ -23,7 +24,11 @@ from plugins.crm_sales.pools.events import (
     OpportunitiesClaimed,
     OpportunitiesReleased,
 )
-from plugins.crm_sales.pools.models import customer_warning_table, opportunity_warning_table
+from plugins.crm_sales.pools.models import (
+    customer_warning_table,
+    opportunity_alert_table,
+    opportunity_warning_table,
+)
 
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
@@ -31,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CUSTOMERS",
     "CUSTOMERS_RETURNING",
+    "NEGLECT",
     "OPPORTUNITIES",
     "OPPORTUNITIES_RETURNING",
     "SCHEDULES",
@@ -229,7 +235,26 @@ OPPORTUNITIES_RETURNING = Returning(
     ),
     name="return_opportunities",
 )
+NEGLECT = Neglect(
+    OPPORTUNITIES,
+    _l("Tell of important opportunities left alone"),
+    unclaimed=NotificationKind(
+        "crm_sales.unclaimed",
+        _l("An important opportunity lies unclaimed"),
+        _l("%(record)s is important and has not been claimed in time."),
+        icon="alert-triangle",
+    ),
+    neglected=NotificationKind(
+        "crm_sales.neglected",
+        _l("An important opportunity is not followed up"),
+        _l("%(record)s is important and has not been followed up in time."),
+        icon="alert-triangle",
+    ),
+    important=("priority", "high"),
+    told=opportunity_alert_table,
+)
 SCHEDULES = (
+    NEGLECT.schedule,
     Schedule("return_customers", CUSTOMERS_RETURNING.job.name, daily_at="02:15"),
     Schedule("return_opportunities", OPPORTUNITIES_RETURNING.job.name, daily_at="02:20"),
 )

@@ -19,7 +19,7 @@ from core.fields import (
     field,
 )
 from core.i18n import lazy_gettext as _l
-from core.pools.models import Pool, Pooling, Transfer, warning_table
+from core.pools.models import Pool, Pooling, Transfer, alert_table, warning_table
 
 __all__ = [
     "LEVELS",
@@ -34,6 +34,7 @@ __all__ = [
     "OpportunityPool",
     "OpportunityTransfer",
     "customer_warning_table",
+    "opportunity_alert_table",
     "opportunity_warning_table",
 ]
 
@@ -229,4 +230,5 @@ class InOpportunityPool(Pooling):
 
 
 customer_warning_table = warning_table("crm_sales_customer_warning", "crm_sales_customer")
+opportunity_alert_table = alert_table("crm_sales_opportunity_alert", "crm_sales_opportunity")
 opportunity_warning_table = warning_table("crm_sales_opportunity_warning", "crm_sales_opportunity")

@@ -8,6 +8,7 @@ import pytest
 
 from core.entities import query, service
 from core.entities.query import ListQuery
+from core.notifications.service import latest
 
 
 @pytest.fixture(scope="session")
@@ -72,6 +73,17 @@ def rows(unit_of_work):
             return query.page(uow, entity, ListQuery(**arguments)).items
 
     return find
+
+
+@pytest.fixture
+def told(unit_of_work):
+    """``told(person, kind)``: how many notifications of that kind they have."""
+
+    def count(person, kind):
+        with unit_of_work(person, write=False) as uow:
+            return sum(each.kind == f"crm_sales.{kind}" for each in latest(uow, limit=50))
+
+    return count
 
 
 @pytest.fixture

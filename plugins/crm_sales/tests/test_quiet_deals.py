@@ -9,7 +9,6 @@ import pytest
 
 from core.entities import service
 from core.errors import Forbidden, NotFound, Refused
-from core.notifications.service import latest
 from core.work.schedule import start_due
 
 pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
@@ -44,17 +43,6 @@ def days_pass(runtime, run_jobs):
             run_jobs()
 
     return run
-
-
-@pytest.fixture
-def told(unit_of_work):
-    """``told(person, kind)``: how many notifications of that kind they have."""
-
-    def count(person, kind):
-        with unit_of_work(person, write=False) as uow:
-            return sum(each.kind == f"crm_sales.{kind}" for each in latest(uow, limit=50))
-
-    return count
 
 
 def test_the_owner_is_told_once_after_seven_days(talks, team, days_pass, told):

@@ -26,7 +26,7 @@ def heads_of(uow: UnitOfWork) -> Tree:
     return {row.id: (row.parent_id, row.head) for row in rows}
 
 
-def head_above(tree: Tree, department: int | None, *, but: int | None) -> int | None:
+def head_above(tree: Tree, department: int | None, *, but: int | None = None) -> int | None:
     """The head of the department, or of the nearest above that has another than ``but``."""
     while department is not None and department in tree:
         parent, head = tree[department]
