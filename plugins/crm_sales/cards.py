@@ -339,6 +339,8 @@ def over_list(uow: UnitOfWork, entity: EntitySpec, **context: Any) -> str:
             (_("Without follow-up"), url_for("crm_sales.idle_customers")),
             (_("With several sellers"), url_for("crm_sales.shared_customers")),
         ]
+        if uow.actor.access(entity).can_use(entity["won_amount"]):
+            ways.append((_("Worth most"), list_url("customer", sort="-won_amount")))
         told: str = macros("crm_sales/parts.html").ways(ways)
         return told
     if entity.name != "opportunity":

@@ -50,8 +50,8 @@ customer = EntityDef(
         Section(
             _l("With us"),
             (
-                *("lifecycle", "lifecycle_on", "won_count", "first_won_on", "last_won_on"),
-                "referrer",
+                *("lifecycle", "lifecycle_on", "won_count", "won_amount"),
+                *("first_won_on", "last_won_on", "referrer"),
             ),
         ),
     ),

@@ -210,6 +210,15 @@ class Customer(InCustomerPool, Entity, Owned):
     won_count: Mapped[int | None] = field(
         Integer(), label=_l("Deals won"), readonly=True, default=0
     )
+    won_amount: Mapped[Decimal | None] = field(
+        Money(),
+        label=_l("Won so far"),
+        help=_l(
+            "Of all deals, in the company's currency; others count once there is a rate of their closing day."
+        ),
+        readonly=True,
+        default=Decimal(0),
+    )
     first_won_on: Mapped[Any] = field(Date(), label=_l("First deal"), readonly=True)
     last_won_on: Mapped[Any] = field(Date(), label=_l("Last deal"), readonly=True)
     #: The name as it is compared: without its legal form, punctuation and case.
@@ -234,6 +243,7 @@ class Customer(InCustomerPool, Entity, Owned):
             in_hands_index(cls.__tablename__),
             _partial(f"{name}_referrer_id", text("referrer_id IS NOT NULL"), "referrer_id"),
             Index(f"{name}_lifecycle_last_won_on", "lifecycle", "last_won_on"),
+            Index(f"{name}_won_amount_id", "won_amount", "id"),
             options,
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from sqlalchemy import event
@@ -103,6 +104,39 @@ def test_who_has_bought_nothing_for_three_years(make, won, rows, today, unit_of_
     before = {"field": "last_won_on", "op": "lt", "value": str(today - timedelta(days=3 * 365))}
     both = {"all": [before, {"field": "tags", "op": "contains", "value": "变频"}]}
     assert [row["id"] for row in rows("customer", filter=both)] == [silent]
+
+
+def test_whose_deals_are_worth_most(make, won, read, rows, today, unit_of_work):
+    """S-046: to the cent, in the company's currency, at the rate of the day of closing."""
+    with unit_of_work() as uow:
+        rate = {"currency": "USD", "valid_from": today - timedelta(days=30), "rate": "7.1234"}
+        service.create(uow, "exchange_rate", [rate])
+    small, large, none = (make("customer", name=name) for name in ("A", "B", "C"))
+    deals = [won(customer, today) for customer in (small, large, large)]
+    with unit_of_work() as uow:
+        values = ({"amount": "100.10"}, {"amount": "90"}, {"amount": "33.33", "currency": "USD"})
+        service.update(uow, "opportunity", dict(zip(deals, values, strict=True)))
+    assert read("customer", small)["won_amount"] == Decimal("100.10")
+    assert read("customer", large)["won_amount"] == Decimal("327.42")  # 90 + 237.422922
+    listed = rows("customer", sort="-won_amount", fields=("name", "won_amount"))
+    assert [row["name"] for row in listed] == ["B", "A", "C"]
+    assert read("customer", none)["won_amount"] == 0
+    with unit_of_work() as uow:
+        service.delete(uow, "opportunity", deals[2:])
+    assert read("customer", large)["won_amount"] == Decimal("90.00")
+
+
+def test_a_deal_without_a_rate_counts_once_there_is_one(make, won, read, today, unit_of_work):
+    customer = make("customer", name="A")
+    deal = won(customer, today - timedelta(days=3))
+    with unit_of_work() as uow:
+        service.update(uow, "opportunity", {deal: {"amount": "10", "currency": "EUR"}})
+    assert read("customer", customer)["won_amount"] == 0
+    assert read("customer", customer)["won_count"] == 1
+    with unit_of_work() as uow:
+        rate = {"currency": "EUR", "valid_from": today - timedelta(days=9), "rate": "7.8"}
+        service.create(uow, "exchange_rate", [rate])
+    assert read("customer", customer)["won_amount"] == Decimal("78.00")
 
 
 def test_nobody_writes_it_by_hand(make, team, unit_of_work):
