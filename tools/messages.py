@@ -2,7 +2,8 @@
 """Keep the message catalogues in step with the sources.
 
     tools/messages.py            extract and update every catalogue
-    tools/messages.py --check    fail when a message is missing, untranslated or no longer used
+    tools/messages.py --check    fail when a message is missing, untranslated, no longer used, or
+                                 not the same in two catalogues
 
 The core has one catalogue a language, each plugin one of its own. English is what the sources
 say, so only the other languages have catalogues.
@@ -85,6 +86,24 @@ def problems(name: str, wanted: Catalog, found: Catalog) -> Iterator[str]:
             yield f"{name}: no longer used: {message.id!r}"
 
 
+class Texts:
+    """What each message is in each language: one text, for all parts share one catalogue.
+
+    A word with two meanings needs two messages, e.g. "Ended" of a state and "Ended at" of a time.
+    """
+
+    def __init__(self) -> None:
+        self._seen: dict[tuple[str, object], tuple[str, object]] = {}
+
+    def differing(self, name: str, locale: str, found: Catalog) -> Iterator[str]:
+        for message in found:
+            if message.id and message.string:
+                key = (locale, message.id)
+                owner, text = self._seen.setdefault(key, (name, message.string))
+                if text != message.string:
+                    yield f"{name} {locale}: {owner} says it otherwise: {message.id!r}"
+
+
 def update(wanted: Catalog, found: Catalog, path: Path, locale: str) -> None:
     result = Catalog(locale=locale, project="Dougong", charset="utf-8")
     for message in wanted:
@@ -104,15 +123,22 @@ def update(wanted: Catalog, found: Catalog, path: Path, locale: str) -> None:
     path.write_text(header + body, encoding="utf-8")
 
 
-def main() -> int:
-    checking = sys.argv[1:] == ["--check"]
-    found_problems: list[str] = []
+def all_problems(*, updating: bool = False) -> Iterator[str]:
+    """What is wrong with the catalogues, after bringing them up to date when asked to."""
+    texts = Texts()
     for name, folder, wanted in owners():
         for locale in LOCALES:
             path = folder / locale / "LC_MESSAGES" / f"{name}.po"
-            if not checking:
+            if updating:
                 update(wanted, read(path, locale), path, locale)
-            found_problems += problems(f"{name} {locale}", wanted, read(path, locale))
+            found = read(path, locale)
+            yield from problems(f"{name} {locale}", wanted, found)
+            yield from texts.differing(name, locale, found)
+
+
+def main() -> int:
+    checking = sys.argv[1:] == ["--check"]
+    found_problems = list(all_problems(updating=not checking))
     if checking:
         print("\n".join(found_problems))
     else:

@@ -27,7 +27,7 @@ class StoredFileRecord(Entity):
     media_type: Mapped[str | None] = field(Text(100), label=_l("Type"), readonly=True)
     size: Mapped[int | None] = field(Integer(), label=_l("Size"), readonly=True)
     sha256: Mapped[str | None] = field(Text(64), label=_l("Checksum"), readonly=True)
-    storage_key: Mapped[str | None] = field(Text(200), label=_l("Place"), readonly=True)
+    storage_key: Mapped[str | None] = field(Text(200), label=_l("Stored as"), readonly=True)
     #: The record it belongs to; none while it is uploaded and not yet attached.
     entity: Mapped[str | None] = field(Text(63), label=_l("Entity"), readonly=True)
     record_id: Mapped[int | None] = field(Integer(), label=_l("Record"), readonly=True)

@@ -91,7 +91,7 @@ contact = EntityDef(
         *("name", "customer", "title", "mobile", "is_decision_maker", "is_primary", "email"),
     ),
     sections=(
-        Section(_l("Person"), ("name", "customer", "title", "mobile", "email", "wechat")),
+        Section(_l("Contact details"), ("name", "customer", "title", "mobile", "email", "wechat")),
         Section(_l("Part in decisions"), ("is_decision_maker", "is_primary", "reports_to", "note")),
     ),
     scopes=(OF_CUSTOMERS,),

@@ -151,7 +151,7 @@ class Nurturing(Entity):
     done: Mapped[int | None] = field(Integer(), label=_l("Touches done"), default=0)
     skipped: Mapped[int | None] = field(Integer(), label=_l("Touches skipped"), default=0)
     next_at: Mapped[datetime | None] = field(DateTime(), label=_l("Next touch"))
-    ended_at: Mapped[datetime | None] = field(DateTime(), label=_l("Ended"))
+    ended_at: Mapped[datetime | None] = field(DateTime(), label=_l("Ended at"))
 
     @declared_attr.directive
     def __table_args__(cls) -> tuple[Any, ...]:
