@@ -36,6 +36,7 @@ SLOTS = (
     "entity.list.above",
     "entity.detail.above",
     "entity.detail.aside",
+    "entity.form.above",
     "home.actions",
     "home.main",
     "profile.main",

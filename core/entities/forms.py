@@ -111,11 +111,21 @@ def form_states(
     """How the fields that follow others stand: with ``values``, or what was typed over them."""
     if not any(item.rules and item.rules.is_conditional for item in spec.ruled):
         return {}
+    return field_states(context.uow, spec, held_values(context, spec, values, form))
+
+
+def held_values(
+    context: InputContext,
+    spec: EntitySpec,
+    values: Mapping[str, Any],
+    form: FormInput | None = None,
+) -> Mapping[str, Any]:
+    """What a form holds: ``values``, and over them what was typed as far as it can be read."""
     if form is None:
-        return field_states(context.uow, spec, values)
+        return values
     given, _unread = read_form(context, spec, form)
     (checked,), _wrong = check_given(context.uow, spec, [given])
-    return field_states(context.uow, spec, {**values, **checked})
+    return {**values, **checked}
 
 
 def build_form(

@@ -16,7 +16,7 @@ from core.entities.drafts import discard_draft
 from core.entities.form_fields import editable_fields
 from core.entities.form_reading import read_form
 from core.entities.form_times import note_opened, stamp
-from core.entities.forms import Form, build_form
+from core.entities.forms import Form, build_form, held_values
 from core.entities.incoming import readable
 from core.entities.inputs import from_input
 from core.entities.labels import reference_ids, resolve_labels
@@ -255,11 +255,11 @@ def _new_page(
     error: Invalid | Refused | None = None,
 ) -> str:
     values = _defaults(uow, spec)
-    labels = resolve_labels(uow, reference_ids(spec, values, [values]))
+    context = input_context(uow, resolve_labels(uow, reference_ids(spec, values, [values])))
     return _page(
         spec,
         build_form(
-            input_context(uow, labels),
+            context,
             spec,
             values=values,
             form=sent,
@@ -275,6 +275,8 @@ def _new_page(
         record_id=None,
         opened=_opened(uow, spec, sent),
         drafts=drafts_offered(uow, spec) if sent is None else [],
+        uow=uow,
+        held=held_values(context, spec, values, sent),
     )
 
 
@@ -330,8 +332,9 @@ def _edit_page(
     error: Invalid | Refused | None = None,
 ) -> str:
     spec, record_id = record.spec, record.values["id"]
+    context = input_context(uow, record.labels)
     form = build_form(
-        input_context(uow, record.labels),
+        context,
         spec,
         values=record.values,
         form=sent,
@@ -353,4 +356,6 @@ def _edit_page(
         version=record.values.get("version") if sent is None else sent.get("version"),
         record_id=record_id,
         drafts=drafts_offered(uow, spec, record) if sent is None else [],
+        uow=uow,
+        held=held_values(context, spec, record.values, sent),
     )

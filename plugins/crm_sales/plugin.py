@@ -122,6 +122,7 @@ def register_slots() -> Iterable[SlotFill]:
         SlotFill("entity.detail.above", deal_cards.over_record, order=10),
         SlotFill("entity.detail.above", product_cards.over_record, order=10),
         SlotFill("entity.detail.aside", cards.beside_record, order=30),
+        SlotFill("entity.form.above", deal_cards.over_form, order=10),
         SlotFill("entity.list.above", cards.over_list, order=10),
         SlotFill("entity.list.above", target_cards.over_list, order=10),
     ]

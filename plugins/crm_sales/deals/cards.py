@@ -16,6 +16,7 @@ from core.settings.service import get_setting
 from plugins.crm_sales.care.quiet import quiet_days
 from plugins.crm_sales.deals import beside
 from plugins.crm_sales.deals.rates import Rate, rates_of
+from plugins.crm_sales.products import forms
 from plugins.crm_sales.products.money import rounded
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from core.fields import EntitySpec
     from core.work.uow import UnitOfWork
 
-__all__ = ["over_record", "told_rivals"]
+__all__ = ["over_form", "over_record", "told_rivals", "told_while_typing"]
 
 _OVER = ("accepted", "declined")
 
@@ -43,6 +44,25 @@ def over_record(uow: UnitOfWork, entity: EntitySpec, record: Record, **context: 
         case "customer" if uow.actor.access(uow.entity("quote")).may("read"):
             return _discounts(values["id"])
     return ""
+
+
+def over_form(
+    uow: UnitOfWork, entity: EntitySpec, values: Mapping[str, Any], **context: Any
+) -> str:
+    """The slot ``entity.form.above``: who else sells to the customer, while it is being chosen."""
+    if entity.name != "opportunity":
+        return ""
+    html: str = macros("crm_sales/parts.html").beside_typed(
+        told_while_typing(uow, values), url_for("crm_sales.show_beside")
+    )
+    return html
+
+
+def told_while_typing(uow: UnitOfWork, values: Mapping[str, Any]) -> str:
+    """`told_rivals` of what stands in a form: of a customer that may not be read, nothing."""
+    return told_rivals(
+        uow, {**values, "customer": forms.readable(uow, "customer", values.get("customer"))}
+    )
 
 
 def _quiet(uow: UnitOfWork, values: Mapping[str, Any]) -> str:

@@ -16,6 +16,7 @@ from core.http.requests import signed_in, unit_of_work
 from core.i18n import gettext as _
 from core.i18n.formats import format_date, format_number
 from plugins.crm_sales.deals.beside import Given, given_discounts, sells_there
+from plugins.crm_sales.deals.cards import told_while_typing
 from plugins.crm_sales.products import form_pages as pages
 from plugins.crm_sales.products import forms
 from plugins.crm_sales.views import blueprint
@@ -51,6 +52,19 @@ def calculate_opportunity() -> str:
         head, stored = forms.head_of(uow, record.values), pages.stored_lines(record)
         drawn = forms.draw(uow, head, forms.read_rows(sent), stored, lines="opportunity_line")
         return render("crm_sales/quote_worked.html", **drawn)
+
+
+@blueprint.post("/opportunities/beside")
+@signed_in
+def show_beside() -> str:
+    """Who else sells to the customer that stands in a form; of one that may not be read, nothing."""
+    sent = request.form
+    with unit_of_work(write=False) as uow:
+        access = uow.actor.access(uow.entity("opportunity"))
+        if not access.may("create") and not access.may("update"):
+            raise Forbidden(_("You do not have the right to do this."))
+        seller = forms.readable(uow, "user", sent.get("owner")) or uow.actor.user_id
+        return told_while_typing(uow, {"customer": sent.get("customer"), "owner": seller})
 
 
 # What was quoted at a customer

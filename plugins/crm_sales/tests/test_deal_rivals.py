@@ -54,6 +54,29 @@ def test_both_are_told_and_no_more_than_they_may_see(browser_of, make, ning, sha
     assert "傅宇恒" not in text_of(other.get(f"/crm_sales/quotes/new?customer={none}"))
 
 
+def test_it_is_told_while_the_customer_is_chosen(browser_of, make, ning, shared, team):
+    """Before anything is saved, in the form of an opportunity; of customers out of reach nothing."""
+    make("opportunity", team.fu, name="秘密项目", customer=shared)
+    other, fu = browser_of(ning), browser_of(team.fu)
+    assert TOLD in text_of(other.get(f"/r/opportunity/new?customer={shared}"))
+    assert TOLD not in text_of(other.get("/r/opportunity/new"))
+
+    def beside(who, customer):
+        sent = {"csrf_token": who.csrf, "customer": customer, "owner": ""}
+        return text_of(who.post("/crm_sales/opportunities/beside", data=sent))
+
+    told = beside(other, shared)
+    assert "傅宇恒 在此客户有进行中的商机" in told
+    assert "秘密项目" not in told
+    assert beside(fu, shared) == ""
+    elsewhere = make("customer", ning, name="青岛永达粮油")
+    make("opportunity", ning, name="远方项目", customer=elsewhere)
+    for sent in (elsewhere, "", "9" * 30, "x"):
+        assert beside(fu, sent) == ""
+    quote = {"csrf_token": fu.csrf, "customer": elsewhere}
+    assert "宁远" not in text_of(fu.post("/crm_sales/quotes/calculate", data=quote))
+
+
 def test_discounts_are_told_as_far_as_rights_reach(
     act, browser_of, make, ning, robot, shared, team, unit_of_work
 ):
