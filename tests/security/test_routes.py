@@ -193,6 +193,7 @@ OF_PLUGINS = {
     "crm_sales.quote_link": "asks for the verb's right on the quote: test_offers.py of crm_sales",
     "crm_sales.make_quote_link": "asks for the verb's right on the quote: test_offers.py of crm_sales",
     "crm_sales.calculate_quote": "reads what may be read, and saves nothing: test_quote_pages.py of crm_sales",
+    "crm_sales.show_path": "reads through `query`, which is probed: test_path.py of crm_sales",
     "crm_sales.show_beside": "of a customer that may be read alone: test_deal_rivals.py of crm_sales",
     "crm_sales.calculate_opportunity": "reads what may be read, and saves nothing: test_deal_pages.py of crm_sales",
     "crm_sales.edit_opportunity_lines": "reads through `query`, which is probed: test_deal_pages.py of crm_sales",

@@ -6,12 +6,14 @@ from typing import Any
 
 from flask import request, url_for
 
+from core.entities import query
 from core.http.addresses import record_url
 from core.http.rendering import render
 from core.http.requests import signed_in, unit_of_work
 from core.i18n import gettext as _
 from core.i18n.formats import format_date, format_number
 from plugins.crm_sales.care import touches
+from plugins.crm_sales.care.path import MOST_TOUCHES, path_of
 from plugins.crm_sales.targets.figures import require_fields
 from plugins.crm_sales.views import blueprint
 
@@ -32,6 +34,53 @@ def idle_customers() -> Any:
 def shared_customers() -> Any:
     """Customers for whom more than one person did something in so many days."""
     return _report("crm_sales.shared_customers", _("Customers with several sellers"), several=True)
+
+
+@blueprint.get("/customers/<int:customer_id>/path")
+@signed_in
+def show_path(customer_id: int) -> Any:
+    """How a customer came to buy (S-033)."""
+    with unit_of_work(write=False) as uow:
+        customer = query.get(uow, "customer", customer_id)
+        found = path_of(uow, customer)
+        first = found.steps[0].day
+        days = (
+            _("none yet")
+            if found.days is None
+            else _("after %(n)s days", n=format_number(found.days))
+        )
+        return render(
+            "crm_sales/path.html",
+            customer=customer.values.get("name") or f"#{customer_id}",
+            customer_url=record_url("customer", customer_id),
+            facts=[
+                (_("First touch"), format_date(first)),
+                (_("Follow-ups until the first deal"), format_number(found.touches)),
+                (_("First deal"), days),
+            ],
+            columns=[
+                {"label": _("Day"), "kind": "date"},
+                {"label": _("What"), "kind": "primary"},
+                {"label": _("In detail")},
+                {"label": _("Days since the first touch"), "kind": "number"},
+            ],
+            rows=[
+                {
+                    "id": place,
+                    "label": step.what,
+                    "url": record_url(*step.record) if step.record else "",
+                    "cells": [
+                        format_date(step.day),
+                        step.what,
+                        step.said,
+                        format_number((step.day - first).days),
+                    ],
+                }
+                for place, step in enumerate(found.steps)
+            ],
+            is_cut=found.is_cut,
+            most=format_number(MOST_TOUCHES),
+        )
 
 
 def _report(endpoint: str, title: str, *, several: bool) -> str:

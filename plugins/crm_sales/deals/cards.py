@@ -41,8 +41,8 @@ def over_record(uow: UnitOfWork, entity: EntitySpec, record: Record, **context: 
             return html + told_rivals(uow, values) if values.get("status") == "open" else html
         case "quote":
             return told_rivals(uow, values) if values.get("status") not in _OVER else ""
-        case "customer" if uow.actor.access(uow.entity("quote")).may("read"):
-            return _discounts(values["id"])
+        case "customer":
+            return _ways(uow, values["id"])
     return ""
 
 
@@ -96,9 +96,12 @@ def told_rivals(uow: UnitOfWork, values: Mapping[str, Any]) -> str:
     return html
 
 
-def _discounts(customer: int) -> str:
-    way = (_("Quoted discounts"), url_for("crm_sales.show_discounts", customer_id=customer))
-    html: str = macros("crm_sales/parts.html").ways([way])
+def _ways(uow: UnitOfWork, customer: int) -> str:
+    ways = [(_("From first touch to deal"), url_for("crm_sales.show_path", customer_id=customer))]
+    if uow.actor.access(uow.entity("quote")).may("read"):
+        way = url_for("crm_sales.show_discounts", customer_id=customer)
+        ways.append((_("Quoted discounts"), way))
+    html: str = macros("crm_sales/parts.html").ways(ways)
     return html
 
 
