@@ -162,7 +162,23 @@ def _reached(
     *,
     by_roles_only: bool = False,
 ) -> tuple[list[ColumnElement[bool]] | None, list[ColumnElement[bool]]]:
-    """(what the scopes reach, any of them; None for everything; what narrows it further)."""
+    """(what the scopes reach, any of them; None for everything; what narrows it further).
+
+    A page asks it many times of the same table; whoever writes may change what it says.
+    """
+    actor = uow.actor
+    if uow.write:
+        return _reach(uow, spec, action, table, by_roles_only=by_roles_only)
+    key = ("reached", id(actor), spec.name, action, table, by_roles_only)
+    if key not in uow.memo:  # with the actor, so that no other one comes to have its id
+        uow.memo[key] = actor, _reach(uow, spec, action, table, by_roles_only=by_roles_only)
+    reached: tuple[list[ColumnElement[bool]] | None, list[ColumnElement[bool]]] = uow.memo[key][1]
+    return reached
+
+
+def _reach(
+    uow: UnitOfWork, spec: EntitySpec, action: str, table: FromClause, *, by_roles_only: bool
+) -> tuple[list[ColumnElement[bool]] | None, list[ColumnElement[bool]]]:
     access = uow.actor.access(spec)
     reached: list[ColumnElement[bool]] | None = None
     if not access.is_unlimited(action):

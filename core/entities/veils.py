@@ -24,9 +24,13 @@ def veils(
     """By field name, in which rows of ``table`` the actor sees it masked; mostly there are none."""
     if spec.veil is None or uow.actor.is_system:
         return {}
-    found: Mapping[str, ColumnElement[bool]] = spec.veil(
-        uow, spec.table if table is None else table
-    )
+    table = spec.table if table is None else table
+    if uow.write:
+        return spec.veil(uow, table)
+    key = ("veils", id(uow.actor), spec.name, table)
+    if key not in uow.memo:  # with the actor, so that no other one comes to have its id
+        uow.memo[key] = uow.actor, spec.veil(uow, table)
+    found: Mapping[str, ColumnElement[bool]] = uow.memo[key][1]
     return found
 
 

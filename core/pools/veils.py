@@ -45,7 +45,7 @@ def _veil(pooled: Pooled, uow: UnitOfWork, table: FromClause) -> Mapping[str, Co
 def _veil_through(
     pooled: Pooled, column: str, prefix: str, uow: UnitOfWork, table: FromClause
 ) -> Mapping[str, ColumnElement[bool]]:
-    record = pooled.table(uow).alias()
+    record = uow.alias(pooled.table(uow))
     return {
         name.removeprefix(prefix): table.c[column].in_(
             select(record.c.id)
