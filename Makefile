@@ -38,7 +38,7 @@ test: check
 	$(SERVICES) $(PYTEST) -n 4 --dist loadgroup -m "not long"
 
 test-long: $(VENV)/installed-dev
-	$(SERVICES) $(PYTEST) -n 2 --dist loadgroup -m long
+	$(SERVICES) $(PYTEST) -n 4 --dist loadgroup -m long
 
 # How much of the core the tests run; what is asked of it is in tools/coverage_floor.py. Measuring
 # slows everything down, so whether tests pass is not decided here. The probes at random are left out:
