@@ -98,7 +98,7 @@ def confirm_remove_workspace(name: str) -> Any:
     return _ask(
         name,
         _("Remove %(name)s?", name=name),
-        _("Its data and files are removed for good. The company’s own are not touched."),
+        _("Its data and files are removed for good. The company's own are not touched."),
         url_for("admin.remove_workspace", name=name),
         _("Remove"),
     )

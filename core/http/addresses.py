@@ -27,8 +27,11 @@ class Number(IntegerConverter):
         super().__init__(map, fixed_digits, min, max, signed)
 
 
-def list_url(entity: str, *rows: tuple[str, ...], sort: str = "") -> str:
-    """The list with a filter that the reader can see and change there.
+def list_url(
+    entity: str, *rows: tuple[str, ...], sort: str = "", columns: tuple[str, ...] = ()
+) -> str:
+    """The list with a filter that the reader can see and change there; ``columns`` where those that
+    the reader has chosen would not show what it is about.
 
     Each row is (field, operator, value…): ``list_url("lead", ("owner", "is_me"), ("status", "in",
     "new", "following"))``. Operators are those of `core.entities.filters`.
@@ -36,6 +39,7 @@ def list_url(entity: str, *rows: tuple[str, ...], sort: str = "") -> str:
     wanted = (FilterRow(field, op, tuple(values)) for field, op, *values in rows)
     pairs = Filter(rows=tuple(wanted)).pairs()
     pairs += [("sort", sort)] if sort else []
+    pairs += [("columns", ",".join(columns))] if columns else []
     base = url_for("web.list_records", entity=entity)
     return f"{base}?{urlencode(pairs)}" if pairs else base
 

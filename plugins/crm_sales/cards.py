@@ -340,7 +340,8 @@ def over_list(uow: UnitOfWork, entity: EntitySpec, **context: Any) -> str:
             (_("With several sellers"), url_for("crm_sales.shared_customers")),
         ]
         if uow.actor.access(entity).can_use(entity["won_amount"]):
-            ways.append((_("Worth most"), list_url("customer", sort="-won_amount")))
+            shown = ("name", "level", "won_amount", "won_count", "last_won_on", "owner")
+            ways.append((_("Worth most"), list_url("customer", sort="-won_amount", columns=shown)))
         told: str = macros("crm_sales/parts.html").ways(ways)
         return told
     if entity.name != "opportunity":

@@ -22,6 +22,7 @@ from plugins.crm_sales.models import STATUSES
 
 if TYPE_CHECKING:
     from core.entities.query import Record
+    from core.fields import EntitySpec
     from core.work.uow import UnitOfWork
 
 __all__ = ["MOST_TOUCHES", "Path", "Step", "path_of"]
@@ -115,12 +116,19 @@ def _arrivals(
     if leads := _leads(deals):
         about = {"field": "id", "op": "in", "value": leads}
         for row in _rows(uow, "lead", "company", "created_at", "source", "campaign", about=about):
-            came = (row.get("source"), row.get("campaign_label"))
+            source = _said(uow.entity("lead"), "source", row)
+            came = (source, row.get("campaign_label"))
             said = " · ".join(str(part) for part in came if part)
             yield Step(day_of(row["created_at"], uow), _("Lead"), said, ("lead", row["id"]))
     values = customer.values
-    said = str(values.get("source") or "")
+    said = _said(customer.spec, "source", values)
     yield Step(day_of(values["created_at"], uow), _("Customer entered"), said)
+
+
+def _said(spec: EntitySpec, choice: str, values: Mapping[str, Any]) -> str:
+    """What a choice of a record is called."""
+    labels = {each.value: str(each.label) for each in spec[choice].type.choices}
+    return labels.get(values.get(choice), "")
 
 
 def _deals(uow: UnitOfWork, deals: Sequence[Mapping[str, Any]]) -> Iterator[Step]:
@@ -158,9 +166,8 @@ def _touches(uow: UnitOfWork, records: Mapping[str, Sequence[int]]) -> list[tupl
         ]
     }
     rows = _rows(uow, "follow_up", "kind", "happened_at", about=about, sort="happened_at,id")
-    kinds = {choice.value: str(choice.label) for choice in talks["kind"].type.choices}
     return [
-        (day_of(row["happened_at"], uow), kinds.get(row.get("kind"), ""))
+        (day_of(row["happened_at"], uow), _said(talks, "kind", row))
         for row in rows
         if isinstance(row.get("happened_at"), datetime)
     ]
