@@ -15,7 +15,7 @@ from core.http.addresses import list_url
 from core.http.rendering import macros
 from core.i18n import gettext as _
 from core.i18n import ngettext
-from core.i18n.formats import currency_decimals, format_money, format_number
+from core.i18n.formats import currency_decimals, format_date, format_money, format_number
 from core.settings.service import get_setting
 from plugins.contracts.models import CONTRACTED, IN_FORCE
 
@@ -36,7 +36,7 @@ def over_record(uow: UnitOfWork, entity: EntitySpec, record: Record, **context: 
         case "customer":
             return _of_customer(uow, record.values["id"])
         case "contract":
-            return _money(uow, entity, record.values)
+            return _ended(record.values) + _money(uow, entity, record.values)
     return ""
 
 
@@ -58,7 +58,10 @@ def _of_customer(uow: UnitOfWork, customer: int) -> str:
         return ""
     mine = ("customer", "eq", str(customer))
     parts = ((_("Contracted"), CONTRACTED), (_("In force"), IN_FORCE), (_("Draft"), ("draft",)))
-    html: str = macros().figures([_figure(uow, label, rows, of, mine) for label, of in parts])
+    figures = [_figure(uow, label, rows, of, mine) for label, of in parts]
+    html: str = macros("contracts/parts.html").contracted(
+        [each for place, each in enumerate(figures) if each["n"] or not place]
+    )
     return html
 
 
@@ -68,10 +71,12 @@ def _figure(
     rows: Sequence[Mapping[str, Any]],
     statuses: Sequence[str],
     mine: tuple[str, ...],
-) -> dict[str, str]:
+) -> dict[str, Any]:
     found = [row for row in rows if row["status"]["id"] in statuses]
+    number = sum(row["count"] for row in found)
     return {
-        "label": f"{label} · {format_number(sum(row['count'] for row in found))}",
+        "n": number,
+        "label": f"{label} · {format_number(number)}",
         "count": _written(uow, found),
         "url": list_url("contract", mine, ("status", "in", *statuses)),
     }
@@ -86,6 +91,14 @@ def _written(uow: UnitOfWork, rows: Sequence[Mapping[str, Any]]) -> str:
             sums[code] = sums.get(code, Decimal(0)) + Decimal(row["sum:amount"])
     parts = [format_money(total, code, 0) for code, total in sorted(sums.items()) if total]
     return " + ".join(parts) or format_money(Decimal(0), company, 0)
+
+
+def _ended(values: Mapping[str, Any]) -> str:
+    """When and why it was broken off, as far as the reader may see it."""
+    day, reason = values.get("terminated_on"), values.get("termination_reason")
+    told = " · ".join(each for each in (day and format_date(day), reason) if each)
+    html: str = macros().notice(told, "warn", _("Terminated")) if told else ""
+    return html
 
 
 def _money(uow: UnitOfWork, entity: EntitySpec, values: Mapping[str, Any]) -> str:

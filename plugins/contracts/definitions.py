@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from core.fields import ActionSpec, EntityDef, Mark, Section
+from core.entities.edits import FormEdit
+from core.fields import ActionSpec, EntityDef, EntitySpec, Mark, Section
 from core.i18n import lazy_gettext as _l
 from plugins.contracts import services
 from plugins.contracts.models import IN_FORCE, Contract, ContractLine
 
-__all__ = ["ENTITIES"]
+__all__ = ["ENTITIES", "form_edits"]
 
 _IN_FORCE = {"field": "status", "op": "in", "value": list(IN_FORCE)}
 
@@ -19,22 +20,18 @@ contract = EntityDef(
     label_field="name",
     icon="file-text",
     list_columns=(
-        *("name", "number", "customer", "amount", "status", "ends_on"),
-        *("owner", "signed_on", "kind"),
+        *("name", "number", "customer", "signed_on", "ends_on", "owner"),
+        *("amount", "status", "kind"),
     ),
     sections=(
         Section(_l("Contract"), ("name", "number", "kind", "status")),
         Section(_l("With whom, and from what"), ("customer", "opportunity", "quote")),
-        Section(
-            _l("Contract value"), ("amount", "currency", "net_amount", "tax_amount", "tax_included")
-        ),
-        Section(_l("Contract lines"), ("lines",)),
+        Section(_l("Contract value"), ("amount", "currency", "tax_included", "lines")),
         Section(_l("Term"), ("signed_on", "starts_on", "ends_on")),
         Section(
             _l("Key terms"),
             ("payment_terms", "delivery_terms", "deliver_by", "warranty_months"),
         ),
-        Section(_l("Termination"), ("terminated_on", "termination_reason")),
         Section(_l("Whose it is"), ("owner", "department", "note")),
     ),
     actions=(
@@ -93,3 +90,11 @@ contract_line = EntityDef(
 )
 
 ENTITIES = (contract, contract_line)
+
+#: What follows from the lines stands above the page, with the amount, and so does how it ended.
+_TOLD_ABOVE = ("net_amount", "tax_amount", "terminated_on", "termination_reason")
+
+
+def form_edits(entity: EntitySpec) -> list[FormEdit]:
+    """The fields that forms and pages leave out."""
+    return [FormEdit("hide", name) for name in _TOLD_ABOVE] if entity.name == "contract" else []

@@ -50,7 +50,7 @@ def _of_quotes(uow: UnitOfWork, rng: random.Random) -> int:
 
 
 def _of_deals(uow: UnitOfWork, rng: random.Random) -> int:
-    """The last one is as yet a draft; two of those in force were broken off since."""
+    """The newest one is a draft, the next begins in two weeks; two of those in force were broken off since."""
     deals = [
         deal for deal in _records(uow, "opportunity", "won", "-closed_on,id") if deal["amount"]
     ]
@@ -61,6 +61,9 @@ def _of_deals(uow: UnitOfWork, rng: random.Random) -> int:
         draft |= _terms(rng, draft) | _term(rng, signed)
         moment = datetime.combine(signed, time(10), uow.clock.timezone)
         draft["created_at"] = min(moment, uow.now())
+    for draft in drafts[1:2]:
+        later = today + timedelta(days=14)
+        draft |= {"kind": "service", "starts_on": later, "ends_on": later + timedelta(days=365)}
     made = service.create(uow, "contract", drafts)
     for key, draft in list(zip(made, drafts, strict=True))[1:]:
         day = draft["created_at"].astimezone(uow.clock.timezone).date()

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from flask import Blueprint
 
     from core.entities.changes import Change
+    from core.entities.edits import FormEdit
     from core.errors import Problem
     from core.fields import ActionSpec, EntityDef, EntitySpec
     from core.plugins.contributions import Job, RoleTemplate, Schedule
@@ -71,6 +72,11 @@ def before_changes(changes: Sequence[Change], uow: UnitOfWork) -> None:
 @hookimpl
 def after_changes(changes: Sequence[Change], uow: UnitOfWork) -> None:
     services.settle(changes, uow)
+
+
+@hookimpl
+def adjust_form(entity: EntitySpec, actor: Actor) -> Iterable[FormEdit]:
+    return definitions.form_edits(entity)
 
 
 @hookimpl

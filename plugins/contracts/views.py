@@ -45,7 +45,7 @@ def ask() -> Any:
         record = _usable(uow, source, key)
         there = existing(uow, source, [key]).get(key)
         if there is None:
-            return _page(uow, record, {"kind": "sales"})
+            return _page(uow, record, {"kind": "sales", "name": _name(record)})
         if query.select_ids(uow, "contract", ListQuery(ids=(there,)), action="read", limit=1):
             flash(_("There is a contract already: this one."), "info")
             return redirect(record_url("contract", there))
@@ -70,6 +70,16 @@ def make() -> Any:
     else:
         flash(_("There is a contract already: this one."), "info")
     return redirect(record_url("contract", done["contracts"][0]), 303)
+
+
+def _name(record: Record) -> str:
+    """What the contract is called unless somebody says otherwise, as far as the reader may see it."""
+    values, found = record.values, ""
+    if record.spec.name == "opportunity":
+        found = values.get("name")
+    for name in ("opportunity", "customer"):
+        found = found or record.labels.get(name, {}).get(values.get(name), "")
+    return str(found or "")
 
 
 def _source() -> tuple[str, int]:

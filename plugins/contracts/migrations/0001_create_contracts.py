@@ -1,9 +1,9 @@
 """Create contracts"""
 
-from alembic import op
 import sqlalchemy as sa
+from alembic import op
 
-from core.db.types import BigId, ExactDecimal, Json, PlainText, UtcDateTime  # noqa: F401
+from core.db.types import BigId, ExactDecimal, PlainText, UtcDateTime
 
 revision = "0001"
 down_revision = None

@@ -68,24 +68,21 @@ def test_lines_take_unit_and_tax_of_the_product_and_add_up(agree, change, read, 
 
 
 @SQLITE
-@pytest.mark.parametrize(
-    ("values", "field"),
-    [
-        ({"quantity": "-1"}, "lines.0.quantity"),
-        ({"quantity": "0"}, "lines.0.quantity"),
-        ({"discount": "100.5"}, "lines.0.discount"),
-        ({"tax_rate": "-1"}, "lines.0.tax_rate"),
-        ({"unit_price": "-5"}, "lines.0.unit_price"),
-        ({"unit_price": None}, "lines.0.unit_price"),
-        ({"quantity": "99999999999", "unit_price": "99999999"}, "lines.0.quantity"),
-        ({"product": None}, "lines.0.product"),
-    ],
-)
-def test_bad_lines_are_told_at_their_field_and_save_nothing(agree, rows, shop, values, field):
-    line = {"product": shop.robot, "unit_price": "1"} | values
-    with pytest.raises(Invalid) as error:
-        agree(lines=[line])
-    assert fields_of(error) == {field}
+def test_bad_lines_are_told_at_their_field_and_save_nothing(agree, rows, shop):
+    for values, field in (
+        ({"quantity": "-1"}, "quantity"),
+        ({"quantity": "0"}, "quantity"),
+        ({"discount": "100.5"}, "discount"),
+        ({"tax_rate": "-1"}, "tax_rate"),
+        ({"unit_price": "-5"}, "unit_price"),
+        ({"unit_price": None}, "unit_price"),
+        ({"quantity": "99999999999", "unit_price": "99999999"}, "quantity"),
+        ({"product": None}, "product"),
+    ):
+        line = {"product": shop.robot, "unit_price": "1"} | values
+        with pytest.raises(Invalid) as error:
+            agree(lines=[line])
+        assert fields_of(error) == {f"lines.0.{field}"}
     assert (rows("contract"), rows("contract_line")) == ([], [])
 
 
@@ -219,6 +216,7 @@ def test_terminating_takes_a_reason_and_a_day(act, agree, read, team, today):
 # The days
 
 
+@pytest.mark.long
 def test_contracts_begin_and_end_on_their_days_once(
     act, agree, read, run_jobs, runtime, team, today, unit_of_work
 ):
@@ -254,10 +252,15 @@ def test_the_days_are_those_of_the_companys_zone(act, agree, read, runtime, team
 
     now = runtime.clock.now().astimezone(runtime.clock.timezone)
     tomorrow = now.date() + timedelta(days=1)
-    key = agree(starts_on=tomorrow.isoformat())
+    key = agree(starts_on=tomorrow.isoformat(), ends_on=tomorrow.isoformat())
     act(team.fu, "contract", "sign", [key])
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
-    for shift, status in ((-timedelta(minutes=1), "signed"), (timedelta(minutes=1), "active")):
+    for shift, status in (
+        (-timedelta(minutes=1), "signed"),
+        (timedelta(minutes=1), "active"),
+        (timedelta(hours=23), "active"),  # the last day belongs to it
+        (timedelta(hours=25), "expired"),
+    ):
         runtime.clock.move(midnight + shift - runtime.clock.now())
         with unit_of_work() as uow:
             turn(uow)

@@ -35,7 +35,9 @@ def test_a_contract_takes_all_of_the_quote(accepted, act, read, shop, team):
 
 
 @SQLITE
-@pytest.mark.parametrize(("currency", "included"), [("JPY", True), ("CNY", False)])
+@pytest.mark.parametrize(
+    ("currency", "included"), [("JPY", True), pytest.param("CNY", False, marks=pytest.mark.long)]
+)
 def test_it_comes_to_the_same_to_the_cent(
     accepted, act, make, read, shop, team, unit_of_work, currency, included
 ):
@@ -108,7 +110,7 @@ def test_a_won_opportunity_gives_its_quote_its_lines_or_its_amount(
     assert (found["amount"]["lines"], str(found["amount"]["amount"])) == ([], "88.80")
 
 
-@pytest.mark.parametrize("rounds", [2, pytest.param(60, marks=pytest.mark.long)])
+@pytest.mark.parametrize("rounds", [1, pytest.param(60, marks=pytest.mark.long)])
 def test_two_press_at_the_same_instant_and_one_contract_comes(
     accepted, team, unit_of_work, rows, rounds
 ):
@@ -152,15 +154,15 @@ def test_who_may_not_use_the_verb(accepted, act, make_person, team, unit_of_work
 
 @SQLITE
 def test_over_rest_and_in_the_browser(accepted, bearer, browser_of, client, rows, shop, team):
-    key, headers = accepted(), bearer(team.fu)
-    browser = browser_of(team.fu)
+    key, browser = accepted(), browser_of(team.fu)
+    csrf = {"csrf_token": browser.csrf}
     assert "/r/quote/actions/make_contract" in browser.get(f"/r/quote/{key}").text
-    answer = browser.post("/r/quote/actions/make_contract", data={"ids": str(key)})
+    answer = browser.post("/r/quote/actions/make_contract", data={"ids": str(key), **csrf})
     assert answer.status_code == 303
     page = browser.get(answer.headers["Location"])
     assert page.status_code == 200
     assert "344.99" in page.text
-    data = {"entity": "quote", "ids": str(key), "kind": "sales"}
+    data = {"entity": "quote", "ids": str(key), "kind": "sales"} | csrf
     bad = browser.post("/contracts/make", data=data | {"starts_on": "2026-13-01"})
     assert bad.status_code == 422
     assert 'aria-invalid="true"' in bad.text
@@ -171,11 +173,12 @@ def test_over_rest_and_in_the_browser(accepted, bearer, browser_of, client, rows
     again = browser.get(f"/contracts/make?entity=quote&ids={key}")
     assert again.headers["Location"].endswith(f"/r/contract/{contract['id']}")
     url = f"/api/v1/records/quote/{key}/actions/make_contract"
-    answer = client.post(url, json={}, headers=headers)
+    answer = client.post(url, json={}, headers=bearer(team.fu))
     assert answer.status_code == 200
     assert contract["id"] in answer.json["result"]["contracts"]
     other = browser_of(team.yan)
     assert other.get(f"/contracts/make?entity=quote&ids={key}").status_code == 404
+    data["csrf_token"] = other.csrf
     assert other.post("/contracts/make", data=data).status_code == 404
     for wrong in ("entity=lead&ids=1", f"entity=quote&ids={key}x", "ids=1"):
         assert browser.get(f"/contracts/make?{wrong}").status_code == 404

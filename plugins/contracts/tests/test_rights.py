@@ -87,6 +87,7 @@ def test_the_customers_page_adds_up_what_its_reader_may_read(act, browser_of, ma
     assert "鼎源合同ning" in all_
 
 
+@pytest.mark.long
 def test_pages_of_contracts(browser_of, team, world):
     browser = browser_of(team.finance)
     page = browser.get("/r/contract")
