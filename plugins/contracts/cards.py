@@ -17,13 +17,14 @@ from core.i18n import gettext as _
 from core.i18n import ngettext
 from core.i18n.formats import currency_decimals, format_date, format_money, format_number
 from core.settings.service import get_setting
+from plugins.contracts.lines import locked
 from plugins.contracts.models import CONTRACTED, IN_FORCE
 
 if TYPE_CHECKING:
     from core.fields import EntitySpec
     from core.work.uow import UnitOfWork
 
-__all__ = ["over_list", "over_record"]
+__all__ = ["over_form", "over_list", "over_record"]
 
 _FIGURES = ("customer", "status", "currency", "amount")
 
@@ -54,15 +55,12 @@ def _of_customer(uow: UnitOfWork, customer: int) -> str:
         )
     except (Forbidden, Invalid):
         return ""
-    if not rows:
-        return ""
     mine = ("customer", "eq", str(customer))
     parts = ((_("Contracted"), CONTRACTED), (_("In force"), IN_FORCE), (_("Draft"), ("draft",)))
     figures = [_figure(uow, label, rows, of, mine) for label, of in parts]
-    html: str = macros("contracts/parts.html").contracted(
-        [each for place, each in enumerate(figures) if each["n"] or not place]
-    )
-    return html
+    told = [each for each in figures if each["n"]]
+    html: str = macros("contracts/parts.html").contracted(told)
+    return html if told else ""
 
 
 def _figure(
@@ -115,6 +113,20 @@ def _money(uow: UnitOfWork, entity: EntitySpec, values: Mapping[str, Any]) -> st
         items.append((_("Still runs"), ngettext("%(n)s day", "%(n)s days", days)))
     html: str = macros("contracts/parts.html").money(items)
     return html if items else ""
+
+
+def over_form(
+    uow: UnitOfWork,
+    entity: EntitySpec,
+    values: Mapping[str, Any],
+    record_id: int | None = None,
+    **context: Any,
+) -> str:
+    """The slot ``entity.form.above``: what of a contract that is signed can still be changed."""
+    if entity.name != "contract" or record_id is None or values.get("status") == "draft":
+        return ""
+    html: str = macros().notice(locked(), "info")
+    return html
 
 
 # The list

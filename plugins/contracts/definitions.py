@@ -21,7 +21,7 @@ contract = EntityDef(
     icon="file-text",
     list_columns=(
         *("name", "number", "customer", "signed_on", "ends_on", "owner"),
-        *("amount", "status", "kind"),
+        *("amount", "status"),
     ),
     sections=(
         Section(_l("Contract"), ("name", "number", "kind", "status")),

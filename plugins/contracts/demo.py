@@ -92,7 +92,7 @@ def _terms(rng: random.Random, draft: Mapping[str, Any]) -> dict[str, Any]:
 def _term(rng: random.Random, signed: date) -> dict[str, Any]:
     """One in four is for service, from year to year; others end with their warranty or a few months on."""
     kind = rng.choice(("sales", "sales", "sales", "service", "framework"))
-    months = {"sales": rng.choice((4, 6, 9, 12)), "service": 12, "framework": 24}[kind]
+    months = {"sales": rng.choice((3, 4, 6, 9)), "service": 12, "framework": 24}[kind]
     starts = signed + timedelta(days=rng.choice((0, 0, 5, 20)))
     values = {"kind": kind, "starts_on": starts, "ends_on": starts + timedelta(days=30 * months)}
     if kind == "sales":

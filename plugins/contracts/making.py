@@ -130,7 +130,7 @@ def drafts_of(
         {
             **_head(params, deals.get(quote["opportunity"]) or customers[quote["customer"]]),
             **{name: quote[name] for name in ("customer", "opportunity", "currency")},
-            **{name: quote[name] for name in ("owner", "department")},
+            **_whose(uow, quote),
             "quote": quote["id"],
             "payment_terms": quote["terms"],
             # What the lines come to: nothing follows once they are written.
@@ -157,7 +157,8 @@ def _of_deals(uow: UnitOfWork, deals: Sequence[Row], params: Row) -> list[dict[s
         ]
         drafts[deal["id"]] = {
             **_head(params, deal["name"]),
-            **{name: deal[name] for name in ("customer", "currency", "owner", "department")},
+            **{name: deal[name] for name in ("customer", "currency")},
+            **_whose(uow, deal),
             "opportunity": deal["id"],
             **({"lines": said} if own and agreed else {"amount": deal["amount"]}),
         }
@@ -171,6 +172,13 @@ def _head(params: Row, name: str) -> dict[str, Any]:
         "starts_on": params.get("starts_on"),
         "ends_on": params.get("ends_on"),
     }
+
+
+def _whose(uow: UnitOfWork, record: Row) -> dict[str, Any]:
+    """Who looks after the record looks after its contract; where nobody does, whoever makes it."""
+    if record["owner"] is None:
+        return {"owner": uow.actor.user_id}
+    return {name: record[name] for name in ("owner", "department")}
 
 
 def _line(row: Row, said: str | None) -> dict[str, Any]:

@@ -40,6 +40,7 @@ def register_blueprints() -> Iterable[Blueprint]:
 def register_slots() -> Iterable[SlotFill]:
     return [
         SlotFill("entity.detail.above", cards.over_record, order=40),
+        SlotFill("entity.form.above", cards.over_form, order=10),
         SlotFill("entity.list.above", cards.over_list, order=10),
     ]
 

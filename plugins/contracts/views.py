@@ -121,6 +121,7 @@ def _page(
         plural=str(spec.label_plural),
         title=record.values.get(spec.label_field) or f"#{record.values['id']}",
         told=_told(uow, record),
+        has_lines=bool(record.values.get("lines")),
         values=values,
         labels=labels,
         helps={each.name: str(each.help) for each in PARAMS},

@@ -107,6 +107,7 @@ def test_a_won_opportunity_gives_its_quote_its_lines_or_its_amount(
     assert (found["quote"]["quote"], str(found["quote"]["amount"])) == (quote, "344.99")
     assert (found["lines"]["quote"], str(found["lines"]["amount"])) == (None, "66.66")
     assert [line["description"] for line in found["lines"]["lines"]] == ["防爆"]
+    assert found["amount"]["owner"] == team.fu
     assert (found["amount"]["lines"], str(found["amount"]["amount"])) == ([], "88.80")
 
 

@@ -93,6 +93,9 @@ def test_pages_of_contracts(browser_of, team, world):
     page = browser.get("/r/contract")
     assert page.status_code == 200
     assert "next_90_days" in page.text
+    form = browser.get(f"/r/contract/{world['fu']}/edit").text
+    assert "已签订的合同保持原样" in form
+    assert "已签订的合同保持原样" not in browser.get("/r/contract/new").text
     for path in ("?layout=board&by=status", "/new", f"/{world['fu']}", f"/{world['fu']}/edit"):
         assert browser.get(f"/r/contract{path}").status_code == 200, path
     assert browser.get("/contracts/make").headers["Location"].endswith("/r/contract")
