@@ -131,7 +131,7 @@ def test_two_press_at_the_same_instant_and_one_contract_comes(
 
 
 @SQLITE
-def test_who_may_not_use_the_verb(accepted, act, make_person, team, unit_of_work, admin_id):
+def test_who_may_not_use_the_verb(accepted, act, sign_in, team, unit_of_work, admin_id):
     """Another's quote is as if it were not there; the right may be taken away, and stays away."""
     key = accepted()
     for person in (team.yan, team.ning):
@@ -145,6 +145,7 @@ def test_who_may_not_use_the_verb(accepted, act, make_person, team, unit_of_work
         assert grants["quote"].pop("make_contract") == "own"
         assert grants["quote"]["accept"] == "own"
         service.update(uow, "role", {role: {"grants": grants}})
+    assert "转为合同" in sign_in().get(f"/admin/roles/{role}/edit/quote").text
     with unit_of_work(admin_id) as uow:
         disable(uow, "contracts")
     with unit_of_work(admin_id) as uow:
