@@ -187,6 +187,8 @@ PAGES: tuple[tuple[str, str, Callable[[Page], None] | None], ...] = (
     ("quote-versions", _SENT, _about("/crm_sales/quotes/{}/versions")),
     ("offer", _SENT, _offer),
     ("price", "/crm_sales/price", None),
+    ("contracts", "/r/contract", None),
+    ("contract", "/r/contract", _first),
     ("price-lists", "/r/price_list", None),
     ("targets", "/crm_sales/targets", None),
     ("forecast", "/crm_sales/forecast", None),

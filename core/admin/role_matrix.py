@@ -8,7 +8,7 @@ unknown actions) is kept.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
 
@@ -16,6 +16,7 @@ import orjson
 
 from core.entities.scope import action_label
 from core.fields import EntitySpec, FieldSpec
+from core.http.requests import actor, runtime
 from core.i18n import gettext as _
 from core.runtime import Snapshot
 from core.security.actor import ACTIONS, FIELD_ACCESS, SCOPES, RoleGrants
@@ -111,9 +112,17 @@ def scope_label(scope: Any, spec: EntitySpec | None = None) -> str:
 
 
 def granted_entities(snapshot: Snapshot) -> list[EntitySpec]:
-    """The entities that roles speak of: those in use, child lines aside, module by module."""
-    found = [spec for spec in snapshot.entities.values() if spec.parent_field is None]
-    return sorted(found, key=lambda spec: spec.plugin == "core")
+    """The entities that roles speak of: those in use, child lines aside, module by module, with the
+    verbs that plugins add to them."""
+    found = [_with_added(spec, snapshot) for spec in snapshot.entities.values()]
+    roots = [spec for spec in found if spec.parent_field is None]
+    return sorted(roots, key=lambda spec: spec.plugin == "core")
+
+
+def _with_added(spec: EntitySpec, snapshot: Snapshot) -> EntitySpec:
+    answers = runtime().plugins.ask("record_actions", snapshot.enabled, entity=spec, actor=actor())
+    added = [verb for verbs in answers for verb in verbs if verb.name not in spec.actions_by_name]
+    return replace(spec, actions=(*spec.actions, *added)) if added else spec
 
 
 def possible(spec: EntitySpec, action: str) -> bool:

@@ -17,11 +17,12 @@ from core.entities.recompute import refill_module
 from core.errors import Forbidden, NotFound, Refused
 from core.faults import fault
 from core.i18n import gettext as _
-from core.ops.new_rights import note_delivered
+from core.ops.new_rights import delivered_to, note_delivered
 from core.plugins.contributions import RoleTemplate
 from core.plugins.manager import HookFailed
 from core.plugins.state import plugin_table, read_enabled
 from core.runtime import bump_structure
+from core.security.actor import ACTIONS
 from core.work.events import PluginDisabled, PluginEnabled
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def _enable_one(uow: UnitOfWork, name: str) -> None:
     bump_structure(uow.connection)
     uow.refresh()
     roles = [c.item for c in uow.runtime.installed("register_roles") if c.owner == name]
-    apply_roles(uow, roles)
+    apply_roles(uow, roles, plugin=name)
     note_delivered(uow, name)
     refill_module(uow, name)
     with uow.elevated():
@@ -150,8 +151,9 @@ def note_failure(uow: UnitOfWork, name: str, reason: str) -> None:
     uow.execute(update(plugin_table).where(plugin_table.c.name == name).values(error=reason[:2000]))
 
 
-def apply_roles(uow: UnitOfWork, templates: list[RoleTemplate]) -> None:
-    """Make missing roles, and add grants for entities that a role does not mention yet.
+def apply_roles(uow: UnitOfWork, templates: list[RoleTemplate], plugin: str = "core") -> None:
+    """Make missing roles, and add grants for entities that a role does not mention yet, and for the
+    verbs that the plugin adds to entities of others.
 
     What the company has changed in a role stays as it is.
     """
@@ -163,8 +165,13 @@ def apply_roles(uow: UnitOfWork, templates: list[RoleTemplate]) -> None:
         }
         for template in templates:
             old = existing.get(template.name)
+            held = (old and old["grants"]) or {}
+            grants: dict[str, Any] = {**template.grants, **held}
+            for entity, row in _added_verbs(uow, template, plugin).items():
+                if entity in held:
+                    grants[entity] = {**row, **held[entity]}
             values: dict[str, Any] = {
-                "grants": {**template.grants, **((old and old["grants"]) or {})},
+                "grants": grants,
                 "field_rules": {**template.fields, **((old and old["field_rules"]) or {})},
                 "permissions": sorted(
                     {*template.permissions, *((old and old["permissions"]) or ())}
@@ -176,6 +183,26 @@ def apply_roles(uow: UnitOfWork, templates: list[RoleTemplate]) -> None:
                 service.create(uow, "role", [new | {"is_admin": template.name == "admin"}])
             else:
                 service.update(uow, "role", {old["id"]: values})
+
+
+def _added_verbs(uow: UnitOfWork, template: RoleTemplate, plugin: str) -> dict[str, dict[str, Any]]:
+    """By entity of another plugin the grants for verbs that it does not have of its own (``record_actions``).
+
+    Roles know the entity already. What was delivered once is the company's to keep or to take away.
+    """
+    told = delivered_to(uow, plugin, template.name)
+    found: dict[str, dict[str, Any]] = {}
+    for entity, row in template.grants.items():
+        spec = uow.snapshot.installed_entities.get(entity)
+        if spec is None or spec.plugin == plugin:
+            continue
+        known = {*ACTIONS, *spec.actions_by_name, "*"}
+        found[entity] = {
+            action: scope
+            for action, scope in row.items()
+            if action not in known and f"{entity}.{action}" not in told
+        }
+    return found
 
 
 def _plain(value: Any) -> Any:

@@ -21,7 +21,7 @@ from core.security.actor import RoleGrants
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
-__all__ = ["new_rights", "note_delivered", "settle", "with_new_rights"]
+__all__ = ["delivered_to", "new_rights", "note_delivered", "settle", "with_new_rights"]
 
 _PERMISSION = "permission:"
 
@@ -37,6 +37,11 @@ def note_delivered(uow: UnitOfWork, plugin: str) -> None:
             held = {right for right in _rights(template) if _holds(role, right)}
             known[template.name] = sorted({*known.get(template.name, ()), *held})
     _keep(uow, plugin, known)
+
+
+def delivered_to(uow: UnitOfWork, plugin: str, role: str) -> frozenset[str]:
+    """The rights, as ``entity.action``, that a module has put into a role before, or told of."""
+    return frozenset(_delivered(uow).get(plugin, {}).get(role, ()))
 
 
 def _grants_of(role: Any) -> RoleGrants:

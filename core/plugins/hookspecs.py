@@ -79,7 +79,8 @@ def register_permissions() -> Iterable[Permission]:  # type: ignore[empty-body]
 def register_roles() -> Iterable[RoleTemplate]:  # type: ignore[empty-body]
     """Say what the delivered roles may do with the plugin's entities.
 
-    When: once at boot; applied each time the plugin is enabled, to roles that do not mention the entity yet.
+    When: once at boot; applied each time the plugin is enabled, to roles that do not mention the entity yet; a verb that the
+    plugin adds to another's entity is granted the first time.
     Return: `RoleTemplate` objects; a role that does not exist is made.
     Errors: an unknown scope or action refuses the enabling.
     Example: ``return [RoleTemplate("sales", _l("Sales"), {"lead": {"read": "own"}})]``

@@ -33,7 +33,7 @@ from core.http.requests import route_policy
 from core.ops.lifecycle import disable, enable
 from core.plugins.manifest import read_manifest
 from core.runtime import Runtime
-from core.security.actor import ACTIONS, SCOPES
+from core.security.actor import ACTIONS, SCOPES, SYSTEM
 from core.testing.factories import make_record
 from core.testing.public_api import Import, imports_of, private_imports
 
@@ -241,10 +241,18 @@ class PluginConformance:
             for entity, grants in role.grants.items():
                 if entity != "*":
                     known = {*ACTIONS, *specs[entity].actions_by_name, "*"}
+                    known |= self._added_verbs(booted, specs[entity])
                     assert set(grants) <= known, f"{role.name}: {entity}: {set(grants) - known}"
             for entity, fields in role.fields.items():
                 unknown = set(fields) - set(specs[entity].by_name)
                 assert not unknown, f"{role.name}: {entity}: {unknown}"
+
+    def _added_verbs(self, runtime: Runtime, spec: EntitySpec) -> set[str]:
+        """The verbs that the plugin adds to an entity, of another plugin as a rule."""
+        added = runtime.plugins.ask(
+            "record_actions", frozenset({self.plugin}), entity=spec, actor=SYSTEM
+        )
+        return {verb.name for verbs in added for verb in verbs}
 
     def test_forms_lists_and_schemas_can_be_made(
         self, unit_of_work: Any, admin_id: int, runtime: Runtime

@@ -182,6 +182,8 @@ OF_PLUGINS = {
     "activities.spot_check": _ASKS,
     "activities.statistics": _ASKS,
     "activities.suggest_records": _ASKS,
+    "contracts.ask": "asks for the verb's right on the record: test_making.py of contracts",
+    "contracts.make": "uses the verb through `service`, which is probed: test_making.py of contracts",
     "crm_leads.channels": "adds up through `aggregate`, which is probed: test_campaigns.py of crm_leads",
     "crm_leads.form": "a page of the company that anybody may see: test_public_forms.py of crm_leads",
     "crm_leads.submit_form": "makes a lead in the pool of the form, and no more: test_public_forms.py of crm_leads",

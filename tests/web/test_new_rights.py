@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
 
 from core.entities import service
 from core.entities.query import ListQuery, page
 from core.errors import Forbidden
-from core.ops.lifecycle import disable, enable
+from core.ops.lifecycle import apply_roles, disable, enable
 from core.ops.new_rights import settle
+from core.plugins.contributions import RoleTemplate
 from core.plugins.state import plugin_table
 from tests.web.test_admin_roles import TESTS
 
@@ -116,3 +117,22 @@ def test_switching_it_off_and_on_grants_no_verb_behind_one_s_back(
             switch(uow, "dummy_plugin")
     assert "keep" not in keeper()["grants"]["specimen"]
     assert "尚未授予" in sign_in().get(f"/admin/roles/{upgraded}").get_data(as_text=True)
+
+
+def test_verbs_that_a_module_adds_to_others_come_with_their_rights(unit_of_work, keeper, upgraded):
+    """What the entity has of its own stays the company's to grant."""
+    before = keeper()["grants"]["specimen"]
+    rights = {"specimen": {"polish": "own", "keep": "all", "delete": "all"}}
+    with unit_of_work() as uow:
+        apply_roles(uow, [RoleTemplate("keeper", "Keeper", rights)], plugin="polishing")
+    assert keeper()["grants"]["specimen"] == {**before, "polish": "own"}
+    with unit_of_work() as uow:
+        values = {"grants": {**keeper()["grants"], "specimen": before}}
+        service.update(uow, "role", {upgraded: values})
+        told = {"keeper": ["specimen.polish"]}
+        row = {"name": "polishing", "version": "1", "enabled": False, "changed_at": uow.now()}
+        uow.execute(insert(plugin_table).values(**row))
+        mine = plugin_table.c.name == "polishing"
+        uow.execute(update(plugin_table).where(mine).values(delivered=told))
+        apply_roles(uow, [RoleTemplate("keeper", "Keeper", rights)], plugin="polishing")
+    assert keeper()["grants"]["specimen"] == before  # delivered once, and taken away since
