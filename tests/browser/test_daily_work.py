@@ -293,17 +293,26 @@ def test_a_session_that_ended_in_a_form_loses_nothing(begin, mine, way, unit_of_
     (lead,) = mine()
     tab = begin(way)
     tab.goto(f"/r/lead/{lead['id']}/edit")
-    with tab.expect_response("**/draft*"):
-        tab.fill("[name=note]", "写到一半")
+    tab.fill("[name=note]", "写到一半")
     with unit_of_work() as uow:
         uow.execute(session_table.delete())
-    tab.on("dialog", lambda dialog: dialog.accept())
-    tab.goto("/r/lead")
+    with tab.expect_response("**/draft*"):
+        tab.locator("[name=note]").press_sequentially("，又写了一句")
+    told = tab.locator("[data-session-ended]")
+    expect(told).to_be_visible()
+    assert fits(tab)
+    assert tab.input_value("[name=note]") == "写到一半，又写了一句", "one types on"
+    tab.fill("[name=note]", "写到一半，又写了一句，写完了")
+    tab.locator(".form-actions .button-primary").click()
+    tab.wait_for_url("**/sign-in**")
+    expect(tab.locator(".notice")).to_be_visible()
     tab.fill("[name=email]", SELLER)
     tab.fill("[name=password]", DEMO_PASSWORD)
     tab.click("main button")
-    tab.wait_for_url("**/r/lead**")
-    tab.goto(f"/r/lead/{lead['id']}/edit")
-    tab.locator("a[href*='draft']").first.click()
-    tab.wait_for_load_state()
-    assert tab.input_value("[name=note]") == "写到一半"
+    tab.wait_for_url(f"**/r/lead/{lead['id']}/edit**")
+    assert tab.input_value("[name=note]") == "写到一半，又写了一句，写完了"
+    tab.locator(".form-actions .button-primary").click()
+    tab.wait_for_url(f"**/r/lead/{lead['id']}")
+    with unit_of_work(write=False) as uow:
+        saved = query.get(uow, "lead", lead["id"]).values["note"]
+    assert saved == "写到一半，又写了一句，写完了"
