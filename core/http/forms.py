@@ -31,6 +31,7 @@ from core.entities.incoming import readable
 from core.entities.offers import offered
 from core.entities.scope import require
 from core.errors import Forbidden, Invalid, Refusal, Refused
+from core.http.limits import take_form
 from core.http.requests import actor, origin, runtime, unit_of_work
 from core.i18n import gettext as _
 from core.i18n.formats import format_datetime
@@ -52,6 +53,8 @@ _DRAFTS = "web.keep_draft"
 _NOT_TYPED = frozenset({"csrf_token", "form_key", "record", "page", "draft", "files_lost"})
 _OF_GENERIC = ("version", "seen")
 _OFFERED = 3
+#: A longer form brings files along: read without a session only so often.
+_SHORT = 2_000_000
 #: For so long what is sent by a form is kept without a session.
 _TRUSTED_FOR = timedelta(days=7)
 
@@ -186,8 +189,10 @@ class KeptForm:
         return found.body if found else None
 
     def _place(self) -> _Place:
+        """Of this request, on whose page the form may also be a guest: then it is of no record."""
         parts = request.view_args or {}
-        numbers = (value for value in parts.values() if isinstance(value, int))
+        named = next(current_app.url_map.iter_rules(self.page)).arguments
+        numbers = (parts[name] for name in named if isinstance(parts.get(name), int))
         return _Place(self.entity or parts.get("entity", ""), self.page, next(numbers, 0))
 
 
@@ -327,12 +332,17 @@ def keep_without_session() -> Response | None:
     person has signed in again meanwhile. None for what is no such form, or somebody else's.
     Call it only for what our own pages send.
     """
-    if request.endpoint == _DRAFTS:
+    form = getattr(current_app.view_functions[request.endpoint or ""], "dougong_form", None)
+    if form is None and request.endpoint != _DRAFTS:
+        return None
+    length = request.content_length
+    if actor().is_anonymous and (length is None or length > _SHORT):
+        take_form()
+    if form is None:
         kept = _kept(_sent_place((request.view_args or {})["entity"]))
         status = 401 if actor().is_anonymous else 200
         return _json({"at": kept[1] if kept else ""}, status) if kept or status == 401 else None
-    form = getattr(current_app.view_functions[request.endpoint or ""], "dougong_form", None)
-    kept = _kept(form._place()) if form is not None else None
+    kept = _kept(form._place())
     if kept is None:
         return None
     if actor().is_anonymous:

@@ -12,7 +12,7 @@ from core.entities import query, service
 from core.entities.query import ListQuery
 from core.errors import Forbidden, Invalid, Problem, Refused
 from core.http.addresses import record_url
-from core.http.forms import KeptForm, read_number
+from core.http.forms import read_number
 from core.http.rendering import macros, render
 from core.http.requests import requires, signed_in, unit_of_work
 from core.i18n import gettext as _
@@ -25,6 +25,8 @@ from plugins.activities.about import (
     suggest,
 )
 from plugins.activities.forms import (
+    NEW_FOLLOW_UP,
+    NEW_TASK,
     choices,
     fitting_templates,
     moment_text,
@@ -41,8 +43,6 @@ if TYPE_CHECKING:
 __all__ = ["blueprint"]
 
 blueprint = Blueprint("activities", __name__, url_prefix="/activities")
-NEW_FOLLOW_UP = KeptForm("follow_up", "activities.new_follow_up")
-NEW_TASK = KeptForm("task", "activities.new_task")
 
 _RECENT = 5
 _LOOKED_AT = 20

@@ -153,13 +153,19 @@
     try {
       const answer = await fetch(form.dataset.draft, { method: "POST", body, headers, keepalive });
       if (left) return;
-      $("[data-session-ended]", form).hidden = answer.status !== 401;
+      tellEnded(answer.status === 401);
       if (!answer.ok && answer.status !== 401) return;
       const { at } = await answer.json();
       const output = $("[data-draft-state]", form);
       if (at) output.textContent = `${output.dataset.kept} ${at}`;
       output.hidden = !output.textContent;
     } catch { /* away from the network for a moment: the next key tries again */ }
+  }
+  function tellEnded(ended) {
+    const notice = $("[data-session-ended]", form);
+    const isNew = ended && notice.hidden;
+    notice.hidden = !ended;
+    if (isNew) document.activeElement.scrollIntoView({ block: "center" });  // it may cover what is typed
   }
   /* What htmx asks after the session has ended would lead away from what is typed: it is told instead. */
   on("htmx:before:response", (event) => {

@@ -56,6 +56,9 @@ _TYPED = (
 )
 #: What people write of a stored line, besides its parameters.
 _STORED = ("product", "quantity", "unit_price", "discount", "tax_rate", "description")
+_WRITTEN = tuple(name for name in _TYPED if name not in ("id", "shown"))
+#: What the inputs of a line hold that nobody touched.
+_UNTOUCHED = {name: ("", "1") if name == "quantity" else ("",) for name in _WRITTEN}
 _INDEX = re.compile(r"lines\.([0-9]{1,6})\.")
 
 
@@ -143,7 +146,7 @@ def read_rows(form: MultiDict[str, str]) -> list[Row]:
             if key.startswith(asked)
         }
         row = Row(int(index), label=label, parameters=parameters, **given)
-        if row.id or row.product or row.label or row.unit_price:
+        if row.id or row.label or any(given[name] not in _UNTOUCHED[name] for name in _WRITTEN):
             rows.append(row)
     return rows
 
