@@ -32,6 +32,7 @@ from core.entities.offers import offered
 from core.entities.scope import require
 from core.errors import Forbidden, Invalid, Refusal, Refused
 from core.http.limits import take_form
+from core.http.masking import mask
 from core.http.requests import actor, origin, runtime, unit_of_work
 from core.i18n import gettext as _
 from core.i18n.formats import format_datetime
@@ -104,6 +105,8 @@ class KeptForm:
 
     entity: str
     page: str
+    #: The input by which a draft is known again, where it is not the field that names the record.
+    known_by: str = ""
 
     def taken(self, view: View) -> View:
         """Marks the view to which the form is sent; its address has the same parts as the page's."""
@@ -138,7 +141,7 @@ class KeptForm:
             drop_url=url_for("web.drop_draft", entity=place.entity, page=page),
             page=place.own_page,
             record_id=place.record_id,
-            drafts=_offers(uow, place, record or {}) if sent is None else [],
+            drafts=_offers(uow, place, record or {}, self.known_by) if sent is None else [],
             is_changed=sent is not None,
             lost_files=sent is not None and "files_lost" in sent,
         )
@@ -263,9 +266,11 @@ def _drafts(uow: UnitOfWork, place: _Place) -> list[Draft]:
     return [each for each in found if dict(each.inputs).get("page", "") == place.own_page]
 
 
-def _offers(uow: UnitOfWork, place: _Place, values: Mapping[str, Any]) -> list[dict[str, str]]:
+def _offers(
+    uow: UnitOfWork, place: _Place, values: Mapping[str, Any], known_by: str
+) -> list[dict[str, str]]:
     drafts = [each for each in _drafts(uow, place) if not _is_over(uow, each, values)]
-    label_field = uow.entity(place.entity).label_field
+    known_by = known_by or uow.entity(place.entity).label_field
     zone, today = uow.clock.timezone, uow.clock.today()
     offers = []
     for draft in drafts[:_OFFERED]:
@@ -274,7 +279,7 @@ def _offers(uow: UnitOfWork, place: _Place, values: Mapping[str, Any]) -> list[d
         offers.append(
             {
                 "key": draft.key,
-                "what": _what(draft, label_field),
+                "what": _what(draft, known_by),
                 "when": when[-5:] if is_today else when,
                 "url": place.address(draft=draft.key),
             }
@@ -282,10 +287,10 @@ def _offers(uow: UnitOfWork, place: _Place, values: Mapping[str, Any]) -> list[d
     return offers
 
 
-def _what(draft: Draft, label_field: str) -> str:
-    """What it is about, in a few words: its name, else the first record that it names."""
+def _what(draft: Draft, known_by: str) -> str:
+    """What it is about, in a few words: its own, else the first record that it names."""
     named = (text for name, text in draft.inputs if name.endswith("__label") and text)
-    return (dict(draft.inputs).get(label_field) or next(named, ""))[:60]
+    return (dict(draft.inputs).get(known_by) or next(named, ""))[:60]
 
 
 def _is_over(uow: UnitOfWork, draft: Draft, values: Mapping[str, Any]) -> bool:
@@ -313,7 +318,7 @@ def _sent_place(entity: str) -> _Place:
     if not page:
         return _Place(entity, _GENERIC[record_id > 0], record_id)
     forms = (getattr(each, "dougong_form", None) for each in current_app.view_functions.values())
-    if KeptForm(entity, page) not in forms:
+    if all(form is None or (form.entity, form.page) != (entity, page) for form in forms):
         raise Invalid(_("This page is out of date. Load it again and repeat what you did."))
     return _Place(entity, page, record_id)
 
@@ -340,8 +345,10 @@ def keep_without_session() -> Response | None:
         take_form()
     if form is None:
         kept = _kept(_sent_place((request.view_args or {})["entity"]))
-        status = 401 if actor().is_anonymous else 200
-        return _json({"at": kept[1] if kept else ""}, status) if kept or status == 401 else None
+        if actor().is_anonymous:
+            return _json({"at": kept[1] if kept else ""}, 401)
+        # The page goes on with the token of the new session.
+        return _json({"at": kept[1], "token": mask(g.csrf)}, 200) if kept else None
     kept = _kept(form._place())
     if kept is None:
         return None

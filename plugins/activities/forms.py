@@ -31,7 +31,7 @@ __all__ = [
     "template_for",
 ]
 
-NEW_FOLLOW_UP = KeptForm("follow_up", "activities.new_follow_up")
+NEW_FOLLOW_UP = KeptForm("follow_up", "activities.new_follow_up", known_by="content")
 NEW_TASK = KeptForm("task", "activities.new_task")
 #: A planned follow-up is due at this hour of the company's day.
 _MORNING = time(9)

@@ -156,6 +156,8 @@ def test_who_signs_in_again_in_another_tab_goes_on(browser, end_sessions, kept, 
     draft = browser.post("/r/order/draft", data={**data, "title": "A whole order"})
     assert draft.status_code == 200
     assert [each["title"] for each in kept()] == ["A whole order"]
+    renewed = {**data, "csrf_token": draft.json["token"], "title": "x"}
+    assert browser.post("/r/order/draft", data=renewed).json.keys() == {"at"}, "the page goes on"
     answer = browser.post("/r/order/new", data=data)
     assert answer.status_code == 303
     assert orders() == [], "a token of the session before saves nothing"

@@ -155,11 +155,17 @@
       if (left) return;
       tellEnded(answer.status === 401);
       if (!answer.ok && answer.status !== 401) return;
-      const { at } = await answer.json();
+      const { at, token: renewed } = await answer.json();
+      if (renewed) renew(renewed);
       const output = $("[data-draft-state]", form);
       if (at) output.textContent = `${output.dataset.kept} ${at}`;
       output.hidden = !output.textContent;
     } catch { /* away from the network for a moment: the next key tries again */ }
+  }
+  /* Somebody has signed in again in another tab: this one goes on with the new session. */
+  function renew(renewed) {
+    $('meta[name="csrf-token"]').content = renewed;
+    $$('[name="csrf_token"]').forEach((input) => { input.value = renewed; });
   }
   function tellEnded(ended) {
     const notice = $("[data-session-ended]", form);
