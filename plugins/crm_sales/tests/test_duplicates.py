@@ -228,7 +228,12 @@ def test_a_customer_that_is_sent_twice_is_one_and_no_duplicate_of_itself(browser
     } | {"name": "潍坊鼎源农机有限公司", "source": "展会"}
     address = re.search(r'data-draft="([^"]+)"', page)[1]
     assert browser.post(address, data=sent).status_code == 200
-    assert "潍坊鼎源农机有限公司" in browser.get(path).get_data(as_text=True)
+    offered = browser.get(path).get_data(as_text=True)
+    assert "潍坊鼎源农机有限公司" in offered
+    drop = re.search(r'action="([^"]*/draft/discard[^"]*)"', offered)[1]
+    assert browser.post(drop, data=sent).location == path
+    assert "潍坊鼎源农机有限公司" not in browser.get(path).get_data(as_text=True)
+    assert browser.post(address, data=sent).status_code == 200
     answers = [browser.post(path, data=sent) for _click in range(2)]
     assert [answer.status_code for answer in answers] == [303, 303]
     assert answers[0].location == answers[1].location
