@@ -19,6 +19,7 @@ from core.entities.writing import refuse
 from core.errors import Conflict, Invalid, Problem
 from core.fields import EntitySpec, FieldSpec
 from core.fields import types as t
+from core.http.forms import read_number
 from core.http.presenting import draw_controls, input_context
 from core.http.rendering import render
 from core.http.requests import requires, unit_of_work
@@ -178,7 +179,8 @@ def _absences(spec: EntitySpec) -> list[dict[str, Any]]:
         texts = [text.strip() or None for text in typed]
         if any(texts):
             line: dict[str, Any] = dict(zip(ABSENCE, texts, strict=True))
-            lines.append(line | ({"id": int(key)} if key.isascii() and key.isdigit() else {}))
+            number = read_number(key)
+            lines.append(line if number is None else line | {"id": number})
     return lines
 
 

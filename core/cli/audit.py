@@ -42,7 +42,7 @@ def verify(since: datetime | None, heads: tuple[str, ...], as_json: bool) -> Non
 
 def _noted(head: str) -> tuple[int, str]:
     seal, _colon, own = head.strip().partition(":")
-    if not seal.isdecimal() or len(own) != 64:
+    if not seal.isdecimal() or len(seal) > 18 or len(own) != 64:
         raise click.UsageError("a head is the number of a seal, a colon, and its hash")
     return int(seal), own
 

@@ -254,7 +254,7 @@ def _chosen(
     from core.entities.labels import resolve_labels
 
     entity = "file" if isinstance(item.type, t.File) else item.type.entity  # type: ignore[attr-defined]
-    keys = [int(text) for text in raw if text.isdecimal()]
+    keys = [int(text) for text in raw if text.isdecimal() and len(text) < 18]
     labels = resolve_labels(context.uow, {entity: set(keys)}).get(entity, {})
     return tuple((str(key), labels.get(key, _("Not visible to you"))) for key in keys)
 

@@ -479,7 +479,7 @@ def _pair(raw: Sequence[str]) -> tuple[str, str]:
 
 
 def _label_of(uow: UnitOfWork, entity: str, key: str) -> str | None:
-    if not key.isdecimal():
+    if not key.isdecimal() or len(key) > 18:
         return None
     return resolve_labels(uow, {entity: {int(key)}}).get(entity, {}).get(int(key))
 

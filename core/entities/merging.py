@@ -207,7 +207,8 @@ def _taken(uow: UnitOfWork, spec: EntitySpec, text: str, gone: Sequence[int]) ->
     found = {}
     for part in text.split():
         name, _colon, key = part.partition(":")
-        if name not in usual or not key.isdecimal() or int(key) not in gone:
+        is_number = key.isdecimal() and len(key) < 18
+        if name not in usual or not is_number or int(key) not in gone:
             message = _("%(part)s: no field and record to take a value from.", part=part[:80])
             raise Invalid(message, [Problem("take", "merge", message)])
         found[name] = int(key)

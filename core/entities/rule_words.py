@@ -144,7 +144,7 @@ def _ids(item: FieldSpec, values: list[Any]) -> dict[str, set[int]]:
         return {}
     found: dict[str, set[int]] = defaultdict(set)
     for value in values:
-        if str(value).isdecimal():
+        if str(value).isdecimal() and len(str(value)) < 18:
             found[type_.entity].add(int(value))
     return found
 

@@ -22,7 +22,7 @@ from core.http.requests import SAFE_METHODS, actor, route_policy, runtime
 from core.i18n import gettext as _
 from core.security.throttle import place_of
 
-__all__ = ["Limiter", "TooMany", "check_limits", "limited", "open_limiter"]
+__all__ = ["Limiter", "TooMany", "check_limits", "limited", "open_limiter", "take_form"]
 
 log = logging.getLogger("dougong.limits")
 View = TypeVar("View", bound=Callable[..., Any])
@@ -176,6 +176,11 @@ def check_limits() -> None:
         name = "form"
     if name is not None and (name not in BY_PLACE or request.method not in SAFE_METHODS):
         _take(name, _who() if name not in BY_PLACE else place_of(request.remote_addr or ""))
+
+
+def take_form() -> None:
+    """Count a form that is read before it is known who sent it. Raises `TooMany`."""
+    _take("form", place_of(request.remote_addr or ""))
 
 
 def _is_public_form(view: Callable[..., Any]) -> bool:

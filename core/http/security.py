@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hmac
+from urllib.parse import urlsplit
 
 from flask import Flask, Response, current_app, g, redirect, request, url_for
 
 from core.errors import Forbidden, NotFound
+from core.http.forms import keep_without_session
 from core.http.masking import mask, unmask
 from core.http.requests import SAFE_METHODS, actor, route_policy
 from core.i18n import gettext as _
@@ -51,19 +53,23 @@ def csrf_token() -> str:
     return str(g.masked_csrf)
 
 
-def check_csrf() -> None:
+def check_csrf() -> Response | None:
     """A write with a cookie needs the session's token and must come from our own pages.
 
-    Who presents an API token is no browser that a foreign page could steer.
+    Who presents an API token is no browser that a foreign page could steer. A form of the person's
+    session before is not acted upon, but kept for them.
     """
     if request.method in SAFE_METHODS or g.by_token:
-        return
+        return None
     _check_origin()
     if g.csrf is None:
-        return  # nobody is signed in: the policy of the route decides
+        return None  # nobody is signed in: the policy of the route decides
     given = request.headers.get("X-CSRF-Token") or request.form.get("csrf_token")
-    if not _same(unmask(given or ""), g.csrf):
-        raise Forbidden(_("This page is out of date. Load it again and repeat what you did."))
+    if _same(unmask(given or ""), g.csrf):
+        return None
+    if (kept := keep_without_session()) is not None:
+        return kept
+    raise Forbidden(_("This page is out of date. Load it again and repeat what you did."))
 
 
 def _same(given: str | None, expected: str) -> bool:
@@ -99,9 +105,24 @@ def check_route() -> Response | None:
     if request.path.startswith("/api/"):
         raise Unauthenticated()
     if request.headers.get("HX-Request"):
-        return Response(status=401, headers={"HX-Redirect": url_for("web.sign_in_page")})
-    where = request.full_path.rstrip("?") if request.method == "GET" else None
+        back = _own_path(request.headers.get("HX-Current-URL", ""))
+        return Response(status=401, headers={"HX-Redirect": url_for("web.sign_in_page", next=back)})
+    if request.method == "GET":
+        where: str | None = request.full_path.rstrip("?")
+    else:
+        _check_origin()
+        if (kept := keep_without_session()) is not None:
+            return kept
+        where = _own_path(request.headers.get("Referer", ""))
     return redirect(url_for("web.sign_in_page", next=where))  # type: ignore[return-value]
+
+
+def _own_path(address: str) -> str | None:
+    """Path and query of one of our own pages; None for any other."""
+    parts = urlsplit(address)
+    if parts.netloc != request.host:
+        return None
+    return parts.path + (f"?{parts.query}" if parts.query else "")
 
 
 class Unauthenticated(Forbidden):

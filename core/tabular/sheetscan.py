@@ -284,7 +284,7 @@ class _StrictSheet(_StrictXml):
         local = name.rpartition(":")[2]
         if local == "row":
             number = attributes.get("r", "")
-            self._row = int(number) if number.isdecimal() else self._row + 1
+            self._row = int(number[:10]) if number.isdecimal() else self._row + 1
             self._column = 0
         elif local == "c":
             self._place(attributes.get("r"))

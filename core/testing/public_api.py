@@ -46,6 +46,7 @@ PUBLIC_MODULES = (
     "core.files",
     "core.files.storage",
     "core.http.addresses",
+    "core.http.forms",
     "core.http.rendering",
     "core.http.requests",
     "core.i18n",

@@ -168,6 +168,7 @@ def _common(
         if row.op == "eq"
         and len(row.values) == 1
         and row.values[0].isdecimal()
+        and len(row.values[0]) < 18
         and row.field in usable
         and usable[row.field] == getattr(spec[row.field].type, "entity", "")
     ]

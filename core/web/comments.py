@@ -16,35 +16,40 @@ from core.comments.service import (
 from core.entities import query
 from core.errors import Conflict, Invalid, NotFound, TooLarge
 from core.files.service import attach, store_upload, take_away
+from core.http.forms import read_number
 from core.http.presenting import tell
 from core.http.requests import signed_in, unit_of_work
 from core.i18n import gettext as _
 from core.web import blueprint
-from core.web.details import record_page
+from core.web.details import COMMENT, record_page
 from core.web.editing import require_update
 from core.web.timelines import RefusedEdit
+from core.work.uow import UnitOfWork
 
 
 @blueprint.post("/r/<entity>/<int:record_id>/comments", endpoint="add_comment")
 @signed_in
+@COMMENT.taken
 def write(entity: str, record_id: int) -> Any:
     """Write a comment; what is wrong with it is told, and what was typed stays in the form."""
     text = request.form.get("text", "")
+
+    def add(uow: UnitOfWork) -> str:
+        add_comment(uow, entity, record_id, text, mentions=_mentions())
+        return _page(entity, record_id)
+
     try:
-        with unit_of_work() as uow:
-            add_comment(uow, entity, record_id, text, mentions=_mentions())
+        return COMMENT.save_once(add)
     except Invalid as error:
         tell(error.problems[0].message if error.problems else error.message, "bad")
         return record_page(entity, record_id, text), error.status
-    return redirect(_page(entity, record_id), 303)
 
 
 @blueprint.post("/comments/<int:comment_id>", endpoint="edit_comment")
 @signed_in
 def change(comment_id: int) -> Any:
     """Change one's own comment; a refusal stands beside it, with what was typed."""
-    text, sent = request.form.get("text", ""), request.form.get("version", "")
-    version = int(sent) if sent.isdecimal() and len(sent) < 18 else None
+    text, version = request.form.get("text", ""), read_number(request.form.get("version", ""))
     try:
         with unit_of_work() as uow:
             row = edit_comment(uow, comment_id, text, mentions=_mentions(), version=version)
@@ -131,8 +136,8 @@ def restore_file(file_id: int) -> Any:
 
 def _mentions() -> list[int]:
     """Who was picked from the list below an @."""
-    sent = request.form.getlist("mentions")
-    return [int(key) for key in sent if key.isdecimal() and len(key) < 18]
+    found = (read_number(text) for text in request.form.getlist("mentions"))
+    return [key for key in found if key is not None]
 
 
 def _page(entity: str, record_id: int) -> str:

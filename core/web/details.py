@@ -22,6 +22,7 @@ from core.entities.tables import reading_columns
 from core.entities.values import BadValue, check_value
 from core.fields import EntitySpec, FieldSpec
 from core.fields import types as t
+from core.http.forms import KeptForm
 from core.http.presenting import data_columns, data_rows, page_url, reader_of
 from core.http.rendering import render
 from core.http.requests import signed_in, unit_of_work
@@ -33,7 +34,10 @@ from core.web.related import pointing_here, related_lists
 from core.web.timelines import RefusedEdit, drawn_timeline
 from core.work.uow import UnitOfWork
 
-__all__ = ["record_page", "record_title"]
+__all__ = ["COMMENT", "record_page", "record_title"]
+
+#: The form of a comment below the record.
+COMMENT = KeptForm("", "web.show_record")
 
 #: Entries of the timeline beside the record, and on each page of its own tab.
 TIMELINE_ITEMS, TIMELINE_PAGE = 20, 50
@@ -105,6 +109,7 @@ def record_page(
         )
         is_deleted = record.values.get("archived_at") is not None
         verbs = frozenset[str]() if is_deleted else verbs
+        comment = request.form if typed_comment else COMMENT.draft(uow)
         title = record_title(uow, record)
         status, header = _status(record), _header_fields(uow, record)
         told = {spec.label_field, *(item.name for item in (status, *header) if item is not None)}
@@ -139,7 +144,8 @@ def record_page(
             and before is None
             and uow.actor.user_id is not None
             and takes_comments(spec),
-            "typed_comment": typed_comment,
+            "typed_comment": comment.get("text", "") if comment else "",
+            "comment_key": COMMENT.key(comment),
             "foot": _facts(uow, record, [f for f in record.fields if f.name in _FOOT]),
             "timeline": drawn_timeline(
                 uow,

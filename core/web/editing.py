@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask import redirect, request, url_for
-from werkzeug.datastructures import FileStorage, MultiDict
+from werkzeug.datastructures import MultiDict
 
 from core.entities import query, service
 from core.entities.defaults import default_of
-from core.entities.drafts import discard_draft
 from core.entities.form_fields import editable_fields
 from core.entities.form_reading import read_form
 from core.entities.form_times import note_opened, stamp
@@ -27,6 +24,7 @@ from core.entities.values import BadValue, check_value
 from core.errors import Conflict, Forbidden, Invalid, Problem, Refused
 from core.fields import EntitySpec, FieldSpec
 from core.fields import types as t
+from core.http.forms import KeptForm, read_version
 from core.http.presenting import input_context, tell
 from core.http.rendering import render
 from core.http.requests import signed_in, unit_of_work
@@ -34,10 +32,11 @@ from core.i18n import gettext as _
 from core.web import blueprint
 from core.web.conflicts import conflict_page, settled
 from core.web.details import record_title
-from core.web.drafts import draft_form, drafts_offered
 from core.web.uploads import keep_uploads
-from core.work.idempotency import find_answer, keep_answer
 from core.work.uow import UnitOfWork
+
+NEW_RECORD = KeptForm("", "web.new_record")
+EDIT_RECORD = KeptForm("", "web.edit_record")
 
 
 @blueprint.get("/r/<entity>/new")
@@ -47,39 +46,23 @@ def new_record(entity: str) -> Any:
     with unit_of_work() as uow:
         spec = uow.entity(entity)
         require_create(uow, spec)
-        return _new_page(uow, spec, draft_form(uow, spec))
+        return _new_page(uow, spec, NEW_RECORD.draft(uow))
 
 
 @blueprint.post("/r/<entity>/new")
 @signed_in
+@NEW_RECORD.taken
 def create_record(entity: str) -> Any:
     """Make the record; the same form sent twice makes one."""
-    digest = _digest(request.form)
-    key = f"form:{request.form.get('form_key', '')[:60]}:{digest[:32]}"
-    if _has_files() and (kept := _answered(key, digest)):
+    if _has_files() and (kept := NEW_RECORD.answered()) is not None:
         return redirect(kept, 303)
     form, refused = _received(entity)
     if _wants_lines(form):
         return _again(entity, None, form, _refusal(refused))
     try:
-        with unit_of_work() as uow:
-            if found := find_answer(uow, key, digest):
-                return redirect(found.body, 303)
-            location = _create(uow, uow.entity(entity), form, refused)
-            keep_answer(uow, key, digest, 303, location)
-    except Invalid as error:
+        return NEW_RECORD.save_once(lambda uow: _create(uow, uow.entity(entity), form, refused))
+    except (Invalid, Refused) as error:
         return _again(entity, None, form, error)
-    except Refused as error:  # perhaps the same form, at the same instant
-        if kept := _answered(key, digest):
-            return redirect(kept, 303)
-        return _again(entity, None, form, error)
-    return redirect(location, 303)
-
-
-def _answered(key: str, digest: str) -> str | None:
-    with unit_of_work(write=False) as uow:
-        kept = find_answer(uow, key, digest)
-    return kept.body if kept else None
 
 
 def _create(
@@ -89,7 +72,6 @@ def _create(
     values, problems = read_form(input_context(uow), spec, form)
     _refuse([*refused, *problems], uow, spec, values)
     (key,) = service.create(uow, spec.name, [values])
-    discard_draft(uow, spec.name, 0, form.get("form_key", ""))
     note_opened(uow, spec.name, form.get("opened", ""))
     tell(_("Saved."))
     if form.get("then") == "new":
@@ -108,11 +90,12 @@ def edit_record(entity: str, record_id: int) -> Any:
         spec = uow.entity(entity)
         record = query.get(uow, entity, record_id)
         require_update(uow, spec, record_id)
-        return _edit_page(uow, record, draft_form(uow, spec, record_id))
+        return _edit_page(uow, record, EDIT_RECORD.draft(uow))
 
 
 @blueprint.post("/r/<entity>/<int:record_id>/edit")
 @signed_in
+@EDIT_RECORD.taken
 def update_record(entity: str, record_id: int) -> Any:
     """Save what was changed; who was overtaken by somebody else is shown both versions."""
     received, refused = _received(entity, record_id)
@@ -127,25 +110,19 @@ def update_record(entity: str, record_id: int) -> Any:
             context = input_context(uow, record.labels)
             values, problems = read_form(context, spec, form, current=record.values)
             _refuse([*refused, *problems], uow, spec, values)
-            versions = _version(form, record_id)
+            versions = {record_id: read_version(form)}
             service.update(uow, entity, {record_id: values}, versions=versions)
-            discard_draft(uow, entity, record_id, form.get("form_key", ""))
+            EDIT_RECORD.discard(uow)
     except Conflict as error:
         page = conflict_page(entity, record_id, form, error)
         if page is not None:
             return page
         with unit_of_work() as uow:
-            discard_draft(uow, entity, record_id, form.get("form_key", ""))
+            EDIT_RECORD.discard(uow)
     except (Invalid, Refused) as error:
         return _again(entity, record_id, form, error)
     tell(_("Saved."))
     return saved
-
-
-def _size(sent: FileStorage) -> int:
-    size = sent.stream.seek(0, 2)
-    sent.stream.seek(0)
-    return size
 
 
 def _has_files() -> bool:
@@ -170,13 +147,6 @@ def _received(
 
 def _refusal(problems: Sequence[Problem]) -> Invalid | None:
     return Invalid(_("Please correct what is marked."), problems) if problems else None
-
-
-def _version(form: Mapping[str, str], record_id: int) -> dict[int, int]:
-    text = form.get("version", "")
-    if not text.isdecimal() or len(text) > 15:
-        raise Invalid(_("This page is out of date. Load it again and repeat what you did."))
-    return {record_id: int(text)}
 
 
 def _refuse(
@@ -220,14 +190,6 @@ def _wants_lines(form: Mapping[str, str]) -> bool:
     return "add_line" in form or "remove_line" in form
 
 
-def _digest(form: MultiDict[str, str]) -> str:
-    parts = sorted((name, value) for name, value in form.items(multi=True) if name != "csrf_token")
-    files = sorted(
-        (name, str(sent.filename), _size(sent)) for name, sent in request.files.items(multi=True)
-    )
-    return hashlib.sha256(repr((request.path, parts, files)).encode()).hexdigest()
-
-
 # Pages
 
 
@@ -266,7 +228,6 @@ def _new_page(
             problems=error.problems if error else (),
             add_line=request.form.get("add_line", ""),
         ),
-        sent,
         error,
         title=_("New: %(entity)s", entity=str(spec.label)),
         action=url_for("web.create_record", entity=spec.name),
@@ -274,7 +235,7 @@ def _new_page(
         version=None,
         record_id=None,
         opened=_opened(uow, spec, sent),
-        drafts=drafts_offered(uow, spec) if sent is None else [],
+        kept=NEW_RECORD.drawn(uow, sent),
         uow=uow,
         held=held_values(context, spec, values, sent),
     )
@@ -290,7 +251,6 @@ def _opened(uow: UnitOfWork, spec: EntitySpec, sent: MultiDict[str, str] | None)
 def _page(
     spec: EntitySpec,
     form: Form,
-    sent: MultiDict[str, str] | None,
     error: Invalid | Refused | None,
     **context: Any,
 ) -> str:
@@ -299,8 +259,6 @@ def _page(
         spec=spec,
         form=form,
         message=error.message if error and not error.problems else "",
-        form_key=(sent.get("form_key", "")[:60] if sent else "") or secrets.token_urlsafe(16),
-        is_changed=sent is not None,
         **context,
     )
 
@@ -347,7 +305,6 @@ def _edit_page(
     return _page(
         spec,
         form,
-        sent,
         error,
         title=_("Edit %(record)s", record=title),
         record_title=title,
@@ -355,7 +312,7 @@ def _edit_page(
         cancel_url=url_for("web.show_record", entity=spec.name, record_id=record_id),
         version=record.values.get("version") if sent is None else sent.get("version"),
         record_id=record_id,
-        drafts=drafts_offered(uow, spec, record) if sent is None else [],
+        kept=EDIT_RECORD.drawn(uow, sent, record.values),
         uow=uow,
         held=held_values(context, spec, record.values, sent),
     )

@@ -27,6 +27,7 @@ from core.exchange.tally import RULES
 from core.fields import EntitySpec
 from core.http.downloads import file_to_send, stream_response
 from core.http.filter_rows import address_pairs
+from core.http.forms import read_number
 from core.http.limits import limited
 from core.http.rendering import render
 from core.http.requests import signed_in, unit_of_work
@@ -135,7 +136,8 @@ def export_records(entity: str) -> Any:
 def export_run(entity: str) -> Any:
     """The file, or the job that makes it; rows ticked in the list come here first for the dialog."""
     if "format" not in request.form:
-        ids = [int(text) for text in request.form.getlist("ids") if text.isdecimal()][:500]
+        sent = (read_number(text) for text in request.form.getlist("ids"))
+        ids = [key for key in sent if key is not None][:500]
         condition = {"field": "id", "op": "in", "value": ids}
         where = url_for("web.export_records", entity=entity, filter=json.dumps(condition))
         if request.form.get("all") == "1":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from flask import current_app, redirect, request, url_for
 
@@ -28,7 +28,7 @@ def sign_in_page() -> Any:
     target = safe_target(request.args.get("next"))
     if not actor().is_anonymous:
         return redirect(target)
-    return render("core/sign_in.html", email="", next=target, error="")
+    return _page(target)
 
 
 @blueprint.post("/sign-in", endpoint="sign_in")
@@ -41,7 +41,7 @@ def sign_in_submit() -> Any:
     try:
         new = _begin(email, password, browser)
     except SignInRefused as refused:
-        return render("core/sign_in.html", email=email, next=target, error=refused.message), 401
+        return _page(target, email, refused.message), 401
     if isinstance(new, NewStep):
         response = redirect(url_for("web.sign_in_step", next=target))
         set_step_cookie(response, new.token)
@@ -49,6 +49,12 @@ def sign_in_submit() -> Any:
     response = redirect(target)
     set_session_cookie(response, new, browser)
     return response
+
+
+def _page(target: str, email: str = "", error: str = "") -> str:
+    """The form; who comes from one of our forms is told that what they typed waits for them."""
+    is_kept = "draft" in parse_qs(urlsplit(target).query)
+    return render("core/sign_in.html", email=email, next=target, error=error, is_kept=is_kept)
 
 
 def _begin(email: str, password: str, browser: Browser) -> Any:

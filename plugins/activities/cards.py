@@ -17,7 +17,7 @@ from core.i18n import gettext as _
 from core.i18n.formats import format_datetime
 from core.settings.service import get_setting
 from plugins.activities import communications
-from plugins.activities.forms import choices, next_choices
+from plugins.activities.forms import NEW_FOLLOW_UP, choices, next_choices
 from plugins.activities.models import KINDS
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ def beside_record(uow: UnitOfWork, entity: EntitySpec, record: Record, **context
         return ""
     html: str = macros("activities/record.html").beside(
         about=f"{entity.name}:{record.values['id']}",
+        form_key=NEW_FOLLOW_UP.key(),
         writes=writes,
         plans=plans,
         tasks=tasks,

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
 from core.errors import Invalid, Problem
+from core.http.forms import KeptForm, read_number
 from core.i18n import gettext as _
 from plugins.activities.about import find_about, suggest
 from plugins.activities.models import KINDS, PRIORITIES, RECURRENCES, REMINDERS
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
 __all__ = [
+    "NEW_FOLLOW_UP",
+    "NEW_TASK",
     "NEXT",
     "choices",
     "fitting_templates",
@@ -28,6 +31,8 @@ __all__ = [
     "template_for",
 ]
 
+NEW_FOLLOW_UP = KeptForm("follow_up", "activities.new_follow_up", known_by="content")
+NEW_TASK = KeptForm("task", "activities.new_task")
 #: A planned follow-up is due at this hour of the company's day.
 _MORNING = time(9)
 #: Days from now, by what the form calls them.
@@ -106,9 +111,9 @@ def read_task(uow: UnitOfWork, form: MultiDict[str, str]) -> dict[str, Any]:
         "recurrence": _one_of(form, "recurrence", RECURRENCES),
         **_about(uow, form, problems),
     }
-    person = form.get("assignee", "")
-    if person.isdecimal() and len(person) < 18:
-        values["assignee"] = int(person)
+    person = read_number(form.get("assignee", ""))
+    if person is not None:
+        values["assignee"] = person
     elif form.get("assignee__label", "").strip():
         problems.append(Problem("assignee", "reference", _("Choose a person from the list.")))
     _moment(uow, form, "due_at", values, problems)

@@ -12,6 +12,7 @@ from core.entities import query, service
 from core.entities.query import ListQuery
 from core.errors import Forbidden, Invalid, Problem, Refused
 from core.http.addresses import record_url
+from core.http.forms import read_number
 from core.http.rendering import macros, render
 from core.http.requests import requires, signed_in, unit_of_work
 from core.i18n import gettext as _
@@ -24,6 +25,8 @@ from plugins.activities.about import (
     suggest,
 )
 from plugins.activities.forms import (
+    NEW_FOLLOW_UP,
+    NEW_TASK,
     choices,
     fitting_templates,
     moment_text,
@@ -50,8 +53,9 @@ def _back(back: str, created: str = "") -> str:
     place, _colon, about = back.partition(":")
     if place == "record" and about:
         entity, _colon, key = about.partition(":")
-        if entity.replace("_", "").isalnum() and key.isdecimal() and len(key) < 18:
-            return record_url(entity, int(key))
+        record_id = read_number(key)
+        if entity.replace("_", "").isalnum() and record_id is not None:
+            return record_url(entity, record_id)
     if place in ("calendar", "handover"):
         return url_for(f"activities.{place}")
     return created if place == "list" and created else url_for("web.home")
@@ -66,8 +70,9 @@ def _marks(problems: Sequence[Problem], answers: Sequence[Mapping[str, Any]]) ->
             name = f"answer.{problem.data['prompt']}"
         elif name.startswith("answers."):
             place = name.split(".")[1]
-            if place.isdecimal() and int(place) < len(answers):
-                name = f"answer.{answers[int(place)].get('prompt')}"
+            number = read_number(place)
+            if number is not None and number < len(answers):
+                name = f"answer.{answers[number].get('prompt')}"
         elif name in ("related_id", "related_entity"):
             name = "about"
         found.setdefault(name, problem.message)
@@ -82,54 +87,60 @@ def _marks(problems: Sequence[Problem], answers: Sequence[Mapping[str, Any]]) ->
 def new_follow_up() -> Any:
     """The form, for the record that the address names or for one still to be chosen."""
     with unit_of_work() as uow:
-        return _follow_up_page(uow, request.args)
+        draft = NEW_FOLLOW_UP.draft(uow)
+        return _follow_up_page(uow, request.args if draft is None else draft, draft)
 
 
 @blueprint.post("/follow-up")
 @signed_in
+@NEW_FOLLOW_UP.taken
 def create_follow_up() -> Any:
     """Write the follow-up; its next date becomes a task."""
     values: dict[str, Any] = {}
+
+    def make(uow: UnitOfWork) -> str:
+        values.update(read_follow_up(uow, request.form))
+        (key,) = service.create(uow, "follow_up", [values])
+        return _saved(values, record_url("follow_up", key))
+
     try:
-        with unit_of_work() as uow:
-            values = read_follow_up(uow, request.form)
-            (key,) = service.create(uow, "follow_up", [values])
-            about = f"{values.get('related_entity')}:{values.get('related_id')}"
+        return NEW_FOLLOW_UP.save_once(make)
     except (Invalid, Refused) as error:
-        marks = _marks(error.problems, values.get("answers") or ())
+        marks, sent = _marks(error.problems, values.get("answers") or ()), request.form
         with unit_of_work(write=False) as uow:
-            return _follow_up_page(uow, request.form, marks, error.message), error.status
-    return _saved(about, record_url("follow_up", key))
+            return _follow_up_page(uow, sent, sent, marks, error.message), error.status
 
 
-def _saved(about: str, made_url: str) -> Any:
-    """Say so, and lead back to where it was begun: the record that it is ``about``, or what was made."""
+def _saved(values: Mapping[str, Any], made_url: str) -> str:
+    """Say so, and lead back to where it was begun: the record that it is about, or what was made."""
     flash(_("Saved."), "good")
     back = request.form.get("back", "")
     if back == "record":
-        back = f"record:{about}"
-    return redirect(_back(back, made_url), 303)
+        back = f"record:{values.get('related_entity')}:{values.get('related_id')}"
+    return _back(back, made_url)
 
 
 def _follow_up_page(
     uow: UnitOfWork,
     sent: Mapping[str, str],
+    typed: Mapping[str, str] | None = None,
     marks: Mapping[str, str] | None = None,
     message: str = "",
 ) -> str:
+    """The form with what was ``sent``, by an address or, as it was ``typed``, by itself."""
     _require_create(uow, "follow_up")
     kind = sent.get("kind", "") or "call"
     about = find_about(uow, sent.get("about") or sent.get("recent"))
-    given = marks is not None
     return render(
         "activities/follow_up.html",
+        kept=NEW_FOLLOW_UP.drawn(uow, typed),
         about=about,
         recent=[] if about else _recent(uow),
         typed=sent.get("about__label", ""),
         kinds=choices(KINDS),
         kind=kind,
         prompts_html=_prompts_html(uow, kind, sent, marks or {}),
-        happened_at=sent.get("happened_at", "") if given else moment_text(uow, uow.now()),
+        happened_at=moment_text(uow, uow.now()) if typed is None else sent.get("happened_at", ""),
         content=sent.get("content", ""),
         following=next_choices(),
         chosen=sent.get("next", ""),
@@ -140,7 +151,7 @@ def _follow_up_page(
         cancel_url=_back(_cancelled(sent, about), url_for("web.list_records", entity="follow_up")),
         errors=_summary(uow, "follow_up", marks or {}),
         marks=marks or {},
-        message=message if given and not marks else "",
+        message="" if marks else message,
     )
 
 
@@ -221,37 +232,44 @@ def suggest_records() -> str:
 def new_task() -> Any:
     """The form of a task, for the record that the address names, for another, or for none."""
     with unit_of_work() as uow:
-        return _task_page(uow, request.args)
+        draft = NEW_TASK.draft(uow)
+        return _task_page(uow, request.args if draft is None else draft, draft)
 
 
 @blueprint.post("/task")
 @signed_in
+@NEW_TASK.taken
 def create_task() -> Any:
     """Make the task."""
+
+    def make(uow: UnitOfWork) -> str:
+        values = read_task(uow, request.form)
+        (key,) = service.create(uow, "task", [values])
+        return _saved(values, record_url("task", key))
+
     try:
-        with unit_of_work() as uow:
-            values = read_task(uow, request.form)
-            (key,) = service.create(uow, "task", [values])
-            about = f"{values.get('related_entity')}:{values.get('related_id')}"
+        return NEW_TASK.save_once(make)
     except (Invalid, Refused) as error:
-        marks = _marks(error.problems, ())
+        marks, sent = _marks(error.problems, ()), request.form
         with unit_of_work(write=False) as uow:
-            return _task_page(uow, request.form, marks, error.message), error.status
-    return _saved(about, record_url("task", key))
+            return _task_page(uow, sent, sent, marks, error.message), error.status
 
 
 def _task_page(
     uow: UnitOfWork,
     sent: Mapping[str, str],
+    typed: Mapping[str, str] | None = None,
     marks: Mapping[str, str] | None = None,
     message: str = "",
 ) -> str:
+    """The form with what was ``sent``, by an address or, as it was ``typed``, by itself."""
     _require_create(uow, "task")
     about = find_about(uow, sent.get("about"))
-    given = marks is not None
+    given = typed is not None
     person = sent.get("assignee", "") if given else str(uow.actor.user_id or "")
     return render(
         "activities/task.html",
+        kept=NEW_TASK.drawn(uow, typed),
         about=about,
         typed=sent.get("about__label", ""),
         values=sent if given else MultiDict({"due_at": sent.get("due_at", ""), "every": "1"}),
@@ -264,7 +282,7 @@ def _task_page(
         cancel_url=_back(_cancelled(sent, about), url_for("web.list_records", entity="task")),
         errors=_summary(uow, "task", marks or {}),
         marks=marks or {},
-        message=message if given and not marks else "",
+        message="" if marks else message,
     )
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from flask import Blueprint, flash, redirect, request
+from flask import Blueprint, flash, request
 from werkzeug.datastructures import MultiDict
 
 from core.entities import service
 from core.errors import Forbidden, Invalid, Refused
 from core.http.addresses import record_url
+from core.http.forms import KeptForm
 from core.http.rendering import macros, render
 from core.http.requests import requires, signed_in, unit_of_work
 from core.i18n import gettext as _
@@ -25,10 +26,19 @@ if TYPE_CHECKING:
 __all__ = ["blueprint"]
 
 blueprint = Blueprint("crm_sales", __name__, url_prefix="/crm_sales")
+NEW_CUSTOMER = KeptForm("customer", "crm_sales.new_customer")
 
 _OF_CUSTOMER = ("name", "uscc", "source")
 _OF_CONTACT = {"contact_name": "name", "contact_mobile": "mobile", "contact_title": "title"}
 _RULES = {"code": "same_code", "name": "same_name", "contact": "same_contact"}
+
+
+class _Alike(Exception):
+    """Some customers may be the same one: to be asked about before anything is saved."""
+
+    def __init__(self, hits: list[duplicates.Hit]) -> None:
+        super().__init__()
+        self.hits = hits
 
 
 @blueprint.get("/customers/new")
@@ -36,29 +46,36 @@ _RULES = {"code": "same_code", "name": "same_name", "contact": "same_contact"}
 def new_customer() -> Any:
     """A customer in five fields, with the first person there."""
     with unit_of_work(write=False) as uow:
-        return _page(uow, request.args)
+        draft = NEW_CUSTOMER.draft(uow)
+        return _page(uow, request.args if draft is None else draft, draft)
 
 
 @blueprint.post("/customers/new")
 @signed_in
+@NEW_CUSTOMER.taken
 def create_customer() -> Any:
     """Make the customer and the contact; where one may be the same, ask first."""
     sent = request.form
+
+    def make(uow: UnitOfWork) -> str:
+        _require_create(uow)
+        if not sent.get("confirmed") and (hits := _warned(uow, sent)):
+            raise _Alike(hits)
+        key = _create(uow, sent)
+        flash(_("Saved."), "good")
+        return record_url("customer", key)
+
     try:
-        with unit_of_work() as uow:
-            _require_create(uow)
-            hits = [] if sent.get("confirmed") else _warned(uow, sent)
-            if hits:
-                return _page(uow, sent, hits=hits), 409
-            key = _create(uow, sent)
+        return NEW_CUSTOMER.save_once(make)
+    except _Alike as found:
+        with unit_of_work(write=False) as uow:
+            return _page(uow, sent, sent, hits=found.hits), 409
     except (Invalid, Refused) as error:
         marks: dict[str, str] = {}
         for problem in error.problems:
             marks.setdefault(problem.field, problem.message)
         with unit_of_work(write=False) as uow:
-            return _page(uow, sent, marks, error.message), error.status
-    flash(_("Saved."), "good")
-    return redirect(record_url("customer", key), 303)
+            return _page(uow, sent, sent, marks, error.message), error.status
 
 
 def _create(uow: UnitOfWork, sent: Mapping[str, str]) -> int:
@@ -110,10 +127,12 @@ def _require_create(uow: UnitOfWork) -> None:
 def _page(
     uow: UnitOfWork,
     sent: Mapping[str, str],
+    typed: Mapping[str, str] | None = None,
     marks: Mapping[str, str] | None = None,
     message: str = "",
     hits: list[duplicates.Hit] | None = None,
 ) -> str:
+    """The form with what was ``sent``, by an address or, as it was ``typed``, by itself."""
     _require_create(uow)
     marks = marks or {}
     labels = {
@@ -127,6 +146,7 @@ def _page(
     people = uow.actor.access(uow.entity("contact")).may("create")
     return render(
         "crm_sales/customer.html",
+        kept=NEW_CUSTOMER.drawn(uow, typed),
         values=MultiDict(sent),
         sources=[(choice.value, str(choice.label)) for choice in SOURCES],
         marks=marks,

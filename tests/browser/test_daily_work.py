@@ -288,22 +288,49 @@ def test_lose_a_lead_on_the_board(begin, mine, way, unit_of_work):
 
 @ways(2)
 def test_a_session_that_ended_in_a_form_loses_nothing(begin, mine, way, unit_of_work):
+    """One goes on after signing in in another tab; or saves, signs in, and is back in the form."""
     from core.security.models import session_table
 
+    def end_session():
+        with unit_of_work() as uow:
+            uow.execute(session_table.delete())
+
+    def sign_in(page):
+        page.fill("[name=email]", SELLER)
+        page.fill("[name=password]", DEMO_PASSWORD)
+        page.click("main button")
+
+    def note():
+        with unit_of_work(write=False) as uow:
+            return query.get(uow, "lead", lead["id"]).values["note"]
+
     (lead,) = mine()
-    tab = begin(way)
+    tab, save = begin(way), ".form-actions .button-primary"
+    told = tab.locator("[data-session-ended]")
     tab.goto(f"/r/lead/{lead['id']}/edit")
-    with tab.expect_response("**/draft*"):
-        tab.fill("[name=note]", "写到一半")
-    with unit_of_work() as uow:
-        uow.execute(session_table.delete())
-    tab.on("dialog", lambda dialog: dialog.accept())
-    tab.goto("/r/lead")
-    tab.fill("[name=email]", SELLER)
-    tab.fill("[name=password]", DEMO_PASSWORD)
-    tab.click("main button")
-    tab.wait_for_url("**/r/lead**")
+    end_session()
+    tab.fill("[name=note]", "写到一半")
+    expect(told).to_be_visible()
+    assert fits(tab)
+    other = tab.context.new_page()
+    other.goto("/sign-in")
+    sign_in(other)
+    other.wait_for_url(lambda address: "sign-in" not in address)
+    tab.fill("[name=note]", "写到一半，又写了一句")
+    expect(told).to_be_hidden()
+    tab.click(save)
+    tab.wait_for_url(f"**/r/lead/{lead['id']}")
+    assert note() == "写到一半，又写了一句"
+
     tab.goto(f"/r/lead/{lead['id']}/edit")
-    tab.locator("a[href*='draft']").first.click()
-    tab.wait_for_load_state()
-    assert tab.input_value("[name=note]") == "写到一半"
+    tab.fill("[name=note]", "写完了")
+    end_session()
+    tab.click(save)
+    tab.wait_for_url("**/sign-in**")
+    expect(tab.locator(".notice")).to_be_visible()
+    sign_in(tab)
+    tab.wait_for_url(f"**/r/lead/{lead['id']}/edit**")
+    assert tab.input_value("[name=note]") == "写完了"
+    tab.click(save)
+    tab.wait_for_url(f"**/r/lead/{lead['id']}")
+    assert note() == "写完了"

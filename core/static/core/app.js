@@ -232,7 +232,7 @@
   }
 
   /* ---- Once the page is there: what works with scripts alone is shown ---- */
-  const SCRIPTED = "[data-select-all], [data-filter-add], [data-filter-add-group], [data-filter-remove-group], [data-resize], [data-grip], [data-up], [data-look]";
+  const SCRIPTED = "[data-select-all], [data-filter-add], [data-filter-add-group], [data-filter-remove-group], [data-resize], [data-grip], [data-up], [data-look], [data-camera]";
   function unhide(root) { $$(SCRIPTED, root).forEach((each) => { each.hidden = false; }); }
   on("dougong:added", (event) => unhide(event.target));
   on("htmx:after:swap", () => unhide(document));

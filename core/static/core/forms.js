@@ -10,9 +10,16 @@
   /* ---- Files: sent when chosen, so that neither an error nor a closed tab loses them ---- */
   const sending = new Set();
   on("change", ({ target }) => {
+    if (target.matches?.("[data-camera-for]")) return choose(target);
     const box = target.matches?.('input[type="file"]') && target.closest("[data-upload]");
     if (box) send(box, target, target.files[0]);
   });
+  /* A picture taken now goes into the input beside, as if it had been chosen there. */
+  function choose(camera) {
+    const input = camera.form.elements[camera.dataset.cameraFor];
+    input.files = camera.files;
+    input.dispatchEvent(new Event("change", { bubbles: true }));
+  }
   function send(box, input, file) {
     const progress = $("progress", box);
     tell(box, "");
@@ -145,12 +152,33 @@
     const headers = { "X-CSRF-Token": token() };
     try {
       const answer = await fetch(form.dataset.draft, { method: "POST", body, headers, keepalive });
-      if (!answer.ok || left) return;
+      if (left) return;
+      tellEnded(answer.status === 401);
+      if (!answer.ok && answer.status !== 401) return;
+      const { at, token: renewed } = await answer.json();
+      if (renewed) renew(renewed);
       const output = $("[data-draft-state]", form);
-      output.textContent = `${output.dataset.kept} ${(await answer.json()).at}`;
-      output.hidden = false;
+      if (at) output.textContent = `${output.dataset.kept} ${at}`;
+      output.hidden = !output.textContent;
     } catch { /* away from the network for a moment: the next key tries again */ }
   }
+  /* Somebody has signed in again in another tab: this one goes on with the new session. */
+  function renew(renewed) {
+    $('meta[name="csrf-token"]').content = renewed;
+    $$('[name="csrf_token"]').forEach((input) => { input.value = renewed; });
+  }
+  function tellEnded(ended) {
+    const notice = $("[data-session-ended]", form);
+    const isNew = ended && notice.hidden;
+    notice.hidden = !ended;
+    if (isNew) document.activeElement.scrollIntoView({ block: "center" });  // it may cover what is typed
+  }
+  /* What htmx asks after the session has ended would lead away from what is typed: it is told instead. */
+  on("htmx:before:response", (event) => {
+    if (!form || event.detail.ctx.response.status !== 401) return;
+    event.preventDefault();
+    keepDraft();
+  });
   on("submit", (event) => {
     if (event.target !== form) return;
     left = true;

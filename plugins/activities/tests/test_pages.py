@@ -462,3 +462,63 @@ def test_lists_offer_their_ways_and_a_late_task_says_so(
         assert all(browser.get(way).status_code == 200 for way in ways)
         assert f"/r/lead/{lead}" in text or entity == "task"
     assert "notice-bad" in page(browser, f"/r/task/{key}")
+
+
+# What is typed is not lost
+
+
+FORMS = {
+    "/activities/follow-up": ("follow_up", {"kind": "call", "content": "约好周四看现场"}),
+    "/activities/task": ("task", {"title": "寄样品", "priority": "normal"}),
+}
+
+
+@pytest.fixture
+def begun(browser_of, team, lead):
+    """``begun(path) -> browser, what its form sends``, about the lead."""
+
+    def make(path):
+        browser = browser_of(team.fu)
+        html = page(browser, f"{path}?about=lead:{lead}")
+        hidden = {
+            name: re.search(rf'name="{name}" value="([^"]*)"', html)[1]
+            for name in ("csrf_token", "form_key", "about")
+        }
+        return browser, hidden | FORMS[path][1]
+
+    return make
+
+
+@pytest.mark.parametrize("path", FORMS)
+def test_a_draft_is_offered_and_a_form_that_is_sent_twice_makes_one_record(begun, find, path):
+    browser, sent = begun(path)
+    address = re.search(r'data-draft="([^"]+)"', page(browser, path))[1]
+    assert browser.post(address, data=sent).status_code == 200
+    (offer,) = re.findall(r'href="([^"]*\?draft=[^"]+)"', page(browser, path))
+    again = page(browser, offer)
+    for text in FORMS[path][1].values():
+        assert text in again
+    assert "潍坊恒源食品" in again
+    entity = FORMS[path][0]
+    assert "?draft=" not in page(browser, f"/r/{entity}/new"), "a form of its own has its own"
+    places = {browser.post(path, data=sent).location for _click in range(2)}
+    assert len(places) == 1, "both clicks end in the same place"
+    assert len(find(entity)) == 1
+    assert "?draft=" not in page(browser, path)
+    assert browser.post(path, data=sent | {"form_key": "another"}).status_code == 303
+    assert len(find(entity)) == 2, "one may well write the same once more"
+
+
+def test_a_follow_up_outlives_the_session(begun, find, unit_of_work, lead):
+    from core.security.models import session_table
+
+    """The few words that are written beside a record too: they come back in the whole form."""
+    path = "/activities/follow-up"
+    browser, sent = begun(path)
+    beside = re.search(r'(?s)<form class="quick-form".*?</form>', page(browser, f"/r/lead/{lead}"))
+    sent["form_key"] = re.search(r'name="form_key" value="([^"]+)"', beside[0])[1]
+    with unit_of_work() as uow:
+        uow.execute(session_table.delete())
+    answer = browser.post(path, data=sent)
+    assert "draft%3D" in answer.location
+    assert find("follow_up") == []

@@ -81,7 +81,8 @@ def _said(row: Mapping[str, Any]) -> tuple[Any, ...]:
 
 def _key(value: Any) -> Any:
     """A person's number, however it was written."""
-    return int(value) if isinstance(value, str) and value.isdecimal() else value
+    is_number = isinstance(value, str) and value.isdecimal() and len(value) < 18
+    return int(value) if is_number else value
 
 
 def _share(row: Mapping[str, Any]) -> Decimal:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from core.entities import query
 from core.entities.query import ListQuery, Record
 from core.errors import Conflict, Forbidden, Invalid, NotFound, Refused
 from core.http.addresses import record_url
+from core.http.forms import KeptForm, read_number
 from core.http.rendering import render
 from core.http.requests import signed_in, unit_of_work
 from core.i18n import gettext as _
@@ -26,19 +28,22 @@ if TYPE_CHECKING:
 
 __all__ = ["blueprint"]
 
+DEAL_LINES = KeptForm("opportunity", "crm_sales.edit_opportunity_lines")
+
 
 @blueprint.get("/opportunities/<int:opportunity_id>/lines")
 @signed_in
 def edit_opportunity_lines(opportunity_id: int) -> Any:
     """The products of what is open."""
-    return pages.show_lines(opportunity_id, _open, _page)
+    return pages.show_lines(DEAL_LINES, opportunity_id, _open, _page)
 
 
 @blueprint.post("/opportunities/<int:opportunity_id>/lines")
 @signed_in
+@DEAL_LINES.taken
 def save_opportunity_lines(opportunity_id: int) -> Any:
     """Save the lines, unless somebody else was faster."""
-    return pages.save_lines("opportunity", opportunity_id, _open, _page, described=True)
+    return pages.save_lines(DEAL_LINES, opportunity_id, _open, _page, described=True)
 
 
 @blueprint.post("/opportunities/calculate")
@@ -47,8 +52,7 @@ def calculate_opportunity() -> str:
     """What the lines come to as they stand in the form; nothing is saved."""
     sent = request.form
     with unit_of_work(write=False) as uow:
-        key = sent.get("opportunity", "")
-        record = _open(uow, int(key) if key.isdecimal() and len(key) < 18 else 0)
+        record = _open(uow, read_number(sent.get("opportunity", "")) or 0)
         head, stored = forms.head_of(uow, record.values), pages.stored_lines(record)
         drawn = forms.draw(uow, head, forms.read_rows(sent), stored, lines="opportunity_line")
         return render("crm_sales/quote_worked.html", **drawn)
@@ -143,19 +147,20 @@ def _page(
     record: Record,
     rows: list[forms.Row],
     error: Invalid | Refused | Conflict | None = None,
+    sent: Mapping[str, str] | None = None,
 ) -> str:
     values = record.values
+    head = forms.head_of(uow, values)
     name = values.get("name") or f"#{values['id']}"
     return pages.draw_page(
         uow,
         "opportunity",
         rows,
-        forms.head_of(uow, values),
+        head,
         pages.stored_lines(record),
         pages.marks_of(error),
         error,
-        record=values["id"],
-        version=request.form.get("version") or values["version"],
+        **pages.of_record(uow, DEAL_LINES, record, head, error, sent),
         title=_("Products of %(opportunity)s", opportunity=name),
         number=name,
         action=url_for("crm_sales.save_opportunity_lines", opportunity_id=values["id"]),

@@ -5,26 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from flask import flash, redirect, request, url_for
+from flask import flash, request, url_for
 
 from core.entities import query, service
 from core.entities.query import ListQuery, Page, Record
 from core.entities.reading import Reading, read_together
 from core.errors import Conflict, Forbidden, Invalid, Refused
 from core.http.addresses import record_url
+from core.http.forms import KeptForm, read_number, read_version
 from core.http.rendering import render
 from core.http.requests import unit_of_work
 from core.i18n import gettext as _
+from core.i18n.formats import format_datetime
 from core.work.uow import UnitOfWork
 from plugins.crm_sales.products import forms
 
 __all__ = [
     "draw_page",
-    "key_of",
     "label_of",
     "labels_of",
     "labels_picked",
     "marks_of",
+    "of_record",
     "require",
     "require_lines",
     "save_lines",
@@ -74,32 +76,80 @@ def require(uow: UnitOfWork, entity: str, action: str) -> None:
         raise Forbidden(_("You do not have the right to do this."))
 
 
-def show_lines(key: int, find: Find, draw: Draw) -> str:
-    """The lines of a record that may be changed, as a form."""
+def show_lines(form: KeptForm, key: int, find: Find, draw: Draw) -> str:
+    """The lines of a record that may be changed, as a form, or what a draft made of them."""
     with unit_of_work(write=False) as uow:
-        record = find(uow, key)
-        rows = forms.rows_of(record.values, record.labels.get("product", {}))
-        return draw(uow, record, rows or [forms.blank_row()])
+        record, draft = find(uow, key), form.draft(uow)
+        rows = _rows_of(record) if draft is None else forms.read_rows(draft)
+        return draw(uow, record, rows or [forms.blank_row()], sent=draft)
 
 
-def save_lines(holder: str, key: int, find: Find, draw: Draw, *, described: bool = False) -> Any:
-    """Save the lines that were sent, unless somebody else was faster; asks again for what is refused."""
+def save_lines(form: KeptForm, key: int, find: Find, draw: Draw, *, described: bool = False) -> Any:
+    """Save the lines that were sent; asks again for what is refused.
+
+    Where somebody else has changed the lines meanwhile both versions are shown, and the one that was
+    typed is saved by sending it once more. What else was changed of the record is left as it is.
+    """
     sent, rows = request.form, forms.read_rows(request.form)
     if wants_lines(sent):
         with unit_of_work(write=False) as uow:
-            return draw(uow, find(uow, key), with_another(rows, sent))
+            return draw(uow, find(uow, key), with_another(rows, sent), sent=sent)
+
+    def save(uow: UnitOfWork) -> str:
+        record = find(uow, key)
+        stored = stored_lines(record)
+        lines = forms.values_of(uow, rows, stored, described=described)
+        version = read_version(sent)
+        if forms.fingerprint(stored) == sent.get("seen"):
+            version = record.values["version"]
+        service.update(uow, form.entity, {key: {"lines": lines}}, versions={key: version})
+        flash(_("Saved."), "good")
+        return record_url(form.entity, key)
+
     try:
-        with unit_of_work() as uow:
-            record = find(uow, key)
-            lines = forms.values_of(uow, rows, stored_lines(record), described=described)
-            version = sent.get("version", "")
-            versions = {key: int(version)} if version.isdecimal() else {}
-            service.update(uow, holder, {key: {"lines": lines}}, versions=versions)
+        return form.save_once(save)
     except (Invalid, Refused, Conflict) as error:
         with unit_of_work(write=False) as uow:
-            return draw(uow, find(uow, key), rows or [forms.blank_row()], error), error.status
-    flash(_("Saved."), "good")
-    return redirect(record_url(holder, key), 303)
+            record = find(uow, key)
+            html = draw(uow, record, rows or [forms.blank_row()], error, sent=sent)
+            return html, error.status
+
+
+def _rows_of(record: Record) -> list[forms.Row]:
+    return forms.rows_of(record.values, record.labels.get("product", {}))
+
+
+def of_record(
+    uow: UnitOfWork,
+    form: KeptForm,
+    record: Record,
+    head: forms.Head,
+    error: Exception | None,
+    sent: Mapping[str, str] | None,
+) -> dict[str, Any]:
+    """What the form of a record's lines holds besides them: the version they are of and, after a
+    conflict, what is saved now."""
+    values, stored = record.values, stored_lines(record)
+    has_conflict = isinstance(error, Conflict)
+    begun = None if has_conflict else sent
+    context: dict[str, Any] = {
+        "kept": form.drawn(uow, sent, values),
+        "record": values["id"],
+        "version": values["version"] if begun is None else begun.get("version", ""),
+        "seen": forms.fingerprint(stored) if begun is None else begun.get("seen", ""),
+    }
+    if has_conflict:
+        lines = f"{form.entity}_line"
+        drawn = forms.draw(uow, head, _rows_of(record), stored, lines=lines)
+        context["theirs"] = {
+            "rows": drawn["rows"],
+            "total": drawn["totals"]["amount"],
+            "editor": record.labels.get("user", {}).get(values.get("updated_by"), ""),
+            "when": format_datetime(values["updated_at"], uow.clock.timezone)
+            if values.get("updated_at")
+            else "",
+        }
+    return context
 
 
 def draw_page(
@@ -133,15 +183,16 @@ def draw_page(
         errors=errors,
         message=error.message if error is not None and not marks else "",
         **drawn,
-        **context,
+        **{"theirs": None, **context},
     )
 
 
 def _line_label(name: str, names: Mapping[str, str]) -> str:
     parts = name.split(".")
-    if len(parts) == 3 and parts[1].isdecimal():
+    place = read_number(parts[1]) if len(parts) == 3 else None
+    if place is not None:
         label = names.get(parts[2], parts[2])
-        return _("Line %(n)s, %(field)s", n=int(parts[1]) + 1, field=label)
+        return _("Line %(n)s, %(field)s", n=place + 1, field=label)
     return names.get(name, name)
 
 
@@ -153,16 +204,11 @@ def marks_of(error: Any) -> dict[str, str]:
     return found
 
 
-def key_of(text: str) -> int | None:
-    """The number that was sent for a record; None for what is none."""
-    return int(text) if text.isdecimal() and len(text) <= 17 else None
-
-
 def labels_picked(
     uow: UnitOfWork, entities: Sequence[str], sent: Mapping[str, str]
 ) -> Mapping[str, str]:
     """What the records are called that a form holds, for its pickers; nothing for those out of reach."""
-    found = labels_of(uow, {entity: key_of(sent.get(entity, "")) for entity in entities})
+    found = labels_of(uow, {entity: read_number(sent.get(entity, "")) for entity in entities})
     return dict.fromkeys(entities, "") | found
 
 

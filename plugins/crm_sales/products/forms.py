@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,6 +15,7 @@ from core.entities.values import BadValue, check_value
 from core.errors import Forbidden, Invalid, Problem
 from core.expressions import fold
 from core.fields import Date, FieldType, Number
+from core.http.forms import read_number
 from core.i18n import gettext as _
 from core.i18n.formats import currency_decimals, format_money
 from core.settings.service import get_setting
@@ -28,9 +30,11 @@ if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
 __all__ = [
+    "Head",
     "Row",
     "blank_row",
     "draw",
+    "fingerprint",
     "head_of",
     "money",
     "read_rows",
@@ -50,6 +54,11 @@ _TYPED = (
     *("id", "product", "quantity", "unit_price", "discount", "tax_rate", "description"),
     "shown",
 )
+#: What people write of a stored line, besides its parameters.
+_STORED = ("product", "quantity", "unit_price", "discount", "tax_rate", "description")
+_WRITTEN = tuple(name for name in _TYPED if name not in ("id", "shown"))
+#: What the inputs of a line hold that nobody touched.
+_UNTOUCHED = {name: ("", "1") if name == "quantity" else ("",) for name in _WRITTEN}
 _INDEX = re.compile(r"lines\.([0-9]{1,6})\.")
 
 
@@ -103,6 +112,15 @@ def rows_of(quote: Mapping[str, Any], labels: Mapping[int, str]) -> list[Row]:
     ]
 
 
+def fingerprint(stored: Mapping[str, Mapping[str, Any]]) -> str:
+    """Tells whether stored lines are still what a form was drawn from."""
+    typed = [
+        [key, *(line.get(name) for name in _STORED), sorted((line.get("parameters") or {}).items())]
+        for key, line in stored.items()
+    ]
+    return hashlib.sha256(repr(typed).encode()).hexdigest()[:32]
+
+
 def _plain(value: Decimal | None) -> str:
     if value is None:
         return ""
@@ -128,7 +146,7 @@ def read_rows(form: MultiDict[str, str]) -> list[Row]:
             if key.startswith(asked)
         }
         row = Row(int(index), label=label, parameters=parameters, **given)
-        if row.id or row.product or row.label or row.unit_price:
+        if row.id or row.label or any(given[name] not in _UNTOUCHED[name] for name in _WRITTEN):
             rows.append(row)
     return rows
 
@@ -167,8 +185,8 @@ def values_of(
 
 def _product_of(uow: UnitOfWork, row: Row) -> int | None:
     """The product that was picked, or the only one of the code or name that was typed."""
-    if row.product.isdecimal() and len(row.product) < 18:
-        return int(row.product)
+    if (key := read_number(row.product)) is not None:
+        return key
     if not row.label:
         return None
     named = [{"field": name, "op": "eq", "value": row.label} for name in ("code", "name")]
@@ -233,8 +251,7 @@ def readable(uow: UnitOfWork, entity: str, given: Any) -> int | None:
 
 
 def _key(given: Any) -> int | None:
-    text = str(given or "")
-    return int(text) if text.isdecimal() and len(text) < 18 else None
+    return read_number(str(given or ""))
 
 
 def _day(given: Any) -> Any:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from flask import flash, jsonify, redirect, request, url_for
+from flask import flash, jsonify, request, url_for
 from werkzeug.datastructures import MultiDict
 
 from core.entities import query, service
@@ -18,6 +18,7 @@ from core.entities.values import BadValue, check_value
 from core.errors import Conflict, Forbidden, Invalid, NotFound, Problem, Refused
 from core.fields import Date, Number
 from core.http.addresses import record_url
+from core.http.forms import KeptForm, read_number
 from core.http.rendering import render
 from core.http.requests import signed_in, unit_of_work
 from core.i18n import gettext as _
@@ -38,6 +39,8 @@ __all__ = ["blueprint"]
 
 _HEAD = ("customer", "opportunity", "currency", "price_list", "valid_until")
 _REFERENCES = ("customer", "opportunity", "price_list")
+NEW_QUOTE = KeptForm("quote", "crm_sales.new_quote")
+QUOTE_LINES = KeptForm("quote", "crm_sales.edit_quote_lines")
 
 
 # The form
@@ -50,46 +53,57 @@ def new_quote() -> Any:
     currency and products it begins with."""
     with unit_of_work(write=False) as uow:
         pages.require_lines(uow, "quote", "create")
-        head = {name: request.args.get(name, "")[:40] for name in _HEAD}
+        if (draft := NEW_QUOTE.draft(uow)) is not None:
+            return _new_page(uow, _head(draft), forms.read_rows(draft), sent=draft)
+        head = _head(request.args)
         rows = _begun(uow, head) if head["opportunity"] else []
-        return _new_page(uow, head, rows or [forms.blank_row()])
+        return _new_page(uow, head, rows)
 
 
 @blueprint.post("/quotes/new")
 @signed_in
+@NEW_QUOTE.taken
 def create_quote() -> Any:
     """Make the quote with its lines, or show what stands against it."""
     sent, rows = request.form, forms.read_rows(request.form)
-    head = {name: sent.get(name, "").strip()[:40] for name in _HEAD}
+    head = _head(sent)
     if pages.wants_lines(sent):
         with unit_of_work(write=False) as uow:
             pages.require_lines(uow, "quote", "create")
-            return _new_page(uow, head, pages.with_another(rows, sent))
+            return _new_page(uow, head, pages.with_another(rows, sent), sent=sent)
+
+    def make(uow: UnitOfWork) -> str:
+        pages.require_lines(uow, "quote", "create")
+        values: dict[str, Any] = {name: value or None for name, value in head.items()}
+        values["lines"] = forms.values_of(uow, rows, {})
+        (key,) = service.create(uow, "quote", [values])
+        flash(_("Saved."), "good")
+        return record_url("quote", key)
+
     try:
-        with unit_of_work() as uow:
-            pages.require_lines(uow, "quote", "create")
-            values: dict[str, Any] = {name: value or None for name, value in head.items()}
-            values["lines"] = forms.values_of(uow, rows, {})
-            (key,) = service.create(uow, "quote", [values])
+        return NEW_QUOTE.save_once(make)
     except (Invalid, Refused) as error:
         with unit_of_work(write=False) as uow:
-            return _new_page(uow, head, rows or [forms.blank_row()], error), error.status
-    flash(_("Saved."), "good")
-    return redirect(record_url("quote", key), 303)
+            return _new_page(uow, head, rows, error, sent), error.status
+
+
+def _head(sent: Mapping[str, str]) -> dict[str, str]:
+    return {name: sent.get(name, "").strip()[:40] for name in _HEAD}
 
 
 @blueprint.get("/quotes/<int:quote_id>/lines")
 @signed_in
 def edit_quote_lines(quote_id: int) -> Any:
     """The lines of a draft."""
-    return pages.show_lines(quote_id, _draft, _lines_page)
+    return pages.show_lines(QUOTE_LINES, quote_id, _draft, _lines_page)
 
 
 @blueprint.post("/quotes/<int:quote_id>/lines")
 @signed_in
+@QUOTE_LINES.taken
 def save_quote_lines(quote_id: int) -> Any:
     """Save the lines, unless somebody else was faster."""
-    return pages.save_lines("quote", quote_id, _draft, _lines_page)
+    return pages.save_lines(QUOTE_LINES, quote_id, _draft, _lines_page)
 
 
 @blueprint.post("/quotes/calculate")
@@ -98,9 +112,9 @@ def calculate_quote() -> str:
     """What the lines come to as they stand in the form; nothing is saved."""
     sent = request.form
     with unit_of_work(write=False) as uow:
-        key = sent.get("quote", "")
-        if key.isdecimal() and len(key) < 18:
-            record = _draft(uow, int(key))
+        key = read_number(sent.get("quote", ""))
+        if key is not None:
+            record = _draft(uow, key)
             head, stored = forms.head_of(uow, record.values), pages.stored_lines(record)
         else:
             pages.require_lines(uow, "quote", "create")
@@ -142,11 +156,11 @@ def _begun(uow: UnitOfWork, head: dict[str, str]) -> list[forms.Row]:
 
     What the reader may not see of it is left to them.
     """
-    key = head["opportunity"]
-    if not key.isdecimal() or len(key) > 17:
+    key = read_number(head["opportunity"])
+    if key is None:
         return []
     try:
-        record = query.get(uow, "opportunity", int(key))
+        record = query.get(uow, "opportunity", key)
     except (Forbidden, NotFound):
         return []
     values = record.values
@@ -163,17 +177,19 @@ def _new_page(
     head: Mapping[str, str],
     rows: list[forms.Row],
     error: Invalid | Refused | None = None,
+    sent: Mapping[str, str] | None = None,
 ) -> str:
     marks = pages.marks_of(error)
     return pages.draw_page(
         uow,
         "quote",
-        rows,
+        rows or [forms.blank_row()],
         forms.head_of(uow, head),
         {},
         marks,
         error,
         record=None,
+        kept=NEW_QUOTE.drawn(uow, sent),
         title=_("New quotation"),
         action=url_for("crm_sales.create_quote"),
         cancel_url=url_for("web.list_records", entity="quote"),
@@ -188,9 +204,9 @@ def _new_page(
 def _beside(uow: UnitOfWork, head: Mapping[str, str]) -> str:
     """Who else sells to the customer of a new quote: others than whose opportunity it is for."""
     about: dict[str, Any] = {"customer": forms.readable(uow, "customer", head.get("customer"))}
-    key = head.get("opportunity", "")
-    if about["customer"] is not None and key.isdecimal() and len(key) < 18:
-        asked = ListQuery(fields=("owner",), ids=(int(key),), labels=False)
+    key = read_number(head.get("opportunity", ""))
+    if about["customer"] is not None and key is not None:
+        asked = ListQuery(fields=("owner",), ids=(key,), labels=False)
         with suppress(Forbidden, Invalid):
             about |= next(iter(query.page(uow, "opportunity", asked).items), {})
     return told_rivals(uow, about)
@@ -201,18 +217,19 @@ def _lines_page(
     record: Record,
     rows: list[forms.Row],
     error: Invalid | Refused | Conflict | None = None,
+    sent: Mapping[str, str] | None = None,
 ) -> str:
     values = record.values
+    head = forms.head_of(uow, values)
     return pages.draw_page(
         uow,
         "quote",
         rows,
-        forms.head_of(uow, values),
+        head,
         pages.stored_lines(record),
         pages.marks_of(error),
         error,
-        record=values["id"],
-        version=request.form.get("version") or values["version"],
+        **pages.of_record(uow, QUOTE_LINES, record, head, error, sent),
         title=_("Lines of %(quote)s", quote=_number(record)),
         number=_number(record),
         action=url_for("crm_sales.save_quote_lines", quote_id=values["id"]),
@@ -273,8 +290,8 @@ def show_price() -> Any:
             "reasons": [],
             "price": "",
         }
-        if sent.get("product", "").isdecimal():
-            context |= _priced(uow, sent)
+        if (product := read_number(sent.get("product", ""))) is not None:
+            context |= _priced(uow, sent, product)
         return render("crm_sales/price.html", **context)
 
 
@@ -294,8 +311,7 @@ def read_price() -> Any:
         return jsonify(answer)
 
 
-def _priced(uow: UnitOfWork, sent: Mapping[str, str]) -> dict[str, Any]:
-    product = int(sent["product"][:17])
+def _priced(uow: UnitOfWork, sent: Mapping[str, str], product: int) -> dict[str, Any]:
     _require_readable(uow, {"product": product})
     goods = read_book(uow, [product]).goods[product]
     given = {each.name: sent.get(f"p.{each.name}", each.default) for each in goods.parameters}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html import unescape
 
 import pytest
@@ -215,3 +216,26 @@ def test_a_name_that_is_alike_asks_and_never_refuses(browser_of, make, team, the
     assert saved.status_code == 303
     make("customer", team.yan, name="潍坊鼎员农机")
     assert len(rows("customer", team.yan)) == 3
+
+
+def test_a_customer_that_is_sent_twice_is_one_and_no_duplicate_of_itself(browser_of, team, rows):
+    """A second click is not asked whether it is the customer that the first has made."""
+    browser, path = browser_of(team.fu), "/crm_sales/customers/new"
+    page = browser.get(path).get_data(as_text=True)
+    sent = {
+        name: re.search(rf'name="{name}" value="([^"]*)"', page)[1]
+        for name in ("csrf_token", "form_key")
+    } | {"name": "潍坊鼎源农机有限公司", "source": "展会"}
+    address = re.search(r'data-draft="([^"]+)"', page)[1]
+    assert browser.post(address, data=sent).status_code == 200
+    offered = browser.get(path).get_data(as_text=True)
+    assert "潍坊鼎源农机有限公司" in offered
+    drop = re.search(r'action="([^"]*/draft/discard[^"]*)"', offered)[1]
+    assert browser.post(drop, data=sent).location == path
+    assert "潍坊鼎源农机有限公司" not in browser.get(path).get_data(as_text=True)
+    assert browser.post(address, data=sent).status_code == 200
+    answers = [browser.post(path, data=sent) for _click in range(2)]
+    assert [answer.status_code for answer in answers] == [303, 303]
+    assert answers[0].location == answers[1].location
+    assert len(rows("customer")) == 1
+    assert "潍坊鼎源农机有限公司" not in browser.get(path).get_data(as_text=True)

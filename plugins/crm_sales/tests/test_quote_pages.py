@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 import time
 from html import unescape
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from sqlalchemy import event
 
-from core.entities import service
+from core.entities import query, service
+from core.testing.installation import PASSWORD
 
 #: The long tier asks PostgreSQL as well: what is shown does not depend on the database.
 pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
@@ -324,3 +326,98 @@ def test_calculating_costs_the_same_few_statements_for_many_lines(customer, moto
     many, spent = cost(60)
     assert many == few
     assert spent < 1.0, spent
+
+
+# What is typed is not lost
+
+
+def hidden(page, *names):
+    return {name: re.search(rf'name="{name}" value="([^"]*)"', page)[1] for name in names}
+
+
+def test_a_quote_outlives_the_session_and_is_one_though_it_is_sent_twice(
+    browser, customer, robot, rows, team, unit_of_work
+):
+    from core.security.models import session_table
+
+    path = "/crm_sales/quotes/new"
+    sent = hidden(text_of(browser.get(path)), "csrf_token", "form_key")
+    sent |= {"customer": customer, "lines.0.product": robot, "lines.0.quantity": "37"}
+    sent["lines.0.product__label"] = "码垛机"
+    address = re.search(r'data-draft="([^"]+)"', text_of(browser.get(path)))[1]
+    assert browser.post(address, data=sent).status_code == 200
+    (offer,) = re.findall(r'href="([^"]*\?draft=[^"]+)"', text_of(browser.get(path)))
+    page = text_of(browser.get(offer))
+    assert 'value="37"' in page
+    assert "码垛机" in page
+    assert 'value="潍坊鼎源农机有限公司"' in page
+    assert len({browser.post(path, data=sent).location for _click in range(2)}) == 1
+    assert len(rows("quote")) == 1
+    sent |= hidden(text_of(browser.get(path)), "form_key") | {"lines.1.quantity": "5"}
+    with unit_of_work() as uow:
+        uow.execute(session_table.delete())
+    answer = browser.post(path, data=sent)
+    (back,) = parse_qs(urlsplit(answer.location).query)["next"]
+    assert len(rows("quote")) == 1
+    with unit_of_work(write=False) as uow:
+        email = query.get(uow, "user", team.fu).values["email"]
+    browser.post("/sign-in", data={"email": email, "password": PASSWORD})
+    page = text_of(browser.get(back))
+    assert re.search(r'name="lines\.1\.quantity"[^>]* value="5"', page), "without a product too"
+
+
+@pytest.mark.parametrize("entity", ["quote", "opportunity"])
+def test_lines_that_two_have_changed_are_both_shown(
+    entity, browser, customer, make, post, read, robot, team, unit_of_work
+):
+    """Each may be taken; nothing typed is lost, and what is saved once more is saved."""
+    values = {} if entity == "quote" else {"name": "码垛机"}
+    key = make(
+        entity, team.fu, customer=customer, lines=[{"product": robot, "quantity": "1"}], **values
+    )
+    path = f"/crm_sales/{'quotes' if entity == 'quote' else 'opportunities'}/{key}/lines"
+    (line,) = read(entity, key)["lines"]
+    sent = hidden(text_of(browser.get(path)), "form_key", "version", "seen")
+    sent |= {"lines.0.id": line["id"], "lines.0.product": robot, "lines.0.quantity": "7"}
+    with unit_of_work() as uow:
+        theirs = [{"id": line["id"], "product": robot, "quantity": "53"}]
+        service.update(uow, entity, {key: {"lines": theirs}})
+    answer = post(path, **sent)
+    page = text_of(answer)
+    assert answer.status_code == 409
+    assert re.search(r"(?s)conflict-also.*53.*5,300\.00", page), "what is saved now"
+    assert re.search(r'name="lines\.0\.quantity"[^>]* value="7"', page), "what was typed"
+    assert f'href="{path}"' in page, "the other's may be kept"
+    assert str(read(entity, key)["lines"][0]["quantity"]) == "53.000"
+    again = sent | hidden(page, "form_key", "version", "seen")
+    assert post(path, **again).status_code == 303
+    assert str(read(entity, key)["lines"][0]["quantity"]) == "7.000"
+    assert post(path, **again).status_code == 303, "a second click is no conflict"
+
+
+def test_lines_stand_although_something_else_was_changed(
+    browser, customer, make, post, read, robot, team, unit_of_work
+):
+    lines = [{"product": robot, "quantity": "1"}]
+    key = make("opportunity", team.fu, name="码垛机", customer=customer, lines=lines)
+    path = f"/crm_sales/opportunities/{key}/lines"
+    (line,) = read("opportunity", key)["lines"]
+    sent = hidden(text_of(browser.get(path)), "form_key", "version", "seen")
+    sent |= {"lines.0.id": line["id"], "lines.0.product": robot, "lines.0.quantity": "7"}
+    with unit_of_work() as uow:
+        service.update(uow, "opportunity", {key: {"name": "码垛机二期"}})
+    assert post(path, **sent).status_code == 303
+    values = read("opportunity", key)
+    assert (values["name"], str(values["lines"][0]["quantity"])) == ("码垛机二期", "7.000")
+
+
+def test_lines_are_not_saved_without_the_version_they_are_of(
+    customer, make, post, read, robot, team
+):
+    key = make("quote", team.fu, customer=customer, lines=[{"product": robot, "quantity": "1"}])
+    sent = {"lines.0.product": robot, "lines.0.quantity": "7"}
+    for version in ({}, {"version": ""}, {"version": "x"}, {"version": "9" * 5_000}):
+        answer = post(f"/crm_sales/quotes/{key}/lines", **sent, **version)
+        assert answer.status_code == 422
+        assert 'value="7"' in text_of(answer)
+    assert str(read("quote", key)["lines"][0]["quantity"]) == "1.000"
