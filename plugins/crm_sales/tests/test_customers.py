@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
 import pytest
 
 from core.entities import service
@@ -45,6 +48,44 @@ def test_nobody_stands_above_themselves(make, unit_of_work):
         assert [problem.field for problem in error.value.problems] == ["parent"]
     with pytest.raises(Invalid), unit_of_work() as uow:  # both ways at once
         service.update(uow, "customer", {top: {"parent": leaf}, leaf: {"parent": top}})
+
+
+def test_a_circle_is_found_however_long_the_chain_is(unit_of_work):
+    with unit_of_work() as uow:
+        values = [{"name": f"第{n}层", "source": "展会"} for n in range(60)]
+        keys = service.create(uow, "customer", values)
+        chain = zip(keys[1:], keys, strict=False)
+        service.update(uow, "customer", {below: {"parent": above} for below, above in chain})
+    with pytest.raises(Invalid) as error, unit_of_work() as uow:
+        service.update(uow, "customer", {keys[0]: {"parent": keys[-1]}})
+    assert [(p.field, p.code) for p in error.value.problems] == [("parent", "circle")]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("entity", "values"),
+    [("customer", {"source": "展会"}), ("product_category", {})],
+)
+def test_two_who_move_each_other_at_once_make_no_circle(make, read, unit_of_work, entity, values):
+    """Each alone makes none."""
+    for number in range(20):
+        one, two = (make(entity, name=f"{name}{number}", **values) for name in "甲乙")
+        ready = Barrier(2)
+
+        def attempt(pair, ready=ready):
+            child, parent = pair
+            ready.wait()
+            try:
+                with unit_of_work() as uow:
+                    service.update(uow, entity, {child: {"parent": parent}})
+            except Invalid:
+                return False
+            return True
+
+        with ThreadPoolExecutor(2) as threads:
+            done = list(threads.map(attempt, ((one, two), (two, one))))
+        assert sorted(done) == [False, True]
+        assert [read(entity, key)["parent"] for key in (one, two)].count(None) == 1
 
 
 def test_the_first_contact_is_the_primary_one_until_another_is(make, read):

@@ -109,12 +109,19 @@ def test_bad_lines_are_told_at_their_field_and_save_nothing(offer, make, rows, s
     assert (rows("quote"), rows("quote_line")) == ([], [])
 
 
-def test_a_currency_without_a_rate_is_told(offer, make, read, rows, shop):
+def test_a_currency_without_a_rate_is_told(offer, make, read, rows, shop, team, unit_of_work):
     line = {"product": shop.robot, "quantity": "7"}
+    typed = line | {"unit_price": "1"}  # is no way around the limit of discounts
+    for lines in ([line], [typed], []):
+        with pytest.raises(Invalid) as error:
+            offer(lines, currency="JPY", opportunity=None)
+        assert [(p.field, p.code) for p in error.value.problems] == [("currency", "no_rate")]
+        assert "JPY" in error.value.problems[0].message
+    yen = make("price_list", name="出口", currency="JPY", valid_from="2026-01-01")
     with pytest.raises(Invalid) as error:
-        offer([line], currency="JPY", opportunity=None)
-    assert fields_of(error) == {"lines.0.unit_price"}
-    assert "JPY" in error.value.problems[0].message
+        offer([], price_list=yen, opportunity=None)  # whose currency it would have
+    assert fields_of(error) == {"currency"}
+    assert rows("quote") == []
     make("exchange_rate", currency="JPY", valid_from="2020-01-01", rate="0.05")
     quote = read("quote", offer([line], currency="JPY", opportunity=None))
     (found,) = quote["lines"]
@@ -122,6 +129,9 @@ def test_a_currency_without_a_rate_is_told(offer, make, read, rows, shop):
         *(667, 4132, 537)
     ]
     assert quote["total"] == 4669
+    with pytest.raises(Invalid) as error, unit_of_work(team.fu) as uow:
+        service.update(uow, "quote", {quote["id"]: {"quoted_on": "2019-12-31"}})
+    assert fields_of(error) == {"quoted_on"}
 
 
 def test_heads_are_held_together(offer, make, shop, team):
@@ -321,6 +331,47 @@ def test_beyond_their_limit_nobody_submits(act, limit, offer, read, shop, team):
     lower = offer([{"product": shop.robot, "unit_price": "28"}])
     with pytest.raises(Refused):
         act(team.manager, "quote", "submit", [lower])
+
+
+def test_a_limit_is_held_against_what_the_customer_would_get_today(
+    act, limit, make, offer, read, shop, team, unit_of_work
+):
+    """Neither a list for other customers nor a day on which it cost less makes a discount vanish."""
+    limit("sales", "5")
+    cheap = [{"product": shop.robot, "price": "20"}]
+    rule = {"currency": "CNY", "valid_from": "2020-01-01"}
+    others = make("price_list", name="B 级", customer_level="B", items=cheap, **rule)
+    make("price_list", name="去年", valid_to="2026-01-31", items=cheap, **rule)
+    named = offer([{"product": shop.robot}], price_list=others)
+    past = offer([{"product": shop.robot}], quoted_on="2026-01-15", valid_until="2099-12-31")
+    for key in (named, past):
+        assert str(read("quote", key)["lines"][0]["unit_price"]) == "20.00"
+        with pytest.raises(Refused) as error:
+            act(team.fu, "quote", "submit", [key])
+        assert "39.99" in str(error.value)  # of 33.33
+        assert "33.33" in str(error.value)
+        assert read("quote", key)["status"] == "draft"
+    own = make("price_list", name="A 级", customer_level="A", items=cheap, **rule)
+    act(team.fu, "quote", "submit", [named])  # by now it is what the rules give this customer
+    with unit_of_work() as uow:
+        service.update(uow, "price_list", {own: {"is_active": False}})
+    dear = [{"product": shop.robot, "price": "33"}]
+    make("price_list", name="优先", priority=5, items=dear, **rule)
+    mine = make("price_list", name="全部", items=cheap, **rule)
+    act(team.fu, "quote", "submit", [offer([{"product": shop.robot}], price_list=mine)])
+
+
+def test_a_line_comes_back_as_its_quote_is_now(make, offer, read, shop, team, unit_of_work):
+    make("exchange_rate", currency="USD", valid_from="2020-01-01", rate="8")
+    lines = [{"product": shop.robot}, {"product": shop.robot, "quantity": "2"}]
+    key = offer(lines, opportunity=None)
+    _first, second = (line["id"] for line in read("quote", key)["lines"])
+    with unit_of_work(team.fu) as uow:
+        service.delete(uow, "quote_line", [second])
+        service.update(uow, "quote", {key: {"currency": "USD"}})
+        service.restore(uow, "quote_line", [second])
+    found = [(each["currency"], str(each["amount"])) for each in read("quote", key)["lines"]]
+    assert found == [("USD", "4.17"), ("USD", "8.34")]
 
 
 def test_a_module_may_ask_for_consent(
