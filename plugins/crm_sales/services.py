@@ -305,9 +305,9 @@ def _one_primary(changes: Sequence[Change], uow: UnitOfWork) -> None:
         change.after["customer"]: change.id
         for change in changes
         if change.id is not None
-        and change.kind in ("create", "update")
+        and change.kind != "delete"
         and change.after["is_primary"]
-        and (change.changed("is_primary") or change.changed("customer"))
+        and (change.kind == "restore" or change.changed("is_primary") or change.changed("customer"))
     }
     if not new:
         return

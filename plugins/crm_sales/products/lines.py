@@ -231,13 +231,17 @@ def fair_prices(
 _HOLDERS = {"quote_line": "quote", "opportunity_line": "opportunity"}
 
 
-def heads_of(uow: UnitOfWork, holder: str, keys: Iterable[int]) -> dict[int, Head]:
+def heads_of(
+    uow: UnitOfWork, holder: str, keys: Iterable[int], *, lock: bool = False
+) -> dict[int, Head]:
     """What the lines of these quotes or opportunities depend on, as it is stored now.
 
     An opportunity has no day of its own: its lines have the prices of the day they are written on.
+    ``lock`` keeps them as they are until the lines are written.
     """
     table = uow.entity(holder).table
-    rows = uow.execute(select(table).where(table.c.id.in_(sorted(set(keys))))).all()
+    asked = select(table).where(table.c.id.in_(sorted(set(keys)))).order_by(table.c.id)
+    rows = uow.execute(asked.with_for_update() if lock else asked).all()
     buyers = read_buyers(uow, [row.customer_id for row in rows])
     company, today = get_setting(uow, "core", "currency"), uow.clock.today()
     is_quote = holder == "quote"
@@ -268,7 +272,8 @@ def validate_lines(changes: Sequence[Change], uow: UnitOfWork) -> list[Problem]:
     """Work the lines out, keep that for `prepare_lines`, and tell what is wrong."""
     holder = _HOLDERS[changes[0].entity.name]
     keys = [c.after[holder] for c in changes] + [c.before[holder] for c in changes if c.before]
-    heads = heads_of(uow, holder, keys)
+    # Nobody submits a quote between this look at it and its new prices.
+    heads = heads_of(uow, holder, keys, lock=True)
     problems, written = [], []
     for change in changes:
         head = heads.get(change.after[holder])

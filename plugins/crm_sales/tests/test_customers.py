@@ -105,6 +105,18 @@ def test_the_first_contact_is_the_primary_one_until_another_is(make, read):
     ]
 
 
+def test_who_comes_out_of_the_recycle_bin_is_no_second_primary_contact(make, read, unit_of_work):
+    customer = make("customer", name="甲")
+    first = make("contact", name="王建国", customer=customer)
+    with unit_of_work() as uow:
+        service.delete(uow, "contact", [first])
+    second = make("contact", name="李敏", customer=customer)
+    assert read("contact", second)["is_primary"]
+    with unit_of_work() as uow:
+        service.restore(uow, "contact", [first])
+    assert [read("contact", key)["is_primary"] for key in (first, second)] == [True, False]
+
+
 def test_people_report_to_people_of_the_same_customer_and_in_no_circle(make, unit_of_work):
     one, two = make("customer", name="甲"), make("customer", name="乙")
     boss = make("contact", name="王总", customer=one)

@@ -166,7 +166,7 @@ def test_a_customers_page_has_the_money_at_the_top(browser, make, act, team, cus
     assert re.findall(r"<b>([^<]+)</b>", figures) == ["¥90,000", "¥260,000", "¥26,000"]
     for text in ("码垛机", "输送线", "王总", "小李"):
         assert text in page
-    chart = re.search(r'<div class="chart-frame">.*?</ul></div>', page, re.S)[0]
+    chart = re.search(r'<div class="chart-frame">.*?</ul>\s*</div>', page, re.S)[0]
     assert depths(chart) == {"王总": 1, "小李": 2, "学徒": 3}
     assert "决策" in chart.split("小李")[0]
     assert "决策" not in chart.split("小李")[1]
