@@ -15,6 +15,10 @@ from core.errors import Forbidden, Invalid, NotFound, Refused
 from core.security.sharing import share, shares_of, unshare
 
 
+#: The long tier asks PostgreSQL as well.
+once = pytest.mark.databases("sqlite", later=("postgresql",))
+
+
 def text_of(answer):
     assert answer.status_code == 200, answer.status_code
     return answer.get_data(as_text=True)
@@ -97,6 +101,7 @@ def test_a_merge_is_taken_back_but_for_what_was_changed_since(
         act(team.manager, "customer", "merge", [one], undo=number)
 
 
+@once
 def test_whoever_had_a_share_has_one_of_what_stays_and_no_longer_once_it_is_taken_back(
     act, read, make, team, twins, unit_of_work, runtime
 ):
@@ -126,6 +131,7 @@ def test_whoever_had_a_share_has_one_of_what_stays_and_no_longer_once_it_is_take
     assert read("customer", two, team.ning)["id"] == two
 
 
+@once
 def test_a_share_that_was_ended_since_stays_ended(act, team, twins, unit_of_work):
     one, two = twins
     with unit_of_work(team.manager) as uow:
@@ -143,6 +149,7 @@ def test_a_share_that_was_ended_since_stays_ended(act, team, twins, unit_of_work
     assert found == [(team.ning, "write")]
 
 
+@once
 def test_a_code_that_moved_along_does_not_stand_against_taking_it_back(act, read, make, team):
     """S-023: with two customers of one credit code neither would be saved."""
     code = "91110000600037341L"
@@ -202,6 +209,7 @@ def test_who_sells_merges_nothing_and_a_foreign_one_looks_like_none(act, team, t
     assert texts[0] == texts[1]
 
 
+@once
 def test_over_rest_it_is_the_same(client, bearer, make, read, team, twins):
     """S-030: with the verb's right alone, within its scope, and never with itself."""
     one, two = twins

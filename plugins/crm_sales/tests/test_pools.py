@@ -546,7 +546,7 @@ def test_owners_are_warned_before_an_opportunity_goes_back_and_its_page_says_why
     act(team.fu, "opportunity", "claim", [deal])
     page = browser_of(team.fu).get(f"/r/opportunity/{deal}").get_data(as_text=True)
     assert "退回商机公海" in page
-    assert "允许 3 天" in page
+    assert "期限 3 天" in page
     night(1)
     assert told(team.fu, "opportunity_returns_soon") == 0
     night(2)

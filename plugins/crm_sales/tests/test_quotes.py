@@ -357,7 +357,7 @@ def test_a_limit_is_held_against_what_the_customer_would_get_today(
         service.update(uow, "price_list", {own: {"is_active": False}})
     dear = [{"product": shop.robot, "price": "33"}]
     make("price_list", name="优先", priority=5, items=dear, **rule)
-    mine = make("price_list", name="全部", items=cheap, **rule)
+    mine = make("price_list", name="全部", items=cheap, currency="CNY", valid_from="2026-02-01")
     act(team.fu, "quote", "submit", [offer([{"product": shop.robot}], price_list=mine)])
 
 
