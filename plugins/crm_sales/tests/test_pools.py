@@ -534,6 +534,7 @@ def test_opportunities_are_imported_into_a_pool(
     assert [(row["pool"], row["owner"]) for row in found] == [(deal_pool, None)] * 20
 
 
+@pytest.mark.long
 def test_owners_are_warned_before_an_opportunity_goes_back_and_its_page_says_why(
     team, deal_pool, make, act, put, read, night, told, browser_of
 ):
@@ -561,6 +562,7 @@ def test_owners_are_warned_before_an_opportunity_goes_back_and_its_page_says_why
     assert read("opportunity", other)["owner"] is None
 
 
+@pytest.mark.long
 def test_owners_are_warned_once_before_a_customer_goes_back(
     team, pool, make, act, put, night, told, unit_of_work
 ):
