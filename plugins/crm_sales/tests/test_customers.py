@@ -67,9 +67,10 @@ def test_a_circle_is_found_however_long_the_chain_is(unit_of_work):
     [("customer", {"source": "展会"}), ("product_category", {})],
 )
 def test_two_who_move_each_other_at_once_make_no_circle(make, read, unit_of_work, entity, values):
-    """Each alone makes none."""
+    """Each goes below what is below the other: each alone makes no circle, and waits for no row."""
     for number in range(20):
-        one, two = (make(entity, name=f"{name}{number}", **values) for name in "甲乙")
+        tops = [make(entity, name=f"{name}{number}", **values) for name in "甲乙"]
+        lows = [make(entity, name=f"小{key}", parent=key, **values) for key in tops]
         ready = Barrier(2)
 
         def attempt(pair, ready=ready):
@@ -83,9 +84,9 @@ def test_two_who_move_each_other_at_once_make_no_circle(make, read, unit_of_work
             return True
 
         with ThreadPoolExecutor(2) as threads:
-            done = list(threads.map(attempt, ((one, two), (two, one))))
+            done = list(threads.map(attempt, zip(tops, reversed(lows), strict=True)))
         assert sorted(done) == [False, True]
-        assert [read(entity, key)["parent"] for key in (one, two)].count(None) == 1
+        assert [read(entity, key)["parent"] for key in tops].count(None) == 1
 
 
 def test_the_first_contact_is_the_primary_one_until_another_is(make, read):
