@@ -14,7 +14,6 @@ from core.entities.query import ListQuery
 from core.errors import Forbidden, Invalid, NotFound, Refused
 from core.security.sharing import share, shares_of, unshare
 
-
 #: The long tier asks PostgreSQL as well.
 once = pytest.mark.databases("sqlite", later=("postgresql",))
 
