@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, FromClause, case, func, select
+from sqlalchemy import ColumnElement, FromClause, select
 from stdnum.cn import uscc
 
 from core.entities.changes import Change
@@ -23,7 +23,7 @@ from plugins.crm_sales.stages import Book, Step, first_process, stages_of
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
-__all__ = ["OF_CUSTOMERS", "ROLES", "book_for", "placed", "validate"]
+__all__ = ["OF_CUSTOMERS", "ROLES", "book_for", "placed", "places_again", "validate"]
 
 
 def _of_readable_customers(uow: UnitOfWork, table: FromClause) -> ColumnElement[bool]:
@@ -174,6 +174,28 @@ def placed(change: Change, book: Book, first: int | None) -> tuple[int | None, S
     return process, book.first(process) if stage is None or left else stage
 
 
+def places_again(
+    changes: Sequence[Change], uow: UnitOfWork
+) -> list[tuple[Change, int | None, Step | None]]:
+    """The process and the stage of opportunities that come out of the recycle bin.
+
+    Where their process or stage went into it meanwhile, it is the first one in use and its first stage;
+    of what is closed the stage of that, if there is one.
+    """
+    table, first = uow.entity("sales_process").table, first_process(uow)
+    wanted = sorted({change.after["process"] for change in changes} - {None})
+    living = select(table.c.id).where(table.c.id.in_(wanted), table.c.archived_at.is_(None))
+    there = set(uow.execute(living).scalars())
+    book, found = stages_of(uow, processes={*there, first}), []
+    for change in changes:
+        process = change.after["process"] if change.after["process"] in there else first
+        stage = book.by_id.get(change.after["stage"])
+        if stage is None or stage.process != process:
+            stage = book.closing(process, change.after["status"]) or book.first(process)
+        found.append((change, process, stage))
+    return found
+
+
 def _missing(record: Any, left: Sequence[Step]) -> dict[str, Step]:
     """What the stages that are left ask for and the record does not hold."""
     found: dict[str, Step] = {}
@@ -185,6 +207,11 @@ def _missing(record: Any, left: Sequence[Step]) -> dict[str, Step]:
 
 
 def _validate_opportunities(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Problem]:
+    restored = [change for change in changes if change.kind == "restore"]
+    for change, _process, stage in places_again(restored, uow) if restored else ():
+        if stage is None:
+            message = _("There is no sales process in use.")
+            yield change.problem("process", "required", message)
     written = _written(changes)
     if not written:
         return
@@ -284,27 +311,22 @@ def _validate_stages(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Pro
         if change.after["is_won"] and change.after["is_lost"]:
             yield change.problem("is_lost", "both", _("A stage is not both won and lost."))
     yield from _second_ends(written, uow)
-    yield from _still_held(
-        changes,
-        uow,
-        "stage",
-        _("There are opportunities in this stage. Move them first."),
-        _("Opportunities in the recycle bin stand in this stage. Restore and move them first."),
-    )
+    message = _("There are opportunities in this stage. Move them first.")
+    yield from _still_held(changes, uow, "stage", message)
 
 
 def _still_held(
-    changes: Sequence[Change], uow: UnitOfWork, field: str, living: str, binned: str
+    changes: Sequence[Change], uow: UnitOfWork, field: str, message: str
 ) -> Iterable[Problem]:
-    """What is to be deleted while opportunities stand in it, be it that they can be restored."""
+    """What is to be deleted while opportunities stand in it; those in the bin find another place."""
     leaving = {change.id: change for change in changes if change.kind == "delete"}
     if not leaving:
         return
     spec = uow.entity("opportunity")
-    column, gone = spec.column(field), spec.table.c.archived_at.is_not(None)
-    held = select(column, func.min(case((gone, 1), else_=0))).where(column.in_(list(leaving)))
-    for key, only_binned in uow.execute(held.group_by(column).order_by(column)):
-        yield leaving[key].problem("name", "in_use", binned if only_binned else living)
+    column = spec.column(field)
+    held = select(column).where(column.in_(list(leaving)), spec.table.c.archived_at.is_(None))
+    for key in sorted(set(uow.execute(held.distinct()).scalars())):
+        yield leaving[key].problem("name", "in_use", message)
 
 
 def _second_ends(written: Sequence[Change], uow: UnitOfWork) -> Iterable[Problem]:
@@ -332,7 +354,7 @@ def _second_ends(written: Sequence[Change], uow: UnitOfWork) -> Iterable[Problem
 
 def _validate_processes(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Problem]:
     message = _("There are opportunities in this process. Switch it off instead.")
-    return _still_held(changes, uow, "process", message, message)
+    return _still_held(changes, uow, "process", message)
 
 
 _CHECKS: dict[str, Callable[..., Iterable[Problem]]] = {

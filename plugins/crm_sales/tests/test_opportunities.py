@@ -232,20 +232,47 @@ def test_a_currency_without_a_rate_is_refused_and_nothing_saved(
     make("opportunity", team.fu, name="x", customer=customer, amount="5", currency="USD")
 
 
-def test_the_recycle_bin_is_no_way_around_what_a_process_keeps(
-    make, read, team, deal, stage, rows, unit_of_work
+def test_what_comes_out_of_the_recycle_bin_stands_in_a_stage_that_is_in_use(
+    act, make, read, rows, team, customer, deal, stage, unit_of_work
 ):
-    """A stage stays for what may be restored into it, and a second end does not come back."""
+    """Though its own went into it meanwhile; what was won stays won."""
+    won = make("opportunity", team.fu, name="已签", customer=customer)
+    act(team.fu, "opportunity", "win", [won])
+    with unit_of_work(team.fu) as uow:
+        service.delete(uow, "opportunity", [deal, won])
+    with unit_of_work() as uow:
+        service.delete(uow, "stage", [stage("初步接洽"), stage("签约")])
+    with unit_of_work(team.fu) as uow:
+        service.restore(uow, "opportunity", [deal, won])
+    values = read("opportunity", deal)
+    assert (values["stage"], values["status"], values["probability"]) == (
+        stage("需求分析"),
+        "open",
+        30,
+    )
+    assert (read("opportunity", won)["status"], read("opportunity", won)["probability"]) == (
+        "won",
+        100,
+    )
+    mine = {"field": "opportunity", "op": "eq", "value": deal}
+    visits = rows("stage_visit", filter=mine, sort="id")
+    assert [visit["left_at"] is None for visit in visits] == [False, True]
     (process,) = rows("sales_process")
     with unit_of_work(team.fu) as uow:
-        service.delete(uow, "opportunity", [deal])
-    for entity, key in (("stage", stage("初步接洽")), ("sales_process", process["id"])):
-        with pytest.raises(Invalid) as error, unit_of_work() as uow:
-            service.delete(uow, entity, [key])
-        assert [(p.field, p.code) for p in error.value.problems] == [("name", "in_use")]
+        service.delete(uow, "opportunity", [deal, won])
+    with unit_of_work() as uow:
+        service.delete(uow, "sales_process", [process["id"]])
+    with pytest.raises(Invalid) as error, unit_of_work(team.fu) as uow:
+        service.restore(uow, "opportunity", [deal])
+    assert fields_of(error) == {"process"}
+    other = make("sales_process", name="出口流程", stages=[{"name": "送样"}])
     with unit_of_work(team.fu) as uow:
         service.restore(uow, "opportunity", [deal])
-    assert read("opportunity", deal)["stage"] == stage("初步接洽")
+    assert read("opportunity", deal)["process"] == other
+
+
+def test_a_second_end_does_not_come_out_of_the_recycle_bin(make, rows, stage, unit_of_work):
+    (process,) = rows("sales_process")
     won = stage("签约")
     with unit_of_work() as uow:
         service.delete(uow, "stage", [won])
