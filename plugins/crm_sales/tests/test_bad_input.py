@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-#: The long tier asks PostgreSQL as well: what is told does not depend on the database.
-pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
+#: The rules themselves are asked in every run, see `test_customers`, `test_products` and `test_quotes`.
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture

@@ -130,7 +130,7 @@ def test_whoever_had_a_share_has_one_of_what_stays_and_no_longer_once_it_is_take
     assert read("customer", two, team.ning)["id"] == two
 
 
-@once
+@pytest.mark.long
 def test_a_share_that_was_ended_since_stays_ended(act, team, twins, unit_of_work):
     one, two = twins
     with unit_of_work(team.manager) as uow:
@@ -208,7 +208,7 @@ def test_who_sells_merges_nothing_and_a_foreign_one_looks_like_none(act, team, t
     assert texts[0] == texts[1]
 
 
-@once
+@pytest.mark.long
 def test_over_rest_it_is_the_same(client, bearer, make, read, team, twins):
     """S-030: with the verb's right alone, within its scope, and never with itself."""
     one, two = twins

@@ -490,6 +490,7 @@ def test_opportunities_have_a_pool_of_the_same_rules(
     assert read("opportunity", free)["owner"] == team.yan
 
 
+@pytest.mark.long
 def test_an_opportunity_is_moved_from_pool_to_pool(team, deal_pool, make, act, rows, unit_of_work):
     """By who leads, and only while nobody has it."""
     with unit_of_work() as uow:

@@ -361,6 +361,7 @@ def test_a_limit_is_held_against_what_the_customer_would_get_today(
     act(team.fu, "quote", "submit", [offer([{"product": shop.robot}], price_list=mine)])
 
 
+@pytest.mark.long
 def test_a_line_comes_back_as_its_quote_is_now(make, offer, read, shop, team, unit_of_work):
     make("exchange_rate", currency="USD", valid_from="2020-01-01", rate="8")
     lines = [{"product": shop.robot}, {"product": shop.robot, "quantity": "2"}]
