@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import timedelta
 from decimal import Decimal
 from types import SimpleNamespace
@@ -359,6 +360,29 @@ def test_a_limit_is_held_against_what_the_customer_would_get_today(
     make("price_list", name="优先", priority=5, items=dear, **rule)
     mine = make("price_list", name="全部", items=cheap, currency="CNY", valid_from="2026-02-01")
     act(team.fu, "quote", "submit", [offer([{"product": shop.robot}], price_list=mine)])
+
+
+@pytest.mark.long
+def test_no_price_is_lowered_while_its_quote_goes_out(offer, read, shop, team, unit_of_work):
+    """Between the look at the limit and the end of it."""
+    key = offer([{"product": shop.robot}])
+    (line,) = (each["id"] for each in read("quote", key)["lines"])
+
+    def lower():
+        try:
+            with unit_of_work(team.fu) as uow:
+                service.update(uow, "quote_line", {line: {"unit_price": "1"}})
+        except Invalid as error:
+            return [problem.code for problem in error.problems]
+        return []
+
+    with ThreadPoolExecutor(1) as threads:
+        with unit_of_work(team.fu) as uow:
+            service.act(uow, "quote", "submit", [key])
+            lowered = threads.submit(lower)
+            wait([lowered], timeout=0.5)  # it stands before the quote, until that is written
+        assert lowered.result() == ["locked"]
+    assert str(read("quote", key)["lines"][0]["unit_price"]) == "33.33"
 
 
 @pytest.mark.long
