@@ -229,6 +229,7 @@ def _validate_opportunities(changes: Sequence[Change], uow: UnitOfWork) -> Itera
             yield change.problem("contact", "other_customer", message)
         yield from _check_place(change, book, first, uow)
     yield from _check_currencies(written, uow)
+    yield from _check_quoted(written, uow)
 
 
 def _check_currencies(written: Sequence[Change], uow: UnitOfWork) -> Iterable[Problem]:
@@ -244,6 +245,21 @@ def _check_currencies(written: Sequence[Change], uow: UnitOfWork) -> Iterable[Pr
     for change in touched:
         if (change.after["currency"], today) in lacking:
             yield change.problem("currency", "no_rate", no_rate(change.after["currency"], today))
+
+
+def _check_quoted(written: Sequence[Change], uow: UnitOfWork) -> Iterable[Problem]:
+    """Another customer than quotes have that name it: those could be changed and submitted no more."""
+    moved = {c.id: c for c in written if c.kind == "update" and c.changed("customer")}
+    if not moved:
+        return
+    c = uow.entity("quote").table.c
+    named = select(c.opportunity_id, c.customer_id).where(
+        c.opportunity_id.in_(list(moved)), c.archived_at.is_(None)
+    )
+    pairs = uow.execute(named.distinct())
+    for key in sorted({key for key, buyer in pairs if buyer != moved[key].after["customer"]}):
+        message = _("Quotes of it are for another customer. Take it out of them first.")
+        yield moved[key].problem("customer", "quoted", message)
 
 
 def _check_past(change: Change, uow: UnitOfWork) -> Iterable[Problem]:

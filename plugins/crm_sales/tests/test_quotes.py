@@ -149,6 +149,20 @@ def test_heads_are_held_together(offer, make, shop, team):
         assert fields_of(error) == {field}
 
 
+def test_an_opportunity_keeps_the_customer_of_its_quotes(
+    act, make, read, shop, three, team, unit_of_work
+):
+    """Else they could be submitted no more."""
+    other = make("customer", team.fu, name="青岛润泽食品有限公司")
+    with pytest.raises(Invalid) as error, unit_of_work(team.fu) as uow:
+        service.update(uow, "opportunity", {shop.deal: {"customer": other}})
+    assert [(p.field, p.code) for p in error.value.problems] == [("customer", "quoted")]
+    act(team.fu, "quote", "submit", [three])
+    act(team.manager, "customer", "merge", [other], others=[shop.customer])  # goes for both
+    assert read("opportunity", shop.deal)["customer"] == read("quote", three)["customer"] == other
+    act(team.fu, "quote", "accept", [three])
+
+
 def test_what_is_not_on_sale_is_not_quoted_but_stays(offer, read, shop, three, team, unit_of_work):
     """S-075"""
     with unit_of_work() as uow:
