@@ -1,8 +1,8 @@
 """Several records become one, and one can become several again.
 
 Whatever names one of the others names the one that stays: references of every module, those that are
-off included, in the bin or not; lines; what is about the record; and by ``records_merged`` what a
-plugin keeps in tables of its own. The others go into the recycle bin. What was where is kept, so that
+off included, in the bin or not; lines; what is about the record; with whom it is shared; and by
+``records_merged`` what a plugin keeps in tables of its own. The others go into the recycle bin. What was where is kept, so that
 it can be taken back, but for what somebody changed since.
 """
 
@@ -33,6 +33,7 @@ from core.db.types import BigId, Json, PlainText, UtcDateTime
 from core.entities import service
 from core.entities.form_fields import SYSTEM_FIELDS, editable_fields
 from core.entities.repointing import Moves, Rows, naming, relinked, rewrite
+from core.entities.resharing import share_along, take_shares_back
 from core.entities.schema import to_json
 from core.entities.scope import require
 from core.entities.writing import load, load_links
@@ -76,7 +77,7 @@ merge_table = Table(
     #: The others, in the order in which they were named.
     Column("merged", Json, nullable=False),
     #: What was where: ``references`` and ``links`` as in `Moves`, ``values`` of the record that stays
-    #: as ``{field: [before, after]}``, ``freed`` of the others, and what ``plugins`` noted.
+    #: as ``{field: [before, after]}``, ``freed`` of the others, ``shares``, and what ``plugins`` noted.
     Column("memo", Json, nullable=False),
     Column("at", UtcDateTime, nullable=False, index=True),
     Column("undone_at", UtcDateTime),
@@ -178,6 +179,7 @@ def _merge(
             str(key): {name: _plain(spec[name], by_id[key][name]) for name in names}
             for key, names in freed.items()
         },
+        "shares": share_along(uow, entity, keep, gone),
         "plugins": {},
     }
     plugins, enabled = uow.runtime.plugins, uow.snapshot.enabled
@@ -306,10 +308,17 @@ def _split(uow: UnitOfWork, spec: EntitySpec, kept: Mapping[str, Any], number: i
     if len(_in_bin(uow, spec, row.merged)) < len(row.merged):
         raise Refused(_("One of the records is no longer in the recycle bin."))
     done = Split(list(row.merged))
+    values = _former_values(spec, kept, row.memo["values"])
+    references = {name for name in values if isinstance(spec[name].type, t.Reference)}
+    # What two records may not both hold goes back before the others are there again; what may name
+    # one of them, or stand below it, afterwards.
+    _put_back(uow, spec, kept, {n: v for n, v in values.items() if n not in references})
     service.restore(uow, spec.name, row.merged)
     for name, rows in _as_they_were(uow, row, done).items():
         rewrite(uow, name, rows)
-    _put_back_values(uow, spec, kept, row.memo["values"])
+    _put_back(uow, spec, kept, {n: v for n, v in values.items() if n in references})
+    if shares := row.memo.get("shares"):  # merges of earlier versions have none
+        take_shares_back(uow, shares)
     if freed := {int(key): values for key, values in row.memo["freed"].items()}:
         service.update(uow, spec.name, freed)
     plugins, enabled = uow.runtime.plugins, uow.snapshot.enabled
@@ -336,16 +345,22 @@ def _in_bin(uow: UnitOfWork, spec: EntitySpec, ids: Sequence[int]) -> Sequence[i
     return uow.execute(found).scalars().all()
 
 
-def _put_back_values(
-    uow: UnitOfWork, spec: EntitySpec, kept: Mapping[str, Any], values: Mapping[str, Any]
-) -> None:
-    old = {
+def _former_values(
+    spec: EntitySpec, kept: Mapping[str, Any], values: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The values of the record before the merge, of fields that nobody has changed since."""
+    return {
         name: before
         for name, (before, after) in values.items()
         if name in spec and _plain(spec[name], kept[name]) == after
     }
-    if old:
-        service.update(uow, spec.name, {kept["id"]: old})
+
+
+def _put_back(
+    uow: UnitOfWork, spec: EntitySpec, kept: Mapping[str, Any], values: Mapping[str, Any]
+) -> None:
+    if values:
+        service.update(uow, spec.name, {kept["id"]: values})
 
 
 def _as_they_were(uow: UnitOfWork, row: Row[Any], done: Split) -> dict[str, Rows]:

@@ -180,6 +180,12 @@ class Actor:
             return self
         return replace(self, is_system=True, closed=frozenset(), _access={})
 
+    def as_person(self) -> Actor:
+        """The person for whom a business rule writes, with their own rights; the system stays itself."""
+        if not self.is_system or self.user_id is None:
+            return self
+        return replace(self, is_system=False, _access={})
+
     def with_all_open(self) -> Actor:
         """The same person, with the same rights, where no module is closed to anybody."""
         return replace(self, closed=frozenset(), _access={}) if self.closed else self

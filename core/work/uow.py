@@ -19,6 +19,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from core.db.bulk import insert_into
+from core.db.locks import take_turns
 from core.faults import fault
 from core.i18n import current_locale
 from core.work.events import Event
@@ -327,6 +328,14 @@ class UnitOfWork:
     def execute(self, statement: Executable, parameters: Any = None) -> CursorResult[Any]:
         """Run one statement in the transaction."""
         return self.connection.execute(statement, parameters)
+
+    def take_turns(self, name: str) -> None:
+        """Wait until no other transaction has taken its turn under ``name``; held until this one ends.
+
+        For rules about several records that two people could break together. What the rule looks at
+        is read after this.
+        """
+        take_turns(self.connection, name)
 
     def forget_made(self, entity: str, ids: Iterable[int | None]) -> None:
         """These records are no longer what they were made as."""

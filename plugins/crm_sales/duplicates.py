@@ -253,9 +253,9 @@ def check_contacts(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Probl
     touched = [
         change
         for change in changes
-        if change.kind in ("create", "update")
+        if change.kind != "delete"
         and change.after.get("mobile")
-        and (change.changed("mobile") or change.changed("customer"))
+        and (change.kind == "restore" or change.changed("mobile") or change.changed("customer"))
     ]
     if not touched or _rule(uow, "same_contact") != "refuse":
         return

@@ -16,14 +16,14 @@ from core.i18n import gettext as _
 from core.i18n import lazy_gettext as _l
 from core.plugins.contributions import RoleTemplate
 from plugins.crm_sales import duplicates
+from plugins.crm_sales.circles import check_circles, column_of
+from plugins.crm_sales.deals.rates import no_rate, without_rate
 from plugins.crm_sales.stages import Book, Step, first_process, stages_of
 
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
-__all__ = ["OF_CUSTOMERS", "ROLES", "book_for", "missing", "placed", "validate"]
-
-_DEEPEST = 50
+__all__ = ["OF_CUSTOMERS", "ROLES", "book_for", "placed", "places_again", "validate"]
 
 
 def _of_readable_customers(uow: UnitOfWork, table: FromClause) -> ColumnElement[bool]:
@@ -113,7 +113,7 @@ def _validate_customers(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[
             message = _("A customer is not introduced by itself.")
             yield change.problem("referrer", "self", message)
     yield from _left_behind(changes, uow)
-    yield from _circles(changes, uow, "parent", _("A company cannot stand below itself."))
+    yield from check_circles(changes, uow, "parent", _("A company cannot stand below itself."))
     yield from duplicates.check_customers(changes, uow)
 
 
@@ -141,49 +141,13 @@ def _validate_contacts(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[P
         if change.after["reports_to"] is not None
         and (change.changed("reports_to") or change.changed("customer"))
     ]
-    homes = _column(uow, "contact", "customer_id", {c.after["reports_to"] for c in touched})
+    homes = column_of(uow, "contact", "customer_id", {c.after["reports_to"] for c in touched})
     for change in touched:
         if homes.get(change.after["reports_to"]) != change.after["customer"]:
             message = _("Choose somebody at the same customer.")
             yield change.problem("reports_to", "other_customer", message)
-    yield from _circles(changes, uow, "reports_to", _("Nobody reports to themselves."))
+    yield from check_circles(changes, uow, "reports_to", _("Nobody reports to themselves."))
     yield from duplicates.check_contacts(changes, uow)
-
-
-def _column(uow: UnitOfWork, entity: str, column: str, ids: set[Any]) -> dict[int, Any]:
-    table = uow.entity(entity).table
-    found: dict[int, Any] = {}
-    wanted = sorted(each for each in ids if each is not None)
-    for start in range(0, len(wanted), 900):
-        rows = uow.execute(
-            select(table.c.id, table.c[column].label("value")).where(
-                table.c.id.in_(wanted[start : start + 900])
-            )
-        )
-        found.update({row.id: row.value for row in rows})
-    return found
-
-
-def _circles(
-    changes: Sequence[Change], uow: UnitOfWork, field: str, message: str
-) -> Iterable[Problem]:
-    """Whoever would stand above itself, also by what else changes now."""
-    touched = [c for c in _written(changes) if c.id is not None and c.changed(field)]
-    above: dict[int, Any] = {c.id: c.after[field] for c in touched if c.id is not None}
-    unknown = {key for key in above.values() if key is not None} - above.keys()
-    for _step in range(_DEEPEST):
-        if not unknown:
-            break
-        read = _column(uow, changes[0].entity.name, f"{field}_id", unknown)
-        above.update({key: read.get(key) for key in unknown})
-        unknown = {key for key in read.values() if key is not None} - above.keys()
-    for change in touched:
-        key, seen = change.after[field], set[Any]()
-        while key is not None and key not in seen and key != change.id:
-            seen.add(key)
-            key = above.get(key)
-        if key is not None and key == change.id:
-            yield change.problem(field, "circle", message)
 
 
 # Opportunities
@@ -210,22 +174,49 @@ def placed(change: Change, book: Book, first: int | None) -> tuple[int | None, S
     return process, book.first(process) if stage is None or left else stage
 
 
-def missing(record: Any, start: Step | None, end: Step, book: Book) -> list[tuple[str, Step]]:
-    """What the stages that are left on the way ask for and the record does not hold."""
+def places_again(
+    changes: Sequence[Change], uow: UnitOfWork
+) -> list[tuple[Change, int | None, Step | None]]:
+    """The process and the stage of opportunities that come out of the recycle bin.
+
+    Where their process or stage went into it meanwhile, it is the first one in use and its first stage;
+    of what is closed the stage of that, if there is one.
+    """
+    table, first = uow.entity("sales_process").table, first_process(uow)
+    wanted = sorted({change.after["process"] for change in changes} - {None})
+    living = select(table.c.id).where(table.c.id.in_(wanted), table.c.archived_at.is_(None))
+    there = set(uow.execute(living).scalars())
+    book, found = stages_of(uow, processes={*there, first}), []
+    for change in changes:
+        process = change.after["process"] if change.after["process"] in there else first
+        stage = book.by_id.get(change.after["stage"])
+        if stage is None or stage.process != process:
+            stage = book.closing(process, change.after["status"]) or book.first(process)
+        found.append((change, process, stage))
+    return found
+
+
+def _missing(record: Any, left: Sequence[Step]) -> dict[str, Step]:
+    """What the stages that are left ask for and the record does not hold."""
     found: dict[str, Step] = {}
-    for step in book.passed(start, end):
+    for step in left:
         for name in step.needs:
             if record.get(name) in (None, "", []):
                 found.setdefault(name, step)
-    return list(found.items())
+    return found
 
 
 def _validate_opportunities(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Problem]:
+    restored = [change for change in changes if change.kind == "restore"]
+    for change, _process, stage in places_again(restored, uow) if restored else ():
+        if stage is None:
+            message = _("There is no sales process in use.")
+            yield change.problem("process", "required", message)
     written = _written(changes)
     if not written:
         return
     book, first = book_for(written, uow), first_process(uow)
-    homes = _column(
+    homes = column_of(
         uow, "contact", "customer_id", {c.after["contact"] for c in written if _meets(c)}
     )
     for change in written:
@@ -237,6 +228,38 @@ def _validate_opportunities(changes: Sequence[Change], uow: UnitOfWork) -> Itera
             message = _("Choose somebody at the same customer.")
             yield change.problem("contact", "other_customer", message)
         yield from _check_place(change, book, first, uow)
+    yield from _check_currencies(written, uow)
+    yield from _check_quoted(written, uow)
+
+
+def _check_currencies(written: Sequence[Change], uow: UnitOfWork) -> Iterable[Problem]:
+    """What is ongoing gets no currency without a rate; of what is closed the rate may come later.
+
+    Rules choose none: a quote that decides has been asked about its own day.
+    """
+    if uow.actor.is_system:
+        return
+    touched = [c for c in written if c.changed("currency") and c.after["closed_on"] is None]
+    today = uow.clock.today()
+    lacking = without_rate(uow, {(change.after["currency"], today) for change in touched})
+    for change in touched:
+        if (change.after["currency"], today) in lacking:
+            yield change.problem("currency", "no_rate", no_rate(change.after["currency"], today))
+
+
+def _check_quoted(written: Sequence[Change], uow: UnitOfWork) -> Iterable[Problem]:
+    """Another customer than quotes have that name it: those could be changed and submitted no more."""
+    moved = {c.id: c for c in written if c.kind == "update" and c.changed("customer")}
+    if not moved:
+        return
+    c = uow.entity("quote").table.c
+    named = select(c.opportunity_id, c.customer_id).where(
+        c.opportunity_id.in_(list(moved)), c.archived_at.is_(None)
+    )
+    pairs = uow.execute(named.distinct())
+    for key in sorted({key for key, buyer in pairs if buyer != moved[key].after["customer"]}):
+        message = _("Quotes of it are for another customer. Take it out of them first.")
+        yield moved[key].problem("customer", "quoted", message)
 
 
 def _check_past(change: Change, uow: UnitOfWork) -> Iterable[Problem]:
@@ -268,28 +291,30 @@ def _check_place(
         yield change.problem("stage", "other_process", message)
     elif change.kind == "create" or change.before["stage"] != stage.id:
         start = book.by_id.get(change.before.get("stage"))
-        start = start if start is not None and start.process == stage.process else None
         if change.kind == "update" or not uow.actor.is_system:
-            yield from _check_needs(change, start, stage, book)
+            yield from _check_needs(change, book.passed(start, stage))
         if stage.is_lost and not change.after["lost_reason"] and not _imports(change, uow):
             yield change.problem("lost_reason", "required", _("Say why it is lost."))
+    elif change.changed("status") and change.after["status"] == "won":
+        # A process without a stage for what is won: all that is still ahead is left.
+        yield from _check_needs(change, book.ahead(stage))
 
 
 def _imports(change: Change, uow: UnitOfWork) -> bool:
     return change.kind == "create" and uow.actor.is_system
 
 
-def _check_needs(change: Change, start: Step | None, stage: Step, book: Book) -> Iterable[Problem]:
-    lacking = missing(change.after, start, stage, book)
+def _check_needs(change: Change, left: Sequence[Step]) -> Iterable[Problem]:
+    lacking = _missing(change.after, left)
     if not lacking:
         return
-    names = "、".join(str(change.entity[name].label) for name, _step in lacking)
+    names = "、".join(str(change.entity[name].label) for name in lacking)
     message = _(
         "Before it leaves “%(stage)s”, fill in: %(fields)s.",
-        stage=lacking[0][1].name,
+        stage=next(iter(lacking.values())).name,
         fields=names,
     )
-    for name, _step in lacking:
+    for name in lacking:
         yield change.problem(name, "required", message)
 
 
@@ -297,20 +322,27 @@ def _check_needs(change: Change, start: Step | None, stage: Step, book: Book) ->
 
 
 def _validate_stages(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Problem]:
-    written = _written(changes)
+    written = [change for change in changes if change.kind != "delete"]
     for change in written:
         if change.after["is_won"] and change.after["is_lost"]:
             yield change.problem("is_lost", "both", _("A stage is not both won and lost."))
     yield from _second_ends(written, uow)
+    message = _("There are opportunities in this stage. Move them first.")
+    yield from _still_held(changes, uow, "stage", message)
+
+
+def _still_held(
+    changes: Sequence[Change], uow: UnitOfWork, field: str, message: str
+) -> Iterable[Problem]:
+    """What is to be deleted while opportunities stand in it; those in the bin find another place."""
     leaving = {change.id: change for change in changes if change.kind == "delete"}
-    if leaving:
-        table = uow.entity("opportunity").table
-        held = select(table.c.stage_id).where(
-            table.c.stage_id.in_(list(leaving)), table.c.archived_at.is_(None)
-        )
-        for key in sorted(set(uow.execute(held.distinct()).scalars())):
-            message = _("There are opportunities in this stage. Move them first.")
-            yield leaving[key].problem("name", "in_use", message)
+    if not leaving:
+        return
+    spec = uow.entity("opportunity")
+    column = spec.column(field)
+    held = select(column).where(column.in_(list(leaving)), spec.table.c.archived_at.is_(None))
+    for key in sorted(set(uow.execute(held.distinct()).scalars())):
+        yield leaving[key].problem("name", "in_use", message)
 
 
 def _second_ends(written: Sequence[Change], uow: UnitOfWork) -> Iterable[Problem]:
@@ -337,15 +369,8 @@ def _second_ends(written: Sequence[Change], uow: UnitOfWork) -> Iterable[Problem
 
 
 def _validate_processes(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Problem]:
-    leaving = {change.id: change for change in changes if change.kind == "delete"}
-    if leaving:
-        table = uow.entity("opportunity").table
-        held = select(table.c.process_id).where(
-            table.c.process_id.in_(list(leaving)), table.c.archived_at.is_(None)
-        )
-        for key in sorted(set(uow.execute(held.distinct()).scalars())):
-            message = _("There are opportunities in this process. Switch it off instead.")
-            yield leaving[key].problem("name", "in_use", message)
+    message = _("There are opportunities in this process. Switch it off instead.")
+    return _still_held(changes, uow, "process", message)
 
 
 _CHECKS: dict[str, Callable[..., Iterable[Problem]]] = {

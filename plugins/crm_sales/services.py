@@ -20,7 +20,7 @@ from plugins.crm_sales import lifecycle, stages
 from plugins.crm_sales.deals.rates import fix_rates
 from plugins.crm_sales.events import OpportunityLost, OpportunityMoved, OpportunityWon
 from plugins.crm_sales.models import CURRENCIES
-from plugins.crm_sales.policies import book_for, placed
+from plugins.crm_sales.policies import book_for, placed, places_again
 from plugins.crm_sales.stages import Book, Step, first_process, stages_of
 
 if TYPE_CHECKING:
@@ -166,6 +166,8 @@ def _first_contacts(changes: Sequence[Change], uow: UnitOfWork) -> None:
 
 
 def _place(changes: Sequence[Change], uow: UnitOfWork) -> None:
+    if changes[0].kind == "restore":
+        _place_again(changes, uow)
     written = [change for change in changes if change.kind in ("create", "update")]
     if not written:
         return
@@ -187,6 +189,19 @@ def _place(changes: Sequence[Change], uow: UnitOfWork) -> None:
             change.set("probability", stage.probability)
         change.set("stage_due_at", _due(change, stage))
     fix_rates(written, uow)
+
+
+def _place_again(changes: Sequence[Change], uow: UnitOfWork) -> None:
+    """What comes out of the recycle bin stands in a stage that is in use; what is closed stays so."""
+    for change, process, stage in places_again(changes, uow):
+        if stage is None or stage.id == change.after["stage"]:
+            continue
+        change.set("process", process)
+        change.set("stage", stage.id)
+        change.set("stage_entered_at", uow.now())
+        if change.after["status"] == "open":
+            change.set("probability", stage.probability)
+            change.set("stage_due_at", _due(change, stage))
 
 
 def _enter(change: Change, stage: Step, book: Book, uow: UnitOfWork) -> None:
@@ -256,7 +271,7 @@ def settle(changes: Sequence[Change], uow: UnitOfWork) -> None:
 
 def _keep_visits(changes: Sequence[Change], uow: UnitOfWork) -> None:
     entering = [c for c in changes if c.kind == "create" or c.changed("stage")]
-    left = {c.id: c.after["stage_entered_at"] for c in entering if c.kind == "update"}
+    left = {c.id: c.after["stage_entered_at"] for c in entering if c.kind != "create"}
     if left:
         table = uow.entity("stage_visit").table
         rows = uow.execute(
@@ -305,9 +320,9 @@ def _one_primary(changes: Sequence[Change], uow: UnitOfWork) -> None:
         change.after["customer"]: change.id
         for change in changes
         if change.id is not None
-        and change.kind in ("create", "update")
+        and change.kind != "delete"
         and change.after["is_primary"]
-        and (change.changed("is_primary") or change.changed("customer"))
+        and (change.kind == "restore" or change.changed("is_primary") or change.changed("customer"))
     }
     if not new:
         return

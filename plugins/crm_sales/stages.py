@@ -79,14 +79,30 @@ class Book:
         return next((step for step in self.of(process) if step.status == status), None)
 
     def passed(self, start: Step | None, end: Step) -> list[Step]:
-        """The stages that are left on the way to ``end``, from ``start`` or from the beginning."""
+        """The stages that are left on the way to ``end``, from ``start`` or from the beginning.
+
+        Whoever goes over to another process leaves the stage, and begins there.
+        """
         if end.is_lost:
             return []
-        begin = start.position if start is not None and not start.is_closed else -1
-        return [
+        begin, left = -1, list[Step]()
+        if start is not None and not start.is_closed:
+            if start.process == end.process:
+                begin = start.position
+            else:
+                left.append(start)
+        return left + [
             step
             for step in self.of(end.process)
             if begin <= step.position < end.position and not step.is_closed
+        ]
+
+    def ahead(self, start: Step) -> list[Step]:
+        """The stages that are left by what is won where no stage stands for that."""
+        return [
+            step
+            for step in self.of(start.process)
+            if step.position >= start.position and not step.is_closed
         ]
 
 

@@ -18,12 +18,14 @@ from sqlalchemy import or_, select
 
 from core.entities import service
 from core.entities.changes import Change
+from core.i18n import gettext as _
+from core.i18n.formats import format_date
 from core.settings.service import get_setting
 
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
-__all__ = ["Rate", "fix_late_rates", "fix_rates", "rates_of"]
+__all__ = ["Rate", "fix_late_rates", "fix_rates", "no_rate", "rates_of", "without_rate"]
 
 _DECIDES = ("status", "closed_on", "currency")
 _CHUNK = 500
@@ -67,6 +69,25 @@ def rates_of(uow: UnitOfWork, currencies: Iterable[str]) -> Rates:
             days.setdefault(row.currency, []).append(row.valid_from)
             rates.setdefault(row.currency, []).append(row.rate)
     return Rates(days, rates)
+
+
+def without_rate(
+    uow: UnitOfWork, asked: Iterable[tuple[str | None, date]]
+) -> set[tuple[str | None, date]]:
+    """Of currencies and days those for which there is no rate; the company's needs none."""
+    company = get_setting(uow, "core", "currency")
+    foreign = {(code, day) for code, day in asked if code is not None and code != company}
+    rates = rates_of(uow, {code for code, _day in foreign})
+    return {(code, day) for code, day in foreign if rates.on(code, day) is None}
+
+
+def no_rate(currency: str, day: date) -> str:
+    """What is told of a currency without a rate."""
+    return _(
+        "There is no exchange rate of %(currency)s for %(day)s.",
+        currency=currency,
+        day=format_date(day),
+    )
 
 
 def fix_rates(changes: Sequence[Change], uow: UnitOfWork) -> None:

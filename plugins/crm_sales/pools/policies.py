@@ -113,9 +113,13 @@ def validate(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Problem]:
 
 def _check_claimed(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Problem]:
     """Nobody sells to a customer that lies in a pool, and so goes round what the pool asks of claims; but
-    for who may assign it."""
-    spec = CUSTOMERS.spec(uow)
-    if uow.actor.is_system or uow.actor.access(spec).may(CUSTOMERS.assign):
+    for who may assign it.
+
+    A verb writes with more rights than its user has, and hands over no more for that: asked is the person
+    for whom it writes. The system itself, e.g. a job of the night, is asked nothing.
+    """
+    spec, person = CUSTOMERS.spec(uow), uow.actor.as_person()
+    if person.is_system or person.access(spec).may(CUSTOMERS.assign):
         return
     touched = [c for c in changes if c.kind in ("create", "update") and c.changed("customer")]
     table, free = spec.table, set[int]()

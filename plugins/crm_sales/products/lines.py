@@ -27,6 +27,7 @@ __all__ = [
     "Totals",
     "Worked",
     "effective_discount",
+    "fair_prices",
     "heads_of",
     "prepare_lines",
     "totals_of",
@@ -184,14 +185,44 @@ def _typed(line: Mapping[str, Any], before: Mapping[str, Any] | None) -> Decimal
     return price
 
 
-def effective_discount(line: Mapping[str, Any]) -> Decimal:
-    """By how many percent less than the rules' price a line is sold, to the hundredth."""
-    base, price = line["base_price"], line["unit_price"] or Decimal(0)
+def effective_discount(line: Mapping[str, Any], base: Decimal | None = None) -> Decimal:
+    """By how many percent less a line is sold than ``base``, else than the rules' price when it was
+    written, to the hundredth."""
+    base = line["base_price"] if base is None else base
+    price = line["unit_price"] or Decimal(0)
     given: Decimal = line["discount"] or Decimal(0)
     if not base:
         return given
     paid = price * (_HUNDRED - given) / base
     return (_HUNDRED - paid).quantize(Decimal("0.01"))
+
+
+def fair_prices(
+    uow: UnitOfWork, holder: str, lines: Mapping[int, Sequence[Mapping[str, Any]]]
+) -> dict[int, Decimal]:
+    """By line what the rules give its customer today, where they give any.
+
+    Neither an earlier day of the quote counts nor a list that it names and that is for other customers.
+    """
+    heads, today = heads_of(uow, holder, lines), uow.clock.today()
+    book = read_book(uow, [line["product"] for own in lines.values() for line in own])
+    found = {}
+    for key, own in lines.items():
+        head = heads[key]
+        for line in own:
+            asked = book.goods[line["product"]].parameters
+            price = book.price(
+                line["product"],
+                buyer=head.buyer,
+                quantity=line["quantity"],
+                currency=head.currency,
+                day=today,
+                price_list=head.price_list if book.is_for(head.price_list, head.buyer) else None,
+                parameters=parameters.read(asked, line["parameters"] or {})[0],
+            )
+            if price.unit_price is not None:
+                found[line["id"]] = price.unit_price
+    return found
 
 
 # Within a write
@@ -200,13 +231,17 @@ def effective_discount(line: Mapping[str, Any]) -> Decimal:
 _HOLDERS = {"quote_line": "quote", "opportunity_line": "opportunity"}
 
 
-def heads_of(uow: UnitOfWork, holder: str, keys: Iterable[int]) -> dict[int, Head]:
+def heads_of(
+    uow: UnitOfWork, holder: str, keys: Iterable[int], *, lock: bool = False
+) -> dict[int, Head]:
     """What the lines of these quotes or opportunities depend on, as it is stored now.
 
     An opportunity has no day of its own: its lines have the prices of the day they are written on.
+    ``lock`` keeps them as they are until the lines are written.
     """
     table = uow.entity(holder).table
-    rows = uow.execute(select(table).where(table.c.id.in_(sorted(set(keys))))).all()
+    asked = select(table).where(table.c.id.in_(sorted(set(keys)))).order_by(table.c.id)
+    rows = uow.execute(asked.with_for_update() if lock else asked).all()
     buyers = read_buyers(uow, [row.customer_id for row in rows])
     company, today = get_setting(uow, "core", "currency"), uow.clock.today()
     is_quote = holder == "quote"
@@ -237,7 +272,8 @@ def validate_lines(changes: Sequence[Change], uow: UnitOfWork) -> list[Problem]:
     """Work the lines out, keep that for `prepare_lines`, and tell what is wrong."""
     holder = _HOLDERS[changes[0].entity.name]
     keys = [c.after[holder] for c in changes] + [c.before[holder] for c in changes if c.before]
-    heads = heads_of(uow, holder, keys)
+    # Nobody submits a quote between this look at it and its new prices.
+    heads = heads_of(uow, holder, keys, lock=True)
     problems, written = [], []
     for change in changes:
         head = heads.get(change.after[holder])
@@ -246,7 +282,7 @@ def validate_lines(changes: Sequence[Change], uow: UnitOfWork) -> list[Problem]:
                 continue  # sent along with its record, as forms do: it keeps its price
             if not uow.actor.is_system:
                 problems.append(change.problem(holder, "locked", why))
-        if change.kind in ("create", "update"):
+        if change.kind != "delete":  # what is restored is worked out for its record as it is now
             written.append(change)
     if problems or not written:
         return problems

@@ -100,6 +100,14 @@ class List:
     priority: int
     items: Mapping[int, Sequence[Item]] = field(default_factory=dict)
 
+    def why_not(self, buyer: Buyer) -> str | None:
+        """``level`` or ``region`` where the list is for other customers."""
+        if self.level is not None and self.level != buyer.level:
+            return "level"
+        if self.region is not None and self.region not in _regions(buyer):
+            return "region"
+        return None
+
 
 @dataclass(frozen=True)
 class Price:
@@ -137,6 +145,10 @@ class Book:
         goods = self.goods[product]
         asked = _Asked(self, goods, buyer, quantity, currency, day, price_list, parameters or {})
         return asked.answer()
+
+    def is_for(self, price_list: int | None, buyer: Buyer) -> bool:
+        """Whether a list, if it is in use, is one for such customers; to name it needs no such thing."""
+        return any(each.id == price_list and each.why_not(buyer) is None for each in self.lists)
 
     def rate(self, currency: str, day: date) -> tuple[Decimal, date | None] | None:
         """What one unit is worth in the company's currency on a day, and since when."""
@@ -200,13 +212,7 @@ class _Asked:
             return "not_yet"
         if each.valid_to is not None and self.day > each.valid_to:
             return "over"
-        if each.id == self.named:
-            return None
-        if each.level is not None and each.level != self.buyer.level:
-            return "level"
-        if each.region is not None and each.region not in _regions(self.buyer):
-            return "region"
-        return None
+        return None if each.id == self.named else each.why_not(self.buyer)
 
     def _precedence(self, each: List) -> tuple[Any, ...]:
         nearness = 0 if each.region is None else 1 if each.region.endswith("0000") else 2

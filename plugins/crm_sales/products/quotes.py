@@ -14,12 +14,13 @@ from core.entities.changes import Change
 from core.entities.consent import ask_consent
 from core.errors import Refused
 from core.i18n import gettext as _
-from core.i18n.formats import format_date, format_number
+from core.i18n.formats import format_date, format_money, format_number
 from core.settings.service import get_setting
 from plugins.crm_sales.deals.amounts import follow
 from plugins.crm_sales.events import QuoteAccepted, QuoteSubmitted
 from plugins.crm_sales.products.lines import (
     effective_discount,
+    fair_prices,
     prepare_lines,
     totals_of,
     work_out_again,
@@ -169,19 +170,47 @@ def discount_limit(uow: UnitOfWork) -> Decimal | None:
     return max((row.limit for row in rows if row.name in own), default=_ZERO)
 
 
-def _beyond(uow: UnitOfWork, quote: Row, lines: Sequence[Row], limit: Decimal) -> list[str]:
-    names = _column(uow, "product", "name", {line["product"] for line in lines})
-    return [
-        _(
-            "%(number)s, %(product)s: %(discount)s %% off, and %(limit)s %% are allowed.",
-            number=quote["number"],
-            product=names.get(line["product"], ""),
-            discount=format_number(given.normalize()),
-            limit=format_number(limit.normalize()),
-        )
-        for line in lines
-        if (given := effective_discount(line)) > limit
-    ]
+def _beyond(
+    uow: UnitOfWork, quotes: Sequence[Row], lines: Mapping[int, Sequence[Row]], limit: Decimal
+) -> dict[int, list[str]]:
+    """By quote its lines that are sold for less than the limit allows, in words.
+
+    Held against what the rules give the customer on the day of submitting, whatever day and list the
+    quote names.
+    """
+    fair = fair_prices(uow, "quote", lines)
+    names = _column(
+        uow, "product", "name", {line["product"] for own in lines.values() for line in own}
+    )
+    found: dict[int, list[str]] = {}
+    for quote in quotes:
+        for line in lines[quote["id"]]:
+            price = fair.get(line["id"])
+            given = effective_discount(line, price)
+            if given <= limit:
+                continue
+            told = {
+                "number": quote["number"],
+                "product": names.get(line["product"], ""),
+                "discount": format_number(given.normalize()),
+                "limit": format_number(limit.normalize()),
+            }
+            found.setdefault(quote["id"], []).append(
+                _(
+                    "%(number)s, %(product)s: %(discount)s %% off, and %(limit)s %% are allowed.",
+                    **told,
+                )
+                if price is None or price == line["base_price"]
+                else _(
+                    "%(number)s, %(product)s: %(discount)s %% off %(price)s, what the rules give this"
+                    " customer today, and %(limit)s %% are allowed.",
+                    price=format_money(
+                        price, quote["currency"], max(0, -int(price.as_tuple().exponent))
+                    ),
+                    **told,
+                )
+            )
+    return found
 
 
 # Verbs: the service has checked the right, and has locked the rows.
@@ -190,14 +219,12 @@ def _beyond(uow: UnitOfWork, quote: Row, lines: Sequence[Row], limit: Decimal) -
 def submit(uow: UnitOfWork, quotes: Sequence[Row], params: Row) -> dict[str, Any]:
     """Quotes go out: their version is kept. Beyond the limit somebody has to agree, or it is refused."""
     lines, today = _lines_of(uow, [quote["id"] for quote in quotes]), uow.clock.today()
-    limit, reasons = discount_limit(uow), dict[int, list[str]]()
     for quote in quotes:
         if not lines.get(quote["id"]):
             raise Refused(_("%(number)s has no lines yet.", number=quote["number"]))
         require_valid(quote, today)
-        beyond = [] if limit is None else _beyond(uow, quote, lines[quote["id"]], limit)
-        if beyond:
-            reasons[quote["id"]] = beyond
+    limit = discount_limit(uow)
+    reasons = {} if limit is None else _beyond(uow, quotes, lines, limit)
     asking = ask_consent(uow, "quote", "submit", [q for q in quotes if q["id"] in reasons], reasons)
     refused = [text for key, texts in reasons.items() if key not in asking for text in texts]
     if refused:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
 import pytest
 
 from core.entities import service
@@ -47,6 +50,45 @@ def test_nobody_stands_above_themselves(make, unit_of_work):
         service.update(uow, "customer", {top: {"parent": leaf}, leaf: {"parent": top}})
 
 
+def test_a_circle_is_found_however_long_the_chain_is(unit_of_work):
+    with unit_of_work() as uow:
+        values = [{"name": f"第{n}层", "source": "展会"} for n in range(60)]
+        keys = service.create(uow, "customer", values)
+        chain = zip(keys[1:], keys, strict=False)
+        service.update(uow, "customer", {below: {"parent": above} for below, above in chain})
+    with pytest.raises(Invalid) as error, unit_of_work() as uow:
+        service.update(uow, "customer", {keys[0]: {"parent": keys[-1]}})
+    assert [(p.field, p.code) for p in error.value.problems] == [("parent", "circle")]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("entity", "values"),
+    [("customer", {"source": "展会"}), ("product_category", {})],
+)
+def test_two_who_move_each_other_at_once_make_no_circle(make, read, unit_of_work, entity, values):
+    """Each goes below what is below the other: each alone makes no circle, and waits for no row."""
+    for number in range(20):
+        tops = [make(entity, name=f"{name}{number}", **values) for name in "甲乙"]
+        lows = [make(entity, name=f"小{key}", parent=key, **values) for key in tops]
+        ready = Barrier(2)
+
+        def attempt(pair, ready=ready):
+            child, parent = pair
+            ready.wait()
+            try:
+                with unit_of_work() as uow:
+                    service.update(uow, entity, {child: {"parent": parent}})
+            except Invalid:
+                return False
+            return True
+
+        with ThreadPoolExecutor(2) as threads:
+            done = list(threads.map(attempt, zip(tops, reversed(lows), strict=True)))
+        assert sorted(done) == [False, True]
+        assert [read(entity, key)["parent"] for key in tops].count(None) == 1
+
+
 def test_the_first_contact_is_the_primary_one_until_another_is(make, read):
     """S-025"""
     customer = make("customer", name="甲")
@@ -62,6 +104,18 @@ def test_the_first_contact_is_the_primary_one_until_another_is(make, read):
         False,
         True,
     ]
+
+
+def test_who_comes_out_of_the_recycle_bin_is_no_second_primary_contact(make, read, unit_of_work):
+    customer = make("customer", name="甲")
+    first = make("contact", name="王建国", customer=customer)
+    with unit_of_work() as uow:
+        service.delete(uow, "contact", [first])
+    second = make("contact", name="李敏", customer=customer)
+    assert read("contact", second)["is_primary"]
+    with unit_of_work() as uow:
+        service.restore(uow, "contact", [first])
+    assert [read("contact", key)["is_primary"] for key in (first, second)] == [True, False]
 
 
 def test_people_report_to_people_of_the_same_customer_and_in_no_circle(make, unit_of_work):

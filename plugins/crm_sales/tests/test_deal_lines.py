@@ -89,6 +89,7 @@ def test_the_amount_is_the_sum_of_the_lines_to_the_cent(
 def test_quotes_decide_before_lines_and_lines_before_what_is_typed(
     act, change, customer, deal, make, read, robot, team
 ):
+    make("exchange_rate", currency="USD", valid_from="2020-01-01", rate="7")
     key = deal(amount="5")
     change(key, amount="6")
     change(key, lines=[{"product": robot}])
@@ -135,7 +136,7 @@ def test_a_currency_without_a_rate_is_told_where_it_matters(change, deal, make, 
     assert amount_of(read, key) == ("4.17", "EUR")
     with pytest.raises(Invalid) as error:
         deal(currency="GBP", lines=[{"product": robot}])
-    assert [p.field for p in error.value.problems] == ["lines.0.unit_price"]
+    assert [p.field for p in error.value.problems] == ["currency"]
 
 
 def test_what_is_closed_keeps_its_products(act, change, deal, read, robot, team):

@@ -90,6 +90,38 @@ def test_members_do_not_change_the_team(change, deal, read, team, wrong):
     assert str(read("opportunity", deal)["members"][0]["share"]) == "90.00"
 
 
+def test_who_only_looks_on_does_not_change_its_amount_by_a_quote(
+    act, change, make, read, rows, team, unit_of_work
+):
+    """They have the customer and may make quotes; the opportunity is another's."""
+    customer = make("customer", team.ning, name="青岛润泽食品有限公司")
+    deal = make("opportunity", name="码垛机", customer=customer, owner=team.fu, amount="100")
+    change(None, deal, members=[{"person": team.ning, "role": "observer"}])
+    product = make("product", name="码垛机", code="MD", list_price="7")
+    lines = [{"product": product}]
+    own = make("quote", team.ning, customer=customer, lines=lines)
+    refused = [("opportunity", "not_changing")]
+    for write in (
+        lambda: make("quote", team.ning, customer=customer, opportunity=deal, lines=lines),
+        lambda: change(team.ning, own, "quote", opportunity=deal),
+        lambda: act(team.ning, "quote", "copy", [own], opportunity=deal),
+    ):
+        with pytest.raises(Invalid) as error:
+            write()
+        assert [(problem.field, problem.code) for problem in error.value.problems] == refused
+    assert str(read("opportunity", deal)["amount"]) == "100.00"
+    assert [row["id"] for row in rows("quote")] == [own]
+    (member,) = read("opportunity", deal)["members"]
+    change(None, deal, members=[{"id": member["id"], "role": "partner"}])
+    quote = make("quote", team.ning, customer=customer, opportunity=deal, lines=lines)
+    assert str(read("opportunity", deal)["amount"]) == "7.00"
+    with unit_of_work(team.ning) as uow:
+        service.delete(uow, "quote", [quote])
+    change(None, deal, members=[{"id": member["id"], "role": "observer"}])
+    with pytest.raises(Invalid), unit_of_work(team.ning) as uow:
+        service.restore(uow, "quote", [quote])
+
+
 def test_a_new_owner_keeps_the_members(act, change, deal, read, team):
     change(team.fu, deal, members=[{"person": team.ning, "share": "10"}])
     customer = read("opportunity", deal)["customer"]

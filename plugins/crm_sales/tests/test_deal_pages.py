@@ -36,7 +36,7 @@ def motor(make):
 
 
 @pytest.fixture
-def deal(make, team, customer):
+def deal(make, team, customer, rate):
     return make("opportunity", team.fu, name="电机改造", customer=customer, currency="USD")
 
 

@@ -282,7 +282,7 @@ def test_what_is_won_counts_at_the_rate_of_its_closing_day(
 
     def deal(currency, amount="100.55"):
         values = {"name": "码垛机", "customer": customer, "amount": amount, "currency": currency}
-        return make("opportunity", team.fu, **values)
+        return make("opportunity", owner=team.fu, **values)  # by the system, which may know no rate
 
     dollars, yuan, pounds = deal("USD"), deal("CNY"), deal("GBP")
     act(team.fu, "opportunity", "win", [dollars, yuan, pounds])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import select
 
@@ -10,6 +12,10 @@ from core.entities import query, service
 from core.entities.merging import merges_of
 from core.entities.query import ListQuery
 from core.errors import Forbidden, Invalid, NotFound, Refused
+from core.security.sharing import share, shares_of, unshare
+
+#: The long tier asks PostgreSQL as well.
+once = pytest.mark.databases("sqlite", later=("postgresql",))
 
 
 def text_of(answer):
@@ -94,6 +100,66 @@ def test_a_merge_is_taken_back_but_for_what_was_changed_since(
         act(team.manager, "customer", "merge", [one], undo=number)
 
 
+@once
+def test_whoever_had_a_share_has_one_of_what_stays_and_no_longer_once_it_is_taken_back(
+    act, read, make, team, twins, unit_of_work, runtime
+):
+    one, two = twins
+    until = runtime.clock.now() + timedelta(days=9)
+    with unit_of_work(team.manager) as uow:
+        share(uow, "customer", two, user=team.ning, level="write", until=until)
+        share(uow, "customer", one, user=team.service, until=until)
+        share(uow, "customer", two, user=team.service)
+
+    def shares(key):
+        with unit_of_work(write=False) as uow:
+            return {each.user: (each.level, each.until) for each in shares_of(uow, "customer", key)}
+
+    before = shares(one)
+    number = merged(act, team.manager, one, two)["merge"]
+    assert read("customer", one, team.ning)["id"] == one
+    assert shares(one) == {
+        team.ning: ("write", until),
+        team.service: ("read", None),  # the longer one
+    }
+    act(team.manager, "customer", "merge", [one], undo=number)
+    assert shares(one) == before == {team.service: ("read", until)}
+    assert shares(two) == {team.ning: ("write", until), team.service: ("read", None)}
+    with pytest.raises(NotFound):
+        read("customer", one, team.ning)
+    assert read("customer", two, team.ning)["id"] == two
+
+
+@pytest.mark.long
+def test_a_share_that_was_ended_since_stays_ended(act, team, twins, unit_of_work):
+    one, two = twins
+    with unit_of_work(team.manager) as uow:
+        share(uow, "customer", two, user=team.ning)
+        share(uow, "customer", one, user=team.viewer)
+        share(uow, "customer", two, user=team.viewer, level="write")
+    number = merged(act, team.manager, one, two)["merge"]
+    with unit_of_work(team.manager) as uow:
+        for each in shares_of(uow, "customer", one):
+            unshare(uow, "customer", one, each.id)
+        share(uow, "customer", one, user=team.ning, level="write")  # by somebody's own decision
+    act(team.manager, "customer", "merge", [one], undo=number)
+    with unit_of_work(team.manager, write=False) as uow:
+        found = [(each.user, each.level) for each in shares_of(uow, "customer", one)]
+    assert found == [(team.ning, "write")]
+
+
+@once
+def test_a_code_that_moved_along_does_not_stand_against_taking_it_back(act, read, make, team):
+    """S-023: with two customers of one credit code neither would be saved."""
+    code = "91110000600037341L"
+    one = make("customer", team.fu, name="甲")
+    two = make("customer", team.fu, name="乙", uscc=code)
+    number = merged(act, team.manager, one, two)["merge"]
+    assert read("customer", one)["uscc"] == code
+    act(team.manager, "customer", "merge", [one], undo=number)
+    assert (read("customer", one)["uscc"], read("customer", two)["uscc"]) == (None, code)
+
+
 def test_a_unique_value_moves_along_and_back(act, read, make, team):
     one = make("customer", team.fu, name="甲")
     two = make("customer", team.fu, name="乙", code="K-2")
@@ -140,6 +206,29 @@ def test_who_sells_merges_nothing_and_a_foreign_one_looks_like_none(act, team, t
             merged(act, team.manager, one, key)
         texts.append(caught.value.problems[0].message.replace(str(key), "N"))
     assert texts[0] == texts[1]
+
+
+@pytest.mark.long
+def test_over_rest_it_is_the_same(client, bearer, make, read, team, twins):
+    """S-030: with the verb's right alone, within its scope, and never with itself."""
+    one, two = twins
+    foreign = make("customer", team.ning, name="别处的客户")
+    path = f"/api/v1/records/customer/{one}/actions/merge"
+
+    def post(person, *others):
+        answer = client.post(path, json={"others": list(others)}, headers=bearer(person))
+        return answer.status_code, [each["field"] for each in answer.json.get("errors", ())]
+
+    assert post(team.fu, two)[0] == 403
+    assert post(team.ning, two)[0] in (403, 404)
+    for key in (foreign, 999_999, one):
+        assert post(team.manager, key) == (422, ["others"])
+        assert post(team.manager, two, key) == (422, ["others"])
+    assert read("customer", foreign)["name"] == "别处的客户"
+    assert read("customer", two)["name"] == "潍坊市鼎源农业机械厂"
+    assert post(team.manager, two)[0] == 200
+    with pytest.raises(NotFound):
+        read("customer", two)
 
 
 def test_what_the_company_added_moves_too_in_the_bin_or_not(

@@ -169,6 +169,119 @@ def test_a_process_without_ends_has_won_and_lost_all_the_same(act, make, read, t
     assert [read("opportunity", key)["status"] for key in (one, two)] == ["won", "lost"]
 
 
+def test_without_a_stage_for_the_won_what_stages_ask_is_asked_all_the_same(
+    act, make, read, team, customer, unit_of_work
+):
+    """S-062: all that is still ahead is left; what is lost is asked nothing."""
+    stages = [
+        {"name": "过去", "required_fields": ["strategy"]},
+        {"name": "谈", "required_fields": ["expected_close_on"]},
+        {"name": "签", "required_fields": ["amount"]},
+    ]
+    process = make("sales_process", name="短流程", stages=stages)
+    one, two = (
+        make("opportunity", name=name, owner=team.fu, customer=customer, process=process)
+        for name in ("甲", "乙")
+    )
+    with unit_of_work(team.fu) as uow:
+        service.update(uow, "opportunity", {one: {"strategy": "先单机"}})
+    talks = read("sales_process", process)["stages"][1]["id"]
+    act(team.fu, "opportunity", "move", [one], stage=talks)
+    with pytest.raises(Invalid) as error:
+        act(team.fu, "opportunity", "win", [one])
+    assert fields_of(error) == {"expected_close_on", "amount"}
+    assert read("opportunity", one)["status"] == "open"
+    with unit_of_work(team.fu) as uow:
+        filled = {"expected_close_on": "2026-12-31", "amount": "5"}
+        service.update(uow, "opportunity", {one: filled})
+    act(team.fu, "opportunity", "win", [one])
+    act(team.fu, "opportunity", "lose", [two], reason="项目暂缓")
+    assert [read("opportunity", key)["status"] for key in (one, two)] == ["won", "lost"]
+
+
+def test_another_process_is_no_way_around_what_a_stage_asks(
+    make, read, team, customer, deal, stage, unit_of_work
+):
+    other = make("sales_process", name="出口流程", stages=[{"name": "送样"}])
+    with unit_of_work() as uow:
+        asked = {"required_fields": ["expected_close_on"]}
+        service.update(uow, "stage", {stage("初步接洽"): asked})
+    with pytest.raises(Invalid) as error, unit_of_work(team.fu) as uow:
+        service.update(uow, "opportunity", {deal: {"process": other}})
+    assert fields_of(error) == {"expected_close_on"}
+    assert "初步接洽" in error.value.problems[0].message
+    with unit_of_work(team.fu) as uow:
+        filled = {"process": other, "expected_close_on": "2026-12-31"}
+        service.update(uow, "opportunity", {deal: filled})
+    assert read("opportunity", deal)["process"] == other
+
+
+def test_a_currency_without_a_rate_is_refused_and_nothing_saved(
+    make, read, rows, team, customer, deal, unit_of_work
+):
+    with pytest.raises(Invalid) as error:
+        make("opportunity", team.fu, name="x", customer=customer, amount="5", currency="USD")
+    assert [(p.field, p.code) for p in error.value.problems] == [("currency", "no_rate")]
+    assert "USD" in error.value.problems[0].message
+    with pytest.raises(Invalid) as error, unit_of_work(team.fu) as uow:
+        service.update(uow, "opportunity", {deal: {"currency": "USD", "amount": "9"}})
+    assert fields_of(error) == {"currency"}
+    assert [row["id"] for row in rows("opportunity")] == [deal]
+    assert read("opportunity", deal)["currency"] == "CNY"
+    make("exchange_rate", currency="USD", valid_from="2020-01-01", rate="7")
+    make("opportunity", team.fu, name="x", customer=customer, amount="5", currency="USD")
+
+
+def test_what_comes_out_of_the_recycle_bin_stands_in_a_stage_that_is_in_use(
+    act, make, read, rows, team, customer, deal, stage, unit_of_work
+):
+    """Though its own went into it meanwhile; what was won stays won."""
+    won = make("opportunity", team.fu, name="已签", customer=customer)
+    act(team.fu, "opportunity", "win", [won])
+    with unit_of_work(team.fu) as uow:
+        service.delete(uow, "opportunity", [deal, won])
+    with unit_of_work() as uow:
+        service.delete(uow, "stage", [stage("初步接洽"), stage("签约")])
+    with unit_of_work(team.fu) as uow:
+        service.restore(uow, "opportunity", [deal, won])
+    values = read("opportunity", deal)
+    assert (values["stage"], values["status"], values["probability"]) == (
+        stage("需求分析"),
+        "open",
+        30,
+    )
+    assert (read("opportunity", won)["status"], read("opportunity", won)["probability"]) == (
+        "won",
+        100,
+    )
+    mine = {"field": "opportunity", "op": "eq", "value": deal}
+    visits = rows("stage_visit", filter=mine, sort="id")
+    assert [visit["left_at"] is None for visit in visits] == [False, True]
+    (process,) = rows("sales_process")
+    with unit_of_work(team.fu) as uow:
+        service.delete(uow, "opportunity", [deal, won])
+    with unit_of_work() as uow:
+        service.delete(uow, "sales_process", [process["id"]])
+    with pytest.raises(Invalid) as error, unit_of_work(team.fu) as uow:
+        service.restore(uow, "opportunity", [deal])
+    assert fields_of(error) == {"process"}
+    other = make("sales_process", name="出口流程", stages=[{"name": "送样"}])
+    with unit_of_work(team.fu) as uow:
+        service.restore(uow, "opportunity", [deal])
+    assert read("opportunity", deal)["process"] == other
+
+
+def test_a_second_end_does_not_come_out_of_the_recycle_bin(make, rows, stage, unit_of_work):
+    (process,) = rows("sales_process")
+    won = stage("签约")
+    with unit_of_work() as uow:
+        service.delete(uow, "stage", [won])
+    make("stage", name="成交", process=process["id"], is_won=True)
+    with pytest.raises(Invalid) as error, unit_of_work() as uow:
+        service.restore(uow, "stage", [won])
+    assert fields_of(error) == {"is_won"}
+
+
 def test_a_stage_in_use_stays_and_ends_are_single(unit_of_work, make, deal, stage, rows):
     (process,) = rows("sales_process")
     with pytest.raises(Invalid), unit_of_work() as uow:

@@ -31,6 +31,16 @@ def columns(page):
     return found
 
 
+def depths(chart):
+    """How deep each name of nested lists stands."""
+    found, depth = {}, 0
+    for opened, closed, name in re.findall(r"(<ul>)|(</ul>)|<a [^>]*>([^<]+)</a>", chart):
+        depth += bool(opened) - bool(closed)
+        if name:
+            found[name] = depth
+    return found
+
+
 @pytest.fixture
 def browser(browser_of, team):
     return browser_of(team.fu)
@@ -117,6 +127,7 @@ def test_the_funnel_counts_by_stage_and_how_many_go_on(
     browser, make, act, team, customer, deal, stage
 ):
     """S-060, S-061: by currency, each process by itself."""
+    make("exchange_rate", currency="USD", valid_from="2020-01-01", rate="7")
     others = [
         make(
             "opportunity", team.fu, name=f"商机{n}", customer=customer, amount="100", currency="USD"
@@ -147,13 +158,18 @@ def test_a_customers_page_has_the_money_at_the_top(browser, make, act, team, cus
     """S-028: contacts and opportunities below it."""
     won = make("opportunity", team.fu, name="输送线", customer=customer, amount="90000")
     boss = make("contact", team.fu, name="王总", customer=customer, is_decision_maker=True)
-    make("contact", team.fu, name="小李", customer=customer, reports_to=boss)
+    clerk = make("contact", team.fu, name="小李", customer=customer, reports_to=boss)
+    make("contact", team.fu, name="学徒", customer=customer, reports_to=clerk)
     act(team.fu, "opportunity", "win", [won])
     page = text_of(browser.get(f"/r/customer/{customer}"))
     figures = re.search(r'<ul class="figures">.*?</ul>', page, re.S)[0]
     assert re.findall(r"<b>([^<]+)</b>", figures) == ["¥90,000", "¥260,000", "¥26,000"]
     for text in ("码垛机", "输送线", "王总", "小李"):
         assert text in page
+    chart = re.search(r'<div class="chart-frame">.*?</ul>\s*</div>', page, re.S)[0]
+    assert depths(chart) == {"王总": 1, "小李": 2, "学徒": 3}
+    assert "决策" in chart.split("小李")[0]
+    assert "决策" not in chart.split("小李")[1]
 
 
 def test_an_opportunitys_page_says_where_it_stands_and_that_it_is_stuck(

@@ -195,6 +195,37 @@ def test_nobody_sells_to_a_customer_without_claiming_it(team, pool, make, act):
     make("opportunity", team.fu, customer=customer, name="输送线")
 
 
+def refusals(refused):
+    return [(problem.field, problem.code) for problem in refused.value.problems]
+
+
+def test_no_verb_takes_a_customer_out_of_its_pool_on_the_quiet(
+    team, pool, make, act, put, rows, unit_of_work
+):
+    """What a verb writes for somebody is held to what they may do: to copy a quote is not to claim."""
+    free, own = (
+        make("customer", name="鼎源机械", pool=pool),
+        make("customer", team.fu, name="自己的"),
+    )
+    quote = make("quote", team.fu, customer=own)
+    unclaimed = [("customer", "unclaimed")]
+    with pytest.raises(Invalid) as refused:
+        act(team.fu, "quote", "copy", [quote], customer=free)
+    assert refusals(refused) == unclaimed
+    for entity, values in (("opportunity", {"name": "输送线"}), ("quote", {})):
+        with pytest.raises(Invalid) as refused, unit_of_work(team.fu) as uow, uow.elevated():
+            service.create(uow, entity, [values | {"customer": free}])
+        assert refusals(refused) == unclaimed
+    put("customer", own, owner=None, pool=pool)  # its own customer lies there by now
+    with pytest.raises(Invalid) as refused:
+        act(team.fu, "quote", "copy", [quote])
+    assert refusals(refused) == unclaimed
+    assert [row["id"] for row in rows("quote")] == [quote]
+    assert rows("opportunity") == []
+    act(team.manager, "quote", "copy", [quote], customer=free)  # who may assign it
+    make("quote", customer=free)  # and the system itself
+
+
 def test_who_still_sells_to_a_customer_does_not_give_it_back(team, pool, make, act, read):
     customer = make("customer", name="鼎源机械", owner=team.fu, pool=pool)
     deal = make("opportunity", name="输送线", customer=customer, owner=team.fu)
@@ -457,6 +488,97 @@ def test_opportunities_have_a_pool_of_the_same_rules(
         act(team.fu, "opportunity", "claim", [free])
     act(team.manager, "opportunity", "assign", [free], owner=team.yan)
     assert read("opportunity", free)["owner"] == team.yan
+
+
+@pytest.mark.long
+def test_an_opportunity_is_moved_from_pool_to_pool(team, deal_pool, make, act, rows, unit_of_work):
+    """By who leads, and only while nobody has it."""
+    with unit_of_work() as uow:
+        (west,) = service.create(
+            uow, "opportunity_pool", [{"name": "西南", "members": [team.ning]}]
+        )
+    customer = make("customer", name="鼎源机械", owner=team.yan)
+    deal = make("opportunity", name="输送线", customer=customer, pool=deal_pool)
+    with pytest.raises(Forbidden):
+        act(team.fu, "opportunity", "change_pool", [deal], pool=west)
+    act(team.fu, "opportunity", "claim", [deal])
+    with pytest.raises((Forbidden, NotFound, Refused)):
+        act(team.manager, "opportunity", "change_pool", [deal], pool=west)
+    act(team.fu, "opportunity", "release", [deal], reason="换人跟进")
+    act(team.manager, "opportunity", "change_pool", [deal], pool=west)
+    assert [row["id"] for row in rows("opportunity", team.ning)] == [deal]
+    assert rows("opportunity", team.fu) == []
+    moves = rows("opportunity_transfer", sort="id")
+    assert [row["kind"] for row in moves] == ["claim", "release", "move"]
+    assert (moves[-1]["pool"], moves[-1]["to_owner"]) == (west, None)
+
+
+@pytest.mark.long
+def test_opportunities_are_imported_into_a_pool(
+    team, deal_pool, make, client, bearer, run_jobs, rows
+):
+    make("customer", name="鼎源机械", owner=team.fu)
+    lines = "\n".join(f"商机{n},鼎源机械" for n in range(20))
+    answer = client.post(
+        "/api/v1/imports",
+        data={
+            "entity": "opportunity",
+            "file": (io.BytesIO(f"商机名称,客户名称\n{lines}\n".encode()), "商机.csv"),
+            "defaults": json.dumps({"pool": "商机公海"}),
+        },
+        headers=bearer(team.manager),
+        content_type="multipart/form-data",
+    )
+    assert answer.status_code == 202, answer.json
+    run_jobs()
+    found = rows("opportunity", team.fu, limit=100)
+    assert [(row["pool"], row["owner"]) for row in found] == [(deal_pool, None)] * 20
+
+
+@pytest.mark.long
+def test_owners_are_warned_before_an_opportunity_goes_back_and_its_page_says_why(
+    team, deal_pool, make, act, put, read, night, told, browser_of
+):
+    put("opportunity_pool", deal_pool, idle_days=3, warn_days=1)
+    customer = make("customer", name="鼎源机械", owner=team.fu)
+    deal, other = (
+        make("opportunity", name=name, customer=customer, pool=deal_pool)
+        for name in ("输送线", "码垛机")
+    )
+    act(team.fu, "opportunity", "claim", [deal])
+    page = browser_of(team.fu).get(f"/r/opportunity/{deal}").get_data(as_text=True)
+    assert "退回商机公海" in page
+    assert "期限 3 天" in page
+    night(1)
+    assert told(team.fu, "opportunity_returns_soon") == 0
+    night(2)
+    assert told(team.fu, "opportunity_returns_soon") == 1
+    ahead = browser_of(team.manager).get("/crm_sales/returns/opportunities?period=week")
+    assert "输送线" in ahead.get_data(as_text=True)
+    assert "码垛机" not in ahead.get_data(as_text=True)
+    night(4)
+    assert read("opportunity", deal)["owner"] is None
+    assert told(team.fu, "opportunity_returned") == 1
+    assert told(team.yan, "opportunity_returned") == 0
+    assert read("opportunity", other)["owner"] is None
+
+
+@pytest.mark.long
+def test_owners_are_warned_once_before_a_customer_goes_back(
+    team, pool, make, act, put, night, told, unit_of_work
+):
+    put("customer_pool", pool, idle_days=4, warn_days=2)
+    ids = [make("customer", name=f"鼎源{n}机械", pool=pool) for n in range(2)]
+    act(team.fu, "customer", "claim", ids[:1])
+    act(team.yan, "customer", "claim", ids[1:])
+    night(1)
+    assert told(team.fu, "customer_returns_soon") == 0
+    night(2)
+    night(3)
+    assert [told(each, "customer_returns_soon") for each in (team.fu, team.yan)] == [1, 1]
+    assert told(team.fu, "customer_returned") == 0
+    night(5)
+    assert [told(each, "customer_returned") for each in (team.fu, team.yan)] == [1, 1]
 
 
 def test_who_claims_an_opportunity_gets_its_customer_along(

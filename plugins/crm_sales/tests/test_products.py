@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
 import pytest
 
 from core.entities import service
@@ -157,6 +160,58 @@ def test_a_price_list_that_overlaps_another_is_refused(make, refused, unit_of_wo
     assert fields_of(error) == {"valid_from"}
     with unit_of_work() as uow:  # one that is changed does not overlap itself
         service.update(uow, "price_list", {first: {"name": "A 级", "valid_to": "2026-12-30"}})
+
+
+def test_what_comes_out_of_the_recycle_bin_keeps_the_rules_of_what_is_made(
+    make, read, unit_of_work
+):
+    """What took its place meanwhile stays, and nothing stands there twice."""
+    rule = {"currency": "CNY", "customer_level": "A", "valid_from": "2026-01-01"}
+    main = make("product", name="码垛机", code="MD", list_price="100")
+    like = {"variant_of": main, "attributes": [{"name": "电压", "value": "380V"}]}
+    prices = make("price_list", name="标准", currency="CNY", valid_from="2026-01-01", priority=3)
+    item = {"price_list": prices, "product": main, "price": "9"}
+    rate = {"currency": "USD", "valid_from": "2026-01-01", "rate": "7.1"}
+    for entity, values, other, field in (
+        ("price_list", {"name": "A", **rule}, {"name": "B", **rule}, "valid_from"),
+        ("price_list_item", item, item | {"price": "8"}, "minimum_quantity"),
+        ("exchange_rate", rate, rate | {"rate": "7.2"}, "valid_from"),
+        (
+            *("product", {"name": "甲", "code": "A", **like}),
+            *({"name": "乙", "code": "B", **like}, "attributes"),
+        ),
+    ):
+        key = make(entity, **values)
+        with unit_of_work() as uow:
+            service.delete(uow, entity, [key])
+        second = make(entity, **other)
+        with pytest.raises(Invalid) as error, unit_of_work() as uow:
+            service.restore(uow, entity, [key])
+        assert fields_of(error) == {field}, entity
+        with unit_of_work() as uow:
+            service.delete(uow, entity, [second])
+            service.restore(uow, entity, [key])
+        assert read(entity, key)["id"] == key
+
+
+@pytest.mark.long
+def test_of_two_lists_that_overlap_and_come_at_once_one_is_made(rows, unit_of_work):
+    rule = {"currency": "CNY", "valid_from": "2026-01-01"}
+    for number in range(20):
+        ready = Barrier(2)
+
+        def attempt(name, number=number, ready=ready):
+            ready.wait()
+            try:
+                with unit_of_work() as uow:
+                    service.create(uow, "price_list", [rule | {"name": name, "priority": number}])
+            except Invalid:
+                return False
+            return True
+
+        with ThreadPoolExecutor(2) as threads:
+            assert sorted(threads.map(attempt, "甲乙")) == [False, True]
+    assert len(rows("price_list", limit=100)) == 20
 
 
 def test_prices_of_a_list_are_one_a_product_and_quantity(make, refused, read, unit_of_work):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import timedelta
 from decimal import Decimal
 from types import SimpleNamespace
@@ -109,12 +110,19 @@ def test_bad_lines_are_told_at_their_field_and_save_nothing(offer, make, rows, s
     assert (rows("quote"), rows("quote_line")) == ([], [])
 
 
-def test_a_currency_without_a_rate_is_told(offer, make, read, rows, shop):
+def test_a_currency_without_a_rate_is_told(offer, make, read, rows, shop, team, unit_of_work):
     line = {"product": shop.robot, "quantity": "7"}
+    typed = line | {"unit_price": "1"}  # is no way around the limit of discounts
+    for lines in ([line], [typed], []):
+        with pytest.raises(Invalid) as error:
+            offer(lines, currency="JPY", opportunity=None)
+        assert [(p.field, p.code) for p in error.value.problems] == [("currency", "no_rate")]
+        assert "JPY" in error.value.problems[0].message
+    yen = make("price_list", name="出口", currency="JPY", valid_from="2026-01-01")
     with pytest.raises(Invalid) as error:
-        offer([line], currency="JPY", opportunity=None)
-    assert fields_of(error) == {"lines.0.unit_price"}
-    assert "JPY" in error.value.problems[0].message
+        offer([], price_list=yen, opportunity=None)  # whose currency it would have
+    assert fields_of(error) == {"currency"}
+    assert rows("quote") == []
     make("exchange_rate", currency="JPY", valid_from="2020-01-01", rate="0.05")
     quote = read("quote", offer([line], currency="JPY", opportunity=None))
     (found,) = quote["lines"]
@@ -122,6 +130,9 @@ def test_a_currency_without_a_rate_is_told(offer, make, read, rows, shop):
         *(667, 4132, 537)
     ]
     assert quote["total"] == 4669
+    with pytest.raises(Invalid) as error, unit_of_work(team.fu) as uow:
+        service.update(uow, "quote", {quote["id"]: {"quoted_on": "2019-12-31"}})
+    assert fields_of(error) == {"quoted_on"}
 
 
 def test_heads_are_held_together(offer, make, shop, team):
@@ -136,6 +147,20 @@ def test_heads_are_held_together(offer, make, shop, team):
         with pytest.raises(Invalid) as error:
             offer([], **values)
         assert fields_of(error) == {field}
+
+
+def test_an_opportunity_keeps_the_customer_of_its_quotes(
+    act, make, read, shop, three, team, unit_of_work
+):
+    """Else they could be submitted no more."""
+    other = make("customer", team.fu, name="青岛润泽食品有限公司")
+    with pytest.raises(Invalid) as error, unit_of_work(team.fu) as uow:
+        service.update(uow, "opportunity", {shop.deal: {"customer": other}})
+    assert [(p.field, p.code) for p in error.value.problems] == [("customer", "quoted")]
+    act(team.fu, "quote", "submit", [three])
+    act(team.manager, "customer", "merge", [other], others=[shop.customer])  # goes for both
+    assert read("opportunity", shop.deal)["customer"] == read("quote", three)["customer"] == other
+    act(team.fu, "quote", "accept", [three])
 
 
 def test_what_is_not_on_sale_is_not_quoted_but_stays(offer, read, shop, three, team, unit_of_work):
@@ -321,6 +346,71 @@ def test_beyond_their_limit_nobody_submits(act, limit, offer, read, shop, team):
     lower = offer([{"product": shop.robot, "unit_price": "28"}])
     with pytest.raises(Refused):
         act(team.manager, "quote", "submit", [lower])
+
+
+def test_a_limit_is_held_against_what_the_customer_would_get_today(
+    act, limit, make, offer, read, shop, team, unit_of_work
+):
+    """Neither a list for other customers nor a day on which it cost less makes a discount vanish."""
+    limit("sales", "5")
+    cheap = [{"product": shop.robot, "price": "20"}]
+    rule = {"currency": "CNY", "valid_from": "2020-01-01"}
+    others = make("price_list", name="B 级", customer_level="B", items=cheap, **rule)
+    make("price_list", name="去年", valid_to="2026-01-31", items=cheap, **rule)
+    named = offer([{"product": shop.robot}], price_list=others)
+    past = offer([{"product": shop.robot}], quoted_on="2026-01-15", valid_until="2099-12-31")
+    for key in (named, past):
+        assert str(read("quote", key)["lines"][0]["unit_price"]) == "20.00"
+        with pytest.raises(Refused) as error:
+            act(team.fu, "quote", "submit", [key])
+        assert "39.99" in str(error.value)  # of 33.33
+        assert "33.33" in str(error.value)
+        assert read("quote", key)["status"] == "draft"
+    own = make("price_list", name="A 级", customer_level="A", items=cheap, **rule)
+    act(team.fu, "quote", "submit", [named])  # by now it is what the rules give this customer
+    with unit_of_work() as uow:
+        service.update(uow, "price_list", {own: {"is_active": False}})
+    dear = [{"product": shop.robot, "price": "33"}]
+    make("price_list", name="优先", priority=5, items=dear, **rule)
+    mine = make("price_list", name="全部", items=cheap, currency="CNY", valid_from="2026-02-01")
+    act(team.fu, "quote", "submit", [offer([{"product": shop.robot}], price_list=mine)])
+
+
+@pytest.mark.long
+def test_no_price_is_lowered_while_its_quote_goes_out(offer, read, shop, team, unit_of_work):
+    """Between the look at the limit and the end of it."""
+    key = offer([{"product": shop.robot}])
+    (line,) = (each["id"] for each in read("quote", key)["lines"])
+
+    def lower():
+        try:
+            with unit_of_work(team.fu) as uow:
+                service.update(uow, "quote_line", {line: {"unit_price": "1"}})
+        except Invalid as error:
+            return [problem.code for problem in error.problems]
+        return []
+
+    with ThreadPoolExecutor(1) as threads:
+        with unit_of_work(team.fu) as uow:
+            service.act(uow, "quote", "submit", [key])
+            lowered = threads.submit(lower)
+            wait([lowered], timeout=0.5)  # it stands before the quote, until that is written
+        assert lowered.result() == ["locked"]
+    assert str(read("quote", key)["lines"][0]["unit_price"]) == "33.33"
+
+
+@pytest.mark.long
+def test_a_line_comes_back_as_its_quote_is_now(make, offer, read, shop, team, unit_of_work):
+    make("exchange_rate", currency="USD", valid_from="2020-01-01", rate="8")
+    lines = [{"product": shop.robot}, {"product": shop.robot, "quantity": "2"}]
+    key = offer(lines, opportunity=None)
+    _first, second = (line["id"] for line in read("quote", key)["lines"])
+    with unit_of_work(team.fu) as uow:
+        service.delete(uow, "quote_line", [second])
+        service.update(uow, "quote", {key: {"currency": "USD"}})
+        service.restore(uow, "quote_line", [second])
+    found = [(each["currency"], str(each["amount"])) for each in read("quote", key)["lines"]]
+    assert found == [("USD", "4.17"), ("USD", "8.34")]
 
 
 def test_a_module_may_ask_for_consent(

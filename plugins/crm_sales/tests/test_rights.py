@@ -99,25 +99,97 @@ def test_a_seller_neither_exports_nor_deletes_customers(unit_of_work, team, worl
     assert sorted(rows) == [world["fu"].customer, world["yan"].customer]
 
 
-def test_pages_show_nothing_of_another(browser_of, team, world):
-    """Lists, related lists, the funnel, the search, and addresses that somebody guesses."""
-    browser = browser_of(team.fu)
+def test_an_export_holds_what_its_role_reaches(
+    client, bearer, browser_of, make, make_person, team, unit_of_work, world
+):
+    """S-037: over HTTP; who reads all customers and exports their own gets their own."""
+    with unit_of_work() as uow:
+        grants = {"customer": {"read": "all", "export": "own"}, "contact": {"read": "all"}}
+        role = {"name": "exporting", "title": "R", "grants": grants}
+        service.create(uow, "role", [role])
+    person = make_person("钟可欣", roles=("exporting",))
+    make("customer", name="鼎源own机械", owner=person)
+    headers = bearer(person)
+    listed = client.get("/api/v1/records/customer", headers=headers).json["items"]
+    assert len(listed) == 4
+    file = client.get("/api/v1/exports/customer.csv", headers=headers).get_data(as_text=True)
+    assert [name for name in ("own", *world) if f"鼎源{name}机械" in file] == ["own"]
+    assert client.get("/api/v1/exports/contact.csv", headers=headers).status_code == 403
+    browser = browser_of(person)
+    sent = {"format": "csv", "columns": "all", "csrf_token": browser.csrf}
+    page = browser.post("/r/customer/export", data=sent).get_data(as_text=True)
+    assert [name for name in ("own", *world) if f"鼎源{name}机械" in page] == ["own"]
+    assert client.get("/api/v1/exports/customer.csv", headers=bearer(team.fu)).status_code == 403
+    theirs = client.get("/api/v1/exports/customer.csv", headers=bearer(team.manager))
+    text = theirs.get_data(as_text=True)
+    assert [name for name in world if f"鼎源{name}机械" in text] == ["fu", "yan"]
+
+
+def test_sums_over_rest_count_what_one_reaches(client, bearer, make, team, world):
+    for name, owner in (("fu", team.fu), ("yan", team.yan), ("ning", team.ning)):
+        make("quote", customer=world[name].customer, owner=owner)
+    groups = {
+        "customer": "owner",
+        "contact": "customer",
+        "opportunity": "customer.name",
+        "quote": "customer",
+    }
+    for person, n in ((team.fu, 1), (team.manager, 2), (team.viewer, 3)):
+        headers = bearer(person)
+        for entity, group in groups.items():
+            path = f"/api/v1/records/{entity}/aggregate?measure=count&group={group}"
+            answer = client.get(path, headers=headers)
+            assert answer.status_code == 200, answer.json
+            assert [row["count"] for row in answer.json["items"]] == [1] * n, entity
+            text = answer.get_data(as_text=True)
+            assert ("yan" in text or "闫晓璐" in text) == (person != team.fu), entity
+
+
+def test_pages_show_nothing_of_another(browser_of, make, run_jobs, team, world):
+    """Lists, related lists, the funnel, the search, and addresses that somebody guesses; the search has
+    its index, and its owner finds all of it."""
     mine, other = world["fu"], world["yan"]
-    for path in (
+    deal = make("opportunity", name="别人yan的", customer=mine.customer, owner=team.yan, amount=70)
+    quote = make("quote", customer=mine.customer, opportunity=deal, owner=team.yan, terms="yan条款")
+    own = make("quote", customer=mine.customer, opportunity=mine.deal, owner=team.fu)
+    run_jobs()
+    pages = (
         "/r/customer",
         "/r/contact",
         "/r/opportunity",
         "/r/opportunity?layout=board&by=stage",
+        "/r/quote",
         f"/r/customer/{mine.customer}",
+        f"/r/customer/{mine.customer}?tab=timeline",
         "/crm_sales/funnel",
         "/search?q=鼎源",
-    ):
+        "/search?q=别人",
+    )
+    browser, theirs = browser_of(team.fu), browser_of(team.yan)
+    for path in pages:
         answer = browser.get(path)
         text = answer.get_data(as_text=True)
         assert answer.status_code == 200, path
         assert "yan" not in text.replace("yan.", ""), path
-    for entity, key in (("customer", other.customer), ("opportunity", other.deal)):
+        assert f"/r/opportunity/{deal}" not in text, path
+        assert f"/r/quote/{quote}" not in text, path
+    for path, shown in (
+        ("/search?q=鼎源", f"/r/customer/{other.customer}"),
+        ("/search?q=别人", f"/r/opportunity/{deal}"),
+    ):
+        assert shown in theirs.get(path).get_data(as_text=True), path
+    assert f"/r/customer/{mine.customer}" in browser.get("/search?q=鼎源").get_data(as_text=True)
+    page = browser.get(f"/r/customer/{mine.customer}").get_data(as_text=True)
+    assert f"/r/opportunity/{mine.deal}" in page
+    assert f"/r/quote/{own}" in page
+    assert "¥9<" in page
+    assert "¥79" not in page
+    for entity, key in (
+        *(("customer", other.customer), ("contact", other.contact), ("opportunity", other.deal)),
+        *(("opportunity", deal), ("quote", quote)),
+    ):
         assert browser.get(f"/r/{entity}/{key}").status_code == 404
+    assert theirs.get(f"/r/quote/{quote}").status_code == 200
     text = browser.get("/crm_sales/funnel").get_data(as_text=True)
     assert "¥9" in text
     assert "¥18" not in text

@@ -23,6 +23,8 @@ __all__ = ["validate_items", "validate_limits", "validate_price_lists", "validat
 
 def validate_price_lists(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Problem]:
     written = rules.written(changes)
+    if any(change.after["is_active"] for change in written):
+        uow.take_turns("crm_sales.price_list")  # two that overlap may come at the same instant
     for change in written:
         rules.note(change, "items", uow)
         start, end = change.after["valid_from"], change.after["valid_to"]

@@ -11,6 +11,7 @@ from core.entities.changes import Change
 from core.errors import Problem
 from core.expressions import ExpressionError
 from core.i18n import gettext as _
+from plugins.crm_sales.circles import check_circles
 from plugins.crm_sales.products import formulas
 from plugins.crm_sales.products.parameters import Parameter, check_definitions, parameter_of
 from plugins.crm_sales.products.policies import rules
@@ -20,25 +21,13 @@ if TYPE_CHECKING:
 
 __all__ = ["validate_categories", "validate_parameters", "validate_products"]
 
-_DEEPEST = 50
 #: Columns that name a record of the same table.
 _UPWARD = ("parent_id", "variant_of_id")
 
 
 def validate_categories(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Problem]:
-    table = uow.entity("product_category").table
-    parents = _column_of(uow, table, table.c.parent_id)
-    for change in rules.written(changes):
-        if change.id is not None:
-            parents[change.id] = change.after["parent"]
-    for change in rules.written(changes):
-        above, steps = change.after["parent"], 0
-        while above is not None and above != change.id and steps < _DEEPEST:
-            above, steps = parents.get(above), steps + 1
-        if above is not None:
-            message = _("A category cannot stand below itself.")
-            yield change.problem("parent", "circle", message)
-    product = uow.entity("product").table
+    yield from check_circles(changes, uow, "parent", _("A category cannot stand below itself."))
+    table, product = uow.entity("product_category").table, uow.entity("product").table
     leaving = {change.id: change for change in changes if change.kind == "delete"}
     if leaving:
         used = {
@@ -48,11 +37,6 @@ def validate_categories(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[
         for key in sorted(used):
             message = _("There are products or categories in it. Move them first.")
             yield leaving[key].problem("name", "in_use", message)
-
-
-def _column_of(uow: UnitOfWork, table: Any, column: Any) -> dict[int, Any]:
-    rows = uow.execute(select(table.c.id, column).where(table.c.archived_at.is_(None)))
-    return {key: value for key, value in rows}
 
 
 def _used(uow: UnitOfWork, table: Any, column: Any, keys: Mapping[Any, Any]) -> set[int]:
@@ -142,7 +126,7 @@ def _check_variants(written: Sequence[Change], uow: UnitOfWork) -> Iterable[Prob
         c
         for c in written
         if c.after["variant_of"] is not None
-        and (c.changed("variant_of") or "attributes" in c.detached)
+        and (c.kind == "restore" or c.changed("variant_of") or "attributes" in c.detached)
     ]
     table = uow.entity("product").table
     mains = {c.after["variant_of"] for c in touched}

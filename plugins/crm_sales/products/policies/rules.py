@@ -20,8 +20,8 @@ IN_HAND = "crm_sales.lines in hand"
 
 
 def written(changes: Sequence[Change]) -> list[Change]:
-    """Those that make or change records."""
-    return [change for change in changes if change.kind in ("create", "update")]
+    """Those after which a record stands there: made, changed, or taken out of the recycle bin."""
+    return [change for change in changes if change.kind != "delete"]
 
 
 def note(change: Change, lines: str, uow: UnitOfWork) -> None:
