@@ -11,8 +11,7 @@ from werkzeug.datastructures import MultiDict
 from core.entities import query, service
 from core.entities.query import ListQuery
 from core.errors import Forbidden, Invalid, Problem, Refused
-from core.http.addresses import record_url
-from core.http.forms import read_number
+from core.http.addresses import read_number, record_url
 from core.http.rendering import macros, render
 from core.http.requests import requires, signed_in, unit_of_work
 from core.i18n import gettext as _
