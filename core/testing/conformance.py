@@ -233,6 +233,14 @@ class PluginConformance:
                             elif scope not in ("none", *SCOPES):
                                 assert scope in uow.entity(entity).scopes_by_name
 
+    def test_what_takes_something_away_asks_or_can_be_taken_back(self, booted: Runtime) -> None:
+        """Verbs of the tones warn and bad: nobody loses something by one click."""
+        for spec in self._specs(booted):
+            for verb in spec.actions:
+                asks = bool(verb.params or verb.page or str(verb.confirm))
+                harmless = verb.tone not in ("warn", "bad") or verb.undoable or asks
+                assert harmless, f"{spec.name}.{verb.name}: say undoable=True, or confirm="
+
     def test_roles_name_what_exists(self, booted: Runtime) -> None:
         """Entities, their fields, and actions that they have."""
         assert booted.declared is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 
 import pytest
 
@@ -96,6 +97,41 @@ def test_parameters_of_a_verb_are_checked(browser, make_orders, order_of, people
     assert browser.post("/r/order/actions/hand_over", data=good).status_code == 303
     values = order_of(key)
     assert (values["owner"], values["note"]) == (people["worker"], "yours")
+
+
+def undo_of(browser, answer):
+    """The address by which the message after a verb takes it back."""
+    html = unescape(text_of(browser.get(answer.location)))
+    return re.search(r'data-toast>.*?action="([^"]+)"', html, re.S)[1]
+
+
+def test_a_verb_that_only_writes_fields_is_taken_back(
+    browser, sign_in_as, make_orders, order_of, people
+):
+    """While nobody has changed the record since, by who used it, once."""
+    keys = make_orders(2, note="before")
+    data = {"ids": keys, "csrf_token": browser.csrf, "confirmed": "1", "back": "/r/order"}
+    given = {"param.to": "", "param.to__label": "王工", "param.remark": "yours"}
+    before = [order_of(key) for key in keys]
+    undo = undo_of(browser, browser.post("/r/order/actions/hand_over", data=data | given))
+    with_ = {"csrf_token": browser.csrf}
+    foreman = sign_in_as("foreman")
+    assert foreman.post(undo, data={"csrf_token": foreman.csrf}).status_code == 404
+    edit = {"title": "Changed since", "version": order_of(keys[1])["version"], **with_}
+    browser.post(f"/r/order/{keys[1]}/edit", data=edit)
+    assert browser.post(undo, data=with_).status_code == 303
+    first, second = (order_of(key) for key in keys)
+    same = ("owner", "department", "note", "status", "title", "drawing")
+    assert {name: first[name] for name in same} == {name: before[0][name] for name in same}
+    assert (second["owner"], second["note"]) == (people["worker"], "yours")
+    assert browser.post(undo, data=with_).status_code in (303, 409, 422)
+    assert order_of(keys[0])["version"] == first["version"]
+
+
+def test_a_verb_that_does_more_offers_no_way_back(browser, make_orders):
+    data = {"ids": make_orders(1), "csrf_token": browser.csrf, "confirmed": "1"}
+    answer = browser.post("/r/order/actions/finish", data=data | {"back": "/r/order"})
+    assert "/undo" not in text_of(browser.get(answer.location))
 
 
 def test_a_verb_is_offered_only_where_it_may_be_used(browser, make_orders):
