@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from core.fields import EntitySpec
     from core.work.uow import UnitOfWork
 
-__all__ = ["my_day", "quick_actions"]
+__all__ = ["Row", "condition", "my_day", "quick_actions"]
 
 ROWS = 6
 #: Records that keep their own date are counted up to here.

@@ -712,6 +712,11 @@ ALLOWED: tuple[Allowance, ...] = (
         "reads the counters of tables by their quoted names",
     ),
     Allowance(
+        "core/pools/models.py",
+        "built-sql",
+        "the condition of a partial index, which a plugin declares as a constant",
+    ),
+    Allowance(
         "core/files/icons.py",
         "printing",
         "lays the company's logo on a plate; there is no text in it",
