@@ -304,6 +304,21 @@ class PluginConformance:
                 f"{rule.endpoint}: {policy} is not registered"
             )
 
+    def test_no_number_in_an_address_is_too_large(
+        self, app: Any, runtime: Runtime, sign_in: Any
+    ) -> None:
+        """Every page without arguments in its path, with all that the plugin's source reads by name."""
+        owners, browser = app.extensions["dougong.owners"], sign_in()
+        texts = (p.read_text(encoding="utf-8") for p in self._folder(runtime).rglob("*.py"))
+        names = {name for text in texts for name in re.findall(r'\.get\(\s*"(\w{1,40})"', text)}
+        for rule in app.url_map.iter_rules():
+            if owners.get(rule.endpoint.partition(".")[0]) != self.plugin:
+                continue
+            if "GET" in (rule.methods or ()) and not rule.arguments:
+                answer = browser.get(rule.rule, query_string=dict.fromkeys(names, "9" * 30))
+                answer.close()
+                assert answer.status_code < 500, rule.rule
+
     def test_templates_compile_in_every_theme(self, app: Any, runtime: Runtime) -> None:
         """Without rendering them: names, blocks and macros."""
         renderer, themes = app.extensions["dougong.renderer"], app.extensions["dougong.themes"]

@@ -141,7 +141,9 @@ def get_one(probe: Probe) -> tuple[Any, Any]:
     def say() -> Any:
         if not oracle.reaches(user, probe.entity, "read", row):
             raise Refused(row["id"])
-        if row["archived"] and not oracle.reaches(user, probe.entity, "delete", row):
+        if not oracle.living(probe.entity, row) and not oracle.reaches(
+            user, probe.entity, "delete", row
+        ):
             raise Refused(row["id"])
         seen = probe.shown(row)
         if probe.entity == "oracle_deal":

@@ -9,6 +9,7 @@ import pytest
 
 from core.entities import query, service
 from core.ops.lifecycle import disable
+from core.testing.installation import PASSWORD
 
 #: The long tier asks PostgreSQL as well: what is shown does not depend on the database.
 pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
@@ -66,6 +67,31 @@ def test_deleting_can_be_taken_back(browser, make_orders, order_of):
     assert order_of(keys[0])["archived_at"] is None
     assert order_of(keys[1])["archived_at"] is None
     assert "Order 001" not in text_of(browser.get("/r/order/bin"))
+
+
+def test_the_bin_shows_what_one_may_restore_as_the_records_page_does(
+    sign_in, make_orders, make_person, unit_of_work
+):
+    grants = {"keeper": {"read": "all", "delete": "own"}, "onlooker": {"read": "all"}}
+    with unit_of_work() as uow:
+        roles = [{"name": n, "title": n, "grants": {"order": g}} for n, g in grants.items()]
+        service.create(uow, "role", roles)
+    person = {name: make_person(name, roles=(name,), password=PASSWORD) for name in grants}
+    (own,) = make_orders(1, title="Own", owner=person["keeper"])
+    (other,) = make_orders(1, title="Another's")
+    with unit_of_work() as uow:
+        service.delete(uow, "order", [own, other])
+        emails = {n: query.get(uow, "user", key).values["email"] for n, key in person.items()}
+    keeper, onlooker = (sign_in(emails[name], PASSWORD) for name in ("keeper", "onlooker"))
+    listed = unescape(text_of(keeper.get("/r/order/bin")))
+    assert "Own" in listed
+    assert "Another's" not in listed
+    archived = "/api/v1/records/order?archived=true"
+    assert [row["id"] for row in keeper.get(archived).json["items"]] == [own]
+    assert [keeper.get(f"/r/order/{key}").status_code for key in (own, other)] == [200, 404]
+    assert onlooker.get("/r/order/bin").status_code == 403
+    assert onlooker.get(archived).json["items"] == []
+    assert onlooker.get(f"/r/order/{own}").status_code == 404
 
 
 def test_after_deleting_a_record_its_page_is_left(browser, make_orders):
