@@ -304,6 +304,7 @@ class PluginConformance:
                 f"{rule.endpoint}: {policy} is not registered"
             )
 
+    @pytest.mark.long
     def test_no_number_in_an_address_is_too_large(
         self, app: Any, runtime: Runtime, sign_in: Any
     ) -> None:

@@ -233,6 +233,7 @@ def _arguments(view: Any) -> list[str]:
     return sorted({*found, *re.findall(r'"(\w+)"', " ".join(listed))})
 
 
+@pytest.mark.long
 def test_no_number_in_an_address_is_too_large(app, sign_in, unit_of_work):
     """Every page without a number in its path, with each argument that it knows: not one fails."""
     browser, asked = sign_in(), 0

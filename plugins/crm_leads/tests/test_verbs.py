@@ -23,7 +23,7 @@ def transfers(unit_of_work, lead, person=None):
         return query.page(uow, "lead_transfer", ListQuery(filter=condition, sort="id")).items
 
 
-@pytest.mark.parametrize("verb", ["release", "mark_lost"])
+@pytest.mark.parametrize("verb", ["release", pytest.param("mark_lost", marks=pytest.mark.long)])
 def test_what_was_given_up_by_mistake_is_taken_back(browser_of, team, make_leads, read, verb):
     """By the message after it: owner, dates and status are as they were, while nobody has claimed it."""
     given = {"status": "following", "next_follow_at": "2027-01-05T02:00:00Z"}
