@@ -12,6 +12,7 @@ from core.admin import blueprint
 from core.admin.settings import group_tabs
 from core.errors import Invalid, Problem, TooLarge
 from core.files.logo import hang_logo, store_logo, take_down_logo
+from core.http.addresses import read_number
 from core.http.looks import Look, logo_address, try_look
 from core.http.rendering import render
 from core.http.requests import requires, unit_of_work
@@ -123,14 +124,13 @@ def _asked(now: Wish) -> Wish:
         company_name=args.get("company_name", "")[:120] or now.company_name,
         theme=theme if theme in _themes() else now.theme,
         accent=accent if parse_colour(accent) else "",
-        logo=int(logo) if logo.isascii() and logo.isdigit() and len(logo) < 19 else None,
+        logo=read_number(logo),
     )
 
 
 def _chosen(now: Wish) -> Wish:
     form = request.form
-    kept = form.get("logo__kept", "")
-    logo = int(kept) if kept.isascii() and kept.isdigit() and len(kept) < 19 else None
+    logo = read_number(form.get("logo__kept"))
     own = form.get("accent_of") == "own"
     return Wish(
         company_name=form.get("company_name", "").strip(),

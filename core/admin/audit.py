@@ -17,6 +17,7 @@ from core.entities.labels import Labels, resolve_labels
 from core.entities.query import ListQuery, page
 from core.fields import EntitySpec
 from core.fields import types as t
+from core.http.addresses import read_number
 from core.http.rendering import render
 from core.http.requests import requires, unit_of_work
 from core.i18n import gettext as _
@@ -83,9 +84,9 @@ def _conditions(
         if given[name]:
             found.append({"field": name, "op": "eq", "value": given[name]})
     if given["record"]:
-        number = given["record"].lstrip("#")
-        if number.isascii() and number.isdigit() and len(number) < 18:
-            found.append({"field": "record_id", "op": "eq", "value": int(number)})
+        number = read_number(given["record"].lstrip("#"))
+        if number is not None:
+            found.append({"field": "record_id", "op": "eq", "value": number})
         else:
             errors["record"] = _("Give the record's number.")
     for name, op in (("since", "ge"), ("until", "le")):

@@ -18,6 +18,7 @@ from core.entities.query import ListQuery, get, stream
 from core.entities.writing import refuse
 from core.errors import Invalid, Problem
 from core.fields import EntitySpec, FieldSpec
+from core.http.addresses import read_number
 from core.http.presenting import draw_controls, input_context
 from core.http.rendering import render
 from core.http.requests import requires, unit_of_work
@@ -102,7 +103,7 @@ def departments() -> Any:
 @requires("admin")
 def new_department() -> Any:
     """An empty form; ``?parent=`` says below which department."""
-    values = {"parent": request.args.get("parent", type=int)}
+    values = {"parent": read_number(request.args.get("parent"))}
     return _form(None, values, {})
 
 

@@ -15,6 +15,7 @@ from core.entities.service import actions_of
 from core.entities.suggest import find_by_words
 from core.errors import Refusal
 from core.fields import EntitySpec
+from core.http.addresses import read_number
 from core.http.presenting import reader_of
 from core.http.rendering import render
 from core.http.requests import requires, unit_of_work
@@ -86,8 +87,7 @@ def _record(
 
 
 def _number(text: str) -> int | None:
-    key = text.lstrip("#")
-    return int(key) if key.isascii() and key.isdigit() and len(key) < 18 else None
+    return read_number(text.lstrip("#"))
 
 
 def _named(uow: UnitOfWork, spec: EntitySpec | None, record: int | None) -> str:

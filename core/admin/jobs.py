@@ -13,6 +13,7 @@ from core.admin import blueprint
 from core.admin.display import owner_title
 from core.audit.recorder import record_act
 from core.errors import NotFound
+from core.http.addresses import read_number
 from core.http.jobs import DELIVERY, ask_to_stop, find_jobs, job_kinds, shown, stop_job
 from core.http.rendering import render
 from core.http.requests import requires, unit_of_work
@@ -31,7 +32,7 @@ DEAD = "dead"
 def jobs() -> Any:
     """The list by state, kind and person; the part with the jobs alone when htmx asks for it."""
     state, kind = request.args.get("state", ""), request.args.get("kind", "")
-    actor, before = request.args.get("actor", type=int), request.args.get("before", type=int)
+    actor, before = (read_number(request.args.get(name)) for name in ("actor", "before"))
     kinds = job_kinds()
     with unit_of_work() as uow:
         counts = _counts(uow)

@@ -19,7 +19,7 @@ from core.entities.writing import refuse
 from core.errors import Conflict, Invalid, Problem
 from core.fields import EntitySpec, FieldSpec
 from core.fields import types as t
-from core.http.forms import read_number
+from core.http.addresses import read_number
 from core.http.presenting import draw_controls, input_context
 from core.http.rendering import render
 from core.http.requests import requires, unit_of_work
@@ -43,7 +43,7 @@ def people() -> Any:
     """The list: search, department, active or not."""
     words = request.args.get("search", "")[:200]
     state = request.args.get("state", "active")
-    department = request.args.get("department", type=int)
+    department = read_number(request.args.get("department"))
     conditions = _conditions(state, department)
     query = ListQuery(
         fields=COLUMNS,
@@ -83,7 +83,7 @@ def new_person() -> Any:
     values = {
         "is_active": True,
         "locale": "zh_CN",
-        "department": request.args.get("department", type=int),
+        "department": read_number(request.args.get("department")),
     }
     return _form(None, values, {})
 
@@ -130,7 +130,7 @@ def edit_person(key: int) -> Any:
 def update_person(key: int) -> Any:
     """Save the form."""
     values: dict[str, Any] = {}
-    version = request.form.get("version", type=int)
+    version = read_number(request.form.get("version"))
     try:
         with unit_of_work() as uow:
             values, problems = _given(uow)

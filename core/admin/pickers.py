@@ -12,6 +12,7 @@ from core.entities.labels import resolve_labels
 from core.entities.query import ListQuery, page
 from core.errors import Invalid, Problem
 from core.fields import FieldSpec
+from core.http.addresses import read_number
 from core.http.rendering import macros
 from core.http.requests import requires, unit_of_work
 from core.i18n import gettext as _
@@ -40,7 +41,7 @@ def find_person(uow: UnitOfWork, key: str, typed: str) -> int | None:
     Raises `LookupError` when what was typed fits nobody, or several.
     """
     typed = typed.strip()[:254]
-    chosen = int(key) if key.isascii() and key.isdigit() and len(key) < 18 else None
+    chosen = read_number(key)
     # Without scripts another name may have been typed over that of the one chosen.
     if chosen is not None and typed in ("", person_name(uow, chosen)):
         return chosen

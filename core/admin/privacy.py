@@ -9,6 +9,7 @@ from flask import flash, redirect, request, url_for
 from core.admin import blueprint
 from core.entities.labels import resolve_labels
 from core.errors import Refusal, Refused
+from core.http.addresses import read_number
 from core.http.downloads import file_to_send, stream_response
 from core.http.rendering import render
 from core.http.requests import requires, runtime, unit_of_work
@@ -30,11 +31,12 @@ def privacy() -> Any:
     with unit_of_work() as uow:
         specs = uow.snapshot.entities.values()
         context["entities"] = [(s.name, str(s.label)) for s in specs if personal_fields(s)]
-        if number and not (number.isascii() and number.isdigit() and len(number) < 18):
+        key = read_number(number)
+        if number and key is None:
             context["error"] = _("Give the record's number.")
-        elif number and entity:
+        elif key is not None and entity:
             try:
-                person = find_person(uow, entity, int(number))
+                person = find_person(uow, entity, key)
                 context |= {"found": _counts(person), "records": _records(uow, person)}
             except Refusal as refusal:
                 context["error"] = refusal.message

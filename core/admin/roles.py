@@ -31,6 +31,7 @@ from core.entities.query import ListQuery, get, page
 from core.entities.writing import refuse
 from core.errors import Conflict, Invalid, NotFound, Problem
 from core.fields import FieldSpec
+from core.http.addresses import read_number
 from core.http.presenting import draw_control, input_context
 from core.http.rendering import render
 from core.http.requests import requires, unit_of_work
@@ -217,7 +218,7 @@ def update_role(key: int) -> Any:
             new, errors = _given(uow, role)
             if errors:
                 raise Invalid(_("Please correct what is marked."))
-            version = form.get("version", type=int)
+            version = read_number(form.get("version"))
             versions = {} if version is None else {key: version}
             service.update(uow, "role", {key: new}, versions=versions)
     except Conflict as error:

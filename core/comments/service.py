@@ -94,8 +94,11 @@ def deleted_comment(uow: UnitOfWork, comment_id: int) -> Row[Any]:
 
 
 def restore_comment(uow: UnitOfWork, comment_id: int) -> Row[Any]:
-    """Bring back what was taken away."""
-    row = _own(uow, comment_id, or_admin=True, archived=True)
+    """Bring back what was taken away: who did it may, and who may take away anybody's; not its writer
+    where somebody else did."""
+    row = _find(uow, comment_id, archived=True)
+    if row.updated_by != uow.actor.user_id and not uow.actor.manages_security:
+        raise Forbidden(_("Only who deleted this may bring it back."))
     with uow.elevated():
         service.restore(uow, "comment", [comment_id])
     return row
@@ -125,15 +128,21 @@ def _checked(text: str) -> str:
 
 
 def _own(uow: UnitOfWork, key: int, *, or_admin: bool = False, archived: bool = False) -> Row[Any]:
-    """The comment, which its reader reads with the record; `Forbidden` when it is another's."""
+    """The comment; `Forbidden` when it is another's."""
+    row = _find(uow, key, archived=archived)
+    if row.created_by != uow.actor.user_id and not (or_admin and uow.actor.manages_security):
+        raise Forbidden(_("Only who wrote a comment may change it."))
+    return row
+
+
+def _find(uow: UnitOfWork, key: int, *, archived: bool) -> Row[Any]:
+    """The comment, which its reader reads with the record; else `NotFound`."""
     table = uow.snapshot.installed_entities["comment"].table
     row = uow.execute(select(table).where(table.c.id == key)).one_or_none()
     if row is None or (row.archived_at is not None) is not archived:
         raise NotFound(_("There is no such comment."))
     query.get(uow, row.entity, row.record_id)
     _check_token(uow, uow.entity(row.entity))
-    if row.created_by != uow.actor.user_id and not (or_admin and uow.actor.manages_security):
-        raise Forbidden(_("Only who wrote a comment may change it."))
     return row
 
 

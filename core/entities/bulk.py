@@ -24,11 +24,12 @@ from core.entities.query import ListQuery
 from core.entities.schema import to_json
 from core.entities.scope import require
 from core.errors import NotFound, Refusal, Refused
-from core.fields import EntitySpec
+from core.fields import ActionSpec, EntitySpec
 from core.fields import types as t
 from core.i18n import gettext as _
 from core.i18n import lazy_gettext as _l
 from core.plugins.contributions import Job, Schedule
+from core.settings.gone import forget_gone
 from core.work.tables import job_table
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ __all__ = [
     "BULK_CLEANED",
     "CLEAN_BULK",
     "Outcome",
+    "act_undoably",
     "attempt",
     "begin_bulk",
     "bulk_change_table",
@@ -48,6 +50,7 @@ __all__ = [
     "do_bulk",
     "find_bulk",
     "held_values",
+    "may_be_undone",
     "note_bulk",
     "start_bulk",
     "start_undo",
@@ -56,6 +59,10 @@ __all__ = [
 
 #: Records of one transaction; more than these are the work of a job.
 AT_ONCE = 200
+#: Set by the service itself, whatever a verb does.
+_STAMPS = frozenset(
+    {"id", "version", "created_at", "created_by", "updated_at", "updated_by", "archived_at"}
+)
 #: Reasons that are told one by one.
 MOST_REASONS = 50
 #: For how long what records were before is kept.
@@ -140,10 +147,40 @@ def do_bulk(uow: UnitOfWork, bulk_id: int, ids: Sequence[int]) -> Outcome:
         _write(uow, spec, act, some, before)
 
     written = attempt(uow, going, write, outcome)
-    if act["kind"] != "act" and written:
-        note_bulk(uow, bulk_id, spec, {key: before[key] for key in written})
+    held = {key: before[key] for key in written if key in before}
+    if held and act["kind"] == "act":
+        held = _changed(uow, spec, held)
+    if held:
+        note_bulk(uow, bulk_id, spec, held)
     outcome.done += len(written)
     return outcome
+
+
+def act_undoably(
+    uow: UnitOfWork,
+    spec: EntitySpec,
+    verb: ActionSpec,
+    ids: Sequence[int],
+    params: Mapping[str, Any],
+) -> int | None:
+    """Use a verb as `service.act` does; the number under which it can be taken back, or None."""
+    if not verb.undoable or len(ids) > AT_ONCE:
+        service.act(uow, spec.name, verb.name, ids, params)
+        return None
+    key = begin_bulk(uow, spec, {"kind": "act", "name": verb.name})
+    before = held_values(uow, spec, _own_fields(spec), ids)
+    service.act(uow, spec.name, verb.name, ids, params)
+    if not (held := _changed(uow, spec, before)):
+        return None
+    note_bulk(uow, key, spec, held)
+    return key
+
+
+def may_be_undone(uow: UnitOfWork, bulk_id: int) -> bool:
+    """True while an act on many has something to put back, and nobody has."""
+    row, c = find_bulk(uow, bulk_id), bulk_change_table.c
+    some = select(c.record_id).where(c.bulk_id == bulk_id).limit(1)
+    return row.undone_at is None and uow.execute(some).first() is not None
 
 
 def find_bulk(uow: UnitOfWork, bulk_id: int, *, lock: bool = False) -> Row[Any]:
@@ -221,14 +258,40 @@ def _before(
 ) -> dict[int, dict[str, Any]]:
     """The values of the act's fields: the rows are locked, so that they are what is written over."""
     names = {"update": list(act.get("values", ())), "tags": [act.get("field", "")]}
-    return held_values(uow, spec, names.get(act["kind"], []), ids)
+    if act["kind"] != "act":
+        return held_values(uow, spec, names.get(act["kind"], []), ids)
+    verb = service.actions_of(uow, spec).get(act["name"])
+    if verb is None or not verb.undoable:
+        return {}
+    return held_values(uow, spec, _own_fields(spec), ids)
+
+
+def _own_fields(spec: EntitySpec) -> list[str]:
+    """What a verb may write of a record: what it says of itself, and what is worked out as it is written."""
+    return [
+        item.name
+        for item in spec.stored
+        if item.name not in _STAMPS and not isinstance(item.type, (t.Computed, t.AutoNumber))
+    ]
+
+
+def _changed(
+    uow: UnitOfWork, spec: EntitySpec, before: Mapping[int, Mapping[str, Any]]
+) -> dict[int, dict[str, Any]]:
+    """What of it the records held ``before`` and do not hold now; those left out that are the same."""
+    now = held_values(uow, spec, _own_fields(spec), list(before))
+    found = {
+        key: {name: value for name, value in before[key].items() if value != now[key][name]}
+        for key in now
+    }
+    return {key: values for key, values in found.items() if values}
 
 
 def held_values(
     uow: UnitOfWork, spec: EntitySpec, wanted: Sequence[str], ids: Sequence[int]
 ) -> dict[int, dict[str, Any]]:
     """What the fields of the records hold, as JSON that can be written again; the rows are locked."""
-    if "owner" in wanted and "department" in spec:
+    if "owner" in wanted and "department" in spec and "department" not in wanted:
         wanted = [*wanted, "department"]  # it follows the owner, and does not follow back
     if not wanted or not ids:
         return {key: {} for key in ids}
@@ -292,6 +355,8 @@ def undo_bulk(uow: UnitOfWork, bulk_id: int, after: int = 0) -> tuple[Outcome, i
     outcome = Outcome()
     if not changes:
         return outcome, None
+    if act["kind"] == "act":
+        require(uow, spec, act["name"])
     table = spec.table
     mine = one_of(uow.connection, table.c.id, [change.record_id for change in changes])
     versions = select(table.c.id, table.c.version).where(mine).order_by(table.c.id)
@@ -307,6 +372,9 @@ def undo_bulk(uow: UnitOfWork, bulk_id: int, after: int = 0) -> tuple[Outcome, i
     def write(some: Sequence[int]) -> None:
         if act["kind"] == "delete":
             service.restore(uow, spec.name, some)
+        elif act["kind"] == "act":
+            with uow.elevated():  # who used the verb takes it back, with the rights of its rule
+                service.update(uow, spec.name, {key: old[key] for key in some})
         else:
             _put_back(uow, spec, {key: old[key] for key in some})
 
@@ -394,6 +462,7 @@ def _next_ids(uow: UnitOfWork, entity: str, asked: Mapping[str, Any], last: int)
 
 def _clean(context: JobContext) -> dict[str, int]:
     with context.unit_of_work() as uow:
+        forget_gone(uow)
         old = delete(bulk_table).where(bulk_table.c.at < uow.now() - KEPT)
         return {"dropped": uow.execute(old).rowcount}
 

@@ -30,6 +30,7 @@ from core.db.types import BigId, PlainText, UtcDateTime
 from core.entities.scope import require
 from core.errors import Forbidden, Invalid, NotFound, Problem
 from core.i18n import gettext as _
+from core.settings.gone import keep_gone, take_gone
 from core.settings.preferences import get_preference, put_preference
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ __all__ = [
     "delete_view",
     "get_view",
     "list_view_table",
+    "restore_view",
     "save_view",
     "update_view",
     "views_of",
@@ -53,6 +55,8 @@ SHARE = "core.share_views"
 TITLE_LENGTH, QUERY_LENGTH = 40, 8_000
 #: Views of a person for one entity, and of all together for everybody.
 MOST = 50
+#: What is kept of a view that was taken away: with the same number it is the same to all who chose it.
+_RESTORED = ("id", "title", "query", "owner_id", "shared", "is_first")
 
 list_view_table = Table(
     "core_list_view",
@@ -113,8 +117,7 @@ def save_view(
     if shared:
         _require_share(uow)
     same = [each for each in views_of(uow, spec) if each.is_shared is shared]
-    if len(same) >= MOST:
-        raise Invalid(_("There are %(n)s views already. Delete one first.", n=len(same)))
+    _check_number(same)
     values = {"title": _title(title, same), "query": _query(query), "shared": shared}
     values |= {"entity": spec.name, "owner_id": uow.actor.user_id, "updated_at": uow.now()}
     made = insert(list_view_table).values(values).returning(list_view_table.c.id)
@@ -145,13 +148,37 @@ def update_view(uow: UnitOfWork, spec: EntitySpec, key: int, **values: Any) -> N
 
 
 def delete_view(uow: UnitOfWork, spec: EntitySpec, key: int) -> ListView:
-    """Take a view away; what it was, so that it can be saved again."""
+    """Take a view away; what it was. The last one of a list that a person took away can be restored."""
     view = _changeable(views_of(uow, spec), key)
     if view.is_shared:
         _require_share(uow)
-    uow.execute(delete(list_view_table).where(list_view_table.c.id == key))
+    c = list_view_table.c
+    row = uow.execute(select(list_view_table).where(c.id == key)).one()
+    uow.execute(delete(list_view_table).where(c.id == key))
+    keep_gone(uow, _gone(spec), {name: getattr(row, name) for name in _RESTORED})
     _note(uow, "delete_view", view.is_shared, {"entity": spec.name, "title": view.title})
     return view
+
+
+def restore_view(uow: UnitOfWork, spec: EntitySpec, key: int) -> ListView:
+    """Bring back the view that the actor has taken away last, as it was: whoever begins with it does
+    so again, unless everybody begins with another by now.
+
+    Raises `NotFound` for any other, and whatever saving it raises.
+    """
+    views, kept = views_of(uow, spec), take_gone(uow, _gone(spec), key)
+    if kept["shared"]:
+        _require_share(uow)
+    same = [each for each in views if each.is_shared is kept["shared"]]
+    _check_number(same)
+    values = {**kept, "title": _title(kept["title"], same)}
+    c = list_view_table.c
+    others = select(c.id).where(c.entity == spec.name, c.is_first)
+    values["is_first"] = kept["is_first"] and uow.execute(others.limit(1)).first() is None
+    values |= {"entity": spec.name, "updated_at": uow.now()}
+    uow.execute(insert(list_view_table).values(values))
+    _note(uow, "save_view", kept["shared"], values)
+    return get_view(uow, spec, key)
 
 
 def _visible(uow: UnitOfWork) -> Any:
@@ -175,6 +202,15 @@ def _first_id(uow: UnitOfWork, spec: EntitySpec, rows: Sequence[Row[Any]]) -> in
 
 def _key(spec: EntitySpec) -> str:
     return f"view:{spec.name}"
+
+
+def _gone(spec: EntitySpec) -> str:
+    return f"view:{spec.name}"
+
+
+def _check_number(same: Sequence[ListView]) -> None:
+    if len(same) >= MOST:
+        raise Invalid(_("There are %(n)s views already. Delete one first.", n=len(same)))
 
 
 def _find(views: Sequence[ListView], key: int) -> ListView:

@@ -180,7 +180,7 @@ def reading_page(uow: UnitOfWork, entity: str, query: ListQuery) -> Reading[Page
 def get(uow: UnitOfWork, entity: str, record_id: int, *, archived: bool | None = False) -> Record:
     """One record with its lines and links; `NotFound` when it is not there or out of reach.
 
-    ``archived=None`` finds it in the recycle bin too.
+    ``archived=None`` finds it in the recycle bin too, for who may delete it and so restore it.
     """
     return read(uow, reading_record(uow, entity, record_id, archived=archived))
 
@@ -379,11 +379,19 @@ def _rows(rows: Sequence[Row[Any]]) -> list[dict[str, Any]]:
 
 
 def _living(uow: UnitOfWork, spec: EntitySpec, archived: bool | None) -> list[ColumnElement[bool]]:
+    """Outside the recycle bin; with ``archived`` in it, with None in either.
+
+    In the bin one sees what one may delete, and so restore: nobody else is to know of it any more.
+    """
     if archived is False:
         return living(uow, spec)
-    if archived is None or "archived_at" not in spec.table.c:
+    if "archived_at" not in spec.table.c:
         return []
-    return [spec.table.c.archived_at.is_not(None)]
+    stamp = spec.table.c.archived_at
+    deletes = scope_clause(uow, spec, "delete")
+    if archived:
+        return [stamp.is_not(None)] if deletes is None else [stamp.is_not(None), deletes]
+    return [] if deletes is None else [or_(and_(*living(uow, spec)), deletes)]
 
 
 def conditions(uow: UnitOfWork, spec: EntitySpec, query: ListQuery) -> list[ColumnElement[bool]]:

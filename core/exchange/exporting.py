@@ -36,6 +36,7 @@ __all__ = [
     "ExportRequest",
     "exportable_fields",
     "prepare_export",
+    "require_export",
     "write_export",
 ]
 
@@ -88,15 +89,20 @@ class ExportRequest:
 def prepare_export(uow: UnitOfWork, request: ExportRequest) -> int:
     """How many rows it has at most. Raises `Forbidden` and `Invalid` for what may not be exported."""
     spec = uow.entity(request.entity)
+    require_export(uow, spec, request.format)
+    _chosen(uow, spec, request)
+    return count(uow, request.entity, request.query())
+
+
+def require_export(uow: UnitOfWork, spec: EntitySpec, kind: str) -> None:
+    """Raise `Forbidden` for who may not export, and `Invalid` for a ``kind`` of file that is none."""
     require(uow, spec, "read")
     require(uow, spec, "export")
     if not get_setting(uow, "core_security", "export_allowed"):
         raise Forbidden(_("Exports are switched off by the administrator."))
-    if request.format not in FORMATS:
+    if kind not in FORMATS:
         message = _("Use csv or xlsx.")
         raise Invalid(message, [Problem("format", "choice", message)])
-    _chosen(uow, spec, request)
-    return count(uow, request.entity, request.query())
 
 
 def exportable_fields(uow: UnitOfWork, spec: EntitySpec) -> list[FieldSpec]:

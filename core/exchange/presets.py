@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Row, delete, insert, or_, select, update
@@ -21,11 +22,19 @@ from core.exchange.mapping import importable_fields, normalise_header
 from core.exchange.tables import import_preset_table
 from core.fields import EntitySpec
 from core.i18n import gettext as _
+from core.settings.gone import keep_gone, take_gone
 
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
-__all__ = ["Preset", "delete_preset", "find_preset", "presets_of", "save_preset"]
+__all__ = [
+    "Preset",
+    "delete_preset",
+    "find_preset",
+    "presets_of",
+    "restore_preset",
+    "save_preset",
+]
 
 _LONGEST_NAME = 80
 #: One person's presets of one entity.
@@ -126,15 +135,34 @@ def save_preset(
 
 
 def delete_preset(uow: UnitOfWork, spec: EntitySpec, preset_id: int) -> None:
-    """Delete one's own preset; an administrator also a shared one. Raises `NotFound`."""
+    """Delete one's own preset; an administrator also a shared one. Raises `NotFound`. The last one that
+    a person deleted can be restored."""
     require(uow, spec, "import")
     table = import_preset_table
     deletable = table.c.owner_id == uow.actor.user_id
     if uow.actor.is_admin and not uow.actor.is_limited:
         deletable = or_(deletable, table.c.shared)
-    chosen = delete(table).where(table.c.id == preset_id, table.c.entity == spec.name, deletable)
-    if uow.execute(chosen).rowcount != 1:
+    chosen = (table.c.id == preset_id) & (table.c.entity == spec.name) & deletable
+    row = uow.execute(select(table).where(chosen).with_for_update()).mappings().one_or_none()
+    if row is None:
         raise NotFound(_("There is no such saved import, or it is not yours."))
+    keep_gone(uow, "preset", {str(name): value for name, value in row.items()})
+    uow.execute(delete(table).where(table.c.id == preset_id))
+
+
+def restore_preset(uow: UnitOfWork, spec: EntitySpec, preset_id: int) -> None:
+    """Bring back the preset that the actor deleted last. Raises `NotFound` for any other, and `Refused`
+    where its name was given to another since."""
+    require(uow, spec, "import")
+    row, table = take_gone(uow, "preset", preset_id), import_preset_table
+    if row["entity"] != spec.name:
+        raise NotFound(_("There is no such saved import, or it is not yours."))
+    mine = (table.c.entity == spec.name) & (table.c.owner_id == row["owner_id"])
+    names = uow.execute(select(table.c.name).where(mine)).scalars().all()
+    if row["name"] in names or len(names) >= _MOST:
+        raise Refused(_("It was changed since."))
+    row["updated_at"] = datetime.fromisoformat(row["updated_at"])
+    uow.execute(insert(table).values(row))
 
 
 def _preset(uow: UnitOfWork, spec: EntitySpec, row: Row[Any], names: Mapping[int, str]) -> Preset:

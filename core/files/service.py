@@ -122,7 +122,9 @@ def attach(uow: UnitOfWork, file_id: int, entity: str, record_id: int) -> None:
 def take_away(uow: UnitOfWork, file_id: int, *, back: bool = False) -> Any:
     """Take a file away from the record that it was added to, or bring it ``back``; its row.
 
-    For who added it and for who may change the record. A file of a field goes by the field.
+    Who added it and who may change the record take it away; who did so brings it back, and who may
+    change the record: not who added it where somebody else took it away. A file of a field goes by
+    the field.
     """
     table = uow.snapshot.installed_entities["file"].table
     row = uow.execute(select(table).where(table.c.id == file_id)).one_or_none()
@@ -130,7 +132,8 @@ def take_away(uow: UnitOfWork, file_id: int, *, back: bool = False) -> Any:
     if row is None or row.record_id is None or row.field is not None or gone is not back:
         raise _no_file()
     spec = uow.entity(row.entity)
-    own = row.created_by is not None and row.created_by == uow.actor.user_id
+    whose = row.updated_by if back else row.created_by
+    own = whose is not None and whose == uow.actor.user_id
     if not uow.actor.token_allows(spec.governed_by, "update"):
         raise Forbidden(_("You do not have the right to do this."))
     require(uow, spec, "read" if own else "update")

@@ -10,7 +10,11 @@ from werkzeug.routing import IntegerConverter, Map
 from core.entities.filters import Filter, FilterRow
 from core.fields import EntitySpec
 
-__all__ = ["Number", "list_url", "new_record_url", "record_url"]
+__all__ = ["Number", "list_url", "new_record_url", "read_number", "record_url"]
+
+
+#: Digits that every database can hold, whatever they are.
+LONGEST = 18
 
 
 class Number(IntegerConverter):
@@ -25,6 +29,16 @@ class Number(IntegerConverter):
         signed: bool = False,
     ) -> None:
         super().__init__(map, fixed_digits, min, max, signed)
+
+
+def read_number(text: str | None) -> int | None:
+    """The number of a record, a version or a page as an address or a form writes it.
+
+    None for what is none, and for one of more digits than every database can hold.
+    """
+    if text is None or len(text) > LONGEST or not (text.isascii() and text.isdecimal()):
+        return None
+    return int(text)
 
 
 def list_url(

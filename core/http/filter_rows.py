@@ -15,6 +15,7 @@ from core.entities.rendering import display_text
 from core.errors import Invalid
 from core.fields import FieldSpec
 from core.fields import types as t
+from core.http.addresses import read_number
 from core.http.presenting import reader_of
 from core.i18n import gettext as _
 from core.work.uow import UnitOfWork
@@ -37,7 +38,7 @@ def referred(rows: Sequence[FilterRow], by_name: dict[str, FieldSpec]) -> dict[s
     for row in rows:
         type_ = by_name[row.field].value_type if row.field in by_name else None
         if isinstance(type_, (t.Reference, t.References)):
-            keys = {int(v) for v in row.values if v.isdecimal() and len(v) < 18}
+            keys = {key for text in row.values if (key := read_number(text)) is not None}
             wanted.setdefault(type_.entity, set()).update(keys)
     return wanted
 

@@ -31,6 +31,7 @@ from core.entities.incoming import readable
 from core.entities.offers import offered
 from core.entities.scope import require
 from core.errors import Forbidden, Invalid, Refusal, Refused
+from core.http.addresses import read_number
 from core.http.limits import take_form
 from core.http.masking import mask
 from core.http.requests import actor, origin, runtime, unit_of_work
@@ -42,7 +43,7 @@ from core.work.idempotency import find_answer, keep_answer, was_used
 from core.work.uow import UnitOfWork
 
 #: The rest is for the gate in front of all pages and for the pages of drafts.
-__all__ = ["DrawnForm", "KeptForm", "read_number", "read_version"]
+__all__ = ["DrawnForm", "KeptForm", "read_version"]
 
 View = TypeVar("View", bound=Callable[..., Any])
 #: The forms that are drawn from declarations; their inputs are fields.
@@ -197,11 +198,6 @@ class KeptForm:
         named = next(current_app.url_map.iter_rules(self.page)).arguments
         numbers = (parts[name] for name in named if isinstance(parts.get(name), int))
         return _Place(self.entity or parts.get("entity", ""), self.page, next(numbers, 0))
-
-
-def read_number(text: str) -> int | None:
-    """The number of a record, or a version, as it was sent; None for what is none."""
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 18 else None
 
 
 def read_version(form: Mapping[str, str]) -> int:

@@ -67,6 +67,7 @@ def release_verb(pooled: Pooled) -> ActionSpec:
         when={"all": [{"field": "owner", "op": "is_set"}, *pooled.open_filter()]},
         why_not=partial(_why_not_release, pooled),
         tone="warn",
+        undoable=True,
     )
 
 
@@ -81,6 +82,7 @@ def move_verb(pooled: Pooled) -> ActionSpec:
         why_not=partial(require_unowned, pooled),
         scope=partial(in_administered_pools, pooled),
         sets={"pool": Given("pool")},
+        undoable=True,
     )
 
 
@@ -93,6 +95,7 @@ def assign_verb(pooled: Pooled) -> ActionSpec:
         params=(FieldSpec("owner", Reference("user"), _l("New owner"), required=True),),
         when={"all": pooled.open_filter()} if pooled.open else None,
         why_not=pooled.require_open if pooled.open else None,
+        undoable=True,
     )
 
 

@@ -196,6 +196,11 @@ class Actor:
         return self.user_id is None and not self.is_system
 
     @property
+    def is_oneself(self) -> bool:
+        """True in a person's own session: neither through a token, nor for who signed in as another."""
+        return self.token_scopes is None and self.behind is None
+
+    @property
     def manages_security(self) -> bool:
         """True for who may change what grants rights: an administrator, not behind a limited token.
 

@@ -9,7 +9,7 @@ reaches by a share oneself, or as a deputy, is not passed on.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -20,19 +20,29 @@ from core.entities.incoming import readable
 from core.entities.query import get
 from core.entities.scope import living, roles_clause
 from core.entities.writing import load
-from core.errors import Forbidden, Invalid, NotFound, Problem
+from core.errors import Forbidden, Invalid, NotFound, Problem, Refused
 from core.i18n import gettext as _
 from core.notifications.following import tell_shared
 from core.runtime import bump_access
 from core.security.models import share_table
 from core.security.shared import is_shareable
+from core.settings.gone import keep_gone, take_gone
 from core.work.uow import inserted_key
 
 if TYPE_CHECKING:
     from core.fields import EntitySpec
     from core.work.uow import UnitOfWork
 
-__all__ = ["LEVELS", "Share", "levels_to_give", "offers_sharing", "share", "shares_of", "unshare"]
+__all__ = [
+    "LEVELS",
+    "Share",
+    "levels_to_give",
+    "offers_sharing",
+    "restore_share",
+    "share",
+    "shares_of",
+    "unshare",
+]
 
 #: ``write`` is to read and to change.
 LEVELS = ("read", "write")
@@ -96,7 +106,8 @@ def share(
 
 
 def unshare(uow: UnitOfWork, entity: str, record_id: int, share_id: int) -> None:
-    """End a share. Who may share the record so far may; else `Forbidden`, or `NotFound`."""
+    """End a share. Who may share the record so far may; else `Forbidden`, or `NotFound`. The last one
+    that a person ended can be restored."""
     spec = uow.entity(entity)
     load(uow, spec, [record_id], "read")
     found = next((one for one in _shares(uow, entity, record_id) if one.id == share_id), None)
@@ -105,7 +116,36 @@ def unshare(uow: UnitOfWork, entity: str, record_id: int, share_id: int) -> None
     if found.level not in levels_to_give(uow, spec, record_id):
         raise Forbidden(_("You do not have the right to share this record."))
     uow.execute(delete(share_table).where(share_table.c.id == share_id))
+    keep_gone(uow, "share", {**asdict(found), "entity": entity, "record": record_id})
     _record(uow, "unshare", entity, record_id, found)
+
+
+def restore_share(uow: UnitOfWork, entity: str, record_id: int, share_id: int) -> None:
+    """Bring back the share that the actor ended last, as it was; who has the record by it is not told
+    anew. Raises as `unshare`, and `Refused` where it is over or shared with them otherwise by now."""
+    spec = uow.entity(entity)
+    load(uow, spec, [record_id], "read")
+    given = levels_to_give(uow, spec, record_id)
+    if not given:
+        raise Forbidden(_("You do not have the right to share this record."))
+    row = take_gone(uow, "share", share_id)
+    if (row["entity"], row["record"]) != (entity, record_id):
+        raise NotFound(_("There is no such share."))
+    if row["level"] not in given:
+        raise Forbidden(_("You do not have the right to share this record."))
+    until = None if row["until"] is None else datetime.fromisoformat(row["until"])
+    with_whom = {"user_id": row["user"], "department_id": row["department"]}
+    known = [(one.user, one.department) for one in _shares(uow, entity, record_id)]
+    if (until is not None and until <= uow.now()) or (row["user"], row["department"]) in known:
+        raise Refused(_("It was changed since."))
+    if _is_first(uow, entity, with_whom, row["level"]):
+        bump_access(uow.connection)
+    at = datetime.fromisoformat(row["at"])
+    values = {"id": share_id, "entity": entity, "record_id": record_id, "level": row["level"]}
+    values |= {"until": until, "by_id": row["by"], "at": at, **with_whom}
+    uow.execute(insert(share_table).values(values))
+    one = Share(share_id, row["user"], row["department"], row["level"], row["by"], at, until)
+    _record(uow, "share", entity, record_id, one)
 
 
 def shares_of(uow: UnitOfWork, entity: str, record_id: int) -> list[Share]:

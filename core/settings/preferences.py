@@ -14,7 +14,13 @@ from core.entities.reading import Reading
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
-__all__ = ["get_preference", "preference_table", "put_preference", "reading_preferences"]
+__all__ = [
+    "get_preference",
+    "preference_table",
+    "put_preference",
+    "reading_preferences",
+    "write_preference",
+]
 
 preference_table = Table(
     "core_preference",
@@ -53,7 +59,16 @@ def reading_preferences(uow: UnitOfWork, keys: Iterable[str]) -> Reading[None]:
 
 
 def put_preference(uow: UnitOfWork, key: str, value: Any) -> None:
-    """Keep the actor's choice; nobody else's can be set."""
+    """Keep the actor's choice; nobody else's can be set.
+
+    Nothing is kept of what a program does with a token, or somebody who is signed in as the person.
+    """
+    if uow.actor.is_oneself:
+        write_preference(uow, key, value)
+
+
+def write_preference(uow: UnitOfWork, key: str, value: Any) -> None:
+    """The same for what is no choice of the person's, but what is done in their name."""
     if uow.actor.user_id is None:
         return
     uow.memo.pop(("preferences", uow.actor.user_id), None)

@@ -233,6 +233,14 @@ class PluginConformance:
                             elif scope not in ("none", *SCOPES):
                                 assert scope in uow.entity(entity).scopes_by_name
 
+    def test_what_takes_something_away_asks_or_can_be_taken_back(self, booted: Runtime) -> None:
+        """Verbs of the tones warn and bad: nobody loses something by one click."""
+        for spec in self._specs(booted):
+            for verb in spec.actions:
+                asks = bool(verb.params or verb.page or str(verb.confirm))
+                harmless = verb.tone not in ("warn", "bad") or verb.undoable or asks
+                assert harmless, f"{spec.name}.{verb.name}: say undoable=True, or confirm="
+
     def test_roles_name_what_exists(self, booted: Runtime) -> None:
         """Entities, their fields, and actions that they have."""
         assert booted.declared is not None
@@ -295,6 +303,22 @@ class PluginConformance:
             assert policy in {"public", "signed_in", "admin"} | rights, (
                 f"{rule.endpoint}: {policy} is not registered"
             )
+
+    @pytest.mark.long
+    def test_no_number_in_an_address_is_too_large(
+        self, app: Any, runtime: Runtime, sign_in: Any
+    ) -> None:
+        """Every page without arguments in its path, with all that the plugin's source reads by name."""
+        owners, browser = app.extensions["dougong.owners"], sign_in()
+        texts = (p.read_text(encoding="utf-8") for p in self._folder(runtime).rglob("*.py"))
+        names = {name for text in texts for name in re.findall(r'\.get\(\s*"(\w{1,40})"', text)}
+        for rule in app.url_map.iter_rules():
+            if owners.get(rule.endpoint.partition(".")[0]) != self.plugin:
+                continue
+            if "GET" in (rule.methods or ()) and not rule.arguments:
+                answer = browser.get(rule.rule, query_string=dict.fromkeys(names, "9" * 30))
+                answer.close()
+                assert answer.status_code < 500, rule.rule
 
     def test_templates_compile_in_every_theme(self, app: Any, runtime: Runtime) -> None:
         """Without rendering them: names, blocks and macros."""

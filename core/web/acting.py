@@ -9,6 +9,7 @@ from flask import redirect, request, url_for
 from werkzeug.datastructures import MultiDict
 
 from core.entities import query, service
+from core.entities.bulk import act_undoably
 from core.entities.defaults import default_of
 from core.entities.forms import Control, control_for
 from core.entities.inputs import InputContext, from_input, is_given, read_input, to_input
@@ -19,6 +20,7 @@ from core.entities.values import BadValue
 from core.errors import Invalid, NotFound, Problem, Refused
 from core.fields import ActionSpec, EntitySpec, FieldSpec
 from core.fields import types as t
+from core.http.addresses import read_number
 from core.http.presenting import input_context, tell
 from core.http.rendering import render
 from core.http.requests import requires, signed_in, unit_of_work
@@ -194,9 +196,8 @@ def purge_records(entity: str) -> Any:
 
 
 def _ids() -> list[int]:
-    found = [
-        int(text) for text in request.values.getlist("ids") if text.isdecimal() and len(text) < 18
-    ]
+    sent = request.values.getlist("ids")
+    found = [key for text in sent if (key := read_number(text)) is not None]
     if len(found) > MAX_RECORDS:
         raise Invalid(_("At most %(n)s records at a time.", n=MAX_RECORDS))
     return list(dict.fromkeys(found))
@@ -239,14 +240,18 @@ def act_on_records(entity: str, action: str) -> Any:
         with unit_of_work() as uow:
             spec, verb = _verb(uow, entity, action)
             params = _params(input_context(uow), verb.params, form, refused)
-            service.act(uow, entity, action, chosen.ids, params)
+            key = act_undoably(uow, spec, verb, chosen.ids, params)
     except (Invalid, Refused) as error:
         with unit_of_work(write=False) as uow:
             if asks:
                 return _verb_page(uow, spec, verb, chosen, form, error), error.status
         tell(error.message, "bad")
         return redirect(_back(spec), 303)
-    tell(_("%(action)s: done.", action=str(verb.label)))
+    undo = ""
+    if key is not None:
+        back = _back(spec, single=chosen.ids)
+        undo = url_for("web.undo_bulk", entity=entity, bulk_id=key, back=back)
+    tell(_("%(action)s: done.", action=str(verb.label)), undo_url=undo)
     return redirect(_after_act(entity, chosen.ids, spec), 303)
 
 

@@ -6,11 +6,12 @@ is one, else by writing the field (`core.web.moving`). Both go through the one d
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
+from urllib.parse import parse_qsl, urlencode
 
-from flask import redirect, url_for
+from flask import redirect, request, url_for
 from sqlalchemy import select
 
 from core.entities import query
@@ -22,19 +23,24 @@ from core.entities.marks import fields_of_marks, marker
 from core.entities.query import ListQuery, Page
 from core.entities.reading import Reading, read_together
 from core.entities.rendering import display_html, display_text
-from core.entities.scope import may
+from core.entities.scope import may, require
 from core.entities.service import actions_of
 from core.entities.tables import list_columns
 from core.entities.totals import has_total, total_text
-from core.errors import Invalid
+from core.errors import Invalid, NotFound
 from core.fields import ActionSpec, EntitySpec, FieldSpec, Given
 from core.fields import types as t
+from core.http.addresses import read_number
 from core.http.presenting import reader_of, record_address
 from core.http.rendering import render
+from core.http.requests import signed_in, unit_of_work
 from core.i18n import gettext as _
+from core.settings.preferences import get_preference, put_preference
+from core.web import blueprint
 from core.web.layouts import board_fields
-from core.web.list_page import frame, kept_pairs, list_base
-from core.web.list_state import ListState
+from core.web.list_page import frame, kept_pairs, list_base, own_page
+from core.web.list_state import ListState, read_limit, read_state
+from core.web.profile import require_own_session
 from core.work.uow import UnitOfWork
 
 __all__ = ["board", "verb_to"]
@@ -77,8 +83,9 @@ def board(uow: UnitOfWork, spec: EntitySpec, state: ListState, views: Sequence[L
     if by is None:
         return redirect(replace(state, layout="table", by="").url(list_base(spec)))
     refusal, columns = "", list[Column]()
+    limits = dict(state.limits) or _kept_limits(uow, spec).get(by.name, {})
     try:
-        columns = _columns(uow, spec, state, by)
+        columns = _columns(uow, spec, state, by, limits)
     except Invalid as error:
         refusal = error.message
     context = {
@@ -87,14 +94,21 @@ def board(uow: UnitOfWork, spec: EntitySpec, state: ListState, views: Sequence[L
         "by": by.name,
         "by_options": [(item.name, str(item.label)) for item in fields],
         "by_kept": [pair for pair in kept_pairs(state, without="by") if pair[0] != "limits"],
-        "limits_kept": kept_pairs(state, without="limits"),
+        # A view that is kept of this board has the reader's limits, too.
+        "view_query": urlencode(replace(state, limits=tuple(limits.items())).pairs()),
         "refusal": refusal,
         "is_empty": not any(column.count for column in columns),
     }
     return render("core/records/board.html", **context), 422 if refusal else 200
 
 
-def _columns(uow: UnitOfWork, spec: EntitySpec, state: ListState, by: FieldSpec) -> list[Column]:
+def _columns(
+    uow: UnitOfWork,
+    spec: EntitySpec,
+    state: ListState,
+    by: FieldSpec,
+    limits: Mapping[str, int],
+) -> list[Column]:
     usable = filter_fields(uow, spec)
     asked = ListQuery(filter=state.conditions(usable), search=state.search)
     columns = _values(uow, spec, state, by)
@@ -103,7 +117,6 @@ def _columns(uow: UnitOfWork, spec: EntitySpec, state: ListState, by: FieldSpec)
         column for column in columns if column.count or not (column.value is None or column.is_gone)
     ]
     facts = _facts(uow, spec, state, by)
-    limits = dict(state.limits)
     moves = _moves(uow, spec, by)
     for column in columns:
         column.limit = limits.get(column.key, 0)
@@ -163,12 +176,11 @@ def _common(
         if isinstance(item.type, t.Reference)
     }
     found = [
-        {"field": row.field, "op": "eq", "value": int(row.values[0])}
+        {"field": row.field, "op": "eq", "value": key}
         for row in state.filter.rows
         if row.op == "eq"
         and len(row.values) == 1
-        and row.values[0].isdecimal()
-        and len(row.values[0]) < 18
+        and (key := read_number(row.values[0])) is not None
         and row.field in usable
         and usable[row.field] == getattr(spec[row.field].type, "entity", "")
     ]
@@ -318,6 +330,46 @@ def _table_url(spec: EntitySpec, state: ListState, by: FieldSpec, column: Column
         return ""  # one more row would widen it
     found = replace(wanted, rows=(*wanted.rows, row))
     return replace(state, filter=found, layout="table", by="", limits=()).url(list_base(spec))
+
+
+# Limits of columns
+
+
+@blueprint.post("/r/<entity>/board-limits")
+@signed_in
+def keep_limits(entity: str) -> Any:
+    """Remember how many cards this person wants in a column at most, an empty number for no limit; the
+    limits of a view stand in its address, and are changed there."""
+    form = request.form
+    with unit_of_work() as uow:
+        spec = uow.entity(entity)
+        require(uow, spec, "read")
+        back = own_page(form.get("back"), spec)
+        base, _mark, query_text = back.partition("?")
+        pairs = parse_qsl(query_text, keep_blank_values=True)
+        value, most = form.get("limit_of", "")[:60], form.get("limit", "")
+        if read_state(pairs).limits:
+            changed = read_state([*pairs, ("limit_of", value), ("limit", most)])
+            return redirect(changed.url(base), 303)
+        require_own_session()
+        by = next((item for item in board_fields(uow, spec) if item.name == form.get("by")), None)
+        if by is None:
+            raise NotFound(_("There is no such column."))
+        kept = _kept_limits(uow, spec)
+        own = {key: n for key, n in kept.get(by.name, {}).items() if key != value}
+        own = dict([*own.items(), *read_limit(value, most).items()][-2 * MAX_COLUMNS :])
+        put_preference(uow, _limits_key(spec), {**kept, by.name: own})
+    return redirect(back, 303)
+
+
+def _kept_limits(uow: UnitOfWork, spec: EntitySpec) -> dict[str, dict[str, int]]:
+    """What this person has chosen, by the field whose values are the columns."""
+    found = get_preference(uow, _limits_key(spec))
+    return found if isinstance(found, dict) else {}
+
+
+def _limits_key(spec: EntitySpec) -> str:
+    return f"limits:{spec.name}"
 
 
 # Moving a card

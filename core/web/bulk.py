@@ -20,6 +20,7 @@ from core.entities.bulk import (
     begin_bulk,
     do_bulk,
     find_bulk,
+    may_be_undone,
     start_bulk,
     start_undo,
     undo_bulk,
@@ -36,6 +37,7 @@ from core.entities.values import BadValue, check_value
 from core.errors import Invalid, NotFound, Problem, Refused
 from core.fields import EntitySpec, FieldSpec
 from core.fields import types as t
+from core.http.addresses import read_number
 from core.http.presenting import input_context, record_address, tell
 from core.http.rendering import render
 from core.http.requests import signed_in, unit_of_work
@@ -78,7 +80,7 @@ class Chosen:
 def chosen_records(uow: UnitOfWork, spec: EntitySpec) -> Chosen:
     """What the form is about. `Invalid` for more than a form can name."""
     texts = request.values.getlist("ids")
-    ids = tuple(dict.fromkeys(int(each) for each in texts if each.isdecimal() and len(each) < 18))
+    ids = tuple(dict.fromkeys(key for text in texts if (key := read_number(text)) is not None))
     if len(ids) > MAX_IDS:
         raise Invalid(_("At most %(n)s records at a time.", n=MAX_IDS))
     if request.values.get("all") != "1":
@@ -220,7 +222,7 @@ def bulk_job(entity: str, job_id: int) -> Any:
         labels = resolve_labels(uow, {entity: set(ids)}).get(entity, {})
         address, bulk = record_address(uow), find_bulk(uow, job.arguments["bulk_id"])
         is_over = job.state in ("done", "failed", "cancelled")
-        may_undo = is_over and job.arguments["asked"] is not None and bulk.undone_at is None
+        may_undo = is_over and job.arguments["asked"] is not None and may_be_undone(uow, bulk.id)
         fragment = bool(request.headers.get("HX-Request"))
         return render(
             "core/records/_bulk_job.html" if fragment else "core/records/bulk_job.html",
@@ -234,9 +236,7 @@ def bulk_job(entity: str, job_id: int) -> Any:
                 (labels.get(key, f"#{key}"), address(entity, key), why)
                 for key, why in result.get("reasons", ())
             ],
-            undo_url=url_for("web.undo_bulk", entity=entity, bulk_id=bulk.id)
-            if may_undo and bulk.act["kind"] != "act" and result.get("done")
-            else "",
+            undo_url=url_for("web.undo_bulk", entity=entity, bulk_id=bulk.id) if may_undo else "",
             base=list_base(spec),
         )
 

@@ -19,6 +19,7 @@ from core.entities.values import BadValue
 from core.errors import Conflict, Invalid, NotFound, Refused
 from core.fields import EntitySpec, FieldSpec
 from core.fields import types as t
+from core.http.addresses import read_number
 from core.http.presenting import data_columns, data_rows, draw_control, input_context
 from core.http.rendering import macros, render
 from core.http.requests import signed_in, unit_of_work
@@ -73,8 +74,7 @@ def write(entity: str, record_id: int) -> Any:
                 value = from_input(item.type, read_input(item.type, request.form, name), context)
             except BadValue as error:
                 return _row(uow, spec, record_id, item, str(error)), 422
-            given = request.form.get("version", "")
-            versions = {record_id: int(given) if given.isdecimal() and len(given) < 18 else 0}
+            versions = {record_id: read_number(request.form.get("version")) or 0}
             service.update(uow, entity, {record_id: {name: value}}, versions=versions)
     except Conflict:
         message = _("Somebody has changed this meanwhile. What you see now is the newest.")

@@ -16,7 +16,7 @@ from core.comments.service import (
 from core.entities import query
 from core.errors import Conflict, Invalid, NotFound, TooLarge
 from core.files.service import attach, store_upload, take_away
-from core.http.forms import read_number
+from core.http.addresses import read_number
 from core.http.presenting import tell
 from core.http.requests import signed_in, unit_of_work
 from core.i18n import gettext as _

@@ -16,7 +16,6 @@ from core.entities.offers import offered, reading_offers
 from core.entities.query import Record
 from core.entities.reading import read_together
 from core.entities.rendering import display_html, display_text
-from core.entities.scope import may
 from core.entities.service import actions_of
 from core.entities.tables import reading_columns
 from core.entities.values import BadValue, check_value
@@ -70,7 +69,7 @@ def _older(entity: str, record_id: int, before: datetime) -> str:
     """Earlier entries of the timeline by themselves, to be put below those that are shown."""
     with unit_of_work(write=False) as uow:
         spec = uow.entity(entity)
-        record = query.get(uow, entity, record_id, archived=None if _sees_bin(uow, spec) else False)
+        record = query.get(uow, entity, record_id, archived=None)
         is_deleted = record.values.get("archived_at") is not None
         verbs = frozenset[str]() if is_deleted else offered(uow, spec, record_id)
         drawn = drawn_timeline(
@@ -98,11 +97,10 @@ def record_page(
     with unit_of_work() as uow:
         spec = uow.entity(entity)
         pointing = pointing_here(uow, spec)
-        living = None if _sees_bin(uow, spec) else False
         record, verbs, _columns = read_together(
             uow,
             [
-                query.reading_record(uow, entity, record_id, archived=living),
+                query.reading_record(uow, entity, record_id, archived=None),
                 reading_offers(uow, spec, record_id),
                 reading_columns(uow, [other for other, _item in pointing]),
             ],
@@ -217,10 +215,6 @@ def record_title(uow: UnitOfWork, record: Record) -> str:
     reader = reader_of(uow, record.labels)
     text = display_text(spec[spec.label_field].type, values.get(spec.label_field), reader, values)
     return text or f"{spec.label} #{values['id']}"
-
-
-def _sees_bin(uow: UnitOfWork, spec: EntitySpec) -> bool:
-    return spec.deletable and may(uow, spec, "delete")
 
 
 def _status(record: Record) -> FieldSpec | None:

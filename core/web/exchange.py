@@ -25,9 +25,9 @@ from core.exchange.history import oversees, readable_reports, undo_of
 from core.exchange.jobs import start_export
 from core.exchange.tally import RULES
 from core.fields import EntitySpec
+from core.http.addresses import read_number
 from core.http.downloads import file_to_send, stream_response
 from core.http.filter_rows import address_pairs
-from core.http.forms import read_number
 from core.http.limits import limited
 from core.http.rendering import render
 from core.http.requests import signed_in, unit_of_work

@@ -10,6 +10,7 @@ from core.entities import query
 from core.entities.defaults import default_of
 from core.entities.form_fields import editable_fields
 from core.entities.forms import form_states
+from core.http.addresses import read_number
 from core.http.presenting import input_context
 from core.http.requests import signed_in, unit_of_work
 from core.web import blueprint
@@ -23,8 +24,7 @@ def follow_form(entity: str) -> Any:
 
     Only fields that the person may fill in or see, by rules that look at nothing hidden from them.
     """
-    text = request.form.get("record", "")
-    record_id = int(text) if text.isdecimal() and len(text) < 18 else 0
+    record_id = read_number(request.form.get("record")) or 0
     with unit_of_work(write=False) as uow:
         spec = uow.entity(entity)
         if record_id:

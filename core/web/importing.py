@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from flask import Response, flash, redirect, request, url_for
 
-from core.errors import Invalid, Refusal
+from core.errors import Invalid, Refusal, Refused
 from core.exchange.adjusting import Additions, check_additions
 from core.exchange.chosen_keys import check_keys, key_candidates
 from core.exchange.duplicates import key_fields
@@ -19,12 +19,13 @@ from core.exchange.exporting import FORMATS
 from core.exchange.importing import check_rights
 from core.exchange.jobs import check_columns, open_upload, start_import
 from core.exchange.mapping import RECORD_ID, importable_fields, propose
-from core.exchange.presets import delete_preset, presets_of, save_preset
+from core.exchange.presets import delete_preset, presets_of, restore_preset, save_preset
 from core.exchange.templates import write_template
 from core.fields import EntitySpec
 from core.files.service import store_upload
 from core.http.downloads import stream_response
 from core.http.limits import limited
+from core.http.presenting import tell
 from core.http.rendering import render
 from core.http.requests import signed_in, unit_of_work
 from core.i18n import gettext as _
@@ -171,7 +172,20 @@ def import_forget(entity: str, preset_id: int) -> Any:
     """Delete a saved way to import."""
     with unit_of_work() as uow:
         delete_preset(uow, _importable(uow, entity), preset_id)
-    flash(_("Deleted."))
+    undo = url_for("web.import_restore", entity=entity, preset_id=preset_id)
+    tell(_("Deleted."), undo_url=undo)
+    return redirect(url_for("web.import_start", entity=entity), 303)
+
+
+@blueprint.post("/r/<entity>/import/presets/<int:preset_id>/restore")
+@signed_in
+def import_restore(entity: str, preset_id: int) -> Any:
+    """Bring back the saved way to import that was deleted last."""
+    try:
+        with unit_of_work() as uow:
+            restore_preset(uow, _importable(uow, entity), preset_id)
+    except Refused as error:
+        tell(error.message, "bad")
     return redirect(url_for("web.import_start", entity=entity), 303)
 
 

@@ -13,6 +13,7 @@ from core.exchange.history import find_import, oversees, past_imports, undo_of
 from core.exchange.judging import Kept
 from core.exchange.plans.saved import may_import
 from core.exchange.undo import REASONS, rehearse, start_undo
+from core.http.addresses import read_number
 from core.http.rendering import render
 from core.http.requests import runtime, signed_in, unit_of_work
 from core.i18n import gettext as _
@@ -36,7 +37,7 @@ def entity_imports(entity: str) -> Any:
 
 
 def _list(entity: str | None) -> Any:
-    before = request.args.get("before", type=int)
+    before = read_number(request.args.get("before"))
     everyone = request.args.get("everyone") == "1"
     with unit_of_work() as uow:
         spec = None if entity is None else uow.entity(entity)

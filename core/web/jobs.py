@@ -8,6 +8,7 @@ from flask import flash, redirect, request, url_for
 from sqlalchemy import ColumnElement, select
 
 from core.errors import NotFound
+from core.http.addresses import read_number
 from core.http.jobs import DELIVERY, ask_to_stop, find_jobs, job_kinds, shown, stop_job
 from core.http.rendering import render
 from core.http.requests import actor, signed_in, unit_of_work
@@ -21,7 +22,7 @@ from core.work.uow import UnitOfWork
 @signed_in
 def jobs() -> Any:
     """What the reader started: imports, exports and the like, newest first."""
-    before = request.args.get("before", type=int)
+    before = read_number(request.args.get("before"))
     with unit_of_work() as uow:
         rows, following = find_jobs(uow, _mine(), before=before)
         items = [shown(uow, row, job_kinds()) for row in rows]

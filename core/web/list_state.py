@@ -14,7 +14,7 @@ from core.errors import Invalid
 from core.fields import FieldSpec
 from core.i18n import gettext as _
 
-__all__ = ["LAYOUTS", "SHARED_CONDITION", "ListState", "read_found", "read_state"]
+__all__ = ["LAYOUTS", "SHARED_CONDITION", "ListState", "read_found", "read_limit", "read_state"]
 
 #: Cursors of earlier pages that the address carries, for "previous".
 MAX_TRAIL = 20
@@ -47,7 +47,8 @@ class ListState:
     layout: str = "table"
     #: The field whose values are the columns of a board, or the days of a calendar.
     by: str = ""
-    #: How many cards a column of a board should hold at most: pairs of value and number.
+    #: How many cards a column of a board should hold at most: pairs of value and number. Without any,
+    #: those that the reader has chosen.
     limits: tuple[tuple[str, int], ...] = ()
     #: The day that a calendar shows, as ISO writes it.
     day: str = ""
@@ -147,15 +148,17 @@ def _limits(pairs: Iterable[tuple[str, str]]) -> tuple[tuple[str, int], ...]:
         if name == "limits":
             for part in value[:1_000].split(","):
                 key, _colon, most = part.rpartition(":")
-                found |= _limit(key, most)
+                found |= read_limit(key, most)
         elif name == "limit_of":
             of = value[:60]
         elif name == "limit":
             found.pop(of, None)
-            found |= _limit(of, value.strip())
+            found |= read_limit(of, value)
     return tuple(found.items())
 
 
-def _limit(key: str, most: str) -> dict[str, int]:
+def read_limit(key: str, most: str) -> dict[str, int]:
+    """The limit of a column by its value; nothing for what is no number of cards."""
+    most = most.strip()
     is_number = most.isdecimal() and len(most) < 6 and int(most) > 0
     return {key: int(most)} if is_number else {}

@@ -11,6 +11,7 @@ from core.entities.list_views import (
     choose_first,
     delete_view,
     get_view,
+    restore_view,
     save_view,
     update_view,
 )
@@ -86,11 +87,23 @@ def delete(entity: str, key: int) -> Any:
     with unit_of_work(write=True) as uow:
         spec = uow.entity(entity)
         gone = delete_view(uow, spec, key)
-    again: dict[str, Any] = {"title": gone.title, "query": gone.query}
-    again |= {"shared": "1"} if gone.is_shared else {}
-    undo = url_for("web.save_view", entity=entity, **again)
+    undo = url_for("web.restore_view", entity=entity, key=key)
     tell(_("The view “%(title)s” is deleted.", title=gone.title), undo_url=undo)
     return redirect(url_for("web.list_records", entity=entity, view="all"), 303)
+
+
+@blueprint.post("/r/<entity>/views/<int:key>/restore", endpoint="restore_view")
+@signed_in
+def restore(entity: str, key: int) -> Any:
+    """Bring back the one that was deleted last."""
+    require_own_session()
+    try:
+        with unit_of_work(write=True) as uow:
+            spec = uow.entity(entity)
+            url = view_url(spec, restore_view(uow, spec, key))
+    except Invalid as error:
+        return _back_with(error, spec)
+    return redirect(url, 303)
 
 
 def _back_with(error: Invalid, spec: Any) -> Any:

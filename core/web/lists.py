@@ -43,6 +43,7 @@ from core.web.calendars import calendar
 from core.web.cells import cell_names
 from core.web.list_page import frame, kept_pairs, list_base, own_page, resolve_typed, view_url
 from core.web.list_state import MAX_SORTS, MAX_TRAIL, ListState, read_state
+from core.web.profile import require_own_session
 from core.work.uow import UnitOfWork
 
 __all__ = ["count_text", "next_url", "previous_url"]
@@ -316,6 +317,7 @@ def save_columns(entity: str) -> Any:
         if state.columns:  # those of a view: the address says them
             state = replace(state, columns=tuple(order_columns(uow, spec, names)))
             return redirect(state.url(base))
+        require_own_session()
         choose_columns(uow, spec, names)
         if not names:
             keep_widths(uow, spec, {})
@@ -326,6 +328,7 @@ def save_columns(entity: str) -> Any:
 @signed_in
 def save_widths(entity: str) -> Any:
     """Remember how wide this person has drawn the columns: ``name=pixels`` for each."""
+    require_own_session()
     with unit_of_work() as uow:
         spec = uow.entity(entity)
         require(uow, spec, "read")

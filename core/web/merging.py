@@ -19,6 +19,7 @@ from core.entities.scope import require
 from core.errors import Invalid, NotFound, Refused
 from core.fields import EntitySpec, FieldSpec
 from core.fields import types as t
+from core.http.addresses import read_number
 from core.http.presenting import input_context, reader_of, tell
 from core.http.rendering import render
 from core.http.requests import signed_in, unit_of_work
@@ -112,12 +113,11 @@ def _tell_split(found: dict[str, Any]) -> None:
 
 def _ids() -> list[int]:
     texts = request.values.getlist("ids")
-    return list(dict.fromkeys(int(each) for each in texts if each.isdecimal() and len(each) < 18))
+    return list(dict.fromkeys(key for text in texts if (key := read_number(text)) is not None))
 
 
 def _number(name: str) -> int:
-    text = request.values.get(name, "")
-    return int(text) if text.isdecimal() and len(text) < 18 else 0
+    return read_number(request.values.get(name)) or 0
 
 
 def _page(uow: UnitOfWork, spec: EntitySpec, message: str = "") -> str:

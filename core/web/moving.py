@@ -19,6 +19,7 @@ from core.entities.values import BadValue, check_value
 from core.errors import Conflict, Invalid, NotFound, Problem, Refused
 from core.fields import ActionSpec, EntitySpec, FieldSpec, Given
 from core.fields import types as t
+from core.http.addresses import read_number
 from core.http.presenting import reader_of, tell
 from core.http.requests import runtime, signed_in, unit_of_work
 from core.i18n import gettext as _
@@ -49,13 +50,13 @@ def move_card(entity: str) -> Any:
             spec = uow.entity(entity)
             fields = [*board_fields(uow, spec), *calendar_fields(uow, spec)]
             by = next((each for each in fields if each.name == sent.get("by")), None)
-            key = _whole(sent.get("ids"))
+            key = read_number(sent.get("ids"))
             if by is None or key is None:
                 raise NotFound(_("There is no such column."))
             record = query.get(uow, entity, key)
             before = record.values.get(by.name)
             value = _value(by, sent.get("to", ""), before)
-            version = _whole(sent.get("version"))
+            version = read_number(sent.get("version"))
             verb = verb_to(uow, spec, by.name, value)
             told = None if verb is None or verb.sets is None else verb.sets[by.name]
             if verb is not None and isinstance(told, Given):
@@ -110,10 +111,6 @@ def _asks(verb: ActionSpec, given: Mapping[str, Any], error: Invalid) -> bool:
     return any(problem.field in further for problem in error.problems)
 
 
-def _whole(text: str | None) -> int | None:
-    return int(text) if text and text.isdecimal() and len(text) < 18 else None
-
-
 def _write(
     uow: UnitOfWork,
     spec: EntitySpec,
@@ -133,7 +130,7 @@ def _value(by: FieldSpec, text: str, before: Any) -> Any:
     if not text:
         return None
     if isinstance(by.type, t.Reference):
-        key = _whole(text)
+        key = read_number(text)
         if key is None:
             raise NotFound(_("There is no such column."))
         return key

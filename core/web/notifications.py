@@ -9,7 +9,7 @@ from flask import redirect, request, url_for
 
 from core.clock import Clock
 from core.errors import Invalid
-from core.http.addresses import list_url, record_url
+from core.http.addresses import list_url, read_number, record_url
 from core.http.presenting import page_url, reader_of, tell
 from core.http.rendering import render
 from core.http.requests import signed_in, unit_of_work
@@ -61,9 +61,12 @@ def _mark(moment: datetime, key: int) -> str:
 
 
 def _place(text: str) -> tuple[datetime, int] | None:
-    moment, _tilde, key = text.partition("~")
+    moment, _tilde, number = text.partition("~")
+    key = read_number(number)
     try:
-        return (datetime.fromisoformat(moment), int(key)) if text else None
+        if text and key is None:
+            raise ValueError(number)
+        return None if key is None else (datetime.fromisoformat(moment), key)
     except ValueError:
         raise Invalid(_("This address cannot be read.")) from None
 

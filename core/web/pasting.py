@@ -12,6 +12,7 @@ from core.entities.labels import resolve_labels
 from core.errors import Invalid, NotFound
 from core.exchange.pasting import Pasted, paste_cells
 from core.fields import EntitySpec, FieldSpec
+from core.http.addresses import read_number
 from core.http.presenting import tell
 from core.http.rendering import render
 from core.http.requests import signed_in, unit_of_work
@@ -86,7 +87,7 @@ def _rehearse(entity: str) -> str:
                 emptied=pasted.emptied,
                 refused=refused[:MOST_TOLD],
                 further=max(0, len(refused) - MOST_TOLD),
-                left_out=_whole(request.form.get("left_out", "")) or 0,
+                left_out=read_number(request.form.get("left_out", "")) or 0,
                 sent=[
                     (name, text)
                     for name, text in request.form.items(multi=True)
@@ -105,8 +106,8 @@ def _paste(uow: UnitOfWork, spec: EntitySpec) -> Pasted:
 
 def _block(uow: UnitOfWork, spec: EntitySpec) -> Block:
     form, writable = request.form, cell_names(uow, spec)
-    ids = [_whole(text) for text in form.getlist("ids")]
-    versions = [_whole(text) for text in form.getlist("versions")]
+    ids = [read_number(text) for text in form.getlist("ids")]
+    versions = [read_number(text) for text in form.getlist("versions")]
     places, words = form.getlist("cells"), form.getlist("texts")
     if len(places) != len(words) or len(ids) != len(versions) or len(places) > MOST_CELLS:
         raise Invalid(_("At most %(n)s cells at a time.", n=MOST_CELLS))
@@ -114,7 +115,7 @@ def _block(uow: UnitOfWork, spec: EntitySpec) -> Block:
     texts: dict[int, dict[str, str]] = {}
     for place, text in zip(places, words, strict=True):
         at, _colon, name = place.partition(":")
-        row = _whole(at)
+        row = read_number(at)
         key = ids[row] if row is not None and row < len(ids) else None
         if key is None or name not in writable:
             raise NotFound(_("There is no field %(name)s to write into.", name=name[:60]))
@@ -126,10 +127,6 @@ def _block(uow: UnitOfWork, spec: EntitySpec) -> Block:
         if key is not None
     }
     return Block(fields, texts, known)
-
-
-def _whole(text: str) -> int | None:
-    return int(text) if text.isdecimal() and len(text) < 18 else None
 
 
 def _counted(pasted: Pasted) -> str:

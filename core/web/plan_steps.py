@@ -31,6 +31,7 @@ from core.exchange.plans.saved import (
 from core.exchange.plans.suggesting import Suggestion, suggestions
 from core.fields import EntitySpec
 from core.files.service import local_copy, open_file
+from core.http.addresses import read_number
 from core.http.rendering import render
 from core.http.requests import signed_in, unit_of_work
 from core.i18n import gettext as _
@@ -74,7 +75,7 @@ def change_plan_step(plan_id: int, number: int) -> Any:
         else:
             spec = importable_entities(uow).get(str(step.get("entity")))
             steps[number - 1] = read_step(form, step, spec, _headings(uow, step, files))
-        version = form.get("version", 0, type=int)
+        version = read_number(form.get("version")) or 0
         change_plan(uow, plan_id, version, content={**saved.content, "step": steps})
     if verb == "back":
         return redirect(url_for("web.import_plan", plan_id=plan_id) + "#steps", 303)

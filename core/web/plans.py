@@ -11,7 +11,7 @@ from typing import Any, cast
 from flask import Response, flash, redirect, request, url_for
 from werkzeug.datastructures import FileStorage
 
-from core.errors import Invalid, Refusal, TooLarge
+from core.errors import Invalid, Refusal, Refused, TooLarge
 from core.exchange.jobs import open_upload
 from core.exchange.mapping import importable_fields
 from core.exchange.plans.checking import check_step, header_of
@@ -31,13 +31,16 @@ from core.exchange.plans.saved import (
     importable_entities,
     plans_of,
     put_file,
+    restore_plan,
     save_plan,
 )
 from core.exchange.plans.writing import write_plan
 from core.files.service import store_upload
 from core.files.storage import safe_filename
+from core.http.addresses import read_number
 from core.http.downloads import stream_response
 from core.http.limits import limited
+from core.http.presenting import tell
 from core.http.rendering import render
 from core.http.requests import runtime, signed_in, unit_of_work
 from core.i18n import gettext as _
@@ -196,8 +199,21 @@ def delete_import_plan(plan_id: int) -> Any:
     """Delete a plan; what it imported stays."""
     with unit_of_work() as uow:
         delete_plan(uow, plan_id)
-    flash(_("Deleted."))
+    tell(_("Deleted."), undo_url=url_for("web.restore_import_plan", plan_id=plan_id))
     return redirect(url_for("web.import_plans"), 303)
+
+
+@blueprint.post("/import-plans/<int:plan_id>/restore")
+@signed_in
+def restore_import_plan(plan_id: int) -> Any:
+    """Bring back the plan that was deleted last."""
+    try:
+        with unit_of_work() as uow:
+            restore_plan(uow, plan_id)
+    except Refused as error:
+        tell(error.message, "bad")
+        return redirect(url_for("web.import_plans"), 303)
+    return redirect(url_for("web.import_plan", plan_id=plan_id), 303)
 
 
 # Its files
@@ -264,7 +280,7 @@ def change_plan_steps(plan_id: int) -> Any:
         saved = find_own(uow, plan_id)
         steps: list[Any] = saved.steps
         for verb in ("up", "down", "remove"):
-            number = request.form.get(verb, type=int)
+            number = read_number(request.form.get(verb))
             if number is not None and 0 < number <= len(steps):
                 step = steps.pop(number - 1)
                 if verb != "remove":
@@ -291,7 +307,7 @@ def _new_steps(uow: UnitOfWork, saved: SavedPlan) -> list[dict[str, Any]]:
 
 
 def _version() -> int:
-    return request.form.get("version", 0, type=int)
+    return read_number(request.form.get("version")) or 0
 
 
 def plan_page(

@@ -64,9 +64,12 @@ def profile_page(problems: tuple[Problem, ...] = (), token: str = "") -> str:
 
 
 def require_own_session() -> None:
-    """An account is changed by its person: a token stands for a program, and nobody for another."""
+    """An account, and what its person prefers, is changed by its person: a token stands for a program,
+    and nobody for another."""
     who = actor()
-    if who.token_scopes is not None or who.behind is not None:
+    if who.behind is not None:
+        raise Forbidden(_("You are signed in as somebody else: only the person does this."))
+    if not who.is_oneself:
         raise Forbidden(_("You do not have the right to do this."))
 
 

@@ -9,7 +9,7 @@ from flask import redirect, url_for
 from core.entities import query
 from core.entities.purging import is_purgeable
 from core.entities.query import ListQuery
-from core.entities.scope import may, require
+from core.entities.scope import require
 from core.entities.tables import list_columns
 from core.errors import Invalid
 from core.http.filter_rows import address_pairs
@@ -24,10 +24,11 @@ from core.web.lists import PAGE_SIZE, count_text, next_url, previous_url
 @blueprint.get("/r/<entity>/bin")
 @signed_in
 def recycle_bin(entity: str) -> Any:
-    """What was deleted and can be restored."""
+    """What was deleted, for who may restore it."""
     with unit_of_work() as uow:
         spec = uow.entity(entity)
         require(uow, spec, "read")
+        require(uow, spec, "delete")
         state = read_state(address_pairs())
         base = url_for("web.recycle_bin", entity=entity)
         deletion = [spec[name] for name in ("archived_at", "updated_by") if name in spec]
@@ -61,6 +62,6 @@ def recycle_bin(entity: str) -> Any:
             count_text=count_text(state, page),
             previous_url=previous_url(state, base),
             next_url=next_url(state, base, page.next),
-            can_restore=spec.deletable and may(uow, spec, "delete"),
+            can_restore=spec.deletable,
             can_purge=is_purgeable(spec) and uow.actor.manages_security,
         )

@@ -17,6 +17,7 @@ from core.security.authentication import SignInRefused, end_session, prove
 from core.security.devices import Browser
 from core.security.steps import NewStep, sign_in
 from core.web import blueprint
+from core.web.profile import require_own_session
 
 YEAR = 365 * 24 * 3600
 
@@ -87,10 +88,11 @@ def set_language() -> Any:
     locale = request.form.get("locale", "")
     response = redirect(_back())
     if locale in LOCALES:
-        who = actor()
-        if who.user_id is not None:
+        me = actor().user_id
+        if me is not None:
+            require_own_session()
             with unit_of_work() as uow, uow.elevated():
-                service.update(uow, "user", {who.user_id: {"locale": locale}})
+                service.update(uow, "user", {me: {"locale": locale}})
         response.set_cookie("locale", locale, max_age=YEAR, samesite="Lax", path="/")
     return response
 

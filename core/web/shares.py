@@ -12,7 +12,7 @@ from core.entities import query
 from core.entities.form_reading import read_fields
 from core.entities.labels import resolve_labels
 from core.entities.values import check_value
-from core.errors import Forbidden, Invalid
+from core.errors import Forbidden, Invalid, Refused
 from core.fields import Choice, ChoiceField, Date, FieldSpec, Reference
 from core.http.presenting import draw_controls, input_context, reader_of, tell
 from core.http.rendering import render
@@ -20,7 +20,14 @@ from core.http.requests import runtime, signed_in, unit_of_work
 from core.i18n import gettext as _
 from core.i18n import lazy_gettext as _l
 from core.i18n.formats import format_date
-from core.security.sharing import Share, levels_to_give, share, shares_of, unshare
+from core.security.sharing import (
+    Share,
+    levels_to_give,
+    restore_share,
+    share,
+    shares_of,
+    unshare,
+)
 from core.web import blueprint
 from core.web.details import record_title
 from core.work.uow import UnitOfWork
@@ -67,7 +74,23 @@ def unshare_record(entity: str, record_id: int, share_id: int) -> Any:
     """End one share."""
     with unit_of_work() as uow:
         unshare(uow, entity, record_id, share_id)
-    tell(_("It is no longer shared with them."))
+    place: dict[str, Any] = {"entity": entity, "record_id": record_id}
+    undo = url_for("web.restore_share", **place, share_id=share_id)
+    tell(_("It is no longer shared with them."), undo_url=undo)
+    return redirect(url_for("web.record_shares", **place), 303)
+
+
+@blueprint.post(
+    "/r/<entity>/<int:record_id>/shares/<int:share_id>/restore", endpoint="restore_share"
+)
+@signed_in
+def restore(entity: str, record_id: int, share_id: int) -> Any:
+    """Share it again with whom it was shared until just now."""
+    try:
+        with unit_of_work() as uow:
+            restore_share(uow, entity, record_id, share_id)
+    except Refused as error:
+        tell(error.message, "bad")
     return redirect(url_for("web.record_shares", entity=entity, record_id=record_id), 303)
 
 

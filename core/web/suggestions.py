@@ -8,6 +8,7 @@ from core.entities.scope import require
 from core.entities.suggest import suggest_records, suggest_regions
 from core.entities.suggest import suggest_related as found_related
 from core.fields.regions import path_names
+from core.http.addresses import read_number
 from core.http.presenting import reader_of
 from core.http.rendering import macros
 from core.http.requests import signed_in, unit_of_work
@@ -29,8 +30,8 @@ def suggest(entity: str) -> str:
 def _within() -> tuple[str, int] | None:
     """The field that narrows the choices, with what stands in the form for it."""
     name = request.args.get("within", "")[:63]
-    value = request.args.get(name, "") if name else ""
-    return (name, int(value)) if value.isdecimal() and len(value) < 18 else None
+    value = read_number(request.args.get(name)) if name else None
+    return None if value is None else (name, value)
 
 
 @blueprint.get("/suggest-related")

@@ -112,12 +112,13 @@ def _named_like(uow: UnitOfWork, spec: EntitySpec, words: str) -> list[dict[str,
         return []
 
 
-def dated(uow: UnitOfWork) -> list[EntitySpec]:
-    """The entities that have an owner and keep a date of their own for the next follow-up."""
+def dated(uow: UnitOfWork, name: str = "next_follow_at") -> list[EntitySpec]:
+    """The entities that have an owner and keep a moment of their own under this name: that of the next
+    follow-up, or ``held_since``, since when the owner has them."""
     found = []
     for spec in offered(uow):
         access = uow.actor.access(spec)
-        item = spec.by_name.get("next_follow_at")
+        item = spec.by_name.get(name)
         if not spec.owned or item is None or not isinstance(item.type, DateTime):
             continue
         if access.can_use(item) and access.can_use(spec["owner"]):

@@ -133,7 +133,7 @@ task = EntityDef(
             _l("Where it comes from"),
             (
                 *("related_entity", "related_id", "follow_up", "previous", "recurs_from"),
-                *("completed_at", "owner", "department"),
+                *("assigned_at", "completed_at", "owner", "department"),
             ),
         ),
     ),
@@ -160,6 +160,7 @@ task = EntityDef(
             when=_IS_OPEN,
             tone="warn",
             sets={"status": "cancelled"},
+            undoable=True,
         ),
     ),
     scopes=(MADE, READABLE),

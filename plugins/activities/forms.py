@@ -7,7 +7,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
 from core.errors import Invalid, Problem
-from core.http.forms import KeptForm, read_number
+from core.http.addresses import read_number
+from core.http.forms import KeptForm
 from core.i18n import gettext as _
 from plugins.activities.about import find_about, suggest
 from plugins.activities.models import KINDS, PRIORITIES, RECURRENCES, REMINDERS

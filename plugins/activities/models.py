@@ -326,6 +326,12 @@ class Task(Entity, Owned):
     completed_at: Mapped[datetime | None] = field(
         DateTime(), label=_l("Completed at"), readonly=True
     )
+    assigned_at: Mapped[datetime | None] = field(
+        DateTime(),
+        label=_l("Assigned at"),
+        help=_l("Since when it is with who is to do it."),
+        readonly=True,
+    )
 
     # For: one's day, and what one has done this month; the list by date, alone and within each of the
     # scopes that a role may grant; all that is open, by date; a record's open tasks; the two references.
@@ -337,6 +343,7 @@ class Task(Entity, Owned):
         return (
             *indexes,
             Index(f"{name}_assignee_id_status_due_at", "assignee_id", "status", "due_at"),
+            Index(f"{name}_assignee_id_status_assigned_at", "assignee_id", "status", "assigned_at"),
             _partial(f"{name}_assignee_id_completed_at", done, "assignee_id", "completed_at"),
             Index(f"{name}_due_at_id", "due_at", "id"),
             Index(f"{name}_owner_id_due_at_id", "owner_id", "due_at", "id"),

@@ -16,16 +16,16 @@ from core.http.addresses import list_url, record_url
 from core.http.rendering import macros
 from core.i18n import gettext as _
 from core.i18n.formats import format_datetime, format_number
-from core.settings.service import get_setting
 from plugins.activities.about import about_pairs, dated, name_about
 from plugins.activities.handover import kept_entities
 from plugins.activities.models import KINDS, PRIORITIES
+from plugins.activities.quota import WRITTEN, weekly_quota
 
 if TYPE_CHECKING:
     from core.fields import EntitySpec
     from core.work.uow import UnitOfWork
 
-__all__ = ["my_day", "quick_actions"]
+__all__ = ["Row", "condition", "my_day", "quick_actions"]
 
 ROWS = 6
 #: Records that keep their own date are counted up to here.
@@ -35,16 +35,16 @@ NEW_DAYS = 7
 Row = tuple[str, ...]
 _MINE: tuple[Row, ...] = (("assignee", "is_me"), ("status", "in", "open"))
 _FROM_OTHERS: Row = ("created_by", "is_not_me")
-_FIELDS = ("title", "due_at", "priority", "related_id", "follow_up")
+_FIELDS = ("title", "due_at", "priority", "related_id", "follow_up", "assigned_at")
 #: Those that are said beside a task.
 _PRESSING = {
     choice.value: choice.label for choice in PRIORITIES if choice.value in ("high", "urgent")
 }
-_NEEDED = ("title", "due_at", "priority", "assignee", "status", "created_at", "created_by")
+_NEEDED = ("title", "due_at", "priority", "assignee", "status", "assigned_at", "created_by")
 
 
 class Panel(NamedTuple):
-    """One short list of tasks, and of records whose own date lies in ``span``."""
+    """One short list of tasks, and of records whose own moment lies in ``span``."""
 
     title: str
     rows: tuple[Row, ...]
@@ -104,13 +104,14 @@ def _panels(today: date) -> list[Panel]:
             span=("next_follow_at", "within", "today"),
         ),
         Panel(
-            _("Newly assigned"),
-            (*_MINE, _FROM_OTHERS, ("created_at", "within", f"last_{NEW_DAYS}_days")),
-            "-created_at",
+            _("New in my hands"),
+            (*_MINE, _FROM_OTHERS, ("assigned_at", "within", f"last_{NEW_DAYS}_days")),
+            "-assigned_at",
+            span=("held_since", "within", f"last_{NEW_DAYS}_days"),
         ),
         Panel(
             _("Waiting for you"),
-            (*_MINE, _FROM_OTHERS, ("created_at", "le", edge.isoformat())),
+            (*_MINE, _FROM_OTHERS, ("assigned_at", "le", edge.isoformat())),
             "due_at",
         ),
     ]
@@ -128,9 +129,11 @@ def _panel(uow: UnitOfWork, panel: Panel) -> dict[str, Any]:
     count = query.count(uow, "task", asked) if found.next else len(found.items)
     names = {(each.entity, each.id): each for each in name_about(uow, about_pairs(found.items))}
     items = [_task(uow, row, names) for row in found.items]
-    own = _due_records(uow, panel.span) if panel.span else []
+    is_new = bool(panel.span) and panel.span[0] == "held_since"
+    own = _records(uow, panel.span) if panel.span else []
     if own:
-        items = sorted([*items, *(_record(uow, row) for row in own)], key=lambda item: item["at"])
+        items += [_record(uow, row, is_new=is_new) for row in own]
+        items.sort(key=lambda item: item["since" if is_new else "at"], reverse=is_new)
     total = format_number(count + len(own))
     return {
         "title": panel.title,
@@ -140,7 +143,7 @@ def _panel(uow: UnitOfWork, panel: Panel) -> dict[str, Any]:
         "items": items[:ROWS],
         "urls": [
             (_("Show all"), list_url("task", *panel.rows, sort=panel.sort)),
-            *_record_urls(uow, {row["entity"] for row in own}, panel.span),
+            *(_record_urls(uow, {row["entity"] for row in own}, panel.span) if own else ()),
         ],
     }
 
@@ -150,6 +153,7 @@ def _task(uow: UnitOfWork, row: Mapping[str, Any], names: Mapping[Any, Any]) -> 
     about = names.get((row.get("related_entity"), row.get("related_id")))
     shown: dict[str, Any] = {
         "at": due or uow.now() + timedelta(days=3_650),
+        "since": row["assigned_at"],
         "key": row["id"],
         "label": row["title"],
         "url": record_url("task", row["id"]),
@@ -166,15 +170,19 @@ def _task(uow: UnitOfWork, row: Mapping[str, Any], names: Mapping[Any, Any]) -> 
     return shown
 
 
-def _record(uow: UnitOfWork, row: Mapping[str, Any]) -> dict[str, Any]:
+def _record(uow: UnitOfWork, row: Mapping[str, Any], *, is_new: bool) -> dict[str, Any]:
+    about = row["entity_label"]
+    if not is_new:
+        about = _("%(entity)s to follow up", entity=about)
     return {
         "at": row["at"],
+        "since": row["at"],
         "key": None,
         "label": row["label"],
         "url": record_url(row["entity"], row["id"]),
-        "about": [_("%(entity)s to follow up", entity=row["entity_label"])],
+        "about": [about],
         "when": format_datetime(row["at"], uow.clock.timezone),
-        "is_late": row["at"] < uow.now(),
+        "is_late": not is_new and row["at"] < uow.now(),
         "priority": "",
         "follow_url": _follow_url(f"{row['entity']}:{row['id']}"),
     }
@@ -184,39 +192,53 @@ def _follow_url(about: str) -> str:
     return url_for("activities.new_follow_up", about=about, back="home")
 
 
-# Records that keep the date of their next follow-up themselves.
+# Records that themselves keep when they are to be followed up next, and since when who has them.
 
 
-def _due_records(uow: UnitOfWork, span: Row) -> list[dict[str, Any]]:
-    """One's own records whose date lies in the span, but for those that one has a task about."""
-    found = []
-    for spec in dated(uow):
+def _records(uow: UnitOfWork, span: Row) -> list[dict[str, Any]]:
+    """One's own records whose moment lies in the span: of those to follow up without what one has a task
+    about, of those that are new without what one made oneself."""
+    found, name = [], span[0]
+    for spec in dated(uow, name):
+        access = uow.actor.access(spec)
+        if not all(access.can_use(spec[field]) for field, *_rest in _conditions(span)):
+            continue
         asked = ListQuery(
-            fields=_names(uow, spec),
-            filter=condition((("owner", "is_me"), span)),
-            sort="next_follow_at",
+            fields=_names(uow, spec, name),
+            filter=condition(_conditions(span)),
+            sort=_order(span),
             limit=RECORDS,
         )
         rows = page(uow, spec.name, asked).items
-        planned = _planned(uow, spec, [row["id"] for row in rows])
-        found += [_due(spec, row) for row in rows if row["id"] not in planned]
+        ids = [row["id"] for row in rows] if name == "next_follow_at" else []
+        planned = _planned(uow, spec, ids)
+        found += [_told(spec, row, name) for row in rows if row["id"] not in planned]
     return found
 
 
-def _names(uow: UnitOfWork, spec: EntitySpec) -> tuple[str, ...]:
-    """What is read of a record that is due: its name, where the reader may see it, and the date."""
+def _conditions(span: Row) -> tuple[Row, ...]:
+    own: Row = ("owner", "is_me")
+    return (own, span, _FROM_OTHERS) if span[0] == "held_since" else (own, span)
+
+
+def _order(span: Row) -> str:
+    """What is new from the newest on, what is due from the one due first."""
+    return f"-{span[0]}" if span[0] == "held_since" else span[0]
+
+
+def _names(uow: UnitOfWork, spec: EntitySpec, moment: str) -> tuple[str, ...]:
+    """What is read of a record: its name, where the reader may see it, and the moment."""
     access = uow.actor.access(spec)
-    names = (spec.label_field, "next_follow_at")
-    return tuple(name for name in names if access.can_see(spec[name]))
+    return tuple(name for name in (spec.label_field, moment) if access.can_see(spec[name]))
 
 
-def _due(spec: EntitySpec, row: Mapping[str, Any]) -> dict[str, Any]:
+def _told(spec: EntitySpec, row: Mapping[str, Any], moment: str) -> dict[str, Any]:
     return {
         "entity": spec.name,
         "entity_label": str(spec.label),
         "id": row["id"],
         "label": str(row.get(spec.label_field) or f"#{row['id']}"),
-        "at": row["next_follow_at"],
+        "at": row[moment],
     }
 
 
@@ -238,9 +260,9 @@ def _record_urls(uow: UnitOfWork, entities: set[str], span: Row) -> list[tuple[s
     return [
         (
             str(spec.label_plural),
-            list_url(spec.name, ("owner", "is_me"), span, sort="next_follow_at"),
+            list_url(spec.name, *_conditions(span), sort=_order(span)),
         )
-        for spec in dated(uow)
+        for spec in dated(uow, span[0])
         if spec.name in entities
     ]
 
@@ -315,10 +337,10 @@ def _by_kind(uow: UnitOfWork) -> list[dict[str, str]]:
 
 def _quota(uow: UnitOfWork) -> list[dict[str, str]]:
     """S-055: so many of so many this week."""
-    wanted = get_setting(uow, "activities", "weekly_quota")
+    wanted = weekly_quota(uow)
     if not wanted:
         return []
-    rows: tuple[Row, ...] = (("owner", "is_me"), ("happened_at", "within", "this_week"))
+    rows: tuple[Row, ...] = (("owner", "is_me"), ("happened_at", "within", "this_week"), WRITTEN)
     count = query.count(uow, "follow_up", ListQuery(filter=condition(rows)))
     missing = max(0, wanted - count)
     return [

@@ -23,10 +23,13 @@ if TYPE_CHECKING:
     from core.work.jobs import JobContext
     from core.work.uow import UnitOfWork
 
-__all__ = ["BEHIND", "DAYS", "TEAM_BEHIND", "TELL", "TOLD"]
+__all__ = ["BEHIND", "DAYS", "TEAM_BEHIND", "TELL", "TOLD", "WRITTEN", "weekly_quota"]
 
 #: Days of the week as the settings name them, Monday first.
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+#: What counts, as a condition of the list's filter: what somebody wrote; what another system logged
+#: nobody did.
+WRITTEN = ("external_id", "is_empty")
 #: A server that was off that long tells nobody of what is past.
 _LATEST = timedelta(days=1)
 
@@ -46,10 +49,17 @@ TEAM_BEHIND = NotificationKind(
 )
 
 
+def weekly_quota(uow: UnitOfWork) -> int:
+    """How many follow-ups a week; 0 where none are asked for, or the reader may not tell which count."""
+    spec, (field, _op) = uow.entity("follow_up"), WRITTEN
+    usable = uow.actor.access(spec).can_use(spec[field])
+    return int(get_setting(uow, "activities", "weekly_quota")) if usable else 0
+
+
 def _tell(context: JobContext) -> dict[str, int]:
     """Tell people when the time of the settings has come; each week once, whatever ends this process."""
     with context.unit_of_work() as uow:
-        quota, week = get_setting(uow, "activities", "weekly_quota"), _due_week(uow)
+        quota, week = weekly_quota(uow), _due_week(uow)
         if not quota or week is None or not _take(uow, week):
             return {"behind": 0}
         behind = _behind(uow, quota)
@@ -81,12 +91,9 @@ def _take(uow: UnitOfWork, week: date) -> bool:
 
 
 def _behind(uow: UnitOfWork, quota: int) -> list[int]:
-    """The active people who may write follow-ups and wrote fewer; administrators have no quota.
-
-    What another system logged nobody wrote.
-    """
+    """The active people who may write follow-ups and wrote fewer; administrators have no quota."""
     this_week = {"field": "happened_at", "op": "within", "value": "this_week"}
-    written = {"all": [this_week, {"field": "external_id", "op": "is_empty"}]}
+    written = {"all": [this_week, dict(zip(("field", "op"), WRITTEN, strict=True))]}
     rows = aggregate(uow, "follow_up", ["owner"], ["count"], ListQuery(filter=written))
     counts = {row["owner"]["id"]: row["count"] for row in rows if row["owner"]}
     users = uow.entity("user").table.c

@@ -107,6 +107,11 @@ def _typed(type_: Number | Date, answer: str | None) -> Any:
 def _prepare_tasks(changes: Sequence[Change], uow: UnitOfWork) -> None:
     handed_over = [change for change in changes if _follow_assignee(change)]
     _follow_departments(uow, handed_over)
+    for change in handed_over:
+        if change.kind == "create":
+            change.set("assigned_at", change.after["created_at"])
+        elif not change.changed("assigned_at"):
+            change.set("assigned_at", uow.now())
     for change in changes:
         after = change.after
         if change.changed("status"):

@@ -1,9 +1,10 @@
-"""Visits, calls and the rest by person and period: one statement, each number with its list."""
+"""Visits, calls and the rest by person and period, each number with its list; and as a file."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flask import url_for
 from markupsafe import Markup
@@ -12,26 +13,54 @@ from core.entities import query
 from core.entities.aggregate import aggregate
 from core.entities.query import ListQuery
 from core.errors import Forbidden
-from core.http.addresses import list_url
+from core.http.addresses import list_url, read_number
 from core.i18n import gettext as _
 from core.i18n.formats import format_number
-from core.settings.service import get_setting
 from plugins.activities.models import KINDS
+from plugins.activities.my_day import Row, condition
 from plugins.activities.people import people_in_reach
 from plugins.activities.periods import DEFAULT, period_tabs, valid_period
 from plugins.activities.prompts import templates_of
+from plugins.activities.quota import WRITTEN, weekly_quota
 
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
-__all__ = ["page_of"]
+__all__ = ["departments_offered", "page_of", "table_of"]
 
 _WEEKS = ("this_week", "last_week")
 _LINK = Markup('<a href="{}">{}</a>')
 
 
-def page_of(uow: UnitOfWork, sent: Mapping[str, str]) -> dict[str, Any]:
-    """What the page of numbers shows, within the reader's scope."""
+class Line(NamedTuple):
+    """What one person wrote in the period, by kind, and how much of it counts for the quota."""
+
+    person: int | None
+    name: str
+    by_kind: Mapping[str, int]
+    counted: int
+
+    @property
+    def total(self) -> int:
+        """Of all kinds."""
+        return sum(self.by_kind.values())
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """What was counted, within the reader's scope."""
+
+    period: str
+    department: int | None
+    #: The conditions, as the list of follow-ups takes them.
+    rows: tuple[Row, ...]
+    #: 0 where none is asked for, and for periods that are no week.
+    quota: int
+    lines: list[Line]
+
+
+def _numbers(uow: UnitOfWork, sent: Mapping[str, str]) -> Numbers:
+    """Raises `Forbidden` for who may not read what is counted."""
     spec = uow.entity("follow_up")
     access = uow.actor.access(spec)
     if not access.may("read") or not all(
@@ -39,32 +68,63 @@ def page_of(uow: UnitOfWork, sent: Mapping[str, str]) -> dict[str, Any]:
     ):
         raise Forbidden(_("You do not have the right to do this."))
     period = valid_period(sent.get("period", DEFAULT))
-    department = sent.get("department", "")
-    department = department if department.isdecimal() and len(department) < 18 else ""
-    rows: tuple[tuple[str, ...], ...] = (("happened_at", "within", period),)
-    if department:
-        rows = (*rows, ("department", "under", department))
-    counts = _counts(uow, rows)
-    quota = get_setting(uow, "activities", "weekly_quota") if period in _WEEKS else 0
-    people = _people(uow, counts, department, with_all=bool(quota))
+    department = read_number(sent.get("department"))
+    rows: tuple[Row, ...] = (("happened_at", "within", period),)
+    if department is not None:
+        rows = (*rows, ("department", "under", str(department)))
+    quota = weekly_quota(uow) if period in _WEEKS else 0
+    return Numbers(period, department, rows, quota, _lines(uow, rows, department, quota))
+
+
+def _lines(
+    uow: UnitOfWork, rows: tuple[Row, ...], department: int | None, quota: int
+) -> list[Line]:
+    """Who has written some, the most first; where a quota is set, also who has written none."""
+    names: dict[int | None, str] = {}
+    counts: dict[int | None, dict[str, int]] = {}
+    asked = ListQuery(filter=condition(rows))
+    for row in aggregate(uow, "follow_up", ["owner", "kind"], ["count"], asked):
+        person = row["owner"]["id"]
+        names[person] = row["owner"]["label"] or _("Nobody")
+        counts.setdefault(person, {})[row["kind"]["id"] or ""] = row["count"]
+    counted: dict[int | None, int] = {}
+    if quota:
+        asked = ListQuery(filter=condition((*rows, WRITTEN)))
+        found = aggregate(uow, "follow_up", ["owner"], ["count"], asked)
+        counted = {row["owner"]["id"]: row["count"] for row in found}
+        for key, name in people_in_reach(uow, "follow_up", department):
+            names.setdefault(key, name)
+    lines = [
+        Line(key, name, counts.get(key, {}), counted.get(key, 0)) for key, name in names.items()
+    ]
+    return sorted(lines, key=lambda line: (-line.total, line.name))
+
+
+# The page
+
+
+def page_of(uow: UnitOfWork, sent: Mapping[str, str]) -> dict[str, Any]:
+    """What the page of numbers shows."""
+    numbers = _numbers(uow, sent)
+    access = uow.actor.access(uow.entity("follow_up"))
     return {
-        "tabs": period_tabs("activities.statistics", period, sent),
-        "period": period,
-        "department": department,
-        "departments": _departments(uow),
-        "columns": _columns(quota),
-        "rows": [_row(key, name, counts, rows, quota) for key, name in people],
-        "totals": _totals(counts, rows, quota),
-        "export_url": _export_url(rows) if access.may("export") else "",
+        "tabs": period_tabs("activities.statistics", numbers.period, sent),
+        "period": numbers.period,
+        "department": str(numbers.department or ""),
+        "departments": departments_offered(uow),
+        "columns": _columns(numbers),
+        "rows": [_row(numbers, line) for line in numbers.lines],
+        "totals": _totals(numbers),
+        "export_url": _export_url(numbers) if access.may("export") else "",
         "may_review": access.may("review"),
         "templates_url": _templates_url(uow),
         "has_templates": bool(templates_of(uow)),
     }
 
 
-def _export_url(rows: tuple[tuple[str, ...], ...]) -> str:
+def _export_url(numbers: Numbers) -> str:
     """The export of the list of all that was counted."""
-    address = list_url("follow_up", *rows, sort="-happened_at")
+    address = list_url("follow_up", *numbers.rows, sort="-happened_at")
     return f"{url_for('web.export_records', entity='follow_up')}?{address.partition('?')[2]}"
 
 
@@ -74,85 +134,57 @@ def _templates_url(uow: UnitOfWork) -> str:
     return list_url(spec.name) if uow.actor.access(spec).may("create") else ""
 
 
-Counts = dict[int | None, dict[str, int]]
-
-
-def _counts(uow: UnitOfWork, rows: tuple[tuple[str, ...], ...]) -> Counts:
-    """Numbers by person and kind; the person's name lies under ``label``."""
-    condition = {"all": [{"field": field, "op": op, "value": value} for field, op, value in rows]}
-    found: Counts = {}
-    names: dict[int | None, str] = uow.memo.setdefault("names of the counted", {})
-    asked = ListQuery(filter=condition)
-    for row in aggregate(uow, "follow_up", ["owner", "kind"], ["count"], asked):
-        person = row["owner"]["id"]
-        names[person] = row["owner"]["label"] or _("Nobody")
-        found.setdefault(person, {})[row["kind"]["id"] or ""] = row["count"]
-    return found
-
-
-def _people(
-    uow: UnitOfWork, counts: Counts, department: str, *, with_all: bool
-) -> list[tuple[int | None, str]]:
-    """Who has written some, the most first; where a quota is set, also who has written none."""
-    names: dict[int | None, str] = uow.memo["names of the counted"]
-    found: dict[int | None, str] = {key: names[key] for key in counts}
-    if with_all:
-        for key, name in people_in_reach(uow, "follow_up", int(department) if department else None):
-            found.setdefault(key, name)
-    return sorted(found.items(), key=lambda each: (-_total(counts, each[0]), each[1]))
-
-
-def _total(counts: Counts, person: int | None) -> int:
-    return sum(counts.get(person, {}).values())
-
-
-def _columns(quota: int) -> list[dict[str, str]]:
+def _columns(numbers: Numbers) -> list[dict[str, str]]:
     columns = [{"label": _("Person"), "kind": "primary"}]
     columns += [{"label": str(choice.label), "kind": "number"} for choice in KINDS]
     columns.append({"label": _("All"), "kind": "number"})
-    if quota:
+    if numbers.quota:
         columns.append({"label": _("Quota"), "kind": "number"})
     return columns
 
 
-def _row(
-    key: int | None,
-    name: str,
-    counts: Counts,
-    rows: tuple[tuple[str, ...], ...],
-    quota: int,
-) -> dict[str, Any]:
-    whose = ("owner", "is_empty") if key is None else ("owner", "eq", str(key))
-    mine = counts.get(key, {})
-    cells: list[Any] = [name]
-    for choice in KINDS:
-        of_kind = ("kind", "in", choice.value)
-        cells.append(_number(mine.get(choice.value, 0), (*rows, whose, of_kind)))
-    total = sum(mine.values())
-    cells.append(_number(total, (*rows, whose)))
-    if quota:
-        cells.append(f"{format_number(total)}/{format_number(quota)}")
-    return {"id": key or 0, "label": name, "cells": cells}
+def _row(numbers: Numbers, line: Line) -> dict[str, Any]:
+    whose = ("owner", "is_empty") if line.person is None else ("owner", "eq", str(line.person))
+    rows = (*numbers.rows, whose)
+    cells: list[Any] = [line.name, *_counts(line.by_kind, rows)]
+    if numbers.quota:
+        text = f"{format_number(line.counted)}/{format_number(numbers.quota)}"
+        cells.append(_linked(text, (*rows, WRITTEN)) if line.counted else text)
+    return {"id": line.person or 0, "label": line.name, "cells": cells}
 
 
-def _number(count: int, rows: tuple[tuple[str, ...], ...]) -> Any:
-    if not count:
-        return Markup('<span class="none">0</span>')
-    return _LINK.format(list_url("follow_up", *rows, sort="-happened_at"), format_number(count))
+def _counts(by_kind: Mapping[str, int], rows: tuple[Row, ...]) -> list[Any]:
+    """The cells of a line: each kind, and all of them."""
+    cells = [
+        _number(by_kind.get(choice.value, 0), (*rows, ("kind", "in", choice.value)))
+        for choice in KINDS
+    ]
+    return [*cells, _number(sum(by_kind.values()), rows)]
 
 
-def _totals(counts: Counts, rows: tuple[tuple[str, ...], ...], quota: int) -> list[Any] | None:
-    if len(counts) < 2:
+def _number(count: int, rows: tuple[Row, ...]) -> Any:
+    return _linked(format_number(count), rows) if count else Markup('<span class="none">0</span>')
+
+
+def _linked(text: str, rows: tuple[Row, ...]) -> Any:
+    return _LINK.format(list_url("follow_up", *rows, sort="-happened_at"), text)
+
+
+def _totals(numbers: Numbers) -> list[Any] | None:
+    if len([line for line in numbers.lines if line.by_kind]) < 2:
         return None
-    cells: list[Any] = [_("Together")]
-    for choice in KINDS:
-        count = sum(mine.get(choice.value, 0) for mine in counts.values())
-        cells.append(_number(count, (*rows, ("kind", "in", choice.value))))
-    cells.append(_number(sum(sum(mine.values()) for mine in counts.values()), rows))
-    return [*cells, ""] if quota else cells
+    cells = [_("Together"), *_counts(_together(numbers), numbers.rows)]
+    return [*cells, ""] if numbers.quota else cells
 
 
-def _departments(uow: UnitOfWork) -> list[tuple[str, str]]:
+def _together(numbers: Numbers) -> dict[str, int]:
+    return {
+        choice.value: sum(line.by_kind.get(choice.value, 0) for line in numbers.lines)
+        for choice in KINDS
+    }
+
+
+def departments_offered(uow: UnitOfWork) -> list[tuple[str, str]]:
     """The departments that the reader may choose from; none where there is nothing to choose."""
     access = uow.actor.access(uow.entity("follow_up"))
     asked = ListQuery(fields=("name",), sort="path", limit=200)
@@ -163,3 +195,25 @@ def _departments(uow: UnitOfWork) -> list[tuple[str, str]]:
             return []
     found = query.page(uow, "department", asked).items
     return [(str(row["id"]), str(row["name"])) for row in found] if len(found) > 1 else []
+
+
+# The file
+
+
+def table_of(uow: UnitOfWork, sent: Mapping[str, str]) -> tuple[list[str], list[list[Any]]]:
+    """(headings, rows) of the same as a table for a spreadsheet: numbers stay numbers."""
+    numbers = _numbers(uow, sent)
+    header = [_("Person"), *(str(choice.label) for choice in KINDS), _("All")]
+    if numbers.quota:
+        header += [_("Counts for the quota"), _("Quota")]
+    rows = []
+    for line in numbers.lines:
+        row: list[Any] = [line.name, *(line.by_kind.get(each.value, 0) for each in KINDS)]
+        row.append(line.total)
+        if numbers.quota:
+            row += [line.counted, f"{line.counted}/{numbers.quota}"]
+        rows.append(row)
+    if len(rows) > 1:
+        together = _together(numbers)
+        rows.append([_("Together"), *together.values(), sum(together.values())])
+    return header, rows

@@ -11,9 +11,9 @@ from werkzeug.datastructures import MultiDict
 from core.entities import query, service
 from core.entities.query import ListQuery
 from core.errors import Forbidden, Invalid, Problem, Refused
-from core.http.addresses import record_url
-from core.http.forms import read_number
+from core.http.addresses import read_number, record_url
 from core.http.rendering import macros, render
+from core.http.reports import send_report
 from core.http.requests import requires, signed_in, unit_of_work
 from core.i18n import gettext as _
 from core.settings.service import get_setting
@@ -327,6 +327,19 @@ def show_statistics() -> Any:
         return render("activities/statistics.html", **statistics.page_of(uow, request.args))
 
 
+@blueprint.post("/statistics/export")
+@requires("activities.see_pages")
+def export_statistics() -> Any:
+    """The numbers as a table for a spreadsheet program."""
+    sent = request.form
+    with unit_of_work() as uow:
+        header, rows = statistics.table_of(uow, sent)
+        about = {name: sent[name][:20] for name in ("period", "department") if sent.get(name)}
+        kind, title = sent.get("format", ""), _("Numbers of follow-ups")
+        spec = uow.entity("follow_up")
+        return send_report(uow, spec, title, header, rows, kind=kind, details=about)
+
+
 @blueprint.get("/quota", endpoint="quota")
 @requires("activities.see_pages")
 def show_quota() -> Any:
@@ -348,6 +361,21 @@ def show_spot_check() -> Any:
     """Some follow-ups at random, to be looked at."""
     with unit_of_work() as uow:
         return render("activities/spot_check.html", **spot_checks.page_of(uow, request.args))
+
+
+@blueprint.post("/spot-check")
+@requires("activities.see_pages")
+def choose_spot_check() -> Any:
+    """Whose are drawn, and how many at a time: remembered."""
+    try:
+        with unit_of_work() as uow:
+            chosen = spot_checks.choose(uow, request.form)
+    except Invalid as error:
+        with unit_of_work(write=False) as uow:
+            context = spot_checks.page_of(uow, request.form, error.message)
+        return render("activities/spot_check.html", **context), error.status
+    period = request.form.get("period", "")[:20]
+    return redirect(url_for("activities.spot_check", period=period, **chosen), 303)
 
 
 @blueprint.post("/spot-check/<int:follow_up_id>")

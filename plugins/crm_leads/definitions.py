@@ -67,6 +67,7 @@ _ACTIONS = (
         why_not=require_open,
         tone="warn",
         sets={"status": "lost"},
+        undoable=True,
     ),
     release_verb(LEADS),
     move_verb(LEADS),

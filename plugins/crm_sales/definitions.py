@@ -191,6 +191,7 @@ opportunity = EntityDef(
                 ),
             ),
             sets={"stage": Given("stage")},
+            undoable=True,
         ),
         ActionSpec(
             "win",
@@ -200,6 +201,7 @@ opportunity = EntityDef(
             why_not=services.why_not_close,
             tone="good",
             sets={"status": "won"},
+            undoable=True,
         ),
         ActionSpec(
             "lose",
@@ -213,6 +215,7 @@ opportunity = EntityDef(
             why_not=services.why_not_close,
             tone="warn",
             sets={"status": "lost"},
+            undoable=True,
         ),
         ActionSpec(
             "ask_support",

@@ -336,6 +336,14 @@ def find_clocks(source: Source) -> Iterator[ast.AST]:
             yield call
 
 
+def find_unbounded_numbers(source: Source) -> Iterator[ast.AST]:
+    for call in source.calls:
+        of_request = isinstance(call.func, ast.Attribute) and call.func.attr in ("get", "getlist")
+        kinds = [source.name_of(word.value) for word in call.keywords if word.arg == "type"]
+        if of_request and kinds in (["builtins.int"], ["builtins.float"]):
+            yield call
+
+
 def find_commits(source: Source) -> Iterator[ast.AST]:
     for call in source.calls:
         if _attribute(call) in ("commit", "begin") and not (call.args or call.keywords):
@@ -617,6 +625,18 @@ RULES: tuple[Rule, ...] = (
         ),
     ),
     Rule(
+        "numbers-sent",
+        "core.http.addresses.read_number reads numbers, for it bounds them as databases do",
+        find_unbounded_numbers,
+        homes=(),
+        bad=(
+            "request.args.get('before', type=int)",
+            "form.get('version', 0, type=int)",
+            "request.args.getlist('ids', type=int)",
+        ),
+        good=("read_number(request.args.get('before'))", "click.option('--id', type=int)"),
+    ),
+    Rule(
         "commits",
         "core.work.uow is what commits, or opens a transaction that will",
         find_commits,
@@ -690,6 +710,11 @@ ALLOWED: tuple[Allowance, ...] = (
         "core/db/numbers.py",
         "built-sql",
         "reads the counters of tables by their quoted names",
+    ),
+    Allowance(
+        "core/pools/models.py",
+        "built-sql",
+        "the condition of a partial index, which a plugin declares as a constant",
     ),
     Allowance(
         "core/files/icons.py",

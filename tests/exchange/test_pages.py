@@ -175,7 +175,13 @@ def test_choices_are_kept_and_offered_for_the_next_file(sign_in, run_jobs, all_r
                        browser.get("/r/prospect/import").get_data(as_text=True))  # fmt: skip
     assert forget is not None
     assert browser.post(forget[1], data={"csrf_token": browser.csrf}).status_code == 303
-    assert "名单" not in browser.get("/r/prospect/import").get_data(as_text=True)
+    gone = browser.get("/r/prospect/import").get_data(as_text=True)
+    assert "名单" not in gone
+    back = re.search(r'action="(/r/prospect/import/presets/[0-9]+/restore)"', gone)
+    assert browser.post(back[1], data={"csrf_token": browser.csrf}).status_code == 303
+    assert "名单" in browser.get("/r/prospect/import").get_data(as_text=True)
+    assert browser.post(back[1], data={"csrf_token": browser.csrf}).status_code == 404
+    assert "exchange-offered" in browser.get(again).get_data(as_text=True)
 
 
 def test_past_imports_and_undoing_one(sign_in, run_jobs, all_rows, unit_of_work, make_person):

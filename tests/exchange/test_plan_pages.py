@@ -378,9 +378,23 @@ def person(sign_in, make_person, unit_of_work):
     return make
 
 
+def test_a_deleted_plan_is_brought_back_with_its_files(sign_in):
+    browser = sign_in()
+    where = begin(browser, FILES, title="Office")
+    before = toml_of(browser, where)
+    form(browser, f"{where}/delete")
+    gone = text_of(browser, "/import-plans")
+    assert f'href="{where}"' not in gone
+    back = re.search(r'action="(/import-plans/[0-9]+/restore)"', gone)[1]
+    assert form(browser, back).headers["Location"] == where
+    assert toml_of(browser, where) == before
+    assert form(browser, f"{where}/rehearse").status_code == 303, "its files are there"
+    assert form(browser, back).status_code == 404
+
+
 #: What can be asked about a plan, and about a run of it.
 PLAN = ["GET ", "GET /plan.toml", "GET /steps/1", "POST ", "POST /toml", "POST /copy", "POST /delete",
-        "POST /files", "POST /steps", "POST /steps/1", "POST /rehearse", "POST /start"]  # fmt: skip
+        "POST /restore", "POST /files", "POST /steps", "POST /steps/1", "POST /rehearse", "POST /start"]  # fmt: skip
 RUN = ["GET ", "GET /undo", "GET /refused-1.csv", "POST /accept", "POST /stop", "POST /undo"]
 LONG = pytest.mark.long
 

@@ -141,6 +141,10 @@ def get_one(probe: Probe) -> tuple[Any, Any]:
     def say() -> Any:
         if not oracle.reaches(user, probe.entity, "read", row):
             raise Refused(row["id"])
+        if not oracle.living(probe.entity, row) and not oracle.reaches(
+            user, probe.entity, "delete", row
+        ):
+            raise Refused(row["id"])
         seen = probe.shown(row)
         if probe.entity == "oracle_deal":
             for name, links in oracle.world["links"].items():

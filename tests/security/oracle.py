@@ -146,7 +146,7 @@ class Oracle:
         return known and readable and self.level(user, entity, field) >= READ
 
     def visible(self, user: int, entity: str, *, archived: bool = False) -> dict[int, Any]:
-        """The rows somebody finds, raw."""
+        """The rows somebody finds, raw; in the recycle bin those that they may delete, and so restore."""
         if not self.may(user, entity, "read"):
             raise Refused(entity)
         return {
@@ -154,6 +154,7 @@ class Oracle:
             for key, row in self.rows[entity].items()
             if (row["archived"] if archived else self.living(entity, row))
             and self.reaches(user, entity, "read", row)
+            and (not archived or self.reaches(user, entity, "delete", row))
         }
 
     def living(self, entity: str, row: dict[str, Any]) -> bool:

@@ -80,8 +80,9 @@ def one_record(probe: Probe) -> tuple[Any, Any]:
     start = "/r" if page else "/api/v1/records"
     answer = _send(probe, f"{start}/{probe.entity}/{row['id']}")
     reached = probe.oracle.reaches(probe.user, probe.entity, "read", row)
-    if row["archived"]:  # a page may show what is in the bin; nobody is owed it
-        return answer != REFUSED and not reached, False
+    if row["archived"]:  # on its page alone, and for who may restore it
+        restores = probe.oracle.reaches(probe.user, probe.entity, "delete", row)
+        return answer != REFUSED, page and reached and restores
     phone = row.get("phone")
     if answer != REFUSED and phone:
         shown = phone in answer.get_data(as_text=True)
@@ -176,8 +177,15 @@ def one_row(probe: Probe) -> tuple[Any, Any]:
 
 @route("web.recycle_bin")
 def bin_page(probe: Probe) -> tuple[Any, Any]:
+    """For who may restore what is in it."""
     answer = _send(probe, f"/r/{probe.entity}/bin")
-    return _rows_of(probe, answer, _visible(probe, archived=True))
+
+    def say() -> set[int]:
+        if not probe.oracle.may(probe.user, probe.entity, "delete"):
+            raise Refused("delete")
+        return set(probe.visible(archived=True))
+
+    return _rows_of(probe, answer, probe.told(say))
 
 
 @route("web.search", "web.suggest_all", "api.search_all")

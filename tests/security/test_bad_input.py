@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import io
 import json
 import re
@@ -13,6 +14,7 @@ from test_requests import digest
 from werkzeug.test import create_environ, run_wsgi_app
 
 from core.entities import service
+from core.http.addresses import read_number
 
 #: The long tier asks PostgreSQL as well: what is shown does not depend on the database.
 pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
@@ -217,6 +219,45 @@ def test_a_file_that_cannot_be_read_is_refused_on_the_next_page(stage, unit_of_w
         assert told, text[:3000]
         assert bool(CHINESE.search(told[1])) is (language == "zh_CN"), told[1]
         assert digest(unit_of_work, without=kept) == before
+
+
+def _arguments(view: Any) -> list[str]:
+    """The names of what the page reads from its address, told by the source of its module."""
+    source = inspect.getsource(inspect.unwrap(view))
+    if view.__module__.startswith("core.api."):  # which names the arguments that a route takes
+        asked = re.findall(r"arguments\(([^)]*)\)", source)
+        return re.findall(r'"(\w+)"', " ".join(asked))
+    module = inspect.getsource(inspect.getmodule(view))
+    found = re.findall(r'(?:args|sent|values|given|form)\.get(?:list)?\(\s*"(\w+)"', module)
+    listed = re.findall(r"for name in \(([^)]*)\)", module)
+    return sorted({*found, *re.findall(r'"(\w+)"', " ".join(listed))})
+
+
+@pytest.mark.long
+def test_no_number_in_an_address_is_too_large(app, sign_in, unit_of_work):
+    """Every page without a number in its path, with each argument that it knows: not one fails."""
+    browser, asked = sign_in(), 0
+    huge = "9" * 30
+    owners, enabled = app.extensions["dougong.owners"], app.extensions["dougong"].snapshot.enabled
+    for rule in app.url_map.iter_rules():
+        owner = owners.get(rule.endpoint.partition(".")[0])
+        if rule.arguments or "GET" not in rule.methods or (owner and owner not in enabled):
+            continue
+        names = _arguments(app.view_functions[rule.endpoint])
+        # One at a time where one could hide another; together where that says as much.
+        numbers = [name for name in names if name in ("before", "actor", "department", "parent")]
+        for given in ([names] if names else []) + [[name] for name in numbers]:
+            answer = browser.get(rule.rule, query_string=dict.fromkeys(given, huge))
+            answer.close()
+            assert answer.status_code < 500, (rule.rule, given)
+            asked += 1
+    assert asked >= 40
+
+
+def test_numbers_are_read_as_far_as_databases_hold_them():
+    assert read_number("9" * 18) == 10**18 - 1
+    for none in (None, "", "-1", "1.5", "x", "９", "9" * 19, "9" * 5000):
+        assert read_number(none) is None, none
 
 
 def test_good_input_at_the_same_places_is_taken(stage, unit_of_work):

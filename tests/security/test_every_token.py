@@ -26,7 +26,7 @@ READING = {
     "api.list_records": "read", "api.get_record": "read", "api.read_timeline": "read",
     "api.aggregate_records": "read", "api.read_document": "read", "web.print_record": "read",
     "api.export_records": "export", "web.list_records": "read",
-    "web.show_record": "read", "web.recycle_bin": "read", "web.new_record": "create",
+    "web.show_record": "read", "web.recycle_bin": "delete", "web.new_record": "create",
     "web.edit_record": "update", "web.export_records": "export", "web.import_start": "import",
     "web.suggest": "read", "web.show_row": "read", "web.look_at_record": "read",
     "web.list_totals": "read", "web.live_rows": "read",
@@ -65,7 +65,7 @@ def test_a_token_reads_exactly_what_its_scope_declares(
         answer.get_data()
         seen = declared(scope, "oracle_deal", "read")
         wanted = declared(scope, "oracle_deal", action)
-        if action in ("export", "update") and rule.endpoint.startswith("web."):
+        if action in ("export", "update", "delete") and rule.endpoint.startswith("web."):
             wanted = wanted and seen  # the page shows what is there
         if rule.endpoint == "api.export_records":
             wanted = wanted and seen
@@ -95,6 +95,62 @@ def test_a_limited_token_opens_nothing_else(app, client, bearer, admin_id, unit_
             closed += answer.status_code in (403, 404)
     assert closed >= 80
     assert digest(unit_of_work, without=logs) == before
+
+
+#: What changes how somebody sees the suite: a form that would do so, by the path.
+PREFERENCES: dict[str, dict[str, Any]] = {
+    "/language": {"locale": "en"},
+    "/profile": {"name": "Another", "locale": "en"},
+    "/notifications/kinds": {"kinds": ["core.mentioned"]},
+    "/r/oracle_deal/columns": {"columns": ["title"]},
+    "/r/oracle_deal/columns/widths": {"title": "333"},
+    "/r/oracle_deal/board-limits": {"by": "stage", "limit_of": "new", "limit": "3"},
+    "/r/oracle_deal/views": {"title": "Mine", "query": "search=x"},
+}
+#: Public routes that write, each with a form that would change something for whoever is signed in.
+PUBLIC_WRITES: dict[str, dict[str, Any]] = {
+    "web.sign_in": {"email": "x@example.com", "password": "wrong"},
+    "web.set_language": {"locale": "en"},
+    "web.set_color_scheme": {"color_scheme": "dark"},
+    "web.ask_for_password": {"email": "x@example.com"},
+    "web.use_password_link": {"new_password": "a very calm horse", "repeated_password": "x"},
+    "web.take_sign_in_step": {"code": "123456"},
+}
+LOGS = ("core_session", "core_sign_in", "core_api_token", "core_audit_entry", "core_event")
+
+
+def test_no_public_route_writes_for_a_token(app, client, bearer, admin_id, unit_of_work):
+    """A8: they are closed to nobody, so each must know by itself what a token may not."""
+    headers = bearer(admin_id, ["oracle_account.read"])
+    before, asked = digest(unit_of_work, without=(*LOGS, "core_job")), set()
+    adapter = app.url_map.bind("localhost")
+    for method, path in _rules(app, writing=True):
+        endpoint, _values = adapter.match(path, method=method)
+        if route_policy(app.view_functions[endpoint]) != "public":
+            continue
+        asked.add(endpoint)
+        answer = client.open(path, method=method, data=PUBLIC_WRITES[endpoint], headers=headers)
+        assert answer.status_code < 500, path
+    assert asked == set(PUBLIC_WRITES)
+    assert digest(unit_of_work, without=(*LOGS, "core_job")) == before
+
+
+@pytest.mark.parametrize("scopes", [["oracle_deal.*", "user.*"], None])
+def test_no_token_changes_what_its_person_prefers(
+    client, bearer, admin_id, sign_in, unit_of_work, scopes
+):
+    """A8: whatever its scopes; the person's own session does."""
+    headers, browser = bearer(admin_id, scopes), sign_in()
+    before = digest(unit_of_work, without=LOGS)
+    for path, form in PREFERENCES.items():
+        assert client.post(path, data=form, headers=headers).status_code == 403, path
+    assert digest(unit_of_work, without=LOGS) == before
+    for path, form in PREFERENCES.items():
+        own = browser.post(path, data={**form, "csrf_token": browser.csrf})
+        assert own.status_code in (204, 302, 303), path
+        now = digest(unit_of_work, without=LOGS)
+        assert now != before, path
+        before = now
 
 
 def test_without_a_scope_the_same_routes_are_open(app, client, bearer, admin_id, unit_of_work):

@@ -18,8 +18,10 @@ from core.entities.timeline import timeline
 from core.errors import Forbidden, Invalid, NotFound
 from core.runtime import epoch_table
 from core.security.actor import SYSTEM
+from core.security.credentials import set_password
 from core.security.directory import load_actor
 from core.security.sharing import share, shares_of, unshare
+from core.testing.installation import PASSWORD
 from core.work.uow import Origin, UnitOfWork
 
 #: The long tier asks PostgreSQL as well: what is told does not depend on the database.
@@ -304,6 +306,37 @@ def test_the_page(people, deal, client, bearer):
     assert client.get(path, headers=other).status_code == 403
     assert client.post(path, data=form, headers=other).status_code == 403
     assert client.post(path, data={"level": "read"}, headers=owner).status_code == 422
+
+
+def test_a_share_that_was_ended_is_brought_back_as_it_was(
+    people, deal, unit_of_work, sign_in, runtime
+):
+    """With its day and by whom; by who ended it, once, and not when it is over."""
+    until = runtime.clock.now() + timedelta(minutes=10)
+    key = _share(unit_of_work, people["owner"], deal, user=people["other"], until=until)
+    with unit_of_work(people["owner"], write=False) as uow:
+        (before,) = shares_of(uow, "oracle_deal", deal)
+    with unit_of_work() as uow:
+        values = query.get(uow, "user", people["owner"]).values
+        set_password(uow, people["owner"], PASSWORD, email=values["email"], name=values["name"])
+    owner = sign_in(values["email"], PASSWORD)
+    path = f"/r/oracle_deal/{deal}/shares"
+
+    def send(what):
+        return owner.post(f"{path}/{key}/{what}", data={"csrf_token": owner.csrf}).status_code
+
+    assert send("end") == 303
+    assert not _sees(unit_of_work, people["other"], deal)
+    assert f'action="{path}/{key}/restore"' in owner.get(path).text
+    assert send("restore") == 303
+    assert _sees(unit_of_work, people["other"], deal)
+    with unit_of_work(people["owner"], write=False) as uow:
+        assert shares_of(uow, "oracle_deal", deal) == [before]
+    assert send("restore") == 404
+    send("end")
+    runtime.clock.move(timedelta(minutes=20))
+    assert send("restore") == 303
+    assert not _sees(unit_of_work, people["other"], deal)
 
 
 def test_a_share_is_read_through_indexes(runtime, unit_of_work, people, deal, database_kind):

@@ -219,6 +219,30 @@ def test_a_limit_marks_a_column_that_is_too_full(browser, make_orders):
     assert columns(again)["Open"][0] == "3"
 
 
+def test_limits_are_remembered_for_each_person_and_board(browser, sign_in_as, make_orders):
+    make_orders(3, status="open")
+    board = "/r/order?layout=board"
+
+    def limit(value, most, back=board, by="status"):
+        sent = {"back": back, "by": by, "limit_of": value, "limit": most}
+        return browser.post("/r/order/board-limits", data=sent | {"csrf_token": browser.csrf})
+
+    assert limit("open", "2").location == board
+    limit("done", "5")
+    html = text_of(browser.get(board))
+    assert columns(html)["Open"][0] == "3 / 2"
+    assert columns(html)["Done"][0] == "0 / 5"
+    assert "limits=open%3A2%2Cdone%3A5" in html, "a view kept of it has them"
+    assert columns(text_of(sign_in_as("foreman").get(board)))["Open"][0] == "3"
+    assert "board-full" not in text_of(browser.get(f"{board}&by=site"))
+    assert columns(text_of(browser.get(f"{board}&limits=open:9")))["Open"][0] == "3 / 9"
+    changed = limit("open", "4", back=f"{board}&limits=open:9").location
+    assert columns(text_of(browser.get(changed)))["Open"][0] == "3 / 4"
+    limit("open", "")
+    assert columns(text_of(browser.get(board)))["Open"][0] == "3"
+    assert limit("open", "1", by="secret").status_code == 404
+
+
 def test_a_view_brings_the_board_back(browser, make_orders):
     make_orders(1, status="open")
     query = "layout=board&by=status&limits=open:2"

@@ -299,6 +299,21 @@ def test_a_verb_is_used_on_all_and_told_why_some_stay(browser, make_orders, orde
 
 
 @pages
+def test_a_verb_that_only_writes_fields_is_taken_back_from_all(
+    browser, make_orders, orders_now, run_jobs, people
+):
+    make_orders(3, note="before")
+    data = {"all": "1", "found": "", "csrf_token": browser.csrf, "back": "/r/order"}
+    given = {"confirmed": "1", "param.to": str(people["worker"]), "param.to__label": "王工"}
+    page = browser.post("/r/order/actions/hand_over", data=data | given).location
+    run_jobs()
+    assert set(orders_now("owner", "note").values()) == {(people["worker"], None)}
+    undo_of(browser, page)
+    run_jobs()
+    assert set(orders_now("owner", "note").values()) == {(None, "before")}
+
+
+@pages
 def test_the_job_of_another_person_is_a_missing_one(
     browser, sign_in_as, edit, make_orders, run_jobs
 ):

@@ -131,6 +131,45 @@ def test_a_deleted_comment_is_brought_back(browser, make_orders, say, comments):
     assert [each["text"] for each in comments()] == ["Wait"]
 
 
+def test_what_an_administrator_took_away_stays_away_from_its_writer(
+    browser, sign_in_as, make_orders, people, say, comments
+):
+    (key,) = make_orders(1, owner=people["worker"])
+    worker = sign_in_as("worker")
+    say(key, "Rude", worker)
+    (comment,) = (each["id"] for each in comments())
+    own, admin = {"csrf_token": worker.csrf}, {"csrf_token": browser.csrf}
+    worker.post(f"/comments/{comment}/delete", data=own)
+    assert worker.post(f"/comments/{comment}/restore", data=own).status_code == 303
+    browser.post(f"/comments/{comment}/delete", data=admin)
+    assert worker.post(f"/comments/{comment}/restore", data=own).status_code == 403
+    assert comments() == []
+    assert browser.post(f"/comments/{comment}/restore", data=admin).status_code == 303
+
+
+def test_a_file_that_an_editor_took_away_stays_away_from_who_added_it(
+    browser, sign_in_as, make_orders, people, unit_of_work
+):
+    """Who added it while the record was theirs, and reads it by a share since."""
+    from core.entities import service
+    from core.security.sharing import share
+
+    (key,) = make_orders(1, owner=people["worker"])
+    worker = sign_in_as("worker")
+    put(worker, key, ("plan.txt", b"plan"))
+    number = re.search(r'action="/files/(\d+)/delete"', text_of(worker.get(f"/r/order/{key}")))[1]
+    with unit_of_work() as uow:
+        service.update(uow, "order", {key: {"owner": people["foreman"]}})
+        share(uow, "order", key, user=people["worker"])
+    own, admin = {"csrf_token": worker.csrf}, {"csrf_token": browser.csrf}
+    assert worker.post(f"/files/{number}/delete", data=own).status_code == 303
+    assert worker.post(f"/files/{number}/restore", data=own).status_code == 303
+    assert browser.post(f"/files/{number}/delete", data=admin).status_code == 303
+    assert worker.post(f"/files/{number}/restore", data=own).status_code in (403, 404)
+    assert worker.get(f"/files/{number}").status_code == 404
+    assert browser.post(f"/files/{number}/restore", data=admin).status_code == 303
+
+
 def test_to_the_bin_and_back_is_no_change_of_a_comment(browser, make_orders, say, comments):
     (key,) = make_orders(1)
     say(key, "Wait")

@@ -149,6 +149,28 @@ def test_what_is_deleted_can_be_taken_back(browser, orders):
     assert titles(browser.get(back.headers["Location"])) == ["C", "A"]
 
 
+def test_what_everybody_begins_with_is_so_again(browser, sign_in_as, orders):
+    """Under its number, for a person who has chosen it, too; and only by who has deleted it."""
+    other, address = sign_in_as("foreman"), save(browser, shared="1")
+    where = f"/r/order/views/{number(address)}"
+    post(browser, where, {"what": "first_for_all"})
+    post(browser, f"{where}/delete")
+    assert other.get("/r/order").status_code == 200
+    assert post(other, f"{where}/restore").status_code == 404
+    assert post(browser, f"/r/order/views/{10**6}/restore").status_code == 404
+    assert post(browser, f"{where}/restore").headers["Location"] == address
+    assert other.get("/r/order").headers["Location"] == address
+    assert post(browser, f"{where}/restore").status_code == 404, "once"
+    # Where another took its place meanwhile, that one stays.
+    post(browser, f"{where}/delete")
+    second = save(
+        browser, "Done ones", "filter_field=status&filter_op=in&filter_value=done", shared="1"
+    )
+    post(browser, f"/r/order/views/{number(second)}", {"what": "first_for_all"})
+    post(browser, f"{where}/restore")
+    assert other.get("/r/order").headers["Location"] == second
+
+
 @pytest.mark.parametrize(
     ("title", "said"),
     [(" ", "请给视图起个名字"), ("open ONES", "已有同名的视图"), ("字" * 41, "最多")],

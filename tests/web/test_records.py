@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 
 import pytest
 
 from core.entities import query, service
 from core.ops.lifecycle import disable
+from core.testing.installation import PASSWORD
 
 #: The long tier asks PostgreSQL as well: what is shown does not depend on the database.
 pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
@@ -67,6 +69,31 @@ def test_deleting_can_be_taken_back(browser, make_orders, order_of):
     assert "Order 001" not in text_of(browser.get("/r/order/bin"))
 
 
+def test_the_bin_shows_what_one_may_restore_as_the_records_page_does(
+    sign_in, make_orders, make_person, unit_of_work
+):
+    grants = {"keeper": {"read": "all", "delete": "own"}, "onlooker": {"read": "all"}}
+    with unit_of_work() as uow:
+        roles = [{"name": n, "title": n, "grants": {"order": g}} for n, g in grants.items()]
+        service.create(uow, "role", roles)
+    person = {name: make_person(name, roles=(name,), password=PASSWORD) for name in grants}
+    (own,) = make_orders(1, title="Own", owner=person["keeper"])
+    (other,) = make_orders(1, title="Another's")
+    with unit_of_work() as uow:
+        service.delete(uow, "order", [own, other])
+        emails = {n: query.get(uow, "user", key).values["email"] for n, key in person.items()}
+    keeper, onlooker = (sign_in(emails[name], PASSWORD) for name in ("keeper", "onlooker"))
+    listed = unescape(text_of(keeper.get("/r/order/bin")))
+    assert "Own" in listed
+    assert "Another's" not in listed
+    archived = "/api/v1/records/order?archived=true"
+    assert [row["id"] for row in keeper.get(archived).json["items"]] == [own]
+    assert [keeper.get(f"/r/order/{key}").status_code for key in (own, other)] == [200, 404]
+    assert onlooker.get("/r/order/bin").status_code == 403
+    assert onlooker.get(archived).json["items"] == []
+    assert onlooker.get(f"/r/order/{own}").status_code == 404
+
+
 def test_after_deleting_a_record_its_page_is_left(browser, make_orders):
     (key,) = make_orders(1)
     data = {"ids": key, "back": f"/r/order/{key}", "csrf_token": browser.csrf}
@@ -96,6 +123,41 @@ def test_parameters_of_a_verb_are_checked(browser, make_orders, order_of, people
     assert browser.post("/r/order/actions/hand_over", data=good).status_code == 303
     values = order_of(key)
     assert (values["owner"], values["note"]) == (people["worker"], "yours")
+
+
+def undo_of(browser, answer):
+    """The address by which the message after a verb takes it back."""
+    html = unescape(text_of(browser.get(answer.location)))
+    return re.search(r'data-toast>.*?action="([^"]+)"', html, re.S)[1]
+
+
+def test_a_verb_that_only_writes_fields_is_taken_back(
+    browser, sign_in_as, make_orders, order_of, people
+):
+    """While nobody has changed the record since, by who used it, once."""
+    keys = make_orders(2, note="before")
+    data = {"ids": keys, "csrf_token": browser.csrf, "confirmed": "1", "back": "/r/order"}
+    given = {"param.to": "", "param.to__label": "王工", "param.remark": "yours"}
+    before = [order_of(key) for key in keys]
+    undo = undo_of(browser, browser.post("/r/order/actions/hand_over", data=data | given))
+    with_ = {"csrf_token": browser.csrf}
+    foreman = sign_in_as("foreman")
+    assert foreman.post(undo, data={"csrf_token": foreman.csrf}).status_code == 404
+    edit = {"title": "Changed since", "version": order_of(keys[1])["version"], **with_}
+    browser.post(f"/r/order/{keys[1]}/edit", data=edit)
+    assert browser.post(undo, data=with_).status_code == 303
+    first, second = (order_of(key) for key in keys)
+    same = ("owner", "department", "note", "status", "title", "drawing")
+    assert {name: first[name] for name in same} == {name: before[0][name] for name in same}
+    assert (second["owner"], second["note"]) == (people["worker"], "yours")
+    assert browser.post(undo, data=with_).status_code in (303, 409, 422)
+    assert order_of(keys[0])["version"] == first["version"]
+
+
+def test_a_verb_that_does_more_offers_no_way_back(browser, make_orders):
+    data = {"ids": make_orders(1), "csrf_token": browser.csrf, "confirmed": "1"}
+    answer = browser.post("/r/order/actions/finish", data=data | {"back": "/r/order"})
+    assert "/undo" not in text_of(browser.get(answer.location))
 
 
 def test_a_verb_is_offered_only_where_it_may_be_used(browser, make_orders):

@@ -20,6 +20,7 @@ from core.errors import Forbidden, Invalid, NotFound, Problem, Refused
 from core.exchange.tables import import_plan_file_table, import_plan_table
 from core.fields import EntitySpec
 from core.i18n import gettext as _
+from core.settings.gone import keep_gone, take_gone
 
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
@@ -37,6 +38,7 @@ __all__ = [
     "may_import",
     "plans_of",
     "put_file",
+    "restore_plan",
     "save_plan",
 ]
 
@@ -186,14 +188,40 @@ def change_plan(
 
 
 def delete_plan(uow: UnitOfWork, plan_id: int) -> None:
-    """Delete one's own plan; an administrator also a shared one. Raises `NotFound`."""
+    """Delete one's own plan; an administrator also a shared one. Raises `NotFound`. The last one that a
+    person deleted can be restored."""
     importable_entities(uow)
     table = import_plan_table
     deletable = table.c.owner_id == uow.actor.user_id
     if uow.actor.is_admin and not uow.actor.is_limited:
         deletable = or_(deletable, table.c.shared)
-    if uow.execute(delete(table).where(table.c.id == plan_id, deletable)).rowcount != 1:
+    chosen = select(table).where(table.c.id == plan_id, deletable).with_for_update()
+    row = uow.execute(chosen).mappings().one_or_none()
+    if row is None:
         raise _no_plan()
+    files = import_plan_file_table
+    uploads = uow.execute(select(files).where(files.c.plan_id == plan_id)).mappings()
+    kept = {str(name): value for name, value in row.items()}
+    kept["files"] = [{str(name): value for name, value in each.items()} for each in uploads]
+    keep_gone(uow, "import_plan", kept)
+    uow.execute(delete(table).where(table.c.id == plan_id))
+
+
+def restore_plan(uow: UnitOfWork, plan_id: int) -> None:
+    """Bring back the plan that the actor deleted last, with what people uploaded for it.
+
+    Raises `NotFound` for any other, and `Refused` where its owner has as many as can be kept.
+    """
+    importable_entities(uow)
+    row, table = take_gone(uow, "import_plan", plan_id), import_plan_table
+    files = row.pop("files")
+    theirs = select(func.count()).where(table.c.owner_id == row["owner_id"])
+    if uow.execute(theirs).scalar_one() >= _MOST:
+        raise Refused(_("You have saved as many as can be kept. Delete one first."))
+    row["updated_at"] = datetime.fromisoformat(row["updated_at"])
+    uow.execute(insert(table).values(row))
+    if files:
+        uow.execute(insert(import_plan_file_table), files)
 
 
 # The files

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -214,9 +215,9 @@ def test_no_number_tells_of_a_record_out_of_reach(post, world, team, unit_of_wor
 
 
 def test_what_was_logged_is_no_update_that_somebody_wrote(
-    post, system, world, team, ask_for, unit_of_work
+    post, system, world, team, ask_for, unit_of_work, write, browser_of
 ):
-    """S-055: the quota counts what people write."""
+    """S-055: the quota counts what people write: for who is told, on one's first page, and among the numbers."""
     from plugins.activities.quota import _behind
 
     for number in range(3):
@@ -224,6 +225,13 @@ def test_what_was_logged_is_no_update_that_somebody_wrote(
         post(system, external_id=f"pbx:{number}", **values)
     with unit_of_work() as uow:
         assert team.yan in _behind(uow, 2)
+    ask_for(weekly_quota=2)
+    write(team.yan)
+    assert "<b>1/2</b>" in browser_of(team.yan).get("/").get_data(as_text=True)
+    numbers = browser_of(team.manager).get("/activities/statistics?period=this_week")
+    row = re.search(r"闫晓璐.*?</tr>", numbers.get_data(as_text=True), re.S)[0]
+    told = [text for text in re.findall(r">([\d/]+)<", row) if text != "0"]
+    assert told == ["4", "4", "1/2"], "all calls, logged or not, and what was written"
 
 
 def test_a_hundred_are_placed_with_as_many_questions_as_two(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from datetime import timedelta
 from html import unescape
@@ -264,18 +265,24 @@ def test_my_day_tells_what_is_late_due_new_and_waiting(
     give(team.fu, title="下月的事", due_at=now + timedelta(days=30))
     give(team.yan, title="新交来的", assignee=team.fu)
     old = give(team.yan, title="早先交来的", assignee=team.fu)
-    change(None, "task", old, created_at=now - timedelta(days=20))
+    change(None, "task", old, assigned_at=now - timedelta(days=20))
+    again = give(team.yan, title="改派来的")
+    change(None, "task", again, assigned_at=now - timedelta(days=20))
+    change(team.yan, "task", again, assignee=team.fu)
     give(team.yan, title="别人的事", due_at=now - timedelta(days=2))
     make_lead(
         team.fu, company="到期的线索", status="following", next_follow_at=now - timedelta(days=3)
     )
     make_lead(team.yan, company="别人的线索", next_follow_at=now - timedelta(days=3))
+    kept = make_lead(team.fu, company="久有的线索")
+    change(None, "lead", kept, held_since=now - timedelta(days=20))
     text = page(browser_of(team.fu), "/")
     found = panels(text)
     overdue, today, new, waiting = list(found.values())[:4]
     assert overdue == ["到期的线索", "前天的事"]
     assert today == ["今天的事"]
-    assert new == ["新交来的"]
+    # The latest first; records by when they came to their owner, but for those that one made oneself.
+    assert new == ["到期的线索", "改派来的", "新交来的"]
     assert waiting == ["早先交来的"]
     assert "别人的" not in text
     assert text.index("前天的事") < text.index('class="figures"')
@@ -425,6 +432,58 @@ def test_who_has_written_nothing_is_listed_where_a_quota_is_set(
     assert "1/5" in text
     assert "0/5" in text
     assert "闫晓璐" in text
+
+
+def test_the_numbers_themselves_are_exported(browser_of, team, write, make_lead, ask_for):
+    """S-055: who wrote how much, and how much of the quota; for who may export, while exports are on."""
+    ask_for(weekly_quota=5)
+    write(team.fu, make_lead(team.fu), kind="visit")
+    manager = browser_of(team.manager)
+    text = page(manager, "/activities/statistics?period=this_week")
+    assert 'action="/activities/statistics/export"' in text
+    sent = {"period": "this_week", "department": ""}
+    answer = post(manager, "/activities/statistics/export", format="csv", **sent)
+    assert answer.status_code == 200
+    header, *rows = csv.reader(answer.get_data().decode("utf-8-sig").splitlines())
+    found = {row[0]: dict(zip(header, row, strict=False)) for row in rows}
+    assert (found["傅宇恒"]["拜访"], found["傅宇恒"]["定额"]) == ("1", "1/5")
+    assert found["闫晓璐"]["定额"] == "0/5"
+    assert "宁书瑶" not in found
+    book = post(manager, "/activities/statistics/export", format="xlsx", **sent)
+    assert book.get_data().startswith(b"PK")
+    assert post(manager, "/activities/statistics/export", format="exe", **sent).status_code == 422
+    viewer = browser_of(team.viewer)
+    assert post(viewer, "/activities/statistics/export", format="csv").status_code == 403
+
+
+def test_whose_samples_and_how_many_are_chosen_and_remembered(
+    browser_of, team, write, make_lead, find
+):
+    """S-056"""
+    for person in (team.fu, team.yan, team.manager):
+        for _number in range(3):
+            write(person, make_lead(person))
+    manager = browser_of(team.manager)
+
+    def drawn(path="/activities/spot-check?period=this_month"):
+        keys = re.findall(r"/activities/spot-check/(\d+)", page(manager, path))
+        return {int(key) for key in keys}
+
+    group = next(row["id"] for row in find("department") if row["name"] == "华东组")
+    theirs = {row["id"] for row in find("follow_up") if row["owner"] != team.manager}
+    sent = {"period": "this_month", "department": str(group), "sample": "50"}
+    answer = post(manager, "/activities/spot-check", **sent)
+    assert answer.status_code == 303
+    assert drawn(answer.headers["Location"]) == theirs
+    assert drawn() == theirs, "as it was chosen last"
+    post(manager, "/activities/spot-check", **(sent | {"sample": "2"}))
+    assert len(drawn()) == 2
+    for wrong in ("0", "51", "x", ""):
+        refused = post(manager, "/activities/spot-check", **(sent | {"sample": wrong}))
+        assert refused.status_code == 422
+        assert 'id="error-sample"' in refused.get_data(as_text=True)
+    assert len(drawn()) == 2
+    assert post(browser_of(team.fu), "/activities/spot-check", **sent).status_code == 403
 
 
 def test_samples_are_drawn_and_passed(browser_of, team, write, make_lead, find):

@@ -84,6 +84,7 @@ ACTIONS = (
         when=_IS_FREE,
         why_not=partial(why_not_claim, LEADS),
         tone="warn",
+        confirm=_l("The plan does not go on; nurturing begins it anew."),
     ),
 )
 

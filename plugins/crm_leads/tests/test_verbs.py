@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
+from html import unescape
 
 import pytest
 
@@ -19,6 +21,30 @@ def transfers(unit_of_work, lead, person=None):
     with unit_of_work(person, write=False) as uow:
         condition = {"field": "lead", "op": "eq", "value": lead}
         return query.page(uow, "lead_transfer", ListQuery(filter=condition, sort="id")).items
+
+
+@pytest.mark.parametrize("verb", ["release", pytest.param("mark_lost", marks=pytest.mark.long)])
+def test_what_was_given_up_by_mistake_is_taken_back(browser_of, team, make_leads, read, verb):
+    """By the message after it: owner, dates and status are as they were, while nobody has claimed it."""
+    given = {"status": "following", "next_follow_at": "2027-01-05T02:00:00Z"}
+    kept, claimed = make_leads(2, owner=team.fu, **given)
+    fu, yan = browser_of(team.fu), browser_of(team.yan)
+    before = read(kept)
+    sent = {"confirmed": "1", "param.reason": "x", "csrf_token": fu.csrf, "back": "/r/lead"}
+    answer = fu.post(f"/r/lead/actions/{verb}", data=sent | {"ids": [kept, claimed]})
+    html = unescape(fu.get(answer.location).get_data(as_text=True))
+    undo = re.search(r'data-toast>.*?action="([^"]+)"', html, re.S)[1]
+    if verb == "release":
+        take = {"ids": claimed, "csrf_token": yan.csrf}
+        yan.post("/r/lead/actions/claim", data=take)
+        assert read(claimed)["owner"] == team.yan
+    fu.post(undo, data={"csrf_token": fu.csrf})
+    after = read(kept)
+    stamps = ("version", "updated_at", "updated_by")
+    assert {n: v for n, v in after.items() if n not in stamps} == {
+        n: v for n, v in before.items() if n not in stamps
+    }
+    assert read(claimed)["owner"] == (team.yan if verb == "release" else team.fu)
 
 
 def test_a_member_claims_and_the_second_is_told_who_was_first(

@@ -11,8 +11,8 @@ from flask import request, url_for
 from core.entities import query
 from core.entities.query import ListQuery, Record
 from core.errors import Conflict, Forbidden, Invalid, NotFound, Refused
-from core.http.addresses import record_url
-from core.http.forms import KeptForm, read_number
+from core.http.addresses import read_number, record_url
+from core.http.forms import KeptForm
 from core.http.rendering import render
 from core.http.requests import signed_in, unit_of_work
 from core.i18n import gettext as _

@@ -204,6 +204,7 @@ quote = EntityDef(
             why_not=quotes.why_not,
             tone="warn",
             sets={"status": "declined"},
+            undoable=True,
         ),
         ActionSpec(
             "revise",

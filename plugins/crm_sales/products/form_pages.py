@@ -11,8 +11,8 @@ from core.entities import query, service
 from core.entities.query import ListQuery, Page, Record
 from core.entities.reading import Reading, read_together
 from core.errors import Conflict, Forbidden, Invalid, Refused
-from core.http.addresses import record_url
-from core.http.forms import KeptForm, read_number, read_version
+from core.http.addresses import read_number, record_url
+from core.http.forms import KeptForm, read_version
 from core.http.rendering import render
 from core.http.requests import unit_of_work
 from core.i18n import gettext as _

@@ -15,7 +15,7 @@ from core.entities.values import BadValue, check_value
 from core.errors import Forbidden, Invalid, Problem
 from core.expressions import fold
 from core.fields import Date, FieldType, Number
-from core.http.forms import read_number
+from core.http.addresses import read_number
 from core.i18n import gettext as _
 from core.i18n.formats import currency_decimals, format_money
 from core.settings.service import get_setting

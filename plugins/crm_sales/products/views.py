@@ -17,8 +17,8 @@ from core.entities.query import ListQuery, Record
 from core.entities.values import BadValue, check_value
 from core.errors import Conflict, Forbidden, Invalid, NotFound, Problem, Refused
 from core.fields import Date, Number
-from core.http.addresses import record_url
-from core.http.forms import KeptForm, read_number
+from core.http.addresses import read_number, record_url
+from core.http.forms import KeptForm
 from core.http.rendering import render
 from core.http.requests import signed_in, unit_of_work
 from core.i18n import gettext as _

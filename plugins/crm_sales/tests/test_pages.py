@@ -110,6 +110,24 @@ def test_a_card_dropped_on_the_lost_asks_why(browser, deal, move, read, stage):
     assert read("opportunity", deal)["lost_reason"] == "价格"
 
 
+def test_a_deal_that_was_closed_by_mistake_is_open_again(browser, deal, read, rows, customer):
+    """Its stage, chance and reason as they were, and where its customer stands."""
+    before, stands = read("opportunity", deal), read("customer", customer)["lifecycle"]
+    for verb, asked in (("lose", {"param.reason": "价格"}), ("win", {})):
+        sent = {"ids": deal, "confirmed": "1", "csrf_token": browser.csrf, **asked}
+        answer = browser.post(
+            f"/r/opportunity/actions/{verb}", data=sent | {"back": "/r/opportunity"}
+        )
+        assert read("opportunity", deal)["status"] != "open"
+        page = text_of(browser.get(answer.location))
+        undo = re.search(r'data-toast>.*?action="([^"]+)"', page, re.S)[1]
+        browser.post(undo, data={"csrf_token": browser.csrf})
+        after = read("opportunity", deal)
+        same = set(before) - {"version", "updated_at", "updated_by", "stage_visits"}
+        assert {name: after[name] for name in same} == {name: before[name] for name in same}
+    assert read("customer", customer)["lifecycle"] == stands
+
+
 def test_a_board_of_one_process_has_its_stages_alone(browser, make, deal, customer, team):
     stages = [{"name": "送样"}, {"name": "试产"}]
     process = make("sales_process", name="出口", stages=stages)

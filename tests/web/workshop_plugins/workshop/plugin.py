@@ -70,6 +70,7 @@ ORDER = EntityDef(
                 FieldSpec("remark", Text(40), "Remark"),
                 FieldSpec("plan", File(max_bytes=1_000_000), "New drawing"),
             ),
+            undoable=True,
         ),
     ),
 )
