@@ -44,6 +44,8 @@ def test_each_check_fails_without_its_guard(names, tmp_path):
     )
     assert told.exists(), done.stdout + done.stderr
     outcomes = json.loads(told.read_text())
+    for name, outcome in outcomes.items():
+        print(f"{name}: {outcome}")
     skipped = {name for name in names if outcomes.get(name, "").startswith("skipped")}
     passed = {
         name: outcomes.get(name, "not run")

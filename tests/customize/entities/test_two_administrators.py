@@ -38,7 +38,7 @@ def at_once(app, headers, asked):
         return list(pool.map(lambda each: ask(*each), asked))
 
 
-@pytest.mark.parametrize("rounds", [3, pytest.param(50, marks=pytest.mark.long)])
+@pytest.mark.parametrize("rounds", [2, pytest.param(50, marks=pytest.mark.long)])
 def test_of_two_who_make_the_same_field_one_does(app, api, runtime, rounds):
     """K2: the other is told that the name is taken; columns and descriptions agree."""
     for number in range(rounds):
@@ -51,6 +51,7 @@ def test_of_two_who_make_the_same_field_one_does(app, api, runtime, rounds):
     assert problems(runtime) == []
 
 
+@pytest.mark.long
 def test_of_two_who_change_one_field_in_different_ways_both_are_answered(app, api, runtime):
     """K2: one retires it, the other gives it another label; in whatever order, both or one of them."""
     for number in range(3):
@@ -89,7 +90,7 @@ def _inputs(html):
     return form[1], {key: value for key, value in sent.items() if not key.endswith("__label")}
 
 
-@pytest.mark.parametrize("gone", ["retired", "purged"])
+@pytest.mark.parametrize("gone", ["retired", pytest.param("purged", marks=pytest.mark.long)])
 @pytest.mark.parametrize("record", [True, False])
 def test_a_form_is_open_while_its_field_goes(api, sign_in, runtime, unit_of_work, gone, record):
     """K2: the rest of it is saved, of an old record and of a new one; what the field held stays as
