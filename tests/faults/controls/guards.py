@@ -52,23 +52,8 @@ def _effects_apart(put: Put) -> None:
     object.__setattr__(deliver.DELIVER, "handler", in_two_parts)
 
 
-def _trust_in_redis(put: Put) -> None:
-    """J3: who does not hear from Redis takes it for well."""
-    from core.work.rq import Doorbell
-
-    def believe(_bell: Any, question: Callable[[], bool]) -> bool:
-        from redis.exceptions import RedisError
-
-        try:
-            return question()
-        except RedisError:
-            return True
-
-    put(Doorbell, "_ask", believe)
-
-
 def _no_nap_ends(put: Put) -> None:
-    """J3: nobody looks for work by themselves."""
+    """J3: a worker that does not hear the bell does nothing by itself, and so never tells that it is there."""
     from core.work import worker
 
     put(worker, "NAP", 3600.0)
@@ -246,6 +231,8 @@ class Guard:
     """A test that fails without the guard. ``here`` in its own process, ``there`` in those it starts."""
 
     test: str
+    #: The line of the test that fails: it has to be the guard that is missed, and nothing else.
+    fails: str
     here: Callable[[Put], None] = _nothing
     there: Callable[[Put], None] = _nothing
     #: Which of its parameters, where it has some.
@@ -259,87 +246,109 @@ _NEEDING = {"wanted": ">=1.0,<2", "core": "2.0", "loads": False}
 GUARDS: Mapping[str, Guard] = {
     "J1": Guard(
         "tests/faults/test_killed_workers.py::test_each_effect_happens_once_though_the_worker_was_killed",
+        fails="assert site.effects() == site.expected(departments)",
         there=_effects_apart,
         params={"point": "outbox.after_send"},
     ),
     "J3": Guard(
         "tests/faults/test_redis_away.py::test_writes_and_work_go_on_without_redis_and_it_is_used_again",
-        here=_trust_in_redis,
+        fails="waited 20 s for the worker's return",
         there=_no_nap_ends,
     ),
     "J8": Guard(
-        "tests/faults/test_two_schedulers.py::test_a_period_starts_once", there=_periods_unclaimed
+        "tests/faults/test_two_schedulers.py::test_a_period_starts_once",
+        fails='assert site.effects() == {("tick", 0): 1}',
+        there=_periods_unclaimed,
     ),
     "J9": Guard(
         "tests/work/test_turns.py::test_a_flood_makes_nobody_else_wait",
+        fails='assert job(key).state == "done"',
         here=_first_come_first,
         params={"whose": "another person"},
     ),
     "J10": Guard(
         "tests/faults/test_restarts.py::test_twenty_restarts_lose_nothing_and_fail_nobody",
+        fails="assert worker.wait(60) == 0",
         there=_deaf_workers,
     ),
     "B1": Guard(
         "tests/faults/test_database_restarts.py::"
         "test_what_was_answered_survives_and_the_rest_is_told_to_try_again",
+        fails="assert set(answers) == {201, 503}",
         here=_no_hint,
         names={"ROUNDS": 2},
     ),
     "B5": Guard(
         "tests/faults/test_database_faults.py::test_a_disk_that_is_full_refuses_and_recovers",
+        fails="assert answers == {503}",
         here=_no_hint,
     ),
     "K1": Guard(
         "tests/faults/test_structure_under_load.py::test_fifty_fields_under_load",
+        fails="assert last - begun < 20",
         there=_untold_structure,
         environment={"DOUGONG_FIELDS": "1"},
     ),
     "P2": Guard(
         "tests/integration/test_plugins_faults.py::"
         "test_a_migration_that_fails_leaves_the_schema_as_it_was",
+        fails="assert schema_of(runtime) == before",
         here=_half_migrations,
         params={"step": 2},
     ),
     "P3": Guard(
         "tests/integration/test_plugins_lifecycle.py::test_twenty_cycles_lose_nothing",
+        fails="assert contents() == before",
         here=_tables_go,
     ),
     "P4": Guard(
         "tests/unit/plugins/test_discovery.py::test_the_version_of_the_core",
+        fails="assert bool(loaded) is loads",
         here=_any_core,
         params=_NEEDING,
     ),
     "N2": Guard(
         "plugins/crm_leads/tests/test_concurrency.py::test_fifty_claims_of_ten_leads",
+        fails="assert max(held) <= 4",
         here=_no_quota,
         params={"rounds": 2},
     ),
     "N3": Guard(
         "tests/security/test_concurrency.py::test_numbers_have_no_gap_and_no_twin",
+        fails="assert sorted(numbers",
         here=_numbers_that_stay_gone,
         params={"writers": 8},
     ),
     "Z8": Guard(
         "tests/exchange/test_files.py::test_an_export_s_file_is_bound_to_its_starter_and_right",
+        fails="assert not can_read(unit_of_work, other, report)",
         here=_results_for_all,
     ),
     "Z9": Guard(
         "tests/exchange/test_files.py::test_foreign_and_used_files_are_refused",
+        fails="DID NOT RAISE",
         here=_uploads_for_all,
     ),
     "I10": Guard(
         "tests/unit/test_storage.py::test_no_spelling_of_a_way_up_reaches_anything",
+        fails="assert not set(name) & set(",
         here=_names_as_they_are,
         names={"safe_filename": str},
     ),
     "I11": Guard(
         "tests/unit/test_xml.py::test_hostile_documents_are_refused_at_once",
+        fails="DID NOT RAISE",
         here=_any_xml,
         params={"data": b"<!DOCTYPE a><a/>"},
     ),
-    "I14": Guard("tests/unit/test_mail.py::test_no_text_breaks_out_of_a_header", here=_any_header),
+    "I14": Guard(
+        "tests/unit/test_mail.py::test_no_text_breaks_out_of_a_header",
+        fails="DID NOT RAISE",
+        here=_any_header,
+    ),
     "S2": Guard(
         "tests/ops/test_secrets.py::test_all_secrets_move_to_a_new_key_though_it_is_killed",
+        fails='assert unreadable(runtime, connection) == 0, "both keys live"',
         here=_one_key,
         params={"count": 2_000},
     ),
@@ -377,14 +386,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Any:
+    """Its fixtures start processes too."""
+    name = _guard_of(item)
+    assert name is not None
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GUARD_OFF", name)
+        for key, value in GUARDS[name].environment.items():
+            patch.setenv(key, value)
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Any:
     name = _guard_of(item)
     assert name is not None
     guard = GUARDS[name]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GUARD_OFF", name)
-        for key, value in guard.environment.items():
-            patch.setenv(key, value)
         for key, value in guard.names.items():
             patch.setattr(item.module, key, value)  # type: ignore[attr-defined]
         guard.here(patch.setattr)
@@ -398,6 +416,6 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     told = json.loads(place.read_text()) if place.exists() else {}
     name = _guard_of(item)
     if report.when == "call" or report.outcome != "passed":
-        told.setdefault(name, f"{report.outcome} in {report.when}: {report.longreprtext[-1500:]}")
+        told.setdefault(name, f"{report.outcome} in {report.when}: {report.longreprtext[-3000:]}")
     place.write_text(json.dumps(told))
     return report
