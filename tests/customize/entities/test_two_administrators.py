@@ -91,7 +91,7 @@ def _inputs(html):
 
 
 @pytest.mark.parametrize("gone", ["retired", pytest.param("purged", marks=pytest.mark.long)])
-@pytest.mark.parametrize("record", [True, False])
+@pytest.mark.parametrize("record", [True, pytest.param(False, marks=pytest.mark.long)])
 def test_a_form_is_open_while_its_field_goes(api, sign_in, runtime, unit_of_work, gone, record):
     """K2: the rest of it is saved, of an old record and of a new one; what the field held stays as
     long as the field is only retired."""
