@@ -19,6 +19,7 @@ from core.boot import boot
 from core.entities import service
 from core.entities.query import ListQuery, count
 from core.ops.doctor import examine
+from core.runtime import Runtime
 from core.security.actor import SYSTEM
 from core.testing.installation import Template
 from core.work.uow import Origin, UnitOfWork
@@ -136,14 +137,24 @@ def test_the_second_before_a_bad_delete_comes_back(archived, runtime):
     time.sleep(0.05)
     with UnitOfWork(runtime, SYSTEM, origin=Origin("test")) as uow:
         uow.execute(delete(uow.entity("specimen").table))
-    _send_the_log(runtime, archived.wal)
     assert _count(runtime) == 0, "nothing was lost: the test would show nothing"
+    after = _now(runtime)
+    time.sleep(0.05)
+    _make(runtime, "after the delete", 1)
+    _send_the_log(runtime, archived.wal)
 
+    def bring_back(moment: str, folder: str) -> Runtime:
+        data = archived.folder / "archive" / folder
+        archived.script("restore-to", base, archived.wal, moment, data)
+        url = make_url(archived.start_another(data))
+        url = url.set(database=runtime.database.url.database, drivername="postgresql+psycopg")
+        return boot(replace(runtime.config, database_url=url.render_as_string()))
+
+    late = bring_back(after, "late")
+    assert _count(late) == 0, "the positive control: a moment later there is nothing"
+    late.database.dispose()
     started = time.monotonic()
-    archived.script("restore-to", base, archived.wal, moment, archived.folder / "archive" / "data")
-    url = make_url(archived.start_another(archived.folder / "archive" / "data"))
-    url = url.set(database=runtime.database.url.database, drivername="postgresql+psycopg")
-    there = boot(replace(runtime.config, database_url=url.render_as_string()))
+    there = bring_back(moment, "data")
     try:
         assert _count(there) == 100
         print(f"back in {time.monotonic() - started:.1f} s")
