@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from plugins.crm_sales.targets import grid, shown
 from plugins.crm_sales.targets.forecast import Asked, read_forecast
 from plugins.crm_sales.targets.league import BY, MEASURES, read_league
 from plugins.crm_sales.targets.models import KINDS
+from plugins.crm_sales.targets.narrowing import key_of, read_narrowing
 from plugins.crm_sales.targets.periods import Period, parse
 from plugins.crm_sales.targets.policies import SEE_FORECAST, SEE_LEAGUE
 from plugins.crm_sales.views import blueprint
@@ -33,11 +35,6 @@ NAVIGATION = (
     NavItem(_l("Forecast"), "crm_sales.forecast", "chart-bar", order=61, permission=SEE_FORECAST),
     NavItem(_l("League table"), "crm_sales.league", "star", order=62, permission=SEE_LEAGUE),
 )
-
-
-def _key(text: str) -> int | None:
-    """A number in an address that may be one of a record."""
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 18 else None
 
 
 def _one_of(text: str, known: tuple[str, ...]) -> str:
@@ -54,7 +51,7 @@ def show_forecast() -> Any:
     sent = request.args
     with unit_of_work(write=False) as uow:
         period = parse(sent.get("kind", ""), sent.get("period", ""), uow.clock.today())
-        asked = Asked(period, _key(sent.get("department", "")), _key(sent.get("person", "")))
+        asked = Asked(period, *dataclasses.astuple(read_narrowing(sent)))
         found = read_forecast(uow, asked)
         return render("crm_sales/forecast.html", **shown.forecast_page(uow, asked, found))
 
@@ -75,6 +72,22 @@ def show_league() -> Any:
         return render(
             "crm_sales/league.html",
             **shown.league_page(uow, period, found, by=by, measure=measure),
+        )
+
+
+@blueprint.get("/league/screen", endpoint="league_screen")
+@requires(SEE_LEAGUE)
+def show_league_screen() -> Any:
+    """The same for a screen on the wall: large, without navigation, anew every minute."""
+    sent = request.args
+    with unit_of_work(write=False) as uow:
+        period = parse(sent.get("kind", ""), sent.get("period", ""), uow.clock.today())
+        by = _one_of(sent.get("by", ""), tuple(BY))
+        measure = _one_of(sent.get("measure", ""), MEASURES)
+        found = read_league(uow, period, by=by, measure=measure)
+        return render(
+            "crm_sales/league_screen.html",
+            **shown.league_screen(uow, period, found, by=by, measure=measure),
         )
 
 
@@ -114,7 +127,7 @@ def _grid(
     year: Period = parse("year", sent.get("year", ""), uow.clock.today())
     return grid.read_grid(
         uow,
-        department=_key(sent.get("department", "")),
+        department=key_of(sent.get("department", "")),
         year=year,
         kind=_one_of(sent.get("kind", ""), tuple(choice.value for choice in KINDS)),
         measure=_one_of(sent.get("measure", ""), MEASURES),
@@ -163,6 +176,7 @@ def _grid_page(
         rows=rows,
         columns=[shown.short(column) for column in found.columns],
         sums=_sums(found),
+        differences=_differences(found),
         errors=errors,
         message=error.message if error is not None and not marks else "",
         choices=choices,
@@ -185,16 +199,35 @@ def _together(values: Any) -> str:
     return _plain(sum(found, Decimal(0))) if found else ""
 
 
-def _sums(found: grid.Grid) -> list[str]:
-    """Of the people, by column and in all: to be held against the target of the department."""
+def _people_sums(found: grid.Grid) -> list[Decimal | None]:
+    """Of the people, by column and in all; None where none of them has a target."""
     people = {row.name for row in found.rows if row.field == "person"}
-    sums = [
-        _together(
-            there.value
-            for (name, column), there in found.cells.items()
-            if column == place and name in people
-        )
+    columns = [
+        [there.value for (name, at), there in found.cells.items() if at == place and name in people]
         for place in range(len(found.columns))
     ]
-    every = (there.value for (name, _place), there in found.cells.items() if name in people)
-    return [*sums, _together(every)]
+    every = [value for column in columns for value in column]
+    return [sum(each, Decimal(0)) if each else None for each in (*columns, every)]
+
+
+def _sums(found: grid.Grid) -> list[str]:
+    return ["" if total is None else _plain(total) for total in _people_sums(found)]
+
+
+def _differences(found: grid.Grid) -> list[dict[str, Any]]:
+    """By column and in all, by how much the people's targets come to more or less than the
+    department's (S-070); nothing where one of the two is not set. Empty where nothing can differ."""
+    own = [found.cells.get((found.rows[0].name, place)) for place in range(len(found.columns))]
+    aims = [None if each is None else each.value for each in own]
+    given = [value for value in aims if value is not None]
+    told: list[dict[str, Any]] = []
+    for aim, people in zip(
+        (*aims, sum(given, Decimal(0)) if given else None), _people_sums(found), strict=True
+    ):
+        if aim is None or people is None:
+            told.append({"text": "", "is_off": False})
+            continue
+        less = people - aim
+        sign = "+" if less > 0 else "−" if less < 0 else ""
+        told.append({"text": f"{sign}{_plain(abs(less))}", "is_off": bool(less)})
+    return told if any(each["text"] for each in told) else []
