@@ -170,9 +170,8 @@ def _came_in(leads: Sequence[Mapping[str, Any]]) -> tuple[int, int]:
     )
 
 
-def _lead_rows(
-    leads: Sequence[Mapping[str, Any]], begun: Conditions, most: int
-) -> list[dict[str, Any]]:
+def _lead_rows(leads: Sequence[Mapping[str, Any]], begun: Conditions) -> list[dict[str, Any]]:
+    """Leads are many more than opportunities: their bars are measured by themselves."""
     every, converted = _came_in(leads)
     done = ("status", "in", "converted")
     return [
@@ -185,7 +184,7 @@ def _lead_rows(
                 _NONE,
                 _NONE,
                 format_number(count),
-                _BAR.format(most or 1, count, label),
+                _BAR.format(every or 1, count, label),
                 told,
             ],
         }
@@ -264,8 +263,8 @@ def _rows(
     leads: Sequence[Mapping[str, Any]],
     begun: Conditions,
 ) -> list[dict[str, Any]]:
-    most, before = max((*reached.values(), _came_in(leads)[0]), default=0), None
-    found = _lead_rows(leads, begun, most) if leads else []
+    most, before = max(reached.values(), default=0), None
+    found = _lead_rows(leads, begun) if leads else []
     for step in steps:
         here = [row for row in standing if row["stage"]["id"] == step.id]
         came = reached.get(step.id)

@@ -450,8 +450,8 @@ class Stage(Entity):
     )
     key_tasks: Mapped[Any] = field(
         Tags(max_length=60, max_items=20),
-        label=_l("To be done before it is left"),
-        help=_l("Key tasks, ticked off on the opportunity."),
+        label=_l("Key tasks"),
+        help=_l("To be ticked off on the opportunity before it leaves the stage."),
     )
     is_won: Mapped[bool | None] = field(Boolean(), label=_l("Won"), default=False)
     is_lost: Mapped[bool | None] = field(Boolean(), label=_l("Lost deal"), default=False)

@@ -33,7 +33,7 @@ _OTHER = "其他"
 
 def upgrade() -> None:
     # What was typed so far becomes the note: the column has its width already.
-    op.execute(f"ALTER TABLE {_DEAL} RENAME COLUMN lost_reason TO closing_note")
+    op.execute("ALTER TABLE crm_sales_opportunity RENAME COLUMN lost_reason TO closing_note")
     for name in ("lost_reason", "won_reason"):
         op.add_column(_DEAL, sa.Column(name, PlainText(64), nullable=True))
     op.add_column(_DEAL, sa.Column("done_tasks", Json(), nullable=True))
@@ -59,4 +59,4 @@ def downgrade() -> None:
     op.drop_column("crm_sales_stage", "key_tasks")
     op.drop_column("crm_sales_process", "category_id")
     op.drop_column("crm_sales_customer", "size")
-    op.execute(f"ALTER TABLE {_DEAL} RENAME COLUMN closing_note TO lost_reason")
+    op.execute("ALTER TABLE crm_sales_opportunity RENAME COLUMN closing_note TO lost_reason")

@@ -402,8 +402,12 @@ def league_screen(
     shown = {"kind": period.kind, "by": by, "measure": measure}
     if period != period_of(period.kind, uow.clock.today()):
         shown["period"] = period.key  # without it the screen goes along with the calendar
-    written = found.exchange.written if measure == "amount" else (lambda n: format_number(n, 0))
     badge = macros().badge
+
+    def written(reached: Decimal) -> str:
+        is_money = measure == "amount"
+        return _round(found.exchange, reached) if is_money else format_number(reached, 0)
+
     return {
         "period": period,
         "what": _("Amount won") if measure == "amount" else _("Deals won"),

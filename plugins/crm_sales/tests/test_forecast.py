@@ -331,8 +331,8 @@ def test_a_screen_on_the_wall_shows_the_first_in_large_type_and_nothing_else(win
     page = text_of(browser.get("/crm_sales/league/screen"))
     ranked = re.findall(r'<th scope="row">([^<]+)</th><td[^>]*>([^<]+)', page)
     assert [(name, amount) for name, amount in ranked] == [
-        ("闫晓璐", "¥98,765.00"),
-        ("傅宇恒", "¥1,234.00"),
+        ("闫晓璐", "¥98,765"),
+        ("傅宇恒", "¥1,234"),
     ]
     assert 'hx-trigger="every 60s"' in page
     assert 'class="sidebar' not in page

@@ -51,7 +51,7 @@ def test_shares_of_reasons_and_competitors_and_the_lists_behind_them(
     """S-204: late follow-up and repeated contact are there to choose, and the report gives shares."""
     browser = browser_of(team.fu)
     page = unescape(browser.get("/crm_sales/outcomes").get_data(as_text=True))
-    lost, won = table(page, "丢单原因"), table(page, "赢单原因")
+    lost, won = table(page, "输单原因分析"), table(page, "赢单原因分析")
     assert {name: cells[:2] for name, (cells, _links) in lost.items()} == {
         "跟进不及时": ["3", "60.0%"],
         "重复联系": ["1", "20.0%"],
@@ -102,4 +102,4 @@ def test_an_administrator_shapes_the_reasons(
     done = client.post(path, json={"reason": "降价"}, headers=bearer(team.fu))
     assert done.status_code == 200, done.json
     page = unescape(browser.get("/crm_sales/outcomes").get_data(as_text=True))
-    assert {"对手降价", "跟进不及时"} <= set(table(page, "丢单原因"))
+    assert {"对手降价", "跟进不及时"} <= set(table(page, "输单原因分析"))
