@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import re
 from html import unescape
+from importlib import import_module
 
 import pytest
+import sqlalchemy as sa
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
 
 from core.customize.ruling import set_rules
+from core.db.migrate import migrating
 
 #: The long tier asks PostgreSQL as well: what is shown does not depend on the database.
 pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
@@ -103,3 +108,28 @@ def test_an_administrator_shapes_the_reasons(
     assert done.status_code == 200, done.json
     page = unescape(browser.get("/crm_sales/outcomes").get_data(as_text=True))
     assert {"对手降价", "跟进不及时"} <= set(table(page, "输单原因分析"))
+
+
+def test_what_was_typed_before_there_were_reasons_stays_readable(make, team, read, runtime, ended):
+    """The text becomes the note, beside the reason of the list that it speaks of; and back again."""
+    keys = [
+        make("opportunity", team.fu, name=f"旧{n}", customer=ended, amount="1") for n in range(4)
+    ]
+    texts = ["价格", "报价高出两成", "下雨", None]
+    step = import_module("plugins.crm_sales.migrations.0021_reasons_tasks_and_sizes")
+    deal = sa.table("crm_sales_opportunity", sa.column("id"), sa.column("lost_reason"))
+    with (
+        migrating(runtime.database) as connection,
+        Operations.context(MigrationContext.configure(connection)),
+    ):
+        step.downgrade()
+        for key, text in zip(keys, texts, strict=True):
+            connection.execute(sa.update(deal).where(deal.c.id == key).values(lost_reason=text))
+        step.upgrade()
+    found = [read("opportunity", key) for key in keys]
+    assert [(row["lost_reason"], row["closing_note"]) for row in found] == [
+        ("价格", None),
+        ("价格", "报价高出两成"),
+        ("其他", "下雨"),
+        (None, None),
+    ]
