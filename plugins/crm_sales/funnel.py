@@ -49,7 +49,8 @@ Conditions = tuple[tuple[str, ...], ...]
 
 
 def page_of(uow: UnitOfWork, sent: Mapping[str, str]) -> dict[str, Any]:
-    """What the page shows, within the reader's scope: three statements of opportunities."""
+    """What the page shows, within the reader's scope: two statements of opportunities and
+    one of leads, for one team as for many."""
     spec = uow.entity("opportunity")
     access = uow.actor.access(spec)
     if not access.may("read") or not all(access.can_use(spec[name]) for name in _USED):
@@ -73,8 +74,7 @@ def page_of(uow: UnitOfWork, sent: Mapping[str, str]) -> dict[str, Any]:
     leads = _leads(uow, begun)
     kept = chosen.kept | {"period": period or None}
     return {
-        **narrowing_page(uow, chosen),
-        "processes": [],  # they are tabs here
+        **narrowing_page(uow, chosen, by_process=False),  # processes are tabs here
         "process": current["id"],
         "period": period,
         **_teams(uow, steps, furthest, leads),

@@ -62,11 +62,13 @@ def processes_of(uow: UnitOfWork) -> list[tuple[str, str]]:
     return [(str(row["id"]), str(row["name"])) for row in found]
 
 
-def narrowing_page(uow: UnitOfWork, chosen: Narrowing) -> dict[str, Any]:
+def narrowing_page(
+    uow: UnitOfWork, chosen: Narrowing, *, by_process: bool = True
+) -> dict[str, Any]:
     """What the form shows: one with a single department or process has nothing to choose there."""
     names = resolve_labels(uow, {"user": {chosen.person}} if chosen.person else {})
     departments = departments_of(uow, "opportunity", "department_below", "read")
-    processes = processes_of(uow)
+    processes = processes_of(uow) if by_process else []
     return {
         "department": str(chosen.department or ""),
         "person": str(chosen.person or ""),

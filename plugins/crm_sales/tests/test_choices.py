@@ -40,6 +40,7 @@ def rules_in(page):
     return json.loads(unescape(re.search(r'name="rules" value="([^"]*)"', page)[1]))
 
 
+@pytest.mark.long
 def test_an_administrator_renames_adds_and_takes_out_in_the_browser(
     sign_in, make, read, unit_of_work
 ):
@@ -73,6 +74,7 @@ def offered_of(body):
     return [each["label"]["zh_CN"] for each in body["choices"]]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "choices", ["20", [], [{"value": ""}], ["a", "a"], [{"value": "a", "tone": "bad"}]]
 )
@@ -82,6 +84,7 @@ def test_what_is_no_list_of_options_is_refused(shape, choices):
     assert refused.value.problems[0].field.startswith("choices")
 
 
+@pytest.mark.long
 def test_only_what_the_module_leaves_open_is_shaped(shape):
     """Levels decide on pools and prices; a name has no options."""
     for name in ("level", "name"):
@@ -99,9 +102,8 @@ def test_one_taken_out_comes_back_with_the_module_s_own_word(shape):
     assert back["20人以下"].retired
 
 
-def test_sizes_are_imported_by_what_lists_call_them_and_filtered(
-    make, browser_of, team, client, bearer
-):
+@pytest.mark.long
+def test_sizes_are_filtered_by(make, team, client, bearer):
     """S-025"""
     make("customer", team.fu, name="甲公司", size="20-99人")
     make("customer", team.fu, name="乙公司")

@@ -320,6 +320,7 @@ def change_rates(make):
     return run
 
 
+@pytest.mark.long
 def test_a_screen_on_the_wall_shows_the_first_in_large_type_and_nothing_else(win, browser_of, team):
     """S-172: it asks for itself every minute, and leads back."""
     win(team.fu, "1234")
@@ -341,6 +342,7 @@ def test_a_screen_on_the_wall_shows_the_first_in_large_type_and_nothing_else(win
     assert browser_of(team.service).get("/crm_sales/league/screen").status_code == 403
 
 
+@pytest.mark.long
 def test_the_forecast_of_one_process_has_its_deals_and_no_target(
     win, aim, make, team, unit_of_work
 ):

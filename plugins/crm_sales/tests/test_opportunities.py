@@ -7,8 +7,10 @@ from decimal import Decimal
 
 import pytest
 
+from core.customize.service import add_field
 from core.entities import service
-from core.errors import Invalid, Refused
+from core.errors import Invalid, NotFound, Refused
+from plugins.crm_sales import tasks
 
 #: The long tier asks PostgreSQL as well: what is told does not depend on the database.
 pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
@@ -92,12 +94,31 @@ def test_a_stage_is_not_left_before_what_it_asks_is_filled_in(
     assert read("opportunity", deal)["probability"] == 50
 
 
+def test_key_tasks_of_a_stage_and_its_products_come_first(
+    act, make, read, unit_of_work, team, deal, stage
+):
+    """S-062: the message names both, each at its field; what is ticked off elsewhere stays."""
+    with unit_of_work() as uow:
+        asked = {"required_fields": ["lines"], "key_tasks": ["现场测量", "确认决策人"]}
+        service.update(uow, "stage", {stage("初步接洽"): asked})
+    with pytest.raises(Invalid) as error:
+        act(team.fu, "opportunity", "win", [deal])
+    told = {problem.field: problem.message for problem in error.value.problems}
+    assert set(told) == {"lines", "done_tasks"}
+    assert "现场测量、确认决策人" in told["done_tasks"]
+    make("opportunity_line", opportunity=deal, product=make("product", **PRODUCT), quantity="1")
+    with unit_of_work(team.fu) as uow:
+        service.update(uow, "opportunity", {deal: {"done_tasks": ["别处完成"]}})
+        tasks.tick(uow, deal, shown=["现场测量", "确认决策人"], done=["现场测量", "确认决策人"])
+    assert read("opportunity", deal)["done_tasks"] == ["别处完成", "现场测量", "确认决策人"]
+    act(team.fu, "opportunity", "move", [deal], stage=stage("需求分析"))
+
+
+@pytest.mark.long
 def test_a_stage_asks_for_any_field_and_for_key_tasks(
     client, bearer, browser_of, admin_id, read, unit_of_work, team, deal, stage
 ):
     """S-062: the company's own fields and product lines too; REST and the page keep the same rule."""
-    from core.customize.service import add_field
-
     with unit_of_work(admin_id) as uow:
         label = {"zh_CN": "现场条件", "en": "Site"}
         add_field(uow, "opportunity", {"name": "x_site", "kind": "text", "label": label})
@@ -121,9 +142,8 @@ def test_a_stage_asks_for_any_field_and_for_key_tasks(
     sent = {"csrf_token": browser.csrf, "shown": ["现场测量", "确认决策人"], "done": ["现场测量"]}
     assert browser.post(f"/crm_sales/opportunities/{deal}/tasks", data=sent).status_code == 303
     assert read("opportunity", deal)["done_tasks"] == ["现场测量"]
-    foreign = browser_of(team.ning)
-    sent |= {"csrf_token": foreign.csrf}
-    assert foreign.post(f"/crm_sales/opportunities/{deal}/tasks", data=sent).status_code == 404
+    with pytest.raises(NotFound), unit_of_work(team.ning) as uow:
+        tasks.tick(uow, deal, shown=["现场测量"], done=[])
     with unit_of_work() as uow:
         (product,) = service.create(uow, "product", [PRODUCT])
     filled = {

@@ -84,6 +84,7 @@ def test_shares_of_reasons_and_competitors_and_the_lists_behind_them(
     assert "跟进不及时" not in narrowed
 
 
+@pytest.mark.long
 def test_an_administrator_shapes_the_reasons(
     ended, admin_id, unit_of_work, make, act, team, client, bearer, browser_of, rows
 ):
@@ -110,6 +111,7 @@ def test_an_administrator_shapes_the_reasons(
     assert {"对手降价", "跟进不及时"} <= set(table(page, "输单原因分析"))
 
 
+@pytest.mark.long
 def test_what_was_typed_before_there_were_reasons_stays_readable(make, team, read, runtime, ended):
     """The text becomes the note, beside the reason of the list that it speaks of; and back again."""
     keys = [

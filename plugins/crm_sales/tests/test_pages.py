@@ -95,6 +95,24 @@ def test_a_card_that_lacks_something_stays_and_is_told_what(
     assert read("opportunity", deal)["stage"] == stage("初步接洽")
 
 
+@pytest.mark.long
+def test_key_tasks_that_are_left_are_named_on_the_board_and_in_the_form(
+    browser, deal, move, read, stage, unit_of_work
+):
+    """S-062: ticked off nowhere but on the page, they are told of wherever a stage is left."""
+    with unit_of_work() as uow:
+        service.update(uow, "stage", {stage("初步接洽"): {"key_tasks": ["现场测量"]}})
+    answer = move(deal, stage("需求分析"))
+    told = text_of(browser.get(answer.location))
+    assert "现场测量" in re.search(r'class="toast.*?</div>', told, re.S)[0]
+    form = text_of(browser.get(f"/r/opportunity/{deal}/edit"))
+    hidden = r'<input type="hidden" name="(\w+)" value="([^"]*)"'
+    sent = dict(re.findall(hidden, form)) | {"stage": str(stage("需求分析")), "name": "码垛机"}
+    refused = browser.post(f"/r/opportunity/{deal}/edit", data=sent)
+    assert (refused.status_code, "现场测量" in text_of(refused)) == (422, True)
+    assert read("opportunity", deal)["stage"] == stage("初步接洽")
+
+
 def test_a_card_that_was_changed_meanwhile_stays(browser, deal, move, read, stage):
     move(deal, stage("需求分析"), version="99")
     assert read("opportunity", deal)["stage"] == stage("初步接洽")

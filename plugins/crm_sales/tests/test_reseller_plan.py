@@ -70,14 +70,14 @@ def summed(unit_of_work):
 
 @pytest.fixture(scope="session")
 def cut(tmp_path_factory):
-    """The files with every fortieth opportunity, and the rows of these."""
+    """The files with every eightieth opportunity, and the rows of these."""
     folder = tmp_path_factory.mktemp("reseller")
     for path in DATA.glob("*.csv"):
         shutil.copy(path, folder)
     with (DATA / "sales_pipeline.csv").open(encoding="utf-8", newline="") as file:
         head, *lines = file.readlines()
-    (folder / "sales_pipeline.csv").write_text("".join([head, *lines[::40]]), encoding="utf-8")
-    return folder, list(csv.DictReader([head, *lines[::40]]))
+    (folder / "sales_pipeline.csv").write_text("".join([head, *lines[::80]]), encoding="utf-8")
+    return folder, list(csv.DictReader([head, *lines[::80]]))
 
 
 @pytest.fixture
