@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from flask import Blueprint, flash, request
+from flask import Blueprint, flash, redirect, request
 from werkzeug.datastructures import MultiDict
 
 from core.entities import service
