@@ -18,6 +18,7 @@ from core.i18n.formats import currency_sign, format_number
 from core.plugins.contributions import NavItem
 from core.settings.service import get_setting
 from plugins.crm_sales.targets import grid, shown
+from plugins.crm_sales.targets.figures import read_targets
 from plugins.crm_sales.targets.forecast import Asked, read_forecast
 from plugins.crm_sales.targets.league import BY, MEASURES, read_league
 from plugins.crm_sales.targets.models import KINDS
@@ -176,7 +177,7 @@ def _grid_page(
         rows=rows,
         columns=[shown.short(column) for column in found.columns],
         sums=_sums(found),
-        differences=_differences(found),
+        differences=_differences(uow, found),
         errors=errors,
         message=error.message if error is not None and not marks else "",
         choices=choices,
@@ -214,20 +215,33 @@ def _sums(found: grid.Grid) -> list[str]:
     return ["" if total is None else _plain(total) for total in _people_sums(found)]
 
 
-def _differences(found: grid.Grid) -> list[dict[str, Any]]:
+def _differences(uow: UnitOfWork, found: grid.Grid) -> list[dict[str, Any]]:
     """By column and in all, by how much the people's targets come to more or less than the
-    department's (S-070); nothing where one of the two is not set. Empty where nothing can differ."""
-    own = [found.cells.get((found.rows[0].name, place)) for place in range(len(found.columns))]
-    aims = [None if each is None else each.value for each in own]
-    given = [value for value in aims if value is not None]
-    told: list[dict[str, Any]] = []
-    for aim, people in zip(
-        (*aims, sum(given, Decimal(0)) if given else None), _people_sums(found), strict=True
-    ):
-        if aim is None or people is None:
-            told.append({"text": "", "is_off": False})
-            continue
-        less = people - aim
-        sign = "+" if less > 0 else "−" if less < 0 else ""
-        told.append({"text": f"{sign}{_plain(abs(less))}", "is_off": bool(less)})
-    return told if any(each["text"] for each in told) else []
+    department's (S-070); nothing where one of the two is not set. Empty where nothing can differ.
+
+    A quarter without a target of its own has those of its months, as everywhere.
+    """
+    if found.is_cut:
+        return []  # not all people are here
+    people = {row.key for row in found.rows if row.field == "person"}
+    pairs: list[tuple[Decimal, Decimal] | None] = []
+    for column in found.columns if found.kind == "quarter" else ():
+        targets = read_targets(uow, column, found.measure)
+        aim = targets.departments.get(found.department)
+        given = [value for key, value in targets.people.items() if key in people]
+        pairs.append(None if aim is None or not given else (aim, sum(given, Decimal(0))))
+    for place, sums in enumerate(_people_sums(found)[:-1]) if found.kind == "month" else ():
+        there = found.cells.get((found.rows[0].name, place))
+        pairs.append(None if there is None or sums is None else (there.value, sums))
+    both = [pair for pair in pairs if pair is not None]
+    every = (sum((a for a, _p in both), Decimal(0)), sum((p for _a, p in both), Decimal(0)))
+    return [_difference(pair) for pair in (*pairs, every)] if both else []
+
+
+def _difference(pair: tuple[Decimal, Decimal] | None) -> dict[str, Any]:
+    """How it is written: target of the department, and of its people together."""
+    if pair is None:
+        return {"text": "", "is_off": False}
+    less = pair[1] - pair[0]
+    sign = "+" if less > 0 else "−" if less < 0 else ""
+    return {"text": f"{sign}{_plain(abs(less))}", "is_off": bool(less)}
