@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -170,14 +170,14 @@ def _grid_page(
             {"label": row.label, "is_person": row.field == "person", "cells": cells}
             | {"total": _together(each.value for each in mine if each is not None)}
         )
-    company = get_setting(uow, "core", "currency")
+    company, people = get_setting(uow, "core", "currency"), _people_sums(uow, found)
     return render(
         "crm_sales/targets.html",
         found=found,
         rows=rows,
         columns=[shown.short(column) for column in found.columns],
-        sums=_sums(found),
-        differences=_differences(uow, found),
+        sums=_sums(people),
+        differences=_differences(found, people),
         errors=errors,
         message=error.message if error is not None and not marks else "",
         choices=choices,
@@ -200,39 +200,47 @@ def _together(values: Any) -> str:
     return _plain(sum(found, Decimal(0))) if found else ""
 
 
-def _people_sums(found: grid.Grid) -> list[Decimal | None]:
-    """Of the people, by column and in all; None where none of them has a target."""
-    people = {row.name for row in found.rows if row.field == "person"}
-    columns = [
-        [there.value for (name, at), there in found.cells.items() if at == place and name in people]
-        for place in range(len(found.columns))
-    ]
-    every = [value for column in columns for value in column]
-    return [sum(each, Decimal(0)) if each else None for each in (*columns, every)]
-
-
-def _sums(found: grid.Grid) -> list[str]:
-    return ["" if total is None else _plain(total) for total in _people_sums(found)]
-
-
-def _differences(uow: UnitOfWork, found: grid.Grid) -> list[dict[str, Any]]:
-    """By column and in all, by how much the people's targets come to more or less than the
-    department's (S-070); nothing where one of the two is not set. Empty where nothing can differ.
+def _people_sums(uow: UnitOfWork, found: grid.Grid) -> list[Decimal | None]:
+    """Of the people, by column; None where none of them has a target.
 
     A quarter without a target of its own has those of its months, as everywhere.
     """
+    if found.kind == "quarter":
+        keys = {row.key for row in found.rows if row.field == "person"}
+        columns = [
+            [value for key, value in people.items() if key in keys]
+            for column in found.columns
+            for people in (read_targets(uow, column, found.measure).people,)
+        ]
+    else:
+        names = {row.name for row in found.rows if row.field == "person"}
+        columns = [
+            [
+                cell.value
+                for (name, at), cell in found.cells.items()
+                if at == place and name in names
+            ]
+            for place in range(len(found.columns))
+        ]
+    return [sum(each, Decimal(0)) if each else None for each in columns]
+
+
+def _sums(people: Sequence[Decimal | None]) -> list[str]:
+    """By column and in all."""
+    written = ["" if total is None else _plain(total) for total in people]
+    return [*written, _together(total for total in people if total is not None)]
+
+
+def _differences(found: grid.Grid, people: Sequence[Decimal | None]) -> list[dict[str, Any]]:
+    """By column and in all, by how much the people's targets come to more or less than the
+    department's (S-070); nothing where one of the two is not set. Empty where nothing can differ."""
     if found.is_cut:
         return []  # not all people are here
-    people = {row.key for row in found.rows if row.field == "person"}
-    pairs: list[tuple[Decimal, Decimal] | None] = []
-    for column in found.columns if found.kind == "quarter" else ():
-        targets = read_targets(uow, column, found.measure)
-        aim = targets.departments.get(found.department)
-        given = [value for key, value in targets.people.items() if key in people]
-        pairs.append(None if aim is None or not given else (aim, sum(given, Decimal(0))))
-    for place, sums in enumerate(_people_sums(found)[:-1]) if found.kind == "month" else ():
-        there = found.cells.get((found.rows[0].name, place))
-        pairs.append(None if there is None or sums is None else (there.value, sums))
+    own = [found.cells.get((found.rows[0].name, place)) for place in range(len(people))]
+    pairs = [
+        None if aim is None or total is None else (aim.value, total)
+        for aim, total in zip(own, people, strict=True)
+    ]
     both = [pair for pair in pairs if pair is not None]
     every = (sum((a for a, _p in both), Decimal(0)), sum((p for _a, p in both), Decimal(0)))
     return [_difference(pair) for pair in (*pairs, every)] if both else []

@@ -247,14 +247,14 @@ def test_the_people_together_are_compared_with_the_department(page, aim, team, p
         if person != team.yan:
             aim(**values(person=person, value=value, starts_on="2026-10-01"))
     shown = page.browser.get("/crm_sales/targets", query_string=page.where).get_data(as_text=True)
-    row = re.search(r"<tr><td>与部门目标之差</td>.*?</tr>", shown, re.S)[0]
+    row = re.search(r'<tr><th scope="row">与部门目标之差</th>.*?</tr>', shown, re.S)[0]
     told = re.findall(r"badge-(\w+)[^>]*>([^<]+)<", row)
     assert told == [("warn", "−400,000"), ("good", "0"), ("warn", "−400,000")]
     # By quarter the months of the people stand for them.
     aim(**values(department=place("销售部"), value=4_100_000, period_kind="quarter"))
     where = page.where | {"kind": "quarter"}
     shown = page.browser.get("/crm_sales/targets", query_string=where).get_data(as_text=True)
-    row = re.search(r"<tr><td>与部门目标之差</td>.*?</tr>", shown, re.S)[0]
+    row = re.search(r'<tr><th scope="row">与部门目标之差</th>.*?</tr>', shown, re.S)[0]
     told = re.findall(r"badge-(\w+)[^>]*>([^<]+)<", row)
     assert told == [("warn", "+100,000"), ("warn", "+100,000")]
 
