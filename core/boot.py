@@ -11,7 +11,7 @@ from core import __version__, hooks
 from core.clock import Clock, shared_clock
 from core.config import Config
 from core.customize.reading import read_customised
-from core.customize.ruling import lay_rules, read_field_rules
+from core.customize.ruling import lay_field_names, lay_rules, read_field_rules
 from core.db.engine import Database
 from core.egress import close_egress
 from core.entities.registry import DeclaredEntities, RegistryError
@@ -143,7 +143,7 @@ def _snapshot(
     }
     customised = read_customised(connection, declared.specs)
     shown, installed = declared.with_custom(customised, enabled)
-    installed = lay_rules(installed, read_field_rules(connection))
+    installed = lay_field_names(lay_rules(installed, read_field_rules(connection)))
     groups = [item.item for item in counted.get("register_settings", ())]
     return Snapshot(
         structure=epoch,

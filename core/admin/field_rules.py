@@ -24,7 +24,7 @@ from core.fields.rules import FieldRules
 from core.http.filter_rows import address_pairs, filter_row_of
 from core.http.rendering import render
 from core.http.requests import requires, unit_of_work
-from core.i18n import LOCALES
+from core.i18n import LOCALES, use_locale
 from core.i18n import gettext as _
 from core.i18n import lazy_gettext as _l
 from core.work.uow import UnitOfWork
@@ -63,6 +63,7 @@ class _Editor:
     texts: dict[str, str]
     flags: frozenset[str] = frozenset()
     groups: Sequence[Mapping[str, Any]] = ()
+    choices: Sequence[Mapping[str, str]] = ()
 
 
 @blueprint.get("/fields/<entity>/<field>/rules")
@@ -111,7 +112,7 @@ def _stored(item: FieldSpec) -> _Editor:
     texts = {name: str(source.get(name, "")) for name in (*_TEXTS, *_NUMBERS)}
     texts |= {f"message_{code}": source.get("message", {}).get(code, "") for code in LOCALES}
     flags = frozenset(name for name in _FLAGS if source.get(name))
-    return _Editor(conditions, texts, flags, source.get("groups", ()))
+    return _Editor(conditions, texts, flags, source.get("groups", ()), _options(item))
 
 
 def _sent(item: FieldSpec) -> _Editor:
@@ -130,7 +131,8 @@ def _sent(item: FieldSpec) -> _Editor:
         conditions[part] = _Condition(mode, read_rows(group), kept)
     names = (*_TEXTS, *_NUMBERS, *(f"message_{code}" for code in LOCALES))
     texts = {name: first.get(name, "").strip() for name in names}
-    return _Editor(conditions, texts, frozenset({*_FLAGS} & set(first)), _sent_groups())
+    flags = frozenset({*_FLAGS} & set(first))
+    return _Editor(conditions, texts, flags, _sent_groups(), _sent_options())
 
 
 def _sent_groups() -> list[dict[str, Any]]:
@@ -144,6 +146,36 @@ def _sent_groups() -> list[dict[str, Any]]:
         if label or listed:
             group = {"label": label, "words": listed, "tone": tone}
             found.append(group | ({"single": True} if single else {}))
+    return found
+
+
+def _options(item: FieldSpec) -> list[dict[str, str]]:
+    """What there is to choose from, each with its value and what it is called in each language."""
+    if not takes(item, "choices"):
+        return []
+    assert isinstance(item.type, t.ChoiceField)
+    found: list[dict[str, str]] = [
+        {"value": choice.value} for choice in item.type.choices if not choice.retired
+    ]
+    for code in LOCALES:
+        with use_locale(code):
+            for row, choice in zip(
+                found, (each for each in item.type.choices if not each.retired), strict=True
+            ):
+                row[code] = str(choice.label)
+    return found
+
+
+def _sent_options() -> list[dict[str, str]]:
+    """The options in the address; one without any name is taken out."""
+    columns = ("value", *LOCALES)
+    rows = zip(*(request.args.getlist(f"choice_{each}") for each in columns), strict=False)
+    found = []
+    for cells in rows:
+        row = {name: " ".join(text.split()) for name, text in zip(columns, cells, strict=True)}
+        name = next((row[code] for code in LOCALES if row[code]), "")
+        if name:
+            found.append(row | {"value": row["value"] or name[:64]})
     return found
 
 
@@ -162,6 +194,12 @@ def _body(uow: UnitOfWork, spec: EntitySpec, item: FieldSpec, editor: _Editor) -
     body["message"] = {code: text for code, text in messages.items() if text}
     if editor.groups:
         body["groups"] = list(editor.groups)
+    is_shaped = item.rules is not None and bool(item.rules.choices)
+    if takes(item, "choices") and (is_shaped or list(editor.choices) != _options(item)):
+        body["choices"] = [
+            {"value": row["value"], "label": {c: row[c] for c in LOCALES if row[c]}}
+            for row in editor.choices
+        ]
     if "default" in body and isinstance(item.type, (t.MultiChoice, t.Tags)):
         body["default"] = [part.strip() for part in body["default"].split(",") if part.strip()]
     return body
@@ -193,6 +231,7 @@ def _page(
         item=item,
         takes={key: takes(item, key) for key in RULE_KEYS},
         tag_groups=[*editor.groups, *({} for _each in range(_BLANK_GROUPS))],
+        choices=[*editor.choices, *({} for _each in range(_BLANK_GROUPS))],
         tones=[(tone, str(label)) for tone, label in _TONE_LABELS.items()],
         groups={part: _group(uow, spec, each) for part, each in editor.conditions.items()},
         texts=editor.texts,
@@ -244,4 +283,5 @@ def _titles() -> dict[str, str]:
         "message": _("Message"),
         "groups": _("Tags in groups"),
         "only_groups": _("No other tags"),
+        "choices": _("What to choose from"),
     }

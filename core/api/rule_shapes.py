@@ -19,6 +19,15 @@ _GROUP = object_of(
     words=listing({"type": "string", "minLength": 1}),
     optional={"tone": {"type": "string", "enum": list(TONES)}, "single": _YES},
 )
+_CHOICE = {
+    "anyOf": [
+        {"type": "string", "minLength": 1, "maxLength": 64},
+        object_of(
+            value={"type": "string", "minLength": 1, "maxLength": 64},
+            optional={"label": {"anyOf": [_MESSAGE, _BY_LANGUAGE]}, "retired": _YES},
+        ),
+    ]
+}
 #: Rules as they are given and shown; what is left out asks nothing.
 RULES = object_of(
     optional={
@@ -36,6 +45,7 @@ RULES = object_of(
         "pattern": {"type": "string", "enum": list(PATTERNS)},
         "groups": listing(_GROUP),
         "only_groups": _YES,
+        "choices": listing(_CHOICE),
         "unseen": {"type": "string", "enum": list(UNSEEN)},
     }
 )

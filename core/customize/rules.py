@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from core.customize.checks import check_choices
 from core.customize.kinds import LocalText
 from core.entities.defaults import WORDS, compile_default
 from core.entities.patterns import PATTERNS
@@ -27,7 +28,8 @@ __all__ = ["RULE_KEYS", "TONES", "UNSEEN", "is_written", "make_rules", "read_rul
 
 RULE_KEYS = (
     "required", "required_when", "visible_when", "validation", "message", "default", "unique",
-    "minimum", "maximum", "min_length", "max_length", "pattern", "groups", "only_groups", "unseen",
+    "minimum", "maximum", "min_length", "max_length", "pattern", "groups", "only_groups", "choices",
+    "unseen",
 )  # fmt: skip
 #: What becomes of a rule that looks at something closed to whoever writes; the first by itself.
 UNSEEN = ("enforce", "skip")
@@ -83,6 +85,7 @@ def make_rules(field: FieldSpec, source: Mapping[str, Any]) -> FieldRules:
         pattern=source.get("pattern", ""),
         groups=tuple(_group(each) for each in source.get("groups", ())),
         only_groups=bool(source.get("only_groups")),
+        choices=tuple(_option(each) for each in source.get("choices", ())),
         skips_unseen=source.get("unseen") == "skip",
     )
 
@@ -100,6 +103,8 @@ def takes(field: FieldSpec, key: str) -> bool:
             return lengthy and not isinstance(type_, t.RichText) and field.is_writable
         case "groups" | "only_groups":
             return isinstance(type_, t.Tags) and field.is_writable
+        case "choices":
+            return isinstance(type_, t.ChoiceField) and type_.shaped and field.is_writable
         case "pattern":
             return type(type_) is t.Text and field.is_writable
         case "unique":
@@ -119,6 +124,15 @@ def _group(source: Mapping[str, Any]) -> t.TagGroup:
         tuple(source["words"]),
         source.get("tone", TONES[0]),
         bool(source.get("single")),
+    )
+
+
+def _option(source: Mapping[str, Any]) -> t.Choice:
+    label = source.get("label")
+    return t.Choice(
+        source["value"],
+        LocalText(label) if label else "",
+        retired=bool(source.get("retired")),
     )
 
 
@@ -313,6 +327,30 @@ class _Reader:
             self.wrong(place, "required", _("Give the words of the group."))
         return words
 
+    def choices(self, key: str, value: Any) -> None:
+        """Each option a text, or ``{"value", "label"?}``; what is left out is given no more."""
+        before = len(self.problems)
+        check_choices(value, self.wrong)
+        if len(self.problems) > before:
+            return
+        found: list[dict[str, Any]] = []
+        for place, item in enumerate(value):
+            given = {"value": item} if isinstance(item, str) else item
+            if not set(given) <= {"value", "label", "retired"}:
+                self.wrong(f"{key}.{place}", "type", _("An option has a value and a label."))
+                continue
+            label = self._texts(f"{key}.{place}.label", given.get("label") or {}, 100)
+            option: dict[str, Any] = {"value": given["value"].strip()}
+            option |= {"label": label} if label else {}
+            found.append(option | ({"retired": True} if given.get("retired") is True else {}))
+        if all(option.get("retired") for option in found):
+            self.wrong(key, "required", _("Leave one option at least."))
+        rules = self.field.rules
+        stored = rules.source.get("choices", ()) if rules is not None else ()
+        named = {option["value"] for option in found}
+        gone = [{**each, "retired": True} for each in stored if each["value"] not in named]
+        self.source[key] = found + gone
+
     def unseen(self, key: str, value: Any) -> None:
         """``enforce`` holds without a word too, and is not kept."""
         if value not in UNSEEN:
@@ -343,5 +381,6 @@ _HOW: dict[str, Callable[[_Reader, str, Any], None]] = {
     "pattern": _Reader.pattern,
     "groups": _Reader.groups,
     "only_groups": _Reader.only_groups,
+    "choices": _Reader.choices,
     "unseen": _Reader.unseen,
 }

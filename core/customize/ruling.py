@@ -34,7 +34,7 @@ from core.errors import Forbidden, NotFound, Refused
 from core.fields import EntitySpec, FieldSpec
 from core.fields.rules import FieldRules
 from core.fields.storage import column_type
-from core.fields.types import FieldType, Tags
+from core.fields.types import Choice, ChoiceField, FieldType, MultiChoice, Tags
 from core.i18n import gettext as _
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ __all__ = [
     "breaches",
     "field_rule_table",
     "forget_rules",
+    "lay_field_names",
     "lay_rules",
     "read_field_rules",
     "ruled_field",
@@ -90,9 +91,62 @@ def lay_rules(
     """The entities with their fields' rules; entities without rules are the same objects."""
     ruled = {entity for entity, _name in stored}
     return {
-        name: spec if name not in ruled else spec.with_fields(_ruled(spec, stored))
+        name: spec if name not in ruled else _with_types(spec, _ruled(spec, stored))
         for name, spec in specs.items()
     }
+
+
+def lay_field_names(specs: Mapping[str, EntitySpec]) -> dict[str, EntitySpec]:
+    """The entities, with the names of added fields among the options of fields that list them."""
+    listing = {
+        spec.name
+        for spec in specs.values()
+        if any(_lists_fields(item.type, specs) for item in spec.fields)
+    }
+    return {
+        name: spec
+        if name not in listing
+        else _with_types(spec, tuple(_naming(item, specs) for item in spec.fields))
+        for name, spec in specs.items()
+    }
+
+
+def _lists_fields(type_: FieldType, specs: Mapping[str, EntitySpec]) -> bool:
+    return isinstance(type_, MultiChoice) and type_.fields_of in specs
+
+
+def _naming(item: FieldSpec, specs: Mapping[str, EntitySpec]) -> FieldSpec:
+    if not _lists_fields(item.type, specs):
+        return item
+    assert isinstance(item.type, MultiChoice)
+    other = specs[item.type.fields_of]
+    added = tuple(
+        Choice(each.name, each.label)
+        for each in other
+        if each.is_writable and (each.custom or each.owner not in ("core", other.plugin))
+    )
+    return replace(item, type=replace(item.type, choices=item.type.choices + added))
+
+
+def _with_types(spec: EntitySpec, fields: tuple[FieldSpec, ...]) -> EntitySpec:
+    """A copy with these fields; parameters of verbs that share a field's type follow it."""
+    new = {
+        id(old.type): item.type
+        for old, item in zip(spec.fields, fields, strict=True)
+        if item.type is not old.type
+    }
+    if not new or not any(id(each.type) in new for verb in spec.actions for each in verb.params):
+        return spec.with_fields(fields)
+    actions = tuple(
+        replace(
+            verb,
+            params=tuple(
+                replace(each, type=new.get(id(each.type), each.type)) for each in verb.params
+            ),
+        )
+        for verb in spec.actions
+    )
+    return replace(spec, fields=fields, actions=actions)
 
 
 def _ruled(spec: EntitySpec, stored: Mapping[Node, Mapping[str, Any]]) -> tuple[FieldSpec, ...]:
@@ -104,7 +158,7 @@ def _with(item: FieldSpec, source: Mapping[str, Any]) -> FieldSpec:
     rules = make_rules(item, source)
     return replace(
         item,
-        type=_grouped(item.type, rules),
+        type=_shaped(_grouped(item.type, rules), rules),
         rules=rules,
         required=item.required or rules.required,
         unique=item.unique or rules.unique,
@@ -118,6 +172,25 @@ def _grouped(type_: FieldType, rules: FieldRules) -> FieldType:
         return type_
     assert isinstance(type_, Tags)
     return replace(type_, groups=rules.groups, only_groups=rules.only_groups)
+
+
+def _shaped(type_: FieldType, rules: FieldRules) -> FieldType:
+    """The type with the company's options; what of the module's it leaves out is given no more."""
+    if not rules.choices:
+        return type_
+    assert isinstance(type_, ChoiceField)
+    declared = {choice.value: choice for choice in type_.choices}
+    own = [
+        replace(
+            choice, label=known.label if not str(choice.label) else choice.label, tone=known.tone
+        )
+        if (known := declared.get(choice.value)) is not None
+        else replace(choice, label=choice.label if str(choice.label) else choice.value)
+        for choice in rules.choices
+    ]
+    named = {choice.value for choice in own}
+    gone = [replace(each, retired=True) for each in type_.choices if each.value not in named]
+    return replace(type_, choices=(*own, *gone))
 
 
 def set_rules(uow: UnitOfWork, entity: str, name: str, body: Mapping[str, Any]) -> FieldSpec:

@@ -84,6 +84,9 @@ def _limits(rules: FieldRules) -> Iterator[str]:
             yield _("Of %(group)s: %(words)s", **words)
     if rules.only_groups:
         yield _("No other tags are given.")
+    if rules.choices:
+        given = [str(each.label) or each.value for each in rules.choices if not each.retired]
+        yield _("To choose from: %(words)s", words=_(", ").join(given))
     if rules.pattern:
         yield _("Written as %(what)s.", what=str(PATTERNS[rules.pattern][0]))
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from core.fields.types import TagGroup
+from core.fields.types import Choice, TagGroup
 from core.i18n import LazyText
 
 __all__ = ["FieldRules", "WrittenDefault"]
@@ -47,6 +47,9 @@ class FieldRules:
     #: Tags alone: the words in their groups, and whether there are no others.
     groups: tuple[TagGroup, ...] = ()
     only_groups: bool = False
+    #: Shaped choices alone: the company's options in their order, retired ones last. Without a label
+    #: one is called as the module calls it.
+    choices: tuple[Choice, ...] = ()
     #: True when what looks at something closed to whoever writes is not asked of them.
     skips_unseen: bool = False
 

@@ -153,9 +153,15 @@ class Choice:
 
 @dataclass(frozen=True)
 class ChoiceField(FieldType):
-    """One of a list of options."""
+    """One of a list of options.
+
+    With ``shaped`` the company has the last word on them, by the rules of the field; no code may
+    depend on one of them then. A parameter of a verb that is given the field's own type object
+    offers what the field offers.
+    """
 
     choices: tuple[Choice, ...] = ()
+    shaped: bool = False
 
     def labels(self) -> dict[str, Label]:
         """``{value: label}`` in the declared order."""
@@ -169,7 +175,13 @@ class ChoiceField(FieldType):
 
 @dataclass(frozen=True)
 class MultiChoice(ChoiceField):
-    """Any number of a list of options, stored in the declared order."""
+    """Any number of a list of options, stored in the declared order.
+
+    ``fields_of`` names an entity: the fields that the company, or another module, has added to it
+    are options too, behind the declared ones.
+    """
+
+    fields_of: str = ""
 
 
 @dataclass(frozen=True)

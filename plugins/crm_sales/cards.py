@@ -22,7 +22,7 @@ from core.i18n import gettext as _
 from core.i18n.formats import format_datetime, format_money, format_number
 from core.pools import cards as pools
 from core.settings.service import get_setting
-from plugins.crm_sales import duplicates
+from plugins.crm_sales import duplicates, tasks
 from plugins.crm_sales.pools.declared import OPPORTUNITIES
 from plugins.crm_sales.stages import Step, stages_of
 
@@ -44,7 +44,7 @@ def over_record(uow: UnitOfWork, entity: EntitySpec, record: Record, **context: 
             cards = _of_customer(uow, record)
             return cards.same + cards.money
         case "opportunity":
-            return _standing(uow, record)
+            return _standing(uow, record) + tasks.over_opportunity(uow, record)
         case "lead" if entity.plugin == "crm_leads":
             return _became(uow, record.values["id"])
     return ""
@@ -384,6 +384,7 @@ def over_list(uow: UnitOfWork, entity: EntitySpec, **context: Any) -> str:
         ]
     if uow.actor.has_permission("crm_sales.see_funnel"):
         ways.append((_("Funnel"), url_for("crm_sales.funnel")))
+        ways.append((_("Wins and losses"), url_for("crm_sales.outcomes")))
     ways += pools.ways(uow, OPPORTUNITIES)
     html: str = macros("crm_sales/parts.html").ways(ways)
     return html

@@ -19,10 +19,12 @@ from core.fields import (
     Text,
 )
 from core.i18n import lazy_gettext as _l
-from plugins.crm_sales import services
+from plugins.crm_sales import services, stages
 from plugins.crm_sales.care import quiet
 from plugins.crm_sales.deals.policies import TEAM, TEAM_CHANGES
 from plugins.crm_sales.models import (
+    LOST_REASON,
+    WON_REASON,
     Contact,
     Customer,
     Opportunity,
@@ -44,7 +46,10 @@ customer = EntityDef(
     icon="building",
     list_columns=(*("name", "level", "industry", "city", "source", "owner", "created_at"),),
     sections=(
-        Section(_l("Company"), ("name", "code", "uscc", "level", "industry", "source", "tags")),
+        Section(
+            _l("Company"),
+            ("name", "code", "uscc", "level", "industry", "size", "source", "tags"),
+        ),
         Section(_l("Where"), ("province", "city", "address", "phone", "website")),
         Section(_l("Whose it is"), ("owner", "department", *pools.IN_POOL, "parent", "note")),
         Section(
@@ -107,9 +112,18 @@ sales_process = EntityDef(
     label_plural=_l("Sales processes"),
     label_field="name",
     icon="git-branch",
-    list_columns=("name", "is_active", "description"),
+    list_columns=("name", "is_active", "category", "description"),
     default_sort="name",
     duplicate_keys=("name",),
+    actions=(
+        ActionSpec(
+            "clone",
+            _l("Copy with its stages"),
+            stages.clone,
+            params=(FieldSpec("name", Text(60), _l("Name of the new one"), required=True),),
+            bulk=False,
+        ),
+    ),
 )
 
 stage = EntityDef(
@@ -126,6 +140,7 @@ stage = EntityDef(
             "days_allowed",
             "quiet_days",
             "required_fields",
+            "key_tasks",
             "is_won",
             "is_lost",
         ),
@@ -135,7 +150,7 @@ stage = EntityDef(
             _l("Stage"),
             (
                 *("process", "name", "position", "probability", "days_allowed", "quiet_days"),
-                *("required_fields", "is_won", "is_lost"),
+                *("required_fields", "key_tasks", "is_won", "is_lost"),
             ),
         ),
     ),
@@ -143,6 +158,16 @@ stage = EntityDef(
     default_sort="process,position,id",
     navigable=False,
 )
+
+
+def _ending(*more: FieldSpec) -> tuple[FieldSpec, ...]:
+    """What the verbs that close an opportunity ask beside the reason."""
+    return (
+        *more,
+        FieldSpec("competitors", Tags(), _l("Competitors")),
+        FieldSpec("note", Text(300), _l("How it was decided")),
+    )
+
 
 _IS_OPEN = {"field": "status", "op": "eq", "value": "open"}
 
@@ -169,7 +194,8 @@ opportunity = EntityDef(
             _l("Where it stands"),
             (
                 *("process", "stage", "probability", "weighted_amount", "stage_entered_at"),
-                *("stage_due_at", "furthest_stage", "closed_on", "closing_rate", "lost_reason"),
+                *("stage_due_at", "furthest_stage", "closed_on", "closing_rate", "done_tasks"),
+                *("lost_reason", "won_reason", "closing_note"),
             ),
         ),
         Section(_l("Products"), ("lines",)),
@@ -181,13 +207,19 @@ opportunity = EntityDef(
             "move",
             _l("Move to stage"),
             services.move,
-            params=(
+            params=_ending(
                 FieldSpec("stage", Reference("stage"), _l("Stage"), required=True),
                 FieldSpec(
                     "reason",
-                    Text(300),
+                    LOST_REASON,
                     _l("Reason of the loss"),
                     help=_l("Only for the stage of what is lost."),
+                ),
+                FieldSpec(
+                    "won_reason",
+                    WON_REASON,
+                    _l("Reason of the win"),
+                    help=_l("Only for the stage of what is won."),
                 ),
             ),
             sets={"stage": Given("stage")},
@@ -197,6 +229,7 @@ opportunity = EntityDef(
             "win",
             _l("Win"),
             services.win,
+            params=_ending(FieldSpec("reason", WON_REASON, _l("Reason of the win"))),
             when=_IS_OPEN,
             why_not=services.why_not_close,
             tone="good",
@@ -207,9 +240,8 @@ opportunity = EntityDef(
             "lose",
             _l("Lose"),
             services.lose,
-            params=(
-                FieldSpec("reason", Text(300), _l("Reason of the loss"), required=True),
-                FieldSpec("competitors", Tags(), _l("Competitors")),
+            params=_ending(
+                FieldSpec("reason", LOST_REASON, _l("Reason of the loss"), required=True)
             ),
             when=_IS_OPEN,
             why_not=services.why_not_close,
@@ -241,7 +273,7 @@ opportunity = EntityDef(
         ),
     ),
     duplicate_keys=("name", "customer"),
-    history=("created_at", "stage_entered_at", "closed_on"),
+    history=("created_at", "stage_entered_at", "closed_on", "furthest_stage"),
 )
 
 #: Governed by the opportunity: whoever may read it may read how long it stood where.
@@ -267,8 +299,8 @@ ENTITIES = (customer, contact, sales_process, stage, opportunity, stage_visit, *
 #: What follows from other fields, and is not typed in.
 _LEFT_OUT = {
     "customer": ("name_key",),
-    # Told in words, with the amount that it comes to, where there is one.
-    "opportunity": ("closing_rate",),
+    # Told in words, with the amount that it comes to, where there is one; and ticked off above.
+    "opportunity": ("closing_rate", "done_tasks"),
 }
 
 

@@ -66,7 +66,24 @@ _SOURCES = (("展会", 28), ("老客户推荐", 26), ("线上推广", 20), ("官
 _LEVELS = (("A", 12), ("B", 28), ("C", 45), ("D", 15))
 _TAGS = ("战略客户", "设备更新", "新厂房", "付款及时", "样板工程", "价格敏感", "出口型")
 _RIVALS = ("青州联成机械", "昆山锐动自动化", "广东博勒智能", "济南华工装备")
-_LOST = ("价格超出预算", "选择了其他供应商", "项目暂缓", "交期不能满足", "客户自行改造旧设备")
+#: Why deals are lost, with how often, and what is written beside it.
+_LOST = (
+    ("价格", 26, "报价超出客户预算两成"),
+    ("跟进不及时", 24, "样机参观后两周没有回访"),
+    ("重复联系", 14, "同一客户两人报价不一"),
+    ("交期", 12, "客户要求四十天，我们需六十天"),
+    ("产品不符合需求", 10, "节拍达不到每分钟十二箱"),
+    ("项目暂缓", 8, None),
+    ("其他", 6, "客户自行改造旧设备"),
+)
+_WON = (("服务", 30), ("产品与技术", 26), ("客户关系", 16), ("交期", 14), ("价格", 14))
+_SIZES = (
+    ("20人以下", 10),
+    ("20-99人", 34),
+    ("100-499人", 38),
+    ("500-999人", 12),
+    ("1000-9999人", 6),
+)
 _STEPS = (
     "提交修改后的布局图",
     "约总经理到厂看样机",
@@ -133,9 +150,13 @@ def _cast(uow: UnitOfWork) -> Cast:
 def _processes(uow: UnitOfWork) -> list[list[Step]]:
     """The process that a company begins with, now asking for what matters, and one for exports."""
     first = first_process(uow)
-    needs = {"需求分析": ["amount"], "方案报价": ["amount", "expected_close_on"]}
+    asks: dict[str, dict[str, Any]] = {
+        "初步接洽": {"key_tasks": ["确认决策人"]},
+        "需求分析": {"required_fields": ["amount"], "key_tasks": ["现场测量", "确认节拍与产能"]},
+        "方案报价": {"required_fields": ["amount", "expected_close_on"]},
+    }
     steps = stages_of(uow, processes=[first]).of(first)
-    asked = {s.id: {"required_fields": needs[s.name]} for s in steps if s.name in needs}
+    asked = {step.id: asks[step.name] for step in steps if step.name in asks}
     if asked:
         service.update(uow, "stage", asked)
     (export,) = service.create(
@@ -218,6 +239,7 @@ def _further(rng: random.Random, values: dict[str, Any], since: datetime) -> dic
         **values,
         "uscc": code,
         "level": _weighted(rng, _LEVELS),
+        "size": _weighted(rng, _SIZES),
         "phone": f"0536-8{rng.randrange(10**6):06d}" if rng.random() < 0.4 else None,
         "tags": rng.sample(_TAGS, rng.choice((0, 0, 1, 2))) or None,
         "created_at": since,
@@ -324,6 +346,13 @@ def _deals(
         for stage, since, until in story.stays
     ]
     service.create(uow, "stage_visit", visits)
+    # How far a lost one had come: an import would take it for a stay of its own.
+    furthest = {
+        key: {"furthest_stage": story.stays[-1][0]}
+        for key, story in zip(made, stories, strict=True)
+        if story.values["lost_reason"] and story.stays
+    }
+    service.update(uow, "opportunity", furthest)
     return len(made)
 
 
@@ -346,6 +375,8 @@ def _story(
         begun = since
     stays, here, entered = _walk(rng, steps, begun, now)
     foreign = rng.random() < 0.05
+    lost = rng.choices(_LOST, [weight for _reason, weight, _note in _LOST])[0]
+    won = _weighted(rng, _WON)
     amount = Decimal(round(price * pieces * rng.uniform(0.85, 1.25), -3))
     values = {
         "name": f"{customer['values']['name'][:4]} {product}{f'{pieces}台' if pieces > 1 else ''}",
@@ -360,10 +391,12 @@ def _story(
         "competitors": rng.sample(_RIVALS, rng.choice((0, 1, 1, 2))) or None,
         "strategy": rng.choice(_PLANS) if rng.random() < 0.35 else None,
         "next_step": None if here.is_closed else rng.choice(_STEPS),
-        "lost_reason": rng.choice(_LOST) if here.is_lost else None,
+        "lost_reason": lost[0] if here.is_lost else None,
+        "won_reason": won if here.is_won else None,
+        "closing_note": lost[2] if here.is_lost else None,
+        "done_tasks": _done(here, steps),
         "closed_on": entered.date() if here.is_closed else None,
         "stage_entered_at": entered,
-        "furthest_stage": stays[-1][0] if here.is_lost and stays else None,
         "owner": customer["values"]["owner"],
         "lead": lead["id"] if lead is not None else None,
         "created_at": begun,
@@ -392,6 +425,12 @@ def _walk(
         if following.is_won:
             return stays, following, entered
     return stays, way[-1], entered
+
+
+def _done(here: Step, steps: Sequence[Step]) -> list[str] | None:
+    """The key tasks of the stages that it has left."""
+    end = next((step for step in steps if step.is_won), here) if here.is_lost else here
+    return [task for step in steps if step.position < end.position for task in step.tasks] or None
 
 
 def _working_hour(rng: random.Random, near: datetime) -> datetime:

@@ -42,9 +42,12 @@ from plugins.crm_sales.pools.models import LEVELS, InCustomerPool, InOpportunity
 
 __all__ = [
     "CURRENCIES",
+    "LOST_REASON",
     "NEEDS",
     "OTHER",
+    "SIZES",
     "STATUSES",
+    "WON_REASON",
     "Contact",
     "Customer",
     "Opportunity",
@@ -77,7 +80,46 @@ CURRENCIES = (
     Choice("SGD", _l("SGD: Singapore dollar")),
 )
 
-#: What a stage may ask for: fields of the opportunity, by their names.
+#: How many people work at a customer (人员规模): the values are what public registers write.
+SIZES = (
+    Choice("20人以下", _l("Fewer than 20 people")),
+    Choice("20-99人", _l("20 to 99 people")),
+    Choice("100-499人", _l("100 to 499 people")),
+    Choice("500-999人", _l("500 to 999 people")),
+    Choice("1000-9999人", _l("1,000 to 9,999 people")),
+    Choice("10000人以上", _l("10,000 people and more")),
+)
+
+#: Why deals are lost and won, to begin with: the company shapes both. The verbs offer the same.
+LOST_REASON = ChoiceField(
+    (
+        Choice("价格", _l("Price")),
+        Choice("产品不符合需求", _l("The product does not fit")),
+        Choice("交期", _l("Delivery time")),
+        Choice("跟进不及时", _l("Late follow-up")),
+        Choice("重复联系", _l("Contacted by several of us")),
+        Choice("客户关系", _l("Relations to the customer")),
+        Choice("项目暂缓", _l("Project put off")),
+        Choice("预算取消", _l("Budget cancelled")),
+        Choice(OTHER, _l("Other")),
+    ),
+    shaped=True,
+)
+WON_REASON = ChoiceField(
+    (
+        Choice("价格", _l("Price")),
+        Choice("产品与技术", _l("Product and technology")),
+        Choice("交期", _l("Delivery time")),
+        Choice("服务", _l("Service")),
+        Choice("客户关系", _l("Relations to the customer")),
+        Choice("品牌与案例", _l("Brand and references")),
+        Choice(OTHER, _l("Other")),
+    ),
+    shaped=True,
+)
+
+#: What a stage may ask for: fields of the opportunity that may be empty, by their names. The
+#: company's own are offered behind them.
 NEEDS = (
     Choice("amount", _l("Amount")),
     Choice("expected_close_on", _l("Expected close")),
@@ -85,6 +127,11 @@ NEEDS = (
     Choice("competitors", _l("Competitors")),
     Choice("strategy", _l("Strategy")),
     Choice("next_step", _l("Next step")),
+    Choice("lines", _l("Products")),
+    Choice("members", _l("Team")),
+    Choice("owner", _l("Owner")),
+    Choice("won_reason", _l("Reason of the win")),
+    Choice("closing_note", _l("How it was decided")),
 )
 
 STATUSES = (
@@ -137,6 +184,15 @@ class Customer(InCustomerPool, Entity, Owned):
         Text(60),
         label=_l("Industry"),
         synonyms=("行业", "所属行业", "行业类别", "industry", "sector"),
+    )
+    size: Mapped[str | None] = field(
+        ChoiceField(choices=SIZES, shaped=True),
+        label=_l("Company size"),
+        help=_l("How many people work there."),
+        synonyms=(
+            *("人员规模", "企业规模", "公司规模", "规模", "员工人数", "人数"),
+            *("size", "company size", "employees", "number of employees", "headcount"),
+        ),
     )
     source: Mapped[str | None] = field(
         ChoiceField(choices=SOURCES),
@@ -340,6 +396,18 @@ class SalesProcess(Entity):
     is_active: Mapped[bool | None] = field(
         Boolean(), label=_l("Active"), help=_l("New opportunities may begin in it."), default=True
     )
+    category: Mapped[int | None] = field(
+        Reference("product_category", on_delete="clear"),
+        label=_l("Of the product category"),
+        help=_l(
+            "An opportunity that names no process and whose first product is of this category, or of"
+            " one below it, begins in this process."
+        ),
+        related_label=_l("Sales processes of it"),
+        column="category_id",
+        constraint=False,
+        index=False,
+    )
     stages = detached(
         Lines("stage", "process", max_items=20),
         label=_l("Stages"),
@@ -377,8 +445,13 @@ class Stage(Entity):
         help=_l("Then the owner is told, and may ask for support. Empty: never."),
     )
     required_fields: Mapped[Any] = field(
-        MultiChoice(choices=NEEDS),
+        MultiChoice(choices=NEEDS, fields_of="opportunity"),
         label=_l("To be filled in before it is left"),
+    )
+    key_tasks: Mapped[Any] = field(
+        Tags(max_length=60, max_items=20),
+        label=_l("Key tasks"),
+        help=_l("To be ticked off on the opportunity before it leaves the stage."),
     )
     is_won: Mapped[bool | None] = field(Boolean(), label=_l("Won"), default=False)
     is_lost: Mapped[bool | None] = field(Boolean(), label=_l("Lost deal"), default=False)
@@ -497,10 +570,25 @@ class Opportunity(InOpportunityPool, Entity, Owned):
         help=_l("Earlier versions are in the timeline."),
         synonyms=("销售策略", "策略", "strategy"),
     )
+    done_tasks: Mapped[Any] = field(
+        Tags(max_length=60, max_items=200),
+        label=_l("Key tasks done"),
+        help=_l("Of those that the stages ask for."),
+    )
     lost_reason: Mapped[str | None] = field(
-        Text(300),
+        LOST_REASON,
         label=_l("Reason of the loss"),
         synonyms=("丢单原因", "输单原因", "流失原因", "lost reason"),
+    )
+    won_reason: Mapped[str | None] = field(
+        WON_REASON,
+        label=_l("Reason of the win"),
+        synonyms=("赢单原因", "成交原因", "won reason", "win reason"),
+    )
+    closing_note: Mapped[str | None] = field(
+        Text(300),
+        label=_l("How it was decided"),
+        synonyms=("赢丢单说明", "丢单说明", "赢单说明", "closing note"),
     )
     stage_entered_at: Mapped[datetime | None] = field(
         DateTime(), label=_l("In this stage since"), readonly=True

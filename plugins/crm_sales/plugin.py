@@ -107,6 +107,7 @@ def register_navigation() -> Iterable[NavItem]:
     may = "crm_sales.see_funnel"
     return [
         NavItem(_l("Funnel"), "crm_sales.funnel", "filter", order=60, permission=may),
+        NavItem(_l("Wins and losses"), "crm_sales.outcomes", "flag", order=63, permission=may),
         *target_views.NAVIGATION,
         *pool_views.NAVIGATION,
     ]

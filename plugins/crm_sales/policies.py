@@ -11,19 +11,34 @@ from stdnum.cn import uscc
 from core.entities.changes import Change
 from core.entities.query import ListQuery, conditions
 from core.errors import Problem
-from core.fields import ScopeSpec
+from core.fields import Lines, ScopeSpec
 from core.i18n import gettext as _
 from core.i18n import lazy_gettext as _l
 from core.plugins.contributions import RoleTemplate
 from plugins.crm_sales import duplicates
 from plugins.crm_sales.circles import check_circles, column_of
 from plugins.crm_sales.deals.rates import no_rate, without_rate
-from plugins.crm_sales.stages import Book, Step, first_process, stages_of
+from plugins.crm_sales.stages import (
+    Book,
+    Step,
+    first_process,
+    number_of,
+    processes_for,
+    stages_of,
+)
 
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
-__all__ = ["OF_CUSTOMERS", "ROLES", "book_for", "placed", "places_again", "validate"]
+__all__ = [
+    "OF_CUSTOMERS",
+    "ROLES",
+    "book_for",
+    "placed",
+    "places_again",
+    "starts_of",
+    "validate",
+]
 
 
 def _of_readable_customers(uow: UnitOfWork, table: FromClause) -> ColumnElement[bool]:
@@ -157,9 +172,27 @@ def book_for(changes: Sequence[Change], uow: UnitOfWork) -> Book:
     """The stages that these changes of opportunities are about."""
     values = [v for change in changes for v in (change.before, change.after)]
     processes = {v.get("process") for v in values}
-    if any(change.after.get("process") is None for change in changes):
-        processes.add(first_process(uow))
+    processes |= set(starts_of(changes, uow).values())
     return stages_of(uow, processes=processes, stages={v.get("stage") for v in values})
+
+
+def starts_of(changes: Sequence[Change], uow: UnitOfWork) -> dict[int, int | None]:
+    """By ``id`` of the change: the process in which it begins when it names none. That is the one
+    for the category of its first product, else the first one in use."""
+    lacking = [change for change in changes if change.after.get("process") is None]
+    found: dict[int, int | None] = dict.fromkeys(map(id, changes))
+    if not lacking:
+        return found
+    first = first_process(uow)
+    goods = {
+        id(change): lines[0].get("product")
+        for change in lacking
+        if change.kind == "create" and (lines := change.detached.get("lines"))
+    }
+    fits = processes_for(uow, goods.values()) if goods else {}
+    for change in lacking:
+        found[id(change)] = fits.get(number_of(goods.get(id(change))), first)
+    return found
 
 
 def placed(change: Change, book: Book, first: int | None) -> tuple[int | None, Step | None]:
@@ -201,8 +234,20 @@ def _missing(record: Any, left: Sequence[Step]) -> dict[str, Step]:
     found: dict[str, Step] = {}
     for step in left:
         for name in step.needs:
-            if record.get(name) in (None, "", []):
+            value = record.get(name)
+            if value is False or value in (None, "", []):
                 found.setdefault(name, step)
+    return found
+
+
+def _undone(record: Any, left: Sequence[Step]) -> dict[str, Step]:
+    """The key tasks of the stages that are left and not ticked off yet."""
+    done = set(record.get("done_tasks") or ())
+    found: dict[str, Step] = {}
+    for step in left:
+        for task in step.tasks:
+            if task not in done:
+                found.setdefault(task, step)
     return found
 
 
@@ -215,7 +260,7 @@ def _validate_opportunities(changes: Sequence[Change], uow: UnitOfWork) -> Itera
     written = _written(changes)
     if not written:
         return
-    book, first = book_for(written, uow), first_process(uow)
+    book, starts = book_for(written, uow), starts_of(written, uow)
     homes = column_of(
         uow, "contact", "customer_id", {c.after["contact"] for c in written if _meets(c)}
     )
@@ -227,7 +272,7 @@ def _validate_opportunities(changes: Sequence[Change], uow: UnitOfWork) -> Itera
         if _meets(change) and homes.get(change.after["contact"]) != change.after["customer"]:
             message = _("Choose somebody at the same customer.")
             yield change.problem("contact", "other_customer", message)
-        yield from _check_place(change, book, first, uow)
+        yield from _check_place(change, book, starts[id(change)], uow)
     yield from _check_currencies(written, uow)
     yield from _check_quoted(written, uow)
 
@@ -292,20 +337,24 @@ def _check_place(
     elif change.kind == "create" or change.before["stage"] != stage.id:
         start = book.by_id.get(change.before.get("stage"))
         if change.kind == "update" or not uow.actor.is_system:
-            yield from _check_needs(change, book.passed(start, stage))
+            yield from _check_needs(change, book.passed(start, stage), uow)
         if stage.is_lost and not change.after["lost_reason"] and not _imports(change, uow):
             yield change.problem("lost_reason", "required", _("Say why it is lost."))
     elif change.changed("status") and change.after["status"] == "won":
         # A process without a stage for what is won: all that is still ahead is left.
-        yield from _check_needs(change, book.ahead(stage))
+        yield from _check_needs(change, book.ahead(stage), uow)
 
 
 def _imports(change: Change, uow: UnitOfWork) -> bool:
     return change.kind == "create" and uow.actor.is_system
 
 
-def _check_needs(change: Change, left: Sequence[Step]) -> Iterable[Problem]:
-    lacking = _missing(change.after, left)
+def _check_needs(change: Change, left: Sequence[Step], uow: UnitOfWork) -> Iterable[Problem]:
+    yield from _check_tasks(change, left)
+    asked = {name for step in left for name in step.needs}
+    record = change.after | _lines_of(change, asked, uow)
+    found = _missing(record, left)
+    lacking = {name: step for name, step in found.items() if name in change.entity}
     if not lacking:
         return
     names = "、".join(str(change.entity[name].label) for name in lacking)
@@ -316,6 +365,32 @@ def _check_needs(change: Change, left: Sequence[Step]) -> Iterable[Problem]:
     )
     for name in lacking:
         yield change.problem(name, "required", message)
+
+
+def _lines_of(change: Change, asked: set[str], uow: UnitOfWork) -> dict[str, Any]:
+    """Of the asked fields those that live in tables of their own: as given, else whether there are any."""
+    found: dict[str, Any] = {}
+    for field in change.entity.detached:
+        if field.name not in asked:
+            continue
+        found[field.name] = change.detached.get(field.name)
+        if field.name not in change.detached and isinstance(field.type, Lines) and change.id:
+            child = uow.entity(field.type.entity)
+            mine = child.column(field.type.parent) == change.id
+            there = select(child.table.c.id).where(mine, child.table.c.archived_at.is_(None))
+            found[field.name] = uow.execute(there.limit(1)).first()
+    return found
+
+
+def _check_tasks(change: Change, left: Sequence[Step]) -> Iterable[Problem]:
+    undone = _undone(change.after, left)
+    if undone:
+        message = _(
+            "Before it leaves “%(stage)s”, tick off: %(tasks)s.",
+            stage=next(iter(undone.values())).name,
+            tasks="、".join(undone),
+        )
+        yield change.problem("done_tasks", "required", message)
 
 
 # Processes and stages

@@ -20,8 +20,8 @@ from plugins.crm_sales import lifecycle, stages
 from plugins.crm_sales.deals.rates import fix_rates
 from plugins.crm_sales.events import OpportunityLost, OpportunityMoved, OpportunityWon
 from plugins.crm_sales.models import CURRENCIES
-from plugins.crm_sales.policies import book_for, placed, places_again
-from plugins.crm_sales.stages import Book, Step, first_process, stages_of
+from plugins.crm_sales.policies import book_for, placed, places_again, starts_of
+from plugins.crm_sales.stages import Book, Step, stages_of
 
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
@@ -31,6 +31,8 @@ __all__ = ["assign", "lose", "move", "prepare", "settle", "why_not_close", "win"
 Row = Mapping[str, Any]
 _CODES = frozenset(choice.value for choice in CURRENCIES)
 _CHUNK = 500
+#: In the memo of a transaction: in which stage what is imported stood before, by its change.
+_STOOD_IN = "crm_sales.stood in"
 
 # Verbs: the service has checked the right, and has locked the rows.
 
@@ -75,6 +77,11 @@ def move(uow: UnitOfWork, deals: Sequence[Row], params: Mapping[str, Any]) -> di
         message = _("This stage is no longer in use.")
         raise Invalid(message, [Problem("stage", "reference", message)])
     reason = params["reason"]
+    values: dict[str, Any] = {"stage": target.id, "status": target.status} | _beside(params)
+    if target.is_lost:
+        values["lost_reason"] = reason
+    elif target.is_won and params["won_reason"]:
+        values["won_reason"] = params["won_reason"]
     for deal in deals:
         if deal["process"] != target.process:
             message = _("This stage belongs to another process.")
@@ -86,24 +93,26 @@ def move(uow: UnitOfWork, deals: Sequence[Row], params: Mapping[str, Any]) -> di
         if target.is_lost and not reason:
             message = _("Say why it is lost.")
             raise Invalid(message, [Problem("reason", "required", message)])
-    values: dict[str, Any] = {"stage": target.id, "status": target.status}
-    if target.is_lost:
-        values["lost_reason"] = reason
     service.update(uow, "opportunity", {deal["id"]: values for deal in deals})
     return {"moved": [deal["id"] for deal in deals]}
 
 
 def win(uow: UnitOfWork, deals: Sequence[Row], params: Mapping[str, Any]) -> dict[str, Any]:
-    """Opportunities become deals."""
-    return {"won": _close(uow, deals, "won", {})}
+    """Opportunities become deals, perhaps with the reason, and against whom they were won."""
+    values = {"won_reason": params["reason"]} if params["reason"] else {}
+    return {"won": _close(uow, deals, "won", values | _beside(params))}
 
 
 def lose(uow: UnitOfWork, deals: Sequence[Row], params: Mapping[str, Any]) -> dict[str, Any]:
     """Opportunities are given up, with the reason, and to whom they went."""
     values = {"lost_reason": params["reason"]}
-    if params["competitors"]:
-        values["competitors"] = params["competitors"]
-    return {"lost": _close(uow, deals, "lost", values)}
+    return {"lost": _close(uow, deals, "lost", values | _beside(params))}
+
+
+def _beside(params: Row) -> dict[str, Any]:
+    """What was said beside the reason; what was not leaves the opportunity as it is."""
+    found = {"competitors": params["competitors"], "closing_note": params["note"]}
+    return {name: value for name, value in found.items() if value}
 
 
 def _close(uow: UnitOfWork, deals: Sequence[Row], status: str, values: Row) -> list[int]:
@@ -171,10 +180,10 @@ def _place(changes: Sequence[Change], uow: UnitOfWork) -> None:
     written = [change for change in changes if change.kind in ("create", "update")]
     if not written:
         return
-    book, first = book_for(written, uow), first_process(uow)
+    book, starts = book_for(written, uow), starts_of(written, uow)
     company = get_setting(uow, "core", "currency")
     for change in written:
-        process, stage = placed(change, book, first)
+        process, stage = placed(change, book, starts[id(change)])
         if stage is None:  # refused before
             continue
         change.set("process", process)
@@ -182,6 +191,7 @@ def _place(changes: Sequence[Change], uow: UnitOfWork) -> None:
         if change.after["currency"] is None and company in _CODES:
             change.set("currency", company)
         if change.kind == "create" or change.changed("stage"):
+            _remember_past(change, stage, book, uow)
             _enter(change, stage, book, uow)
         if change.changed("status"):
             _settle_status(change, uow)
@@ -202,6 +212,19 @@ def _place_again(changes: Sequence[Change], uow: UnitOfWork) -> None:
         if change.after["status"] == "open":
             change.set("probability", stage.probability)
             change.set("stage_due_at", _due(change, stage))
+
+
+def _remember_past(change: Change, stage: Step, book: Book, uow: UnitOfWork) -> None:
+    """What an import tells of the time before: how far it had come is where it stood until then."""
+    if change.kind != "create" or "furthest_stage" not in change.given:
+        return
+    furthest = book.by_id.get(change.after["furthest_stage"])
+    if furthest is None or furthest.process != stage.process or furthest.is_closed:
+        change.set("furthest_stage", None)
+        return
+    begun, entered = change.after["created_at"], change.after["stage_entered_at"]
+    if furthest.id != stage.id and begun and entered and begun < entered:
+        uow.memo.setdefault(_STOOD_IN, {})[id(change)] = furthest.id
 
 
 def _enter(change: Change, stage: Step, book: Book, uow: UnitOfWork) -> None:
@@ -229,15 +252,15 @@ def _enter(change: Change, stage: Step, book: Book, uow: UnitOfWork) -> None:
 def _settle_status(change: Change, uow: UnitOfWork) -> None:
     status = change.after["status"]
     if status == "open":
-        change.set("closed_on", None)
-        change.set("lost_reason", None)
+        beside = ("won_reason", "closing_note") if change.kind == "update" else ()
+        for name in ("closed_on", "lost_reason", *beside):
+            change.set(name, None)
         return
     closed = change.after["closed_on"]
     if closed is None or (change.kind == "update" and not change.changed("closed_on")):
         change.set("closed_on", uow.clock.today())
     change.set("probability", 100 if status == "won" else 0)
-    if status == "won":
-        change.set("lost_reason", None)
+    change.set("lost_reason" if status == "won" else "won_reason", None)
 
 
 def _due(change: Change, stage: Step) -> datetime | None:
@@ -282,16 +305,20 @@ def _keep_visits(changes: Sequence[Change], uow: UnitOfWork) -> None:
         values = {row.id: _ended(row.entered_at, left[row.opportunity_id]) for row in rows}
         if values:
             service.update(uow, "stage_visit", values)
-    if entering:
-        visits = [
-            {
-                "opportunity": c.id,
-                "stage": c.after["stage"],
-                "entered_at": c.after["stage_entered_at"],
-            }
-            for c in entering
-        ]
-        service.create(uow, "stage_visit", visits)
+    if not entering:
+        return
+    past: dict[int, int] = uow.memo.pop(_STOOD_IN, {})
+    visits: list[dict[str, Any]] = []
+    for change in entering:
+        entered = change.after["stage_entered_at"]
+        if id(change) in past:
+            begun = change.after["created_at"]
+            before = {"opportunity": change.id, "stage": past[id(change)], "entered_at": begun}
+            visits.append(before | _ended(begun, entered))
+        visits.append(
+            {"opportunity": change.id, "stage": change.after["stage"], "entered_at": entered}
+        )
+    service.create(uow, "stage_visit", visits)
 
 
 def _ended(entered: datetime | None, left: datetime) -> dict[str, Any]:

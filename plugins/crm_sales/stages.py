@@ -14,7 +14,17 @@ from core.i18n import gettext as _
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
-__all__ = ["Book", "Step", "ensure_process", "first_process", "forget", "stages_of"]
+__all__ = [
+    "Book",
+    "Step",
+    "clone",
+    "ensure_process",
+    "first_process",
+    "forget",
+    "number_of",
+    "processes_for",
+    "stages_of",
+]
 
 #: Where a deal that does not move is told of, after how many days (S-067).
 _NEGOTIATION, _QUIET_DAYS = "商务谈判", 7
@@ -41,6 +51,7 @@ class Step:
     days_allowed: int | None
     quiet_days: int | None
     needs: tuple[str, ...]
+    tasks: tuple[str, ...]
     is_won: bool
     is_lost: bool
 
@@ -145,6 +156,7 @@ def _read(uow: UnitOfWork, processes: set[int]) -> dict[int, Book]:
                 days_allowed=row["days_allowed"],
                 quiet_days=row["quiet_days"],
                 needs=tuple(row["required_fields"] or ()),
+                tasks=tuple(row["key_tasks"] or ()),
                 is_won=bool(row["is_won"]),
                 is_lost=bool(row["is_lost"]),
             )
@@ -158,6 +170,7 @@ def forget(uow: UnitOfWork) -> None:
     """Read the stages anew: some have changed in this transaction."""
     uow.memo.pop("crm_sales.stages", None)
     uow.memo.pop("crm_sales.first process", None)
+    uow.memo.pop("crm_sales.processes of categories", None)
 
 
 def first_process(uow: UnitOfWork) -> int | None:
@@ -171,6 +184,79 @@ def first_process(uow: UnitOfWork) -> int | None:
         ).scalar()
     found: int | None = uow.memo["crm_sales.first process"]
     return found
+
+
+def number_of(value: Any) -> int | None:
+    """The id that a caller gave, in whichever way; None for what is none (told by its own check)."""
+    if isinstance(value, Mapping):
+        value = value.get("id")
+    if isinstance(value, str) and value.isascii() and value.isdecimal():
+        value = int(value[:18])
+    return value if type(value) is int else None
+
+
+def processes_for(uow: UnitOfWork, products: Iterable[Any]) -> dict[int | None, int]:
+    """By product: the process in use for its category, or for the nearest one above it; of two the
+    older. Products without one are left out."""
+    own, product = _lines_of_goods(uow), uow.entity("product").table
+    wanted = {key for each in products if (key := number_of(each)) is not None}
+    if not own or not wanted:
+        return {}
+    category = uow.entity("product_category").table
+    above = {
+        row.id: row.parent_id for row in uow.execute(select(category.c.id, category.c.parent_id))
+    }
+    found: dict[int | None, int] = {}
+    goods = select(product.c.id, product.c.category_id).where(product.c.id.in_(sorted(wanted)))
+    for row in uow.execute(goods):
+        here, seen = row.category_id, set[int]()
+        while here is not None and here not in own and here not in seen:
+            seen.add(here)
+            here = above.get(here)
+        if here in own:
+            found[row.id] = own[here]
+    return found
+
+
+def _lines_of_goods(uow: UnitOfWork) -> dict[int, int]:
+    """By category: the process in use for it."""
+    memo = "crm_sales.processes of categories"
+    if memo not in uow.memo:
+        process = uow.entity("sales_process").table
+        rows = uow.execute(
+            select(process.c.id, process.c.category_id)
+            .where(
+                process.c.category_id.is_not(None),
+                process.c.is_active,
+                process.c.archived_at.is_(None),
+            )
+            .order_by(process.c.id.desc())
+        )
+        uow.memo[memo] = {row.category_id: row.id for row in rows}
+    found: dict[int, int] = uow.memo[memo]
+    return found
+
+
+def clone(
+    uow: UnitOfWork, processes: Sequence[Mapping[str, Any]], params: Mapping[str, Any]
+) -> dict[str, Any]:
+    """A new process with the same stages, under another name: for a product line of its own."""
+    spec, stage = uow.entity("sales_process"), uow.entity("stage")
+    copied = [each.name for each in stage.stored if each.is_writable and each.name != "process"]
+    made = []
+    for original in processes:
+        rows = uow.execute(
+            select(*(stage.column(name).label(name) for name in copied))
+            .where(stage.column("process") == original["id"], stage.table.c.archived_at.is_(None))
+            .order_by(stage.table.c.position, stage.table.c.id)
+        ).mappings()
+        kept = {
+            each.name: original[each.name]
+            for each in spec.stored
+            if each.is_writable and not each.unique and each.name not in ("name", "category")
+        }
+        made.append({**kept, "name": params["name"], "stages": [dict(row) for row in rows]})
+    return {"made": service.create(uow, "sales_process", made)}
 
 
 def ensure_process(uow: UnitOfWork) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from flask import Blueprint, flash, request
+from flask import Blueprint, flash, redirect, request
 from werkzeug.datastructures import MultiDict
 
 from core.entities import service
@@ -17,7 +17,7 @@ from core.http.requests import requires, signed_in, unit_of_work
 from core.i18n import gettext as _
 from core.settings.service import get_setting
 from core.tabular.cleaning import CleaningError, clean_mobile
-from plugins.crm_sales import duplicates, funnel
+from plugins.crm_sales import duplicates, funnel, outcomes, tasks
 from plugins.crm_sales.models import SOURCES
 
 if TYPE_CHECKING:
@@ -181,3 +181,26 @@ def show_funnel() -> Any:
     """What stands in which stage of a process, and how many go on."""
     with unit_of_work(write=False) as uow:
         return render("crm_sales/funnel.html", **funnel.page_of(uow, request.args))
+
+
+@blueprint.get("/outcomes", endpoint="outcomes")
+@requires("crm_sales.see_funnel")
+def show_outcomes() -> Any:
+    """Why deals were won and lost in a period, and against whom."""
+    with unit_of_work(write=False) as uow:
+        return render("crm_sales/outcomes.html", **outcomes.page_of(uow, request.args))
+
+
+@blueprint.post("/opportunities/<int:key>/tasks")
+@signed_in
+def tick_tasks(key: int) -> Any:
+    """Keep which of the key tasks that were shown are done."""
+    sent = request.form
+    try:
+        with unit_of_work() as uow:
+            tasks.tick(uow, key, shown=sent.getlist("shown"), done=sent.getlist("done"))
+    except (Invalid, Refused) as error:
+        flash(error.problems[0].message if error.problems else error.message, "bad")
+    else:
+        flash(_("Saved."), "good")
+    return redirect(record_url("opportunity", key), 303)

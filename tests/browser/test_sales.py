@@ -58,8 +58,13 @@ def test_a_customer_a_contact_and_an_opportunity_that_is_won(open_page, size, un
         expect(tab.locator(f'.board-column[aria-label="{stage}"] .board-card')).to_have_count(1)
     card.get_by_role("link").first.click()
     tab.get_by_role("button", name="赢单", exact=True).click()
+    tab.get_by_label("赢单原因").select_option("服务")
+    tab.get_by_label("竞争对手").fill("联成")
+    tab.locator("main").get_by_role("button", name="赢单", exact=True).click()
+    expect(tab.locator("h1")).to_contain_text("升降平台两台")
     expect(tab.locator("h1")).to_contain_text("赢单")
     with unit_of_work(write=False) as uow:
         (deal,) = query.page(uow, "opportunity", ListQuery()).items
         assert (deal["status"], deal["probability"]) == ("won", 100)
+        assert (deal["won_reason"], deal["competitors"]) == ("服务", ["联成"])
         assert query.count(uow, "stage_visit", ListQuery()) == 4

@@ -229,6 +229,9 @@ def fair_prices(
 
 #: What holds the lines of an entity.
 _HOLDERS = {"quote_line": "quote", "opportunity_line": "opportunity"}
+#: The columns that lines depend on; fields of the company's own are none of them.
+_OF_DEALS = ("id", "customer_id", "currency", "status")
+_OF_QUOTES = (*_OF_DEALS, "quoted_on", "tax_included", "price_list_id")
 
 
 def heads_of(
@@ -240,7 +243,9 @@ def heads_of(
     ``lock`` keeps them as they are until the lines are written.
     """
     table = uow.entity(holder).table
-    asked = select(table).where(table.c.id.in_(sorted(set(keys)))).order_by(table.c.id)
+    names = _OF_QUOTES if holder == "quote" else _OF_DEALS
+    wanted = select(*(table.c[name] for name in names))
+    asked = wanted.where(table.c.id.in_(sorted(set(keys)))).order_by(table.c.id)
     rows = uow.execute(asked.with_for_update() if lock else asked).all()
     buyers = read_buyers(uow, [row.customer_id for row in rows])
     company, today = get_setting(uow, "core", "currency"), uow.clock.today()

@@ -1,8 +1,9 @@
 """The forecast: won, committed and weighted against the target of a period, and what closes the gap.
 
-**Committed** is what is ongoing, expected to close in the period, and at least as likely as the setting
-``committed_from`` says. **Weighted** is amount times probability of all that is ongoing and expected in
-the period. The **forecast** is what is won and the weighted (S-071).
+**Won** is what was closed in the period. **Committed** is what is ongoing, expected to close in it, and at
+least as likely as the setting ``committed_from`` says: it counts in full. The **others** that are ongoing
+and expected in it count **weighted**, by amount times probability. The **forecast** is the sum of the
+three, and each deal stands in one of them (S-071).
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from plugins.crm_sales.targets.figures import (
     require_fields,
 )
 from plugins.crm_sales.targets.money import Converted, Exchange, exchange_for
+from plugins.crm_sales.targets.narrowing import Narrowing
 from plugins.crm_sales.targets.periods import Period, period_of
 from plugins.crm_sales.targets.shares import (
     Part,
@@ -61,6 +63,17 @@ class Asked:
     period: Period
     department: int | None = None
     person: int | None = None
+    process: int | None = None
+
+    @property
+    def narrowing(self) -> Narrowing:
+        """The same without the period."""
+        return Narrowing(self.department, self.person, self.process)
+
+    @property
+    def of_process(self) -> Rows:
+        """The condition on deals that says of which process they are."""
+        return () if self.process is None else (("process", "eq", self.process),)
 
     @property
     def whose(self) -> Rows:
@@ -100,11 +113,12 @@ class Forecast:
     committed_from: int
     won: Figure
     committed: Figure
-    open: Figure
+    #: Ongoing and less likely, with their whole amounts; and what they come to weighted.
+    others: Figure
     weighted: Converted
     target: Decimal | None
     target_count: Decimal | None
-    #: By month: won, committed, weighted.
+    #: By month: won, committed, others weighted.
     months: Sequence[tuple[Period, Converted, Converted, Converted]]
     #: Ongoing deals that no period counts: expected before today, and without a date.
     late: int
@@ -117,8 +131,8 @@ class Forecast:
 
     @property
     def forecast(self) -> Decimal:
-        """What is won, and the weighted."""
-        return self.won.amount.total + self.weighted.total
+        """What is won, what is committed, and the others weighted."""
+        return self.won.amount.total + self.committed.amount.total + self.weighted.total
 
     @property
     def gap(self) -> Decimal | None:
@@ -129,7 +143,7 @@ class Forecast:
     def left_out(self) -> dict[str, Decimal]:
         """What no rate converts, by currency: of what is won and of what is ongoing."""
         found: dict[str, Decimal] = {}
-        for part in (self.won.amount, self.open.amount):
+        for part in (self.won.amount, self.committed.amount, self.others.amount):
             for code, amount in part.left_out.items():
                 found[code] = found.get(code, _ZERO) + amount
         return found
@@ -141,7 +155,8 @@ def read_forecast(uow: UnitOfWork, asked: Asked) -> Forecast:
     period, exchange = asked.period, exchange_for(uow, asked.period)
     least = int(get_setting(uow, "crm_sales", "committed_from"))
     is_open = ("status", "eq", "open")
-    is_won, likely = ("status", "eq", "won"), ("probability", "ge", least)
+    is_won = ("status", "eq", "won")
+    likely, unlikely = ("probability", "ge", least), ("probability", "lt", least)
     tree = read_tree(uow)
     shared = _shared(uow, asked, "expected_close_on", is_open)
     mine = partial(corrections, tree=tree, person=asked.person, department=asked.department)
@@ -149,22 +164,26 @@ def read_forecast(uow: UnitOfWork, asked: Asked) -> Forecast:
         *_sums(uow, asked, "closed_on", is_won, by=("closing_rate",)),
         *mine(_shared(uow, asked, "closed_on", is_won)),
     ]
-    ongoing = [*_sums(uow, asked, "expected_close_on", is_open), *mine(shared)]
     committed = [
         *_sums(uow, asked, "expected_close_on", is_open, likely),
         *mine([deal for deal in shared if deal.probability >= least]),
     ]
+    others = [
+        *_sums(uow, asked, "expected_close_on", is_open, unlikely),
+        *mine([deal for deal in shared if deal.probability < least]),
+    ]
+    ongoing = [*committed, *others]
     late, undated = _beside(uow, asked)
     found = Forecast(
         exchange=exchange,
         committed_from=least,
         won=_figure(won, exchange),
         committed=_figure(committed, exchange),
-        open=_figure(ongoing, exchange),
-        weighted=_converted(ongoing, exchange, "sum:weighted_amount"),
+        others=_figure(others, exchange),
+        weighted=_converted(others, exchange, "sum:weighted_amount"),
         target=_target(uow, asked, "amount", tree),
         target_count=_target(uow, asked, "count", tree),
-        months=_by_month(period, exchange, won, committed, ongoing),
+        months=_by_month(period, exchange, won, committed, others),
         late=late,
         undated=undated,
         today=uow.clock.today(),
@@ -185,7 +204,7 @@ def _sums(
     uow: UnitOfWork, asked: Asked, day: str, *rows: tuple[Any, ...], by: tuple[str, ...] = ()
 ) -> list[dict[str, Any]]:
     """Counts and sums by currency and day, and by what else is asked."""
-    wanted = condition((*asked.whose, *rows, *_within(asked.period, day)))
+    wanted = condition((*asked.whose, *asked.of_process, *rows, *_within(asked.period, day)))
     measures = ["count", "sum:amount", "sum:weighted_amount"]
     groups = ["currency", day, *by]
     found = aggregate(uow, "opportunity", groups, measures, ListQuery(filter=wanted))
@@ -198,7 +217,8 @@ def _shared(
     """Deals that teams share, whoever has a part; the company's figures need none of them."""
     if not asked.whose:
         return ()
-    return read_shared(uow, condition((*rows, *_within(asked.period, day))), day)
+    wanted = condition((*asked.of_process, *rows, *_within(asked.period, day)))
+    return read_shared(uow, wanted, day)
 
 
 def _converted(
@@ -216,7 +236,7 @@ def _by_month(
     exchange: Exchange,
     won: Sequence[Mapping[str, Any]],
     committed: Sequence[Mapping[str, Any]],
-    ongoing: Sequence[Mapping[str, Any]],
+    others: Sequence[Mapping[str, Any]],
 ) -> list[tuple[Period, Converted, Converted, Converted]]:
     def of(rows: Sequence[Mapping[str, Any]], month: Period, measure: str) -> Converted:
         mine = [row for row in rows if period_of("month", row["day"]) == month]
@@ -227,7 +247,7 @@ def _by_month(
             month,
             of(won, month, "sum:amount"),
             of(committed, month, "sum:amount"),
-            of(ongoing, month, "sum:weighted_amount"),
+            of(others, month, "sum:weighted_amount"),
         )
         for month in period.parts("month")
     ]
@@ -236,8 +256,9 @@ def _by_month(
 def _beside(uow: UnitOfWork, asked: Asked) -> tuple[int, int]:
     """Ongoing deals that were expected before today, and those without a date."""
     today, is_open = uow.clock.today().isoformat(), ("status", "eq", "open")
-    late = condition((*asked.whose, is_open, ("expected_close_on", "lt", today)))
-    undated = condition((*asked.whose, is_open, ("expected_close_on", "is_empty", None)))
+    of = (*asked.whose, *asked.of_process, is_open)
+    late = condition((*of, ("expected_close_on", "lt", today)))
+    undated = condition((*of, ("expected_close_on", "is_empty", None)))
     undated["all"][-1].pop("value")
     wanted = [("opportunity", ListQuery(filter=each)) for each in (late, undated)]
     found = query.counts(uow, wanted)
@@ -245,6 +266,8 @@ def _beside(uow: UnitOfWork, asked: Asked) -> tuple[int, int]:
 
 
 def _target(uow: UnitOfWork, asked: Asked, measure: str, tree: Tree) -> Decimal | None:
+    if asked.process is not None:
+        return None  # targets are set for people and departments, whatever they sell by
     targets = read_targets(uow, asked.period, measure)
     if asked.person is not None:
         return targets.of_person(asked.person)
@@ -279,8 +302,8 @@ def _deals(
         if rate is None:
             continue
         currency = ("currency", "eq", code) if code else ("currency", "is_empty", None)
-        rows = (("status", "eq", "open"), currency, *_within(asked.period, "expected_close_on"))
-        wanted = condition(rows)
+        due = _within(asked.period, "expected_close_on")
+        wanted = condition((("status", "eq", "open"), currency, *asked.of_process, *due))
         for each in wanted["all"]:
             if each["op"] == "is_empty":
                 each.pop("value")

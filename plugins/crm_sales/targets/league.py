@@ -31,7 +31,16 @@ from plugins.crm_sales.targets.shares import amount_of, read_shared
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
-__all__ = ["BY", "MEASURES", "Entry", "League", "read_league"]
+__all__ = [
+    "BY",
+    "MEASURES",
+    "Entry",
+    "League",
+    "lane_name",
+    "lanes_of",
+    "read_league",
+    "whole_lanes",
+]
 
 _USED = ("status", "amount", "currency", "closed_on", "closing_rate", "owner", "department")
 BY = {"person": "owner", "department": "department"}
@@ -82,8 +91,8 @@ def read_league(uow: UnitOfWork, period: Period, *, by: str, measure: str) -> Le
         aims: Mapping[int, Decimal | None] = targets.people
         own = {uow.actor.user_id}
     else:
-        lanes = _lanes({*rows, *past, *_aimed(targets, tree)}, tree)
-        aims = {key: targets.of_department(key, tree) for key in _whole(lanes, tree)}
+        lanes = lanes_of({*rows, *past, *_aimed(targets, tree)}, tree)
+        aims = {key: targets.of_department(key, tree) for key in whole_lanes(lanes, tree)}
         own = {lanes.get(key) for key in uow.actor.departments}
         apart = set(lanes.values()) - set(aims)
     now = {key: _score(mine, exchange, measure) for key, mine in _gathered(rows, lanes).items()}
@@ -95,7 +104,7 @@ def read_league(uow: UnitOfWork, period: Period, *, by: str, measure: str) -> Le
     entries = [
         Entry(
             key=key,
-            name=_name(names.get(key), itself=key in apart),
+            name=lane_name(names.get(key), itself=key in apart),
             rank=ranks[key],
             reached=now[key].reached if key in now else _ZERO,
             count=now[key].count if key in now else 0,
@@ -175,7 +184,8 @@ def _names(uow: UnitOfWork, by: str, keys: set[int], *, is_open: bool) -> Mappin
         return resolve_labels(uow, {entity: keys}).get(entity, {})
 
 
-def _name(name: str | None, *, itself: bool) -> str:
+def lane_name(name: str | None, *, itself: bool) -> str:
+    """What an entry is called; ``itself`` is a department beside those below it."""
     if not name:
         return _("Not visible to you")
     return _("%(department)s itself", department=name) if itself else name
@@ -190,7 +200,7 @@ def _aimed(targets: Targets, tree: Tree) -> set[int]:
     return {key for key in (*targets.departments, *homes) if key is not None}
 
 
-def _lanes(seen: set[int], tree: Tree) -> dict[int, int]:
+def lanes_of(seen: set[int], tree: Tree) -> dict[int, int]:
     """By department the one that stands for it: all are directly below the lowest that holds all.
 
     Else a department would be ranked against what is part of it. What lies in that lowest one itself
@@ -205,7 +215,7 @@ def _lanes(seen: set[int], tree: Tree) -> dict[int, int]:
     return {key: way[min(top, len(way) - 1)] if way else key for key, way in ways.items()}
 
 
-def _whole(lanes: Mapping[int, int], tree: Tree) -> set[int]:
+def whole_lanes(lanes: Mapping[int, int], tree: Tree) -> set[int]:
     """The lanes that stand for all below them: not the one that holds the others."""
     found = set(lanes.values())
     return {key for key in found if not any(key in tree.above(each)[1:] for each in found)}

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from flask import url_for
 from markupsafe import Markup
 
-from core.entities.labels import resolve_labels
 from core.http.addresses import list_url, record_url
 from core.http.rendering import macros
 from core.i18n import gettext as _
@@ -17,26 +16,38 @@ from core.i18n import lazy_gettext as _l
 from core.i18n.formats import (
     currency_decimals,
     format_date,
+    format_datetime,
     format_money,
     format_month,
     format_number,
 )
-from plugins.crm_sales.targets.figures import attainment, departments_of, share
+from plugins.crm_sales.targets.figures import attainment, share
 from plugins.crm_sales.targets.forecast import Asked, Deal, Forecast
 from plugins.crm_sales.targets.grid import Grid
 from plugins.crm_sales.targets.league import Entry, League
 from plugins.crm_sales.targets.money import Exchange
-from plugins.crm_sales.targets.periods import Period
+from plugins.crm_sales.targets.narrowing import narrowing_page
+from plugins.crm_sales.targets.periods import Period, period_of
 
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
-__all__ = ["forecast_page", "grid_tabs", "league_page", "short"]
+__all__ = [
+    "forecast_page",
+    "grid_tabs",
+    "kind_tabs",
+    "league_page",
+    "league_screen",
+    "short",
+    "steps",
+]
 
 _MONTHS = (
     *(_l("Jan"), _l("Feb"), _l("Mar"), _l("Apr"), _l("May"), _l("Jun")),
     *(_l("Jul"), _l("Aug"), _l("Sep"), _l("Oct"), _l("Nov"), _l("Dec")),
 )
+#: So many ranks fit on a screen that is read from across the room.
+ON_THE_WALL = 12
 #: What `core.entities.query.counts` counts up to.
 _COUNTED = 10_000
 _LINK = Markup('<a href="{}">{}</a>')
@@ -60,7 +71,7 @@ def _round(exchange: Exchange, amount: Decimal | None) -> str:
     return "—" if amount is None else format_money(amount, exchange.company, 0)
 
 
-def _kind_tabs(period: Period, endpoint: str, today: Any, **kept: Any) -> list[tuple[Any, ...]]:
+def kind_tabs(period: Period, endpoint: str, today: Any, **kept: Any) -> list[tuple[Any, ...]]:
     """The three lengths; another one shows the period that holds today, if this one does too."""
     return [
         (
@@ -78,7 +89,9 @@ def _key_of(period: Period, today: Any) -> str:
     return f"{day:%Y-%m}"
 
 
-def _steps(period: Period, endpoint: str, **kept: Any) -> dict[str, Any]:
+def steps(period: Period, endpoint: str, **kept: Any) -> dict[str, Any]:
+    """The period that is shown, the one before it and the one after, for the head of a page."""
+
     def step(to: Period) -> tuple[str, str]:
         return to.label, url_for(endpoint, kind=to.kind, period=to.key, **kept)
 
@@ -125,16 +138,11 @@ def _left_out(exchange: Exchange, left_out: Mapping[str, Decimal]) -> str:
 def forecast_page(uow: UnitOfWork, asked: Asked, found: Forecast) -> dict[str, Any]:
     """What the page of the forecast shows."""
     period, exchange = asked.period, found.exchange
-    kept = {"department": asked.department, "person": asked.person}
-    names = resolve_labels(uow, {"user": {asked.person}} if asked.person else {})
-    departments = departments_of(uow, "opportunity", "department_below", "read")
+    kept = asked.narrowing.kept
     return {
-        **_steps(period, "crm_sales.forecast", **kept),
-        "tabs": _kind_tabs(period, "crm_sales.forecast", uow.clock.today(), **kept),
-        "department": asked.department or "",
-        "person": asked.person or "",
-        "person_label": names.get("user", {}).get(asked.person, ""),
-        "departments": departments if len(departments) > 1 else [],
+        **steps(period, "crm_sales.forecast", **kept),
+        "tabs": kind_tabs(period, "crm_sales.forecast", uow.clock.today(), **kept),
+        **narrowing_page(uow, asked.narrowing),
         "figures": _figures(asked, found),
         "facts": _facts(found),
         "notices": [text for text in (_left_out(exchange, found.left_out),) if text],
@@ -149,7 +157,7 @@ def forecast_page(uow: UnitOfWork, asked: Asked, found: Forecast) -> dict[str, A
 
 
 def _rows_of(asked: Asked) -> tuple[tuple[str, ...], ...]:
-    return tuple((field, op, str(value)) for field, op, value in asked.whose)
+    return asked.narrowing.rows
 
 
 def _figures(asked: Asked, found: Forecast) -> list[dict[str, str]]:
@@ -158,9 +166,12 @@ def _figures(asked: Asked, found: Forecast) -> list[dict[str, str]]:
     whose, is_open = _rows_of(asked), ("status", "in", "open")
     won = list_url("opportunity", *whose, ("status", "in", "won"), ("closed_on", "between", *span))
     due = ("expected_close_on", "between", *span)
-    ongoing = list_url("opportunity", *whose, is_open, due, sort="-weighted_amount")
-    likely = ("probability", "ge", str(found.committed_from))
-    committed = list_url("opportunity", *whose, is_open, due, likely)
+    least = str(found.committed_from)
+    committed = list_url("opportunity", *whose, is_open, due, ("probability", "ge", least))
+    others = list_url(
+        *("opportunity", *whose, is_open, due, ("probability", "lt", least)),
+        sort="-weighted_amount",
+    )
     return [
         {
             "label": f"{_('Won')} · {format_number(found.won.count)}",
@@ -173,9 +184,9 @@ def _figures(asked: Asked, found: Forecast) -> list[dict[str, str]]:
             "url": committed,
         },
         {
-            "label": f"{_('Weighted')} · {format_number(found.open.count)}",
+            "label": f"{_('Others, weighted')} · {format_number(found.others.count)}",
             "count": _round(exchange, found.weighted.total),
-            "url": ongoing,
+            "url": others,
         },
     ]
 
@@ -184,7 +195,10 @@ def _facts(found: Forecast) -> list[tuple[str, Any]]:
     exchange, target = found.exchange, found.target
     reached = attainment(found.won.amount.total, target)
     facts: list[tuple[str, Any]] = [
-        (_("Forecast"), exchange.written(found.forecast)),
+        (
+            _("Forecast: won, committed and others weighted"),
+            exchange.written(found.forecast),
+        ),
         (_("Target"), _money(exchange, target)),
         (_("Attained"), _progress(reached)),
         (_("Missing"), _money(exchange, found.gap)),
@@ -218,9 +232,10 @@ def _progress(percent: Decimal | None) -> Any:
 def _explained(asked: Asked, found: Forecast) -> list[str]:
     said = [
         _(
-            "Committed: ongoing, expected to close in this period, and at least %(share)s likely. "
-            "Weighted: amount times probability of all that is ongoing and expected in it. "
-            "Forecast: what is won and the weighted.",
+            "Won counts as it was won. Committed: ongoing, expected to close in this period, and at"
+            " least %(share)s likely; it counts in full. Others that are ongoing and expected in it"
+            " count by amount times probability. The forecast is the sum of the three, with each"
+            " deal in one of them.",
             share=share(Decimal(found.committed_from)),
         )
     ]
@@ -234,7 +249,10 @@ def _explained(asked: Asked, found: Forecast) -> list[str]:
 def _month_columns() -> list[dict[str, str]]:
     return [
         {"label": _("Month"), "kind": "primary"},
-        *({"label": text, "kind": "number"} for text in (_("Won"), _("Committed"), _("Weighted"))),
+        *(
+            {"label": text, "kind": "number"}
+            for text in (_("Won"), _("Committed"), _("Others, weighted"))
+        ),
         {"label": _("Forecast"), "kind": "number"},
     ]
 
@@ -248,7 +266,7 @@ def _month_rows(found: Forecast) -> list[dict[str, Any]]:
             "cells": [
                 format_month(month.first),
                 *(written(part.total) for part in (won, committed, weighted)),
-                written(won.total + weighted.total),
+                written(won.total + committed.total + weighted.total),
             ],
         }
         for month, won, committed, weighted in found.months
@@ -349,8 +367,8 @@ def league_page(
         return text, address, current, None
 
     return {
-        **_steps(period, here, **kept),
-        "tabs": _kind_tabs(period, here, uow.clock.today(), **kept),
+        **steps(period, here, **kept),
+        "tabs": kind_tabs(period, here, uow.clock.today(), **kept),
         "by_tabs": [
             tab(_("People"), by == "person", by="person"),
             tab(_("Departments"), by == "department", by="department"),
@@ -360,6 +378,12 @@ def league_page(
             tab(_("Deals won"), measure == "count", measure="count"),
         ],
         "is_open": found.is_open,
+        "screen": url_for(
+            "crm_sales.league_screen",
+            kind=period.kind,
+            period=None if period == period_of(period.kind, uow.clock.today()) else period.key,
+            **kept,
+        ),
         "notices": [text for text in (_left_out(found.exchange, found.left_out),) if text],
         "columns": _league_columns(by, measure),
         "rows": [
@@ -368,6 +392,38 @@ def league_page(
             )
             for entry in found.entries
         ],
+    }
+
+
+def league_screen(
+    uow: UnitOfWork, period: Period, found: League, *, by: str, measure: str
+) -> dict[str, Any]:
+    """What a screen on the wall shows of it: the first ranks in large type, and the way out."""
+    shown = {"kind": period.kind, "by": by, "measure": measure}
+    if period != period_of(period.kind, uow.clock.today()):
+        shown["period"] = period.key  # without it the screen goes along with the calendar
+    badge = macros().badge
+
+    def written(reached: Decimal) -> str:
+        is_money = measure == "amount"
+        return _round(found.exchange, reached) if is_money else format_number(reached, 0)
+
+    return {
+        "period": period,
+        "what": _("Amount won") if measure == "amount" else _("Deals won"),
+        "rows": [
+            {
+                "rank": format_number(entry.rank),
+                "name": entry.name,
+                "reached": written(entry.reached),
+                "attained": share(attainment(entry.reached, entry.target)),
+                "rise": _rise(entry, badge),
+            }
+            for entry in found.entries[:ON_THE_WALL]
+        ],
+        "at": format_datetime(uow.now(), uow.clock.timezone),
+        "here": url_for("crm_sales.league_screen", **shown),
+        "leave": url_for("crm_sales.league", **shown),
     }
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +18,11 @@ from core.i18n.formats import currency_sign, format_number
 from core.plugins.contributions import NavItem
 from core.settings.service import get_setting
 from plugins.crm_sales.targets import grid, shown
+from plugins.crm_sales.targets.figures import read_targets
 from plugins.crm_sales.targets.forecast import Asked, read_forecast
 from plugins.crm_sales.targets.league import BY, MEASURES, read_league
 from plugins.crm_sales.targets.models import KINDS
+from plugins.crm_sales.targets.narrowing import key_of, read_narrowing
 from plugins.crm_sales.targets.periods import Period, parse
 from plugins.crm_sales.targets.policies import SEE_FORECAST, SEE_LEAGUE
 from plugins.crm_sales.views import blueprint
@@ -33,11 +36,6 @@ NAVIGATION = (
     NavItem(_l("Forecast"), "crm_sales.forecast", "chart-bar", order=61, permission=SEE_FORECAST),
     NavItem(_l("League table"), "crm_sales.league", "star", order=62, permission=SEE_LEAGUE),
 )
-
-
-def _key(text: str) -> int | None:
-    """A number in an address that may be one of a record."""
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 18 else None
 
 
 def _one_of(text: str, known: tuple[str, ...]) -> str:
@@ -54,7 +52,7 @@ def show_forecast() -> Any:
     sent = request.args
     with unit_of_work(write=False) as uow:
         period = parse(sent.get("kind", ""), sent.get("period", ""), uow.clock.today())
-        asked = Asked(period, _key(sent.get("department", "")), _key(sent.get("person", "")))
+        asked = Asked(period, *dataclasses.astuple(read_narrowing(sent)))
         found = read_forecast(uow, asked)
         return render("crm_sales/forecast.html", **shown.forecast_page(uow, asked, found))
 
@@ -75,6 +73,22 @@ def show_league() -> Any:
         return render(
             "crm_sales/league.html",
             **shown.league_page(uow, period, found, by=by, measure=measure),
+        )
+
+
+@blueprint.get("/league/screen", endpoint="league_screen")
+@requires(SEE_LEAGUE)
+def show_league_screen() -> Any:
+    """The same for a screen on the wall: large, without navigation, anew every minute."""
+    sent = request.args
+    with unit_of_work(write=False) as uow:
+        period = parse(sent.get("kind", ""), sent.get("period", ""), uow.clock.today())
+        by = _one_of(sent.get("by", ""), tuple(BY))
+        measure = _one_of(sent.get("measure", ""), MEASURES)
+        found = read_league(uow, period, by=by, measure=measure)
+        return render(
+            "crm_sales/league_screen.html",
+            **shown.league_screen(uow, period, found, by=by, measure=measure),
         )
 
 
@@ -114,7 +128,7 @@ def _grid(
     year: Period = parse("year", sent.get("year", ""), uow.clock.today())
     return grid.read_grid(
         uow,
-        department=_key(sent.get("department", "")),
+        department=key_of(sent.get("department", "")),
         year=year,
         kind=_one_of(sent.get("kind", ""), tuple(choice.value for choice in KINDS)),
         measure=_one_of(sent.get("measure", ""), MEASURES),
@@ -156,13 +170,14 @@ def _grid_page(
             {"label": row.label, "is_person": row.field == "person", "cells": cells}
             | {"total": _together(each.value for each in mine if each is not None)}
         )
-    company = get_setting(uow, "core", "currency")
+    company, people = get_setting(uow, "core", "currency"), _people_sums(uow, found)
     return render(
         "crm_sales/targets.html",
         found=found,
         rows=rows,
         columns=[shown.short(column) for column in found.columns],
-        sums=_sums(found),
+        sums=_sums(people),
+        differences=_differences(found, people),
         errors=errors,
         message=error.message if error is not None and not marks else "",
         choices=choices,
@@ -185,16 +200,56 @@ def _together(values: Any) -> str:
     return _plain(sum(found, Decimal(0))) if found else ""
 
 
-def _sums(found: grid.Grid) -> list[str]:
-    """Of the people, by column and in all: to be held against the target of the department."""
-    people = {row.name for row in found.rows if row.field == "person"}
-    sums = [
-        _together(
-            there.value
-            for (name, column), there in found.cells.items()
-            if column == place and name in people
-        )
-        for place in range(len(found.columns))
+def _people_sums(uow: UnitOfWork, found: grid.Grid) -> list[Decimal | None]:
+    """Of the people, by column; None where none of them has a target.
+
+    A quarter without a target of its own has those of its months, as everywhere.
+    """
+    if found.kind == "quarter":
+        keys = {row.key for row in found.rows if row.field == "person"}
+        columns = [
+            [value for key, value in people.items() if key in keys]
+            for column in found.columns
+            for people in (read_targets(uow, column, found.measure).people,)
+        ]
+    else:
+        names = {row.name for row in found.rows if row.field == "person"}
+        columns = [
+            [
+                cell.value
+                for (name, at), cell in found.cells.items()
+                if at == place and name in names
+            ]
+            for place in range(len(found.columns))
+        ]
+    return [sum(each, Decimal(0)) if each else None for each in columns]
+
+
+def _sums(people: Sequence[Decimal | None]) -> list[str]:
+    """By column and in all."""
+    written = ["" if total is None else _plain(total) for total in people]
+    return [*written, _together(total for total in people if total is not None)]
+
+
+def _differences(found: grid.Grid, people: Sequence[Decimal | None]) -> list[dict[str, Any]]:
+    """By column and in all, by how much the people's targets come to more or less than the
+    department's (S-070); nothing where one of the two is not set. Empty where nothing can differ."""
+    if found.is_cut:
+        return []  # not all people are here
+    own = [found.cells.get((found.rows[0].name, place)) for place in range(len(people))]
+    pairs = [
+        None if aim is None or total is None else (aim.value, total)
+        for aim, total in zip(own, people, strict=True)
     ]
-    every = (there.value for (name, _place), there in found.cells.items() if name in people)
-    return [*sums, _together(every)]
+    both = [pair for pair in pairs if pair is not None]
+    every = (sum((a for a, _p in both), Decimal(0)), sum((p for _a, p in both), Decimal(0)))
+    return [_difference(pair) for pair in (*pairs, every)] if both else []
+
+
+def _difference(pair: tuple[Decimal, Decimal] | None) -> dict[str, Any]:
+    """How it is written: target of the department, and of its people together."""
+    if pair is None:
+        return {"text": "", "is_off": False}
+    less = pair[1] - pair[0]
+    sign = "+" if less > 0 else "−" if less < 0 else ""
+    return {"text": f"{sign}{_plain(abs(less))}", "is_off": bool(less)}

@@ -148,10 +148,12 @@ def by_hand(deals, period, people=None):
         return converted(parts)
 
     likely = [e for e in due if e.probability >= 80]
+    others = [e for e in due if e.probability < 80]
     return {
+        "deals": counted(won) + counted(due),
         "won": (counted(won), sums(won)),
         "committed": (counted(likely), sums(likely)),
-        "weighted": (counted(due), sums(due, lambda each: Decimal(each.probability) / 100)),
+        "weighted": (counted(others), sums(others, lambda e: Decimal(e.probability) / 100)),
         "lacking": {e.currency for e in (*won, *due) if amount_of(e) and e.currency == "EUR"},
     }
 
@@ -163,7 +165,8 @@ def reached(deals, person, owners):
 
 @pytest.mark.databases("sqlite", "postgresql")
 def test_the_figures_are_those_by_hand(deals, unit_of_work, team, admin_id, rows):
-    """S-071: the forecast is what is won and Σ amount × probability; other currencies by their rates."""
+    """S-071: the forecast is what is won, what is committed in full, and of the others Σ amount ×
+    probability: no deal counts twice; other currencies by their rates."""
     everybody = {team.fu, team.yan, team.ning, team.manager}
     (sales,) = [d["id"] for d in rows("department", limit=100) if d["name"] == "销售部"]
     below = {team.fu, team.yan, team.manager}
@@ -185,8 +188,12 @@ def test_the_figures_are_those_by_hand(deals, unit_of_work, team, admin_id, rows
                 wanted = by_hand(seen, period, people)
                 assert (found.won.count, found.won.amount.total) == wanted["won"]
                 assert (found.committed.count, found.committed.amount.total) == wanted["committed"]
-                assert (found.open.count, found.weighted.total) == wanted["weighted"]
-                assert found.forecast == wanted["won"][1] + wanted["weighted"][1]
+                assert (found.others.count, found.weighted.total) == wanted["weighted"]
+                # The three, and each deal in one of them.
+                parts = ("won", "committed", "weighted")
+                assert found.forecast == sum(wanted[name][1] for name in parts)
+                counts = (found.won.count, found.committed.count, found.others.count)
+                assert sum(counts) == wanted["deals"]
                 assert set(found.left_out) - {"JPY"} == wanted["lacking"]
                 assert len(found.months) == {"month": 1, "quarter": 3, "year": 12}[period.kind]
                 parts = sum((won.total for _m, won, _c, _w in found.months), Decimal(0))
@@ -311,6 +318,56 @@ def change_rates(make):
         make("exchange_rate", currency=currency, valid_from=since, rate=rate)
 
     return run
+
+
+@pytest.mark.long
+def test_a_screen_on_the_wall_shows_the_first_in_large_type_and_nothing_else(win, browser_of, team):
+    """S-172: it asks for itself every minute, and leads back."""
+    win(team.fu, "1234")
+    win(team.yan, "98765")
+    browser = browser_of(team.manager)
+    usual = text_of(browser.get("/crm_sales/league?kind=month&measure=count"))
+    address = re.search(r'href="([^"]*/league/screen[^"]*)"', usual)[1]
+    assert "period=" not in address, "it goes along with the calendar"
+    page = text_of(browser.get("/crm_sales/league/screen"))
+    ranked = re.findall(r'<th scope="row">([^<]+)</th><td[^>]*>([^<]+)', page)
+    assert [(name, amount) for name, amount in ranked] == [
+        ("闫晓璐", "¥98,765"),
+        ("傅宇恒", "¥1,234"),
+    ]
+    assert 'hx-trigger="every 60s"' in page
+    assert 'class="sidebar' not in page
+    assert re.search(r'data-leave="/crm_sales/league\?kind=month[^"]*"', page)
+    assert "2" in text_of(browser.get(address))
+    assert browser_of(team.service).get("/crm_sales/league/screen").status_code == 403
+
+
+@pytest.mark.long
+def test_the_forecast_of_one_process_has_its_deals_and_no_target(
+    win, aim, make, team, unit_of_work
+):
+    """S-061: a report is split by process."""
+    process = make("sales_process", name="整线", stages=[{"name": "谈", "probability": 50}])
+    aim(1000, person=team.fu)
+    win(team.fu, "400")
+    for where, amount in ((process, "100"), (None, "60")):
+        make(
+            *("opportunity", team.manager),
+            name="商机",
+            customer=win.customer,
+            owner=team.fu,
+            amount=amount,
+            process=where,
+            expected_close_on="2026-09-30",
+        )
+    month = period_of("month", date(2026, 9, 30))
+    with unit_of_work(team.fu, write=False) as uow:
+        whole, part = (
+            read_forecast(uow, Asked(month)),
+            read_forecast(uow, Asked(month, process=process)),
+        )
+    assert (whole.target, whole.forecast) == (1000, Decimal("456.00"))
+    assert (part.target, part.forecast) == (None, Decimal("50.00"))
 
 
 def test_equal_figures_share_a_rank_and_who_won_nothing_stands_last(

@@ -7,8 +7,10 @@ from decimal import Decimal
 
 import pytest
 
+from core.customize.service import add_field
 from core.entities import service
-from core.errors import Invalid, Refused
+from core.errors import Invalid, NotFound, Refused
+from plugins.crm_sales import tasks
 
 #: The long tier asks PostgreSQL as well: what is told does not depend on the database.
 pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
@@ -22,6 +24,9 @@ def customer(make, team):
 @pytest.fixture
 def deal(make, team, customer):
     return make("opportunity", team.fu, name="码垛机一台", customer=customer, amount="260000")
+
+
+PRODUCT = {"name": "码垛机", "code": "MD-1", "unit": "台", "list_price": "260000"}
 
 
 def fields_of(error):
@@ -89,6 +94,107 @@ def test_a_stage_is_not_left_before_what_it_asks_is_filled_in(
     assert read("opportunity", deal)["probability"] == 50
 
 
+def test_key_tasks_of_a_stage_and_its_products_come_first(
+    act, make, read, unit_of_work, team, deal, stage
+):
+    """S-062: the message names both, each at its field; what is ticked off elsewhere stays."""
+    with unit_of_work() as uow:
+        asked = {"required_fields": ["lines"], "key_tasks": ["现场测量", "确认决策人"]}
+        service.update(uow, "stage", {stage("初步接洽"): asked})
+    with pytest.raises(Invalid) as error:
+        act(team.fu, "opportunity", "win", [deal])
+    told = {problem.field: problem.message for problem in error.value.problems}
+    assert set(told) == {"lines", "done_tasks"}
+    assert "现场测量、确认决策人" in told["done_tasks"]
+    make("opportunity_line", opportunity=deal, product=make("product", **PRODUCT), quantity="1")
+    with unit_of_work(team.fu) as uow:
+        service.update(uow, "opportunity", {deal: {"done_tasks": ["别处完成"]}})
+        tasks.tick(uow, deal, shown=["现场测量", "确认决策人"], done=["现场测量", "确认决策人"])
+    assert read("opportunity", deal)["done_tasks"] == ["别处完成", "现场测量", "确认决策人"]
+    act(team.fu, "opportunity", "move", [deal], stage=stage("需求分析"))
+
+
+@pytest.mark.long
+def test_a_stage_asks_for_any_field_and_for_key_tasks(
+    client, bearer, browser_of, admin_id, read, unit_of_work, team, deal, stage
+):
+    """S-062: the company's own fields and product lines too; REST and the page keep the same rule."""
+    with unit_of_work(admin_id) as uow:
+        label = {"zh_CN": "现场条件", "en": "Site"}
+        add_field(uow, "opportunity", {"name": "x_site", "kind": "text", "label": label})
+    with unit_of_work() as uow:
+        asked = {"required_fields": ["lines", "x_site"], "key_tasks": ["现场测量", "确认决策人"]}
+        service.update(uow, "stage", {stage("初步接洽"): asked})
+    browser, base = browser_of(team.fu), f"/api/v1/records/opportunity/{deal}"
+    headers = bearer(team.fu)
+
+    def move():
+        sent = {"stage": stage("需求分析")}
+        return client.post(f"{base}/actions/move", json=sent, headers=headers)
+
+    answer = move()
+    told = {each["field"]: each["message"] for each in answer.json["errors"]}
+    assert (answer.status_code, set(told)) == (422, {"lines", "x_site", "done_tasks"})
+    assert "现场测量、确认决策人" in told["done_tasks"]
+    assert "现场条件" in told["x_site"]
+    page = browser.get(f"/r/opportunity/{deal}").get_data(as_text=True)
+    assert page.count('name="shown"') == 2
+    sent = {"csrf_token": browser.csrf, "shown": ["现场测量", "确认决策人"], "done": ["现场测量"]}
+    assert browser.post(f"/crm_sales/opportunities/{deal}/tasks", data=sent).status_code == 303
+    assert read("opportunity", deal)["done_tasks"] == ["现场测量"]
+    with pytest.raises(NotFound), unit_of_work(team.ning) as uow:
+        tasks.tick(uow, deal, shown=["现场测量"], done=[])
+    with unit_of_work() as uow:
+        (product,) = service.create(uow, "product", [PRODUCT])
+    filled = {
+        "x_site": "二楼，无行车",
+        "done_tasks": ["现场测量", "确认决策人"],
+        "lines": [{"product": product, "quantity": "1"}],
+    }
+    saved = client.patch(base, json=filled, headers=headers)
+    assert saved.status_code == 200, saved.json
+    assert move().status_code == 200
+
+
+def test_a_process_is_copied_and_is_for_a_product_line(
+    client, bearer, admin_id, make, read, rows, team, customer, unit_of_work
+):
+    """S-061, S-073: the stages come along; what is about a product of the line begins in it."""
+    (first,) = rows("sales_process")
+    machines = make("product_category", name="整线")
+    below = make("product_category", name="码垛整线", parent=machines)
+    path = f"/api/v1/records/sales_process/{first['id']}/actions/clone"
+    answer = client.post(path, json={"name": "整线流程"}, headers=bearer(admin_id))
+    (copy,) = answer.json["result"]["made"]
+    assert client.post(path, json={"name": "整线流程"}, headers=bearer(admin_id)).status_code == 422
+    assert client.post(path, json={"name": "x"}, headers=bearer(team.fu)).status_code in (403, 404)
+    names = ("name", "probability", "days_allowed", "quiet_days", "is_won", "is_lost")
+    stages = {
+        key: [
+            [row[name] for name in names]
+            for row in rows("stage", sort="position,id")
+            if row["process"] == key
+        ]
+        for key in (first["id"], copy)
+    }
+    assert stages[copy] == stages[first["id"]]
+    with unit_of_work() as uow:
+        service.update(uow, "sales_process", {copy: {"category": machines}})
+        made = [{**PRODUCT, "code": f"P{n}", "category": c} for n, c in enumerate((below, None))]
+        of_line, other = service.create(uow, "product", made)
+
+    def begun(product, **more):
+        lines = [{"product": product, "quantity": "1"}]
+        deal = {"name": "整线一条", "customer": customer, "lines": lines, **more}
+        answer = client.post("/api/v1/records/opportunity", json=deal, headers=bearer(team.manager))
+        assert answer.status_code == 201, answer.json
+        return read("opportunity", answer.json["id"])["process"]
+
+    assert begun(of_line) == copy
+    assert begun(other) == first["id"]
+    assert begun(of_line, process=first["id"]) == first["id"]
+
+
 def test_how_long_it_stood_where_is_kept(act, rows, team, deal, stage, runtime):
     for name, days in (("需求分析", 3), ("方案报价", 5)):
         runtime.clock.move(timedelta(days=days))
@@ -147,15 +253,28 @@ def test_lost_has_a_reason(act, read, team, deal, stage, unit_of_work):
     with pytest.raises(Invalid) as error, unit_of_work(team.fu) as uow:
         service.update(uow, "opportunity", {deal: {"stage": stage("输单")}})
     assert fields_of(error) == {"lost_reason"}
-    act(team.fu, "opportunity", "lose", [deal], reason="价格超出预算", competitors=["某厂"])
+    with pytest.raises(Invalid) as error:
+        act(team.fu, "opportunity", "lose", [deal], reason="因为下雨")
+    assert fields_of(error) == {"reason"}
+    said = {"reason": "价格", "note": "超出预算两成", "competitors": ["某厂"]}
+    act(team.fu, "opportunity", "lose", [deal], **said)
     values = read("opportunity", deal)
-    assert (values["status"], values["lost_reason"], values["probability"]) == (
-        "lost",
-        "价格超出预算",
-        0,
-    )
-    assert values["competitors"] == ["某厂"]
+    assert (values["status"], values["lost_reason"], values["probability"]) == ("lost", "价格", 0)
+    assert (values["closing_note"], values["competitors"]) == ("超出预算两成", ["某厂"])
     assert values["furthest_stage"] == stage("初步接洽")
+    act(team.fu, "opportunity", "move", [deal], stage=stage("需求分析"))  # opened again
+    values = read("opportunity", deal)
+    assert (values["lost_reason"], values["closing_note"]) == (None, None)
+
+
+def test_won_may_have_a_reason_and_whom_it_was_won_against(act, read, team, deal, stage):
+    act(None, "opportunity", "win", [deal], reason="服务", competitors=["某厂"], note="本地售后")
+    values = read("opportunity", deal)
+    names = ("status", "won_reason", "lost_reason", "closing_note", "competitors")
+    assert [values[name] for name in names] == ["won", "服务", None, "本地售后", ["某厂"]]
+    act(team.fu, "opportunity", "move", [deal], stage=stage("输单"), reason="价格")
+    values = read("opportunity", deal)
+    assert (values["won_reason"], values["lost_reason"]) == (None, "价格")
 
 
 def test_a_process_without_ends_has_won_and_lost_all_the_same(act, make, read, team, customer):

@@ -95,6 +95,24 @@ def test_a_card_that_lacks_something_stays_and_is_told_what(
     assert read("opportunity", deal)["stage"] == stage("初步接洽")
 
 
+@pytest.mark.long
+def test_key_tasks_that_are_left_are_named_on_the_board_and_in_the_form(
+    browser, deal, move, read, stage, unit_of_work
+):
+    """S-062: ticked off nowhere but on the page, they are told of wherever a stage is left."""
+    with unit_of_work() as uow:
+        service.update(uow, "stage", {stage("初步接洽"): {"key_tasks": ["现场测量"]}})
+    answer = move(deal, stage("需求分析"))
+    told = text_of(browser.get(answer.location))
+    assert "现场测量" in re.search(r'class="toast.*?</div>', told, re.S)[0]
+    form = text_of(browser.get(f"/r/opportunity/{deal}/edit"))
+    hidden = r'<input type="hidden" name="(\w+)" value="([^"]*)"'
+    sent = dict(re.findall(hidden, form)) | {"stage": str(stage("需求分析")), "name": "码垛机"}
+    refused = browser.post(f"/r/opportunity/{deal}/edit", data=sent)
+    assert (refused.status_code, "现场测量" in text_of(refused)) == (422, True)
+    assert read("opportunity", deal)["stage"] == stage("初步接洽")
+
+
 def test_a_card_that_was_changed_meanwhile_stays(browser, deal, move, read, stage):
     move(deal, stage("需求分析"), version="99")
     assert read("opportunity", deal)["stage"] == stage("初步接洽")
@@ -170,6 +188,52 @@ def test_the_funnel_counts_by_stage_and_how_many_go_on(
     assert (rows["初步接洽"][3], rows["需求分析"][3]) == ("4", "2")
     assert rows["需求分析"][5] == "50%"
     assert rows["输单"][0] == "1"
+
+
+def cells_of(page, caption):
+    """``{first cell: other cells}`` of a table."""
+    body = re.search(rf"<caption[^>]*>{caption}</caption>.*?</table>", page, re.S)[0]
+    rows = [
+        [
+            re.sub(r"<[^>]+>", "", cell).strip()
+            for cell in re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", row, re.S)
+        ]
+        for row in re.findall(r"<tr[^>]*>(.*?)</tr>", body, re.S)
+    ]
+    return {cells[0]: cells[1:] for cells in rows}
+
+
+def test_the_funnel_of_teams_side_by_side_with_leads_before_it(
+    browser_of, make, act, team, customer, deal, stage, unit_of_work
+):
+    """S-171, S-179: from lead to deal, of a team, of a person, and of two teams beside each other."""
+    manager = browser_of(team.manager)
+    own = [
+        make("opportunity", team.manager, name=f"自有{n}", customer=customer, owner=team.manager)
+        for n in range(3)
+    ]
+    act(team.manager, "opportunity", "move", own[:1], stage=stage("需求分析"))
+    with unit_of_work() as uow:
+        lead = {"company": "甲", "contact_name": "王", "source": "展会", "owner": team.fu}
+        mobiles = ("13800001111", "13800002222", "13800003333", "13800004444")
+        leads = service.create(uow, "lead", [{**lead, "mobile": each} for each in mobiles])
+        service.act(uow, "lead", "convert", leads[:1], {"without_opportunity": True})
+    page = text_of(manager.get("/crm_sales/funnel"))
+    whole = cells_of(page, "销售漏斗")
+    assert (whole["线索"][3], whole["已转化线索"][3], whole["已转化线索"][5]) == ("4", "1", "25%")
+    assert (whole["初步接洽"][3], whole["需求分析"][3], whole["需求分析"][5]) == ("4", "1", "25%")
+    teams = cells_of(page, "各团队对比")
+    assert teams["曾到达"] == ["销售部 本部", "华东组"]
+    assert teams["初步接洽"] == ["3", "1"]
+    assert teams["需求分析"] == ["1 · 33%", "0 · 0%"]
+    assert teams["已转化线索"] == ["0", "1 · 25%"]
+    for asked, count in ((f"person={team.fu}", "1"), (f"person={team.manager}", "3")):
+        narrowed = cells_of(text_of(manager.get(f"/crm_sales/funnel?{asked}")), "销售漏斗")
+        assert narrowed["初步接洽"][3] == count
+    home = re.search(r'<option value="(\d+)"[^>]*>华东组', page)[1]
+    narrowed = text_of(manager.get(f"/crm_sales/funnel?department={home}"))
+    assert cells_of(narrowed, "销售漏斗")["初步接洽"][3] == "1"
+    assert "各团队对比" not in narrowed
 
 
 def test_a_customers_page_has_the_money_at_the_top(browser, make, act, team, customer, deal):

@@ -70,14 +70,27 @@ def summed(unit_of_work):
 
 @pytest.fixture(scope="session")
 def cut(tmp_path_factory):
-    """The files with every fortieth opportunity, and the rows of these."""
+    """The files with every eightieth opportunity, and the rows of these."""
     folder = tmp_path_factory.mktemp("reseller")
     for path in DATA.glob("*.csv"):
         shutil.copy(path, folder)
     with (DATA / "sales_pipeline.csv").open(encoding="utf-8", newline="") as file:
         head, *lines = file.readlines()
-    (folder / "sales_pipeline.csv").write_text("".join([head, *lines[::40]]), encoding="utf-8")
-    return folder, list(csv.DictReader([head, *lines[::40]]))
+    (folder / "sales_pipeline.csv").write_text("".join([head, *lines[::80]]), encoding="utf-8")
+    return folder, list(csv.DictReader([head, *lines[::80]]))
+
+
+@pytest.fixture
+def priced(unit_of_work):
+    """``priced(status)``: what the product lines of such opportunities come to."""
+
+    def total(status):
+        narrowed = ListQuery(filter={"field": "status", "op": "eq", "value": status})
+        with unit_of_work(write=False) as uow:
+            (row,) = aggregate.aggregate(uow, "opportunity_line", [], ["sum:amount"], narrowed)
+        return Decimal(row["sum:amount"] or 0)
+
+    return total
 
 
 def follow(runtime, folder, **options):
@@ -119,12 +132,31 @@ def test_a_cut_is_loaded_twice_without_doubles_and_undone(runtime, counted, summ
     assert row["name"] == f"GTX Pro · {deal['opportunity_id']}"
     assert row["closed_on"] == row["expected_close_on"] == date(year, month, day)
     assert row["created_at"].year in (2016, 2017)
+    check_history(rows, deal, row)
     check_people(rows)
+    lines = rows("opportunity_line", limit=500)
+    assert len(lines) == len(deals)
+    assert sum(line["amount"] for line in lines if line["status"] == "won") == value
 
     assert follow(runtime, folder)["created"] == 0
     undone = undo_plan(runtime, told["job"], actor=SYSTEM)
     assert (undone["removed"], undone["kept"]) == (told["created"], 0)
     assert {entity: counted(entity) for entity in before} == before
+
+
+def check_history(rows, deal, row):
+    """What was won stood in the stage before from its first day to its last, and has its product."""
+    stages = {each["id"]: each["name"] for each in rows("stage", limit=100)}
+    mine = {"field": "opportunity", "op": "eq", "value": row["id"]}
+    before, here = rows("stage_visit", filter=mine, sort="entered_at")
+    assert (stages[before["stage"]], stages[here["stage"]]) == ("Engaging", "Won")
+    assert (before["entered_at"], before["left_at"]) == (row["created_at"], here["entered_at"])
+    spent = row["stage_entered_at"] - row["created_at"]
+    assert before["days"] == Decimal(spent.days)
+    (line,) = rows("opportunity_line", filter=mine)
+    assert line["amount"] == row["amount"] == int(deal["close_value"])
+    lost = rows("opportunity", filter={"field": "status", "op": "eq", "value": "lost"}, limit=100)
+    assert {stages[each["furthest_stage"]] for each in lost} == {"Engaging"}
 
 
 def check_people(rows):
@@ -138,18 +170,23 @@ def check_people(rows):
     companies = {row["name"]: row for row in rows("customer", limit=100)}
     assert companies["Codehow"]["parent"] == companies["Acme Corporation"]["id"]
     assert companies["Hottechi"]["industry"] == "technolgy"  # suggested, not changed
-    assert companies["Hottechi"]["note"] == (
-        "Founded in 1997; revenue 8170.38 million USD; 16499 employees"
-    )
+    assert companies["Hottechi"]["note"] == ("Founded in 1997; revenue 8170.38 million USD")
+    assert companies["Hottechi"]["size"] == "10000人以上"  # 16499 employees
+    assert companies["Acme Corporation"]["size"] == "1000-9999人"  # 2822
 
 
 @pytest.mark.long
-def test_the_whole_comes_to_the_published_figures(runtime, counted, summed):
+def test_the_whole_comes_to_the_published_figures(runtime, counted, summed, priced):
     first = follow(runtime, DATA)
     assert first["refused"] == 0
     assert counted("opportunity") == 8_800
     assert summed("won") == {None: (WON, VALUE)}
     assert summed("lost") == {None: (LOST, 0)}
+    assert summed("lost", "furthest_stage") == {"Engaging": (LOST, 0)}
+    assert counted("opportunity_line") == 8_800
+    assert (priced("won"), priced("lost")) == (VALUE, 0)
+    # Whatever ended has a stay in Engaging beside the one in which it is.
+    assert counted("stage_visit") == 8_800 + WON + LOST
     best = max(summed("won", "owner").items(), key=lambda pair: pair[1][1])
     assert (best[0], best[1][1]) == BEST
 
@@ -170,7 +207,7 @@ def test_only_the_system_brings_what_happened_before(runtime, unit_of_work, admi
         run_plan(runtime, PLAN, DATA, actor=admin)
     assert {problem.message for problem in refused.value.problems} == {
         f"the field '{name}' is brought by the system only, on the command line without --as"
-        for name in ("created_at", "closed_on", "stage_entered_at")
+        for name in ("created_at", "closed_on", "stage_entered_at", "furthest_stage")
     }
 
 

@@ -60,12 +60,15 @@ def load(browser, every):
         refused = form(browser, f"{where}/start")
         assert refused.status_code == 422
         page = unescape(refused.get_data(as_text=True))
-        for name in ("created_at", "closed_on", "stage_entered_at"):
+        for name in ("created_at", "closed_on", "stage_entered_at", "furthest_stage"):
             assert f"“{name}”" in page or f"'{name}'" in page, (
                 "only the system brings what happened"
             )
     mended = PLAN.read_text(encoding="utf-8").replace(HISTORY, ORDER)
     mended = mended.replace('stage_entered_at = "{close_date|engage_date}"\n', "")
+    begin, end = mended.index("# Until its close date"), mended.index("[step.made.owner]")
+    mended = mended[:begin] + mended[end:]
+    mended = mended[: mended.index("# What each is about")]  # what is won keeps its products
     mended = mended.replace("[step.made.owner]", REASON)
     assert form(browser, f"{where}/toml", toml=mended, version="1").status_code == 303
     return where

@@ -238,6 +238,27 @@ def test_many_are_entered_in_one_save(page, rows, team, place):
     assert stored(rows) == {(-sales, "2026-11"): 2_300_000, (team.fu, "2026-11"): 1_000_000}
 
 
+def test_the_people_together_are_compared_with_the_department(page, aim, team, place):
+    """S-070: 2,300,000 for the team and 1,000,000, 900,000 and 400,000 agree; less is marked."""
+    aim(**values(department=place("销售部"), value=2_300_000, starts_on="2026-10-01"))
+    aim(**values(department=place("销售部"), value=2_300_000))
+    for person, value in ((team.manager, 1_000_000), (team.fu, 900_000), (team.yan, 400_000)):
+        aim(**values(person=person, value=value))
+        if person != team.yan:
+            aim(**values(person=person, value=value, starts_on="2026-10-01"))
+    shown = page.browser.get("/crm_sales/targets", query_string=page.where).get_data(as_text=True)
+    row = re.search(r'<tr><th scope="row">与部门目标之差</th>.*?</tr>', shown, re.S)[0]
+    told = re.findall(r"badge-(\w+)[^>]*>([^<]+)<", row)
+    assert told == [("warn", "−400,000"), ("good", "0"), ("warn", "−400,000")]
+    # By quarter the months of the people stand for them.
+    aim(**values(department=place("销售部"), value=4_100_000, period_kind="quarter"))
+    where = page.where | {"kind": "quarter"}
+    shown = page.browser.get("/crm_sales/targets", query_string=where).get_data(as_text=True)
+    row = re.search(r'<tr><th scope="row">与部门目标之差</th>.*?</tr>', shown, re.S)[0]
+    told = re.findall(r"badge-(\w+)[^>]*>([^<]+)<", row)
+    assert told == [("warn", "+100,000"), ("warn", "+100,000")]
+
+
 def test_what_is_wrong_is_said_at_its_cell_and_nothing_is_saved(page, rows, team, place, aim):
     sent = {
         f"p{team.fu}.1": "1000",
