@@ -10,7 +10,7 @@ from sqlalchemy import Connection, inspect
 from core import __version__, hooks
 from core.clock import Clock, shared_clock
 from core.config import Config
-from core.customize.reading import read_customised
+from core.customize.reading import offer_fields, read_customised
 from core.customize.ruling import lay_rules, read_field_rules
 from core.db.engine import Database
 from core.egress import close_egress
@@ -143,7 +143,7 @@ def _snapshot(
     }
     customised = read_customised(connection, declared.specs)
     shown, installed = declared.with_custom(customised, enabled)
-    installed = lay_rules(installed, read_field_rules(connection))
+    installed = offer_fields(lay_rules(installed, read_field_rules(connection)))
     groups = [item.item for item in counted.get("register_settings", ())]
     return Snapshot(
         structure=epoch,

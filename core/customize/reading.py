@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import BigInteger, Column, Connection, ForeignKey, Integer, MetaData, Table, select
@@ -30,6 +31,7 @@ __all__ = [
     "entity_spec",
     "field_column",
     "field_spec",
+    "offer_fields",
     "read_customised",
 ]
 
@@ -80,6 +82,24 @@ def _read_fields(
         elif not (isinstance(made.type, t.Lines) and target in retired):
             found[row.entity].append(made)
     return found
+
+
+def offer_fields(specs: Mapping[str, EntitySpec]) -> dict[str, EntitySpec]:
+    """The same entities; choices that name fields of an entity also name the company's own there."""
+    return {name: _offering(spec, specs) for name, spec in specs.items()}
+
+
+def _offering(spec: EntitySpec, specs: Mapping[str, EntitySpec]) -> EntitySpec:
+    offered: dict[str, FieldSpec] = {}
+    for item in spec.fields:
+        if isinstance(item.type, t.ChoiceField) and item.type.fields_of in specs:
+            fields = specs[item.type.fields_of].stored
+            added = tuple(t.Choice(each.name, each.label) for each in fields if each.custom)
+            type_ = replace(item.type, choices=(*item.type.choices, *added))
+            offered[item.name] = replace(item, type=type_)
+    if not offered:
+        return spec
+    return spec.with_fields(tuple(offered.get(item.name, item) for item in spec.fields))
 
 
 def field_spec(

@@ -153,9 +153,11 @@ class Choice:
 
 @dataclass(frozen=True)
 class ChoiceField(FieldType):
-    """One of a list of options."""
+    """One of a list of options. With ``fields_of`` they name fields of that entity: beside the declared
+    ones those that the company added to it."""
 
     choices: tuple[Choice, ...] = ()
+    fields_of: str = ""
 
     def labels(self) -> dict[str, Label]:
         """``{value: label}`` in the declared order."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from core.fields import ActionSpec, EntityDef, FieldSpec, Section, Text
+from core.entities.edits import FormEdit
+from core.fields import ActionSpec, EntityDef, EntitySpec, FieldSpec, Section, Text
 from core.i18n import lazy_gettext as _l
 from core.pools.members import administered_scope, in_administered_pools, pool_scope
 from core.pools.models import pool_sections
@@ -21,6 +22,7 @@ from plugins.crm_leads.models import (
     ChannelPolicy,
     Lead,
     LeadForm,
+    LeadOutcome,
     LeadPool,
     LeadTransfer,
     ScoreRule,
@@ -35,8 +37,10 @@ __all__ = [
     "campaign",
     "campaign_step",
     "channel_policy",
+    "form_edits",
     "lead",
     "lead_form",
+    "lead_outcome",
     "lead_pool",
     "lead_transfer",
     "score_rule",
@@ -257,8 +261,32 @@ lead_transfer = EntityDef(
     navigable=False,
 )
 
+#: Who may read the lead may know that it became something; of what it became its own rights decide.
+lead_outcome = EntityDef(
+    name="lead_outcome",
+    model=LeadOutcome,
+    label=_l("Became"),
+    label_plural=_l("What leads became"),
+    label_field="related_entity",
+    icon="git-branch",
+    list_columns=("related_entity", "related_id", "created_at"),
+    parent_field="lead",
+    origin_field="lead",
+    creatable=False,
+    updatable=False,
+    deletable=False,
+    importable=False,
+    audited=False,
+    navigable=False,
+)
+
 ENTITIES = (
     *(lead, lead_pool, assignment_rule, assignment_condition, channel_policy, score_rule),
-    *(lead_form, campaign, campaign_step, lead_transfer),
+    *(lead_form, campaign, campaign_step, lead_transfer, lead_outcome),
     *nurturing.ENTITIES,
 )
+
+
+def form_edits(entity: EntitySpec) -> list[FormEdit]:
+    """How names compare is no field to look at."""
+    return [FormEdit("hide", "name_key")] if entity.name == "lead" else []

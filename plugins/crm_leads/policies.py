@@ -18,6 +18,7 @@ from core.plugins.contributions import RoleTemplate
 from core.pools.changes import check_hands, check_masks, check_pools
 from plugins.crm_leads.campaigns import in_circles
 from plugins.crm_leads.criteria import problem
+from plugins.crm_leads.duplicates import check_leads
 from plugins.crm_leads.models import VEILABLE
 from plugins.crm_leads.pools import LEADS
 from plugins.crm_leads.public_forms import unfillable
@@ -125,6 +126,7 @@ def _validate_leads(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Prob
             yield from _check_status(change)
     yield from check_masks(changes, uow, VEILABLE)
     yield from check_hands(LEADS, changes, uow, always=True)
+    yield from check_leads(changes, uow)
 
 
 def _check_status(change: Change) -> Iterable[Problem]:
