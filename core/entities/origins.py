@@ -49,8 +49,9 @@ def became_readable(uow: UnitOfWork, entity: str, record_id: int) -> bool:
         if _origin(link) != entity:
             continue
         was, of, key = _columns(link)
-        for row in uow.execute(select(of, key).where(was == record_id).limit(_MOST)):
-            if row[0] in uow.entities and readable(uow, row[0], {row[1]}):
+        became = select(of.label("entity"), key.label("id")).where(was == record_id)
+        for row in uow.execute(became.limit(_MOST)):
+            if row.entity in uow.entities and readable(uow, row.entity, {row.id}):
                 return True
     return False
 

@@ -167,16 +167,16 @@ def _brought(uow: UnitOfWork, campaign: int) -> str:
     return html
 
 
-def _won(won: Won | None, currency: str) -> list[tuple[str, str | None]]:
+def _won(won: Won | None, currency: str) -> list[tuple[str, str]]:
     if won is None:
         return []
-    amount = format_money(won.amount, currency, 0) if won.amount else None
-    if amount and won.without_rate:
+    amount = format_money(won.amount, currency, 0)
+    if won.without_rate:
         amount = _(
             "%(amount)s, %(n)s deals without a rate left out", amount=amount, n=won.without_rate
         )
     return [
-        (_("Deals won"), format_number(won.deals) if won.deals else None),
+        (_("Deals won"), format_number(won.deals)),
         (_("Amount won"), amount),
     ]
 
