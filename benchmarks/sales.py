@@ -253,7 +253,11 @@ def _sums(runtime: Any, filled: dict[str, Any], calls: int) -> list[str]:
         ]
         turn = iter(names * calls)
         found = _row(
-            runtime, "a name like others", lambda: alike(uow, "customer", next(turn), 80), calls, ASKED["alike"]
+            runtime,
+            "a name like others",
+            lambda: alike(uow, "customer", next(turn), 80),
+            calls,
+            ASKED["alike"],
         )
         head = Head("CNY", uow.clock.today(), tax_included=True)
         line = {"product": belt, "quantity": Decimal(2), "parameters": dict(_BELT)}

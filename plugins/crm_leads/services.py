@@ -91,7 +91,7 @@ def assign_by_rules(uow: UnitOfWork, ids: Sequence[int]) -> list[int]:
 
 def _give_tasks(uow: UnitOfWork, leads: Mapping[int, Lead]) -> None:
     """Whoever was given a lead has a task to contact it (S-014), where tasks are and the company wants it."""
-    spec = uow.snapshot.entities.get("task")
+    spec = uow.entities.get("task")
     if spec is None or spec.plugin != "activities":
         return
     if not get_setting(uow, "crm_leads", "task_for_assigned"):

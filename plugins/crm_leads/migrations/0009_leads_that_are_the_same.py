@@ -13,6 +13,7 @@ depends_on = None
 
 _LEAD, _OUTCOME = "crm_leads_lead", "crm_leads_outcome"
 _AT_ONCE = 5_000
+_NUMBERS = {"mobile": sa.text("mobile IS NOT NULL"), "phone": sa.text("phone IS NOT NULL")}
 _lead = sa.table(_LEAD, sa.column("id", BigId), sa.column("company"), sa.column("name_key"))
 _deal = sa.table(
     "crm_sales_opportunity",
@@ -32,8 +33,7 @@ def upgrade() -> None:
             [sa.text("reverse(name_key)")],
             postgresql_include=["name_key", "id"],
         )
-    for column in ("mobile", "phone"):
-        there = sa.text(f"{column} IS NOT NULL")
+    for column, there in _NUMBERS.items():
         op.create_index(
             f"ix_{_LEAD}_{column}", _LEAD, [column], sqlite_where=there, postgresql_where=there
         )
@@ -101,7 +101,7 @@ def _take_over(connection: sa.Connection) -> None:
 
 def downgrade() -> None:
     op.drop_table(_OUTCOME)
-    names = ["phone", "mobile", "name_key"]
+    names = [*_NUMBERS, "name_key"]
     if op.get_bind().dialect.name == "postgresql":
         names.append("name_backwards")
     for name in names:

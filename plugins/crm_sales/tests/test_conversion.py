@@ -186,7 +186,9 @@ def test_a_customer_in_a_pool_is_claimed_on_the_way_by_its_rules(
     assert read("customer", away)["owner"] is None
 
 
-def test_a_customer_that_one_may_only_read_is_not_added_to(act, make, rows, team, lead, unit_of_work):
+def test_a_customer_that_one_may_only_read_is_not_added_to(
+    act, make, rows, team, lead, unit_of_work
+):
     """Shared for reading: the colleague who looks after it is named."""
     customer = make("customer", team.yan, name="潍坊鼎源农机")
     with unit_of_work() as uow:

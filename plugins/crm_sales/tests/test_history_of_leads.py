@@ -61,7 +61,9 @@ def test_it_is_read_by_who_reads_the_customer_and_says_where_it_is_from(
     assert f"/comments/{comment}" not in page  # changed where it was written, by who wrote it
 
 
-def test_who_reads_neither_reads_nothing_of_it(told, team, unit_of_work, browser_of, client, bearer):
+def test_who_reads_neither_reads_nothing_of_it(
+    told, team, unit_of_work, browser_of, client, bearer
+):
     _lead, customer, deal = told
     file = titles(unit_of_work, team.fu, "customer", customer)["file"].data["file"]
     stranger = browser_of(team.ning)
