@@ -243,27 +243,31 @@ def test_leads_convert_without_this_module(act, make, read, unit_of_work, admin_
 def test_what_a_campaigns_leads_have_won_stands_on_its_page_and_beside_its_channel(
     act, make, team, browser_of, unit_of_work
 ):
-    """S-004: the return of a campaign is that of the opportunities made of its leads."""
+    """S-004: the return of a campaign is that of the opportunities made of its leads, in every currency."""
     with unit_of_work() as uow:
         today = uow.clock.today()
     effort = {"name": "春季展", "source": "展会", "cost": "20000", "starts_on": today}
     campaign = make("campaign", **effort)
-    for name, mobile, amount, is_won in (
-        ("潍坊鼎源农机", "13805361234", "50000", True),
-        ("青岛宏昊物流", "13905361234", "70000", False),
+    make("exchange_rate", currency="USD", valid_from=today, rate="7")
+    for name, mobile, amount, currency, is_won in (
+        ("潍坊鼎源农机", "13805361234", "50000", "CNY", True),
+        ("济南海外装备", "13605361234", "10000", "USD", True),
+        ("北京欧洲设备", "13505361234", "90000", "EUR", True),  # there is no rate
+        ("青岛宏昊物流", "13905361234", "33000", "CNY", False),
     ):
         values = {"mobile": mobile, "source": "展会", "owner": team.fu, "campaign": campaign}
         lead = make("lead", company=name, contact_name="王建国", expected_amount=amount, **values)
         made = act(team.fu, "lead", "convert", [lead])
         if is_won:
             with unit_of_work() as uow:
-                filled = {"expected_close_on": today, "competitors": ["某厂"]}
+                filled = {"expected_close_on": today, "competitors": ["某厂"], "currency": currency}
                 service.update(uow, "opportunity", {made["opportunities"][0]: filled})
             act(team.fu, "opportunity", "win", made["opportunities"])
     browser = browser_of(team.manager)
     page = browser.get(f"/r/campaign/{campaign}").get_data(as_text=True)
-    assert "50,000" in page
-    assert "150%" in page  # 50,000 won for 20,000
-    assert "70,000" not in page.split("<h2", 1)[0]
+    assert "¥120,000（未计入 1 笔无汇率的外币单）" in page
+    assert "500%" in page  # 120,000 won for 20,000
+    told = dict(re.findall(r"<dt>([^<]*)</dt>\s*<dd>([^<]*)</dd>", page))
+    assert told["赢单数"] == "3"
     channels = browser.get("/crm_leads/channels").get_data(as_text=True)
-    assert "¥50,000" in channels
+    assert "¥120,000" in channels
