@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Select, Table, select, union_all
+from sqlalchemy import ColumnElement, Select, Table, func, select, union_all
 
 from core.entities import query
 from core.entities.changes import Change
@@ -110,7 +110,9 @@ def _table(uow: UnitOfWork) -> Table:
 
 
 def _counting(table: Table) -> tuple[ColumnElement[bool], ...]:
-    return table.c.archived_at.is_(None), table.c.status.in_(_COUNTING)
+    """The state not as the column itself: SQLite would rather read most leads through its index."""
+    status = func.coalesce(table.c.status, "")
+    return table.c.archived_at.is_(None), status.in_(_COUNTING)
 
 
 def _of_numbers(uow: UnitOfWork, numbers: Collection[str]) -> Select[Any]:

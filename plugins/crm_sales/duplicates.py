@@ -127,7 +127,8 @@ def beside_contact(uow: UnitOfWork, customer: int, mobile: str) -> list[Hit]:
     table = uow.entity("customer").table
     key = select(table.c.name_key).where(table.c.id == customer).scalar_subquery()
     theirs = table.c.id.in_(_with_mobile(uow, mobile)) & (table.c.id != customer)
-    return _hits(uow, [("contact", row) for row in _rows(uow, (table.c.name_key == key) & theirs)])
+    rows = _rows(uow, (table.c.name_key == key) & theirs)
+    return _hits(uow, [("contact", row) for row in rows], [mobile])
 
 
 def reading_namesakes(uow: UnitOfWork, key: str, but: int) -> Reading[list[Hit]]:
@@ -221,8 +222,13 @@ def _hits(
     if not rows:
         return []
     seen = readable(uow, {row.id for _why, row in rows})
-    if called := {row.id for why, row in rows if why == "mobile"}:
-        seen -= called - _showing(uow, called, mobiles)
+    if mobiles and (called := {row.id for why, row in rows if why in ("mobile", "contact")}):
+        # Of one who may be seen, but whose mobile is masked, it is not told by name that it is this one.
+        masked = (called & seen) - _showing(uow, called, mobiles)
+        seen -= {row.id for why, row in rows if why == "mobile" and row.id in masked}
+        rows = [
+            ("name" if row.id in masked and why == "contact" else why, row) for why, row in rows
+        ]
     people = resolve_labels(uow, {"user": {row.owner_id for _why, row in rows if row.owner_id}})
     names = people.get("user", {})
     return [
