@@ -17,7 +17,7 @@ from core.i18n import gettext as _
 from core.i18n.formats import format_datetime, format_money, format_number
 from core.pools import cards as pools
 from core.settings.service import get_setting
-from plugins.crm_leads import duplicates
+from plugins.crm_leads import duplicates, targets
 from plugins.crm_leads.campaigns import Won, result_of
 from plugins.crm_leads.models import OPEN
 from plugins.crm_leads.pools import LEADS
@@ -148,7 +148,11 @@ def _brought(uow: UnitOfWork, campaign: int) -> str:
         (leads, found.leads, mine),
         (_("Converted"), found.converted, [*mine, ("status", "in", "converted")]),
     ]
+    listed = targets.counted(uow, found.campaigns)
+    answered = listed.get("answered", 0)
     facts = [
+        (_("Target list"), format_number(sum(listed.values())) if listed else None),
+        (_("Has replied"), format_number(answered) if listed else None),
         (_("Spent"), found.cost and format_money(found.cost, currency, 0)),
         (_("Cost of a lead"), found.cost_of_lead and format_money(found.cost_of_lead, currency, 0)),
         *_won(found.won, currency),

@@ -19,6 +19,7 @@ from plugins.crm_leads.models import (
     AssignmentRule,
     Campaign,
     CampaignStep,
+    CampaignTarget,
     ChannelPolicy,
     Lead,
     LeadForm,
@@ -29,6 +30,7 @@ from plugins.crm_leads.models import (
 )
 from plugins.crm_leads.nurturing import definitions as nurturing
 from plugins.crm_leads.pools import LEADS, require_open
+from plugins.crm_leads.targets import target_verb
 
 __all__ = [
     "ENTITIES",
@@ -36,6 +38,7 @@ __all__ = [
     "assignment_rule",
     "campaign",
     "campaign_step",
+    "campaign_target",
     "channel_policy",
     "form_edits",
     "lead",
@@ -118,7 +121,7 @@ lead = EntityDef(
             ),
         ),
     ),
-    actions=(*_ACTIONS, *nurturing.ACTIONS),
+    actions=(*_ACTIONS, *nurturing.ACTIONS, target_verb("lead")),
     scopes=(pool_scope(LEADS),),
     duplicate_keys=("company", "mobile"),
     veil=veil_of(LEADS),
@@ -232,6 +235,20 @@ campaign = EntityDef(
     duplicate_keys=("name",),
 )
 
+#: Reached by who may read whom it is about, as all that is about others.
+campaign_target = EntityDef(
+    name="campaign_target",
+    model=CampaignTarget,
+    label=_l("Target"),
+    label_plural=_l("Target lists"),
+    label_field="related_entity",
+    icon="users",
+    list_columns=("related_id", "campaign", "state", "note", "created_at"),
+    sections=(
+        Section(_l("Target"), ("campaign", "related_id", "state", "note", "related_entity")),
+    ),
+)
+
 campaign_step = EntityDef(
     name="campaign_step",
     model=CampaignStep,
@@ -282,11 +299,12 @@ lead_outcome = EntityDef(
 
 ENTITIES = (
     *(lead, lead_pool, assignment_rule, assignment_condition, channel_policy, score_rule),
-    *(lead_form, campaign, campaign_step, lead_transfer, lead_outcome),
+    *(lead_form, campaign, campaign_step, campaign_target, lead_transfer, lead_outcome),
     *nurturing.ENTITIES,
 )
 
 
 def form_edits(entity: EntitySpec) -> list[FormEdit]:
-    """How names compare is no field to look at."""
-    return [FormEdit("hide", "name_key")] if entity.name == "lead" else []
+    """How names compare is no field to look at, nor what kind of record a target is."""
+    hidden = {"lead": "name_key", "campaign_target": "related_entity"}
+    return [FormEdit("hide", hidden[entity.name])] if entity.name in hidden else []

@@ -52,11 +52,13 @@ __all__ = [
     "OPEN",
     "SOURCES",
     "STATUSES",
+    "TARGET_STATES",
     "VEILABLE",
     "AssignmentCondition",
     "AssignmentRule",
     "Campaign",
     "CampaignStep",
+    "CampaignTarget",
     "ChannelPolicy",
     "Lead",
     "LeadForm",
@@ -407,6 +409,44 @@ class CampaignStep(Entity):
         index=False,
     )
     is_done: Mapped[bool | None] = field(Boolean(), label=_l("Done"), default=False)
+
+
+#: How somebody on a target list stands to the campaign.
+TARGET_STATES = (
+    Choice("planned", _l("On the list"), "neutral"),
+    Choice("invited", _l("Invited"), "info"),
+    Choice("answered", _l("Has replied"), "good"),
+    Choice("declined", _l("Will not come"), "neutral"),
+)
+
+
+class CampaignTarget(Entity):
+    """One on the target list of a campaign: a lead, a customer, or who else there is (目标名单)."""
+
+    __tablename__ = "crm_leads_target"
+
+    campaign: Mapped[int | None] = field(
+        Reference("campaign", on_delete="cascade"),
+        label=_l("Campaign"),
+        related_label=_l("Target list"),
+        required=True,
+        table="crm_leads_campaign",
+        column="campaign_id",
+    )
+    related_entity: Mapped[str | None] = field(Text(63), label=_l("Kind of record"))
+    related_id: Mapped[int | None] = field(
+        Related(entity_field="related_entity"), label=_l("Target"), required=True
+    )
+    state: Mapped[str | None] = field(
+        ChoiceField(choices=TARGET_STATES), label=_l("State"), required=True, default="planned"
+    )
+    note: Mapped[str | None] = field(Text(300), label=_l("Note"))
+
+    @declared_attr.directive
+    def __table_args__(cls) -> tuple[Any, ...]:
+        *indexes, options = entity_indexes(cls.__tablename__)
+        about = Index(f"ix_{cls.__tablename__}_related", "related_entity", "related_id")
+        return (*indexes, about, options)
 
 
 def _partial(name: str, where: TextClause, *columns: str) -> Index:

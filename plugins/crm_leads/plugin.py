@@ -20,6 +20,7 @@ from plugins.crm_leads import (
     scoring,
     services,
     settings,
+    targets,
     views,
 )
 from plugins.crm_leads.nurturing import finishing, plans
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from core.entities.changes import Change
     from core.entities.edits import FormEdit
     from core.errors import Problem
-    from core.fields import EntityDef, EntitySpec
+    from core.fields import ActionSpec, EntityDef, EntitySpec
     from core.plugins.contributions import (
         Job,
         NotificationKind,
@@ -125,7 +126,11 @@ def register_demo() -> Iterable[DemoStep]:
 
 @hookimpl
 def validate_changes(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Problem]:
-    return [*policies.validate(changes, uow), *plans.validate(changes, uow)]
+    return [
+        *policies.validate(changes, uow),
+        *plans.validate(changes, uow),
+        *targets.validate(changes, uow),
+    ]
 
 
 @hookimpl
@@ -137,6 +142,11 @@ def before_changes(changes: Sequence[Change], uow: UnitOfWork) -> None:
 def after_changes(changes: Sequence[Change], uow: UnitOfWork) -> None:
     services.settle(changes, uow)
     finishing.follow(changes, uow)
+
+
+@hookimpl
+def record_actions(entity: EntitySpec, actor: Actor) -> Iterable[ActionSpec]:
+    return targets.verbs_of(entity)
 
 
 @hookimpl

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ROLES", "validate"]
 
-_VERBS = ("claim", "release", "convert", "mark_lost")
+_VERBS = ("claim", "release", "convert", "mark_lost", "target")
+#: Of targets: who they are about narrows it to what one may read.
+_TARGETS = dict.fromkeys(("read", "create", "update", "delete"), "all")
 _ORDINARY = ("read", "create", "update", "delete", "import", "export")
 
 ROLES = (
@@ -44,6 +46,7 @@ ROLES = (
             },
             "lead_pool": {"read": "all"},
             "campaign": {"read": "all"},
+            "campaign_target": _TARGETS,
         },
         permissions=("crm_leads.see_returns",),
     ),
@@ -68,6 +71,7 @@ ROLES = (
             "score_rule": {"read": "all"},
             "lead_form": {"read": "all"},
             "campaign": {"read": "all"},
+            "campaign_target": _TARGETS,
         },
         permissions=("crm_leads.see_returns", "crm_leads.see_channels"),
     ),
@@ -85,6 +89,7 @@ ROLES = (
                 "distribute": "all",
                 "nurture": "all",
                 "stop_nurturing": "all",
+                "target": "all",
             },
             "lead_pool": {"read": "all"},
             "nurture_plan": dict.fromkeys(_ORDINARY, "all"),
@@ -93,6 +98,7 @@ ROLES = (
             "score_rule": dict.fromkeys(_ORDINARY, "all"),
             "lead_form": dict.fromkeys(_ORDINARY, "all"),
             "campaign": dict.fromkeys(_ORDINARY, "all"),
+            "campaign_target": dict.fromkeys(_ORDINARY, "all"),
         },
         permissions=("crm_leads.see_channels",),
     ),

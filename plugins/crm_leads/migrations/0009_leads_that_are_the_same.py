@@ -1,4 +1,4 @@
-"""Find leads of one company or one number, and keep what became of a lead"""
+"""Find leads of one company or one number, keep what became of a lead, and whom campaigns are for"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,6 +12,7 @@ branch_labels = None
 depends_on = None
 
 _LEAD, _OUTCOME = "crm_leads_lead", "crm_leads_outcome"
+_CAMPAIGN, _TARGET = "crm_leads_campaign", "crm_leads_target"
 _AT_ONCE = 5_000
 _NUMBERS = {"mobile": sa.text("mobile IS NOT NULL"), "phone": sa.text("phone IS NOT NULL")}
 _lead = sa.table(_LEAD, sa.column("id", BigId), sa.column("company"), sa.column("name_key"))
@@ -37,12 +38,25 @@ def upgrade() -> None:
         op.create_index(
             f"ix_{_LEAD}_{column}", _LEAD, [column], sqlite_where=there, postgresql_where=there
         )
+    _about(_OUTCOME, "lead_id", _LEAD)
+    _about(
+        _TARGET,
+        *("campaign_id", _CAMPAIGN),
+        sa.Column("state", PlainText(64), nullable=True),
+        sa.Column("note", PlainText(300), nullable=True),
+    )
+    _take_over(connection)
+
+
+def _about(table: str, parent: str, target: str, *columns: sa.Column) -> None:
+    """A table of rows about records of any entity, each of which belongs to one of ``target``."""
     op.create_table(
-        _OUTCOME,
+        table,
         sa.Column("id", BigId, autoincrement=True, nullable=False),
-        sa.Column("lead_id", BigId, nullable=True),
+        sa.Column(parent, BigId, nullable=True),
         sa.Column("related_entity", PlainText(63), nullable=True),
         sa.Column("related_id", sa.BigInteger(), nullable=True),
+        *columns,
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.Column("created_by", BigId, nullable=True),
@@ -50,15 +64,14 @@ def upgrade() -> None:
         sa.Column("updated_by", BigId, nullable=True),
         sa.Column("archived_at", UtcDateTime(), nullable=True),
         sa.ForeignKeyConstraint(
-            ["lead_id"], [f"{_LEAD}.id"], name=op.f(f"fk_{_OUTCOME}_lead_id"), ondelete="CASCADE"
+            [parent], [f"{target}.id"], name=op.f(f"fk_{table}_{parent}"), ondelete="CASCADE"
         ),
-        sa.PrimaryKeyConstraint("id", name=op.f(f"pk_{_OUTCOME}")),
+        sa.PrimaryKeyConstraint("id", name=op.f(f"pk_{table}")),
         sqlite_autoincrement=True,
     )
-    op.create_index(f"ix_{_OUTCOME}_created_at_id", _OUTCOME, ["created_at", "id"])
-    op.create_index(op.f(f"ix_{_OUTCOME}_lead_id"), _OUTCOME, ["lead_id"])
-    op.create_index(f"ix_{_OUTCOME}_related", _OUTCOME, ["related_entity", "related_id"])
-    _take_over(connection)
+    op.create_index(f"ix_{table}_created_at_id", table, ["created_at", "id"])
+    op.create_index(op.f(f"ix_{table}_{parent}"), table, [parent])
+    op.create_index(f"ix_{table}_related", table, ["related_entity", "related_id"])
 
 
 def _give_keys(connection: sa.Connection) -> None:
@@ -100,6 +113,7 @@ def _take_over(connection: sa.Connection) -> None:
 
 
 def downgrade() -> None:
+    op.drop_table(_TARGET)
     op.drop_table(_OUTCOME)
     names = [*_NUMBERS, "name_key"]
     if op.get_bind().dialect.name == "postgresql":

@@ -9,7 +9,7 @@ from html import unescape
 import pytest
 
 from core.entities import service
-from core.errors import Invalid, Refused
+from core.errors import Invalid, NotFound, Refused
 from core.ops.lifecycle import disable
 from core.security.sharing import share
 
@@ -271,3 +271,19 @@ def test_what_a_campaigns_leads_have_won_stands_on_its_page_and_beside_its_chann
     assert told["赢单数"] == "3"
     channels = browser.get("/crm_leads/channels").get_data(as_text=True)
     assert "¥120,000" in channels
+
+
+def test_customers_go_on_target_lists_too(act, make, team, rows, unit_of_work, admin_id):
+    """S-007: the verb is that of the module of leads, and goes when that is off."""
+    campaign = make("campaign", name="老客户答谢", status="running")
+    customer = make("customer", team.fu, name="潍坊鼎源农机")
+    assert act(team.fu, "customer", "target", [customer], campaign=campaign)["targets"] == [
+        customer
+    ]
+    (row,) = rows("campaign_target", team.fu)
+    assert (row["related_entity"], row["related_id"]) == ("customer", customer)
+    assert rows("campaign_target", team.ning) == []
+    with unit_of_work(admin_id) as uow:
+        disable(uow, "crm_leads")
+    with pytest.raises(NotFound):
+        act(team.fu, "customer", "target", [customer], campaign=campaign)
