@@ -435,7 +435,7 @@ class CampaignTarget(Entity):
     )
     related_entity: Mapped[str | None] = field(Text(63), label=_l("Kind of record"))
     related_id: Mapped[int | None] = field(
-        Related(entity_field="related_entity"), label=_l("Target"), required=True
+        Related(entity_field="related_entity"), label=_l("Target")
     )
     state: Mapped[str | None] = field(
         ChoiceField(choices=TARGET_STATES), label=_l("State"), required=True, default="planned"

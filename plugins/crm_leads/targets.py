@@ -83,14 +83,13 @@ def _there(uow: UnitOfWork, campaign: int, entity: str, ids: Sequence[int]) -> d
 
 def validate(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Problem]:
     """Nobody is on one list twice."""
-    if changes[0].entity.name != "campaign_target":
+    if changes[0].entity.name != "campaign_target" or uow.actor.is_system:
         return
     for change in changes:
         after = change.after
-        moved = any(change.changed(name) for name in ("campaign", "related_entity", "related_id"))
-        if change.kind not in ("create", "update", "restore") or after["related_id"] is None:
-            continue
-        if uow.actor.is_system or (change.kind == "update" and not moved):
+        named = ("campaign", "related_entity", "related_id")
+        moved = change.kind == "restore" or any(change.changed(name) for name in named)
+        if change.kind == "delete" or after["related_id"] is None or not moved:
             continue
         there = _there(uow, after["campaign"], after["related_entity"], [after["related_id"]])
         if there.get(after["related_id"], change.id) != change.id:

@@ -47,8 +47,7 @@ ROLES = (
         _l("Sales"),
         {
             # A customer is the company's: who looks after it neither deletes nor exports it.
-            # ``target`` is a verb of the module of leads.
-            "customer": dict.fromkeys(("read", "create", "update", "import", "target"), "own"),
+            "customer": dict.fromkeys(("read", "create", "update", "import"), "own"),
             "contact": {
                 "read": "customer",
                 **dict.fromkeys(("create", "update", "delete", "import"), [_MINE]),
@@ -66,9 +65,7 @@ ROLES = (
         "sales_manager",
         _l("Sales manager"),
         {
-            "customer": dict.fromkeys(
-                (*_ORDINARY, "assign", "merge", "target"), "department_below"
-            ),
+            "customer": dict.fromkeys((*_ORDINARY, "assign", "merge"), "department_below"),
             "contact": dict.fromkeys((*_ORDINARY, "merge"), "customer"),
             "opportunity": {
                 **dict.fromkeys(_ORDINARY, "department_below"),

@@ -274,16 +274,22 @@ def test_what_a_campaigns_leads_have_won_stands_on_its_page_and_beside_its_chann
 
 
 def test_customers_go_on_target_lists_too(act, make, team, rows, unit_of_work, admin_id):
-    """S-007: the verb is that of the module of leads, and goes when that is off."""
+    """S-007: by whom the company allows it, or one by one; the verb goes with the module of leads."""
     campaign = make("campaign", name="老客户答谢", status="running")
     customer = make("customer", team.fu, name="潍坊鼎源农机")
-    assert act(team.fu, "customer", "target", [customer], campaign=campaign)["targets"] == [
-        customer
-    ]
-    (row,) = rows("campaign_target", team.fu)
-    assert (row["related_entity"], row["related_id"]) == ("customer", customer)
+    made = act(admin_id, "customer", "target", [customer], campaign=campaign)
+    assert made["targets"] == [customer]
+    second = make("customer", team.fu, name="青岛宏昊物流")
+    about = {"campaign": campaign, "related_entity": "customer"}
+    make("campaign_target", team.fu, related_id=second, **about)
+    with pytest.raises(Invalid):
+        make("campaign_target", team.fu, related_id=second, **about)
+    with pytest.raises(Invalid):  # nor one that is out of reach
+        make("campaign_target", team.ning, related_id=customer, **about)
+    found = rows("campaign_target", team.fu, sort="related_id")
+    assert [row["related_id"] for row in found] == [customer, second]
     assert rows("campaign_target", team.ning) == []
     with unit_of_work(admin_id) as uow:
         disable(uow, "crm_leads")
     with pytest.raises(NotFound):
-        act(team.fu, "customer", "target", [customer], campaign=campaign)
+        act(admin_id, "customer", "target", [customer], campaign=campaign)
