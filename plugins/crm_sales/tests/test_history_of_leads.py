@@ -76,6 +76,7 @@ def test_who_reads_neither_reads_nothing_of_it(
         assert found == []
 
 
+@pytest.mark.long
 def test_it_stays_with_the_customer_that_two_became(told, make, act, team, unit_of_work):
     lead, customer, _deal = told
     other = make("customer", team.fu, name="潍坊鼎源机械")
@@ -84,6 +85,7 @@ def test_it_stays_with_the_customer_that_two_became(told, make, act, team, unit_
     assert lead
 
 
+@pytest.mark.long
 def test_a_follow_up_of_the_opportunity_is_told_once(told, team, unit_of_work):
     _lead, customer, deal = told
     with unit_of_work(team.fu) as uow:

@@ -54,6 +54,7 @@ def test_the_owner_is_told_once_after_seven_days(talks, team, days_pass, told):
     assert told(team.fu, "quiet") == 1
 
 
+@pytest.mark.long
 def test_days_without_a_run_are_made_up_for(talks, team, days_pass, told, runtime):
     """A server that stood still over the day on which it was to tell tells when it runs again."""
     days_pass(2)
@@ -64,6 +65,7 @@ def test_days_without_a_run_are_made_up_for(talks, team, days_pass, told, runtim
     assert told(team.fu, "quiet") == 1
 
 
+@pytest.mark.long
 def test_more_than_one_portion_is_told_of(talks, team, make, rows, days_pass, told, monkeypatch):
     (deal,) = rows("opportunity")
     for _number in range(2):
