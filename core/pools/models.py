@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, ForeignKey, Index, Table, TextClause, text
+from sqlalchemy import Column, ForeignKey, Index, Table, text
 from sqlalchemy import Date as DateColumn
 from sqlalchemy.orm import Mapped, declared_attr
 
@@ -216,8 +216,9 @@ def in_hands_index(table: str) -> Index:
     return Index(name, "pool_id", "held_since", sqlite_where=where, postgresql_where=where)
 
 
-def important_index(table: str, where: TextClause) -> Index:
-    """The important ones, the longest left alone first; ``where`` is the condition of `core.pools.neglect`."""
+def important_index(table: str, condition: str) -> Index:
+    """The important ones, the longest left alone first; ``condition`` is that of `core.pools.neglect`."""
+    where = text(condition)
     name = physical_name(f"ix_{table}_important")
     return Index(name, "held_since", sqlite_where=where, postgresql_where=where)
 

@@ -675,7 +675,7 @@ class Lead(Entity, Owned):
             _partial(
                 f"{name}_form_id_created_at", text("form_id IS NOT NULL"), "form_id", "created_at"
             ),
-            important_index(cls.__tablename__, text("priority = 'high'")),
+            important_index(cls.__tablename__, "priority = 'high'"),
             _partial(f"{name}_campaign_id", text("campaign_id IS NOT NULL"), "campaign_id"),
             # Who else works on it: by number, by name, and from the end of a name (`core.entities.likeness`).
             _partial(f"{name}_mobile", text("mobile IS NOT NULL"), "mobile"),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Blueprint, redirect, request, url_for
 
 from core.errors import Forbidden, Invalid
+from core.http.addresses import read_number
 from core.http.rendering import render
 from core.http.requests import framed_by, public, requires, signed_in, unit_of_work
 from core.i18n import gettext as _
@@ -45,13 +46,11 @@ def show_channels() -> Any:
 @signed_in
 def show_same() -> str:
     """Which leads are the same as what stands in a form: names and numbers are in no address."""
-    but = request.args.get("but", "")
     with unit_of_work(write=False) as uow:
         access = uow.actor.access(uow.entity("lead"))
         if not access.may("create") and not access.may("update"):
             raise Forbidden(_("You do not have the right to do this."))
-        key = int(but) if but.isdecimal() and len(but) < 18 else None
-        return told_same(uow, request.form, key)
+        return told_same(uow, request.form, read_number(request.args.get("but")))
 
 
 # Public forms

@@ -10,7 +10,7 @@ from flask import flash, redirect, request, url_for
 from core.entities import query, service
 from core.entities.query import ListQuery
 from core.errors import Forbidden, Invalid, NotFound, Problem, Refused
-from core.http.addresses import record_url
+from core.http.addresses import read_number, record_url
 from core.http.rendering import render
 from core.http.requests import signed_in, unit_of_work
 from core.i18n import gettext as _
@@ -67,8 +67,8 @@ def _params(sent: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def _number(text: Any) -> int:
-    return int(text) if str(text or "").isdecimal() and len(text) < 18 else 0
+def _number(text: str | None) -> int:
+    return read_number(text) or 0
 
 
 def _page(uow: UnitOfWork, sent: Mapping[str, str], error: Invalid | Refused | None = None) -> str:

@@ -549,7 +549,7 @@ class Opportunity(InOpportunityPool, Entity, Owned):
             Index(f"{name}_status_closed_on", "status", "closed_on"),
             _partial(f"{name}_stage_due_at", text("stage_due_at IS NOT NULL"), "stage_due_at"),
             _partial(f"{name}_lead_id", text("lead_id IS NOT NULL"), "lead_id"),
-            important_index(cls.__tablename__, text("priority = 'high'")),
+            important_index(cls.__tablename__, "priority = 'high'"),
             _partial(f"{name}_contact_id", text("contact_id IS NOT NULL"), "contact_id"),
             in_pool_index(cls.__tablename__),
             in_hands_index(cls.__tablename__),

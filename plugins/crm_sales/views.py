@@ -10,7 +10,7 @@ from werkzeug.datastructures import MultiDict
 
 from core.entities import service
 from core.errors import Forbidden, Invalid, NotFound, Refused
-from core.http.addresses import record_url
+from core.http.addresses import read_number, record_url
 from core.http.forms import KeptForm
 from core.http.rendering import render
 from core.http.requests import requires, signed_in, unit_of_work
@@ -166,11 +166,10 @@ def _page(
 def show_duplicates() -> str:
     """What is there already, beside the form, while somebody types: names and numbers of people are
     in no address."""
-    but = request.args.get("but", "")
     with unit_of_work(write=False) as uow:
         _require_writing(uow, "customer")
-        key = int(but) if but.isdecimal() and len(but) < 18 else None
-        return cards.told_same(_found(uow, request.form, key))
+        but = read_number(request.args.get("but"))
+        return cards.told_same(_found(uow, request.form, but))
 
 
 @blueprint.post("/duplicates/<entity>")
