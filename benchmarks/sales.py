@@ -238,10 +238,10 @@ _BELT = {"长度": "24", "带宽": "800", "功率": "11", "材质": "Q235", "运
 
 def _sums(runtime: Any, filled: dict[str, Any], calls: int) -> list[str]:
     """Without a page: names that are alike, and one line of a quote worked out again."""
+    from core.entities.likeness import alike
     from core.security.actor import SYSTEM
     from core.tabular.cleaning import company_key
     from core.work.uow import Origin, UnitOfWork
-    from plugins.crm_sales.likeness import alike
     from plugins.crm_sales.products.lines import Head, work_out
     from plugins.crm_sales.products.prices import read_book
 
@@ -253,7 +253,11 @@ def _sums(runtime: Any, filled: dict[str, Any], calls: int) -> list[str]:
         ]
         turn = iter(names * calls)
         found = _row(
-            runtime, "a name like others", lambda: alike(uow, next(turn), 80), calls, ASKED["alike"]
+            runtime,
+            "a name like others",
+            lambda: alike(uow, "customer", next(turn), 80),
+            calls,
+            ASKED["alike"],
         )
         head = Head("CNY", uow.clock.today(), tax_included=True)
         line = {"product": belt, "quantity": Decimal(2), "parameters": dict(_BELT)}

@@ -99,5 +99,5 @@ def _files(
     return Reading((wanted.order_by(table.c.created_at.desc()).limit(limit),), finish)
 
 
-COMMENTS = TimelineSource("comments", _comments)
-FILES = TimelineSource("files", _files)
+COMMENTS = TimelineSource("comments", _comments, goes_along=True)
+FILES = TimelineSource("files", _files, goes_along=True)

@@ -34,7 +34,7 @@ from core.errors import Forbidden, NotFound, Refused
 from core.fields import EntitySpec, FieldSpec
 from core.fields.rules import FieldRules
 from core.fields.storage import column_type
-from core.fields.types import Choice, ChoiceField, FieldType, MultiChoice, Tags
+from core.fields.types import Choice, ChoiceField, FieldType, Tags
 from core.i18n import gettext as _
 
 if TYPE_CHECKING:
@@ -112,13 +112,13 @@ def lay_field_names(specs: Mapping[str, EntitySpec]) -> dict[str, EntitySpec]:
 
 
 def _lists_fields(type_: FieldType, specs: Mapping[str, EntitySpec]) -> bool:
-    return isinstance(type_, MultiChoice) and type_.fields_of in specs
+    return isinstance(type_, ChoiceField) and type_.fields_of in specs
 
 
 def _naming(item: FieldSpec, specs: Mapping[str, EntitySpec]) -> FieldSpec:
     if not _lists_fields(item.type, specs):
         return item
-    assert isinstance(item.type, MultiChoice)
+    assert isinstance(item.type, ChoiceField)
     other = specs[item.type.fields_of]
     added = tuple(
         Choice(each.name, each.label)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import ColumnElement, FromClause, and_, exists, or_
 
 from core.entities.changes import Change
+from core.entities.origins import reached_otherwise
 from core.errors import Problem
 from core.fields import EntitySpec
 from core.fields.types import Related
@@ -59,7 +60,7 @@ def related_clause(
     """
     if spec.related is None or uow.actor.is_system:
         return None
-    if uow.write or table is not spec.table:
+    if uow.write or table is not spec.table or reached_otherwise(uow) is not None:
         return _clause(uow, spec, table)
     # A page of such records asks several times, of the same actor, and nothing changes meanwhile.
     kept: dict[str, tuple[Actor, ColumnElement[bool]]] = uow.memo.setdefault("related clauses", {})
@@ -73,6 +74,8 @@ def _clause(uow: UnitOfWork, spec: EntitySpec, table: FromClause) -> ColumnEleme
 
     of, key = _columns(spec, table)
     whole, parts = [], []
+    if (known := reached_otherwise(uow)) is not None:
+        parts.append(and_(of == known[0], key == known[1]))
     for target in relatable(uow):
         if not may(uow, target, "read"):
             continue

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, FromClause, and_, exists, false, or_, select
 
+from core.entities.origins import reached_otherwise
 from core.entities.related import is_about, related_clause
 from core.entities.scope_sql import narrowing, scope_conditions
 from core.errors import Forbidden
@@ -169,7 +170,8 @@ def _reached(
     actor = uow.actor
     if uow.write:
         return _reach(uow, spec, action, table, by_roles_only=by_roles_only)
-    key = ("reached", id(actor), spec.name, action, table, by_roles_only)
+    otherwise = reached_otherwise(uow)
+    key = ("reached", id(actor), spec.name, action, table, by_roles_only, otherwise)
     if key not in uow.memo:  # with the actor, so that no other one comes to have its id
         uow.memo[key] = actor, _reach(uow, spec, action, table, by_roles_only=by_roles_only)
     reached: tuple[list[ColumnElement[bool]] | None, list[ColumnElement[bool]]] = uow.memo[key][1]

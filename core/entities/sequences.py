@@ -1,4 +1,5 @@
-"""Gap-free numbers: counted in the transaction that uses them, so a roll-back gives them back."""
+"""Gap-free numbers: counted in the transaction that uses them, so a roll-back gives them back; and how far
+a job has come that goes on from there the next time."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Column, Table
+from sqlalchemy import Column, Table, delete, insert, select
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -17,7 +18,7 @@ from core.db.types import BigId, PlainText
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
-__all__ = ["check_pattern", "next_numbers", "sequence_table"]
+__all__ = ["check_pattern", "next_numbers", "remember", "remembered", "sequence_table"]
 
 sequence_table = Table(
     "core_sequence",
@@ -49,6 +50,19 @@ def next_numbers(uow: UnitOfWork, key: str, pattern: str, day: date, count: int)
         fixed.replace("\0", str(number).rjust(_width(pattern), "0"))
         for number in range(last - count + 1, last + 1)
     ]
+
+
+def remembered(uow: UnitOfWork, key: str) -> int | None:
+    """The number that was last remembered under the key, which begins with the plugin's name."""
+    asked = select(sequence_table.c.last).where(sequence_table.c.key == key)
+    found: int | None = uow.execute(asked).scalar()
+    return found
+
+
+def remember(uow: UnitOfWork, key: str, number: int) -> None:
+    """Remember a number under the key, for who comes next; of several at once only one may."""
+    uow.execute(delete(sequence_table).where(sequence_table.c.key == key))
+    uow.execute(insert(sequence_table).values(key=key, last=number))
 
 
 def _part(match: re.Match[str], day: date) -> str:

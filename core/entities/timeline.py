@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -15,6 +15,7 @@ from core.audit.models import AuditEntry
 from core.entities.incoming import known_readable
 from core.entities.labels import Labels, resolve_labels
 from core.entities.masking import mask_value
+from core.entities.origins import origins_of, reaching_otherwise
 from core.entities.reading import Reading, read, read_together
 from core.entities.scope import require, scope_clause
 from core.entities.service import actions_of
@@ -101,6 +102,11 @@ def timeline(
         if contribution.item.entity in (None, spec.name)
     ]
     asked = [_ask(uow, each, spec, record_id, before, limit) for each in sources]
+    for origin, key in origins_of(uow, spec.name, record_id):
+        for each in uow.contributions("register_timeline"):
+            if each.item.goes_along and each.item.entity in (None, origin.name):
+                sources.append(each)
+                asked.append(_from_origin(uow, each, origin, key, before, limit))
     found, *answers = _answers(
         uow, sources, [_from_audit(uow, spec, record_id, before, limit, veiled), *asked]
     )
@@ -258,6 +264,34 @@ def _ask(
         return found if isinstance(found, Reading) else _known(list(found))
 
     return _alone(uow, contribution, asked, _known([]))
+
+
+def _from_origin(
+    uow: UnitOfWork,
+    contribution: Contribution[TimelineSource],
+    spec: EntitySpec,
+    record_id: int,
+    before: datetime | None,
+    limit: int,
+) -> Reading[Sequence[TimelineItem]]:
+    """What one source says of a record that became the one of the timeline, marked as that."""
+    with reaching_otherwise(uow, spec.name, record_id):
+        reading = _ask(uow, contribution, spec, record_id, before, limit)
+
+    def finish(*rows: Any) -> Sequence[TimelineItem]:
+        with reaching_otherwise(uow, spec.name, record_id):
+            items = reading.finish(*rows)
+        origin = {"entity": spec.name, "id": record_id}
+        return [
+            replace(
+                item,
+                title=_("%(what)s, from the %(entity)s", what=item.title, entity=str(spec.label)),
+                data={**item.data, "origin": origin},
+            )
+            for item in items
+        ]
+
+    return replace(reading, finish=finish)
 
 
 def _known(items: Sequence[TimelineItem]) -> Reading[Sequence[TimelineItem]]:

@@ -35,6 +35,7 @@ class EntityDef:
     default_sort: str = "-created_at"
     duplicate_keys: tuple[str, ...] = ()
     parent_field: str | None = None
+    origin_field: str = ""
     creatable: bool = True
     updatable: bool = True
     deletable: bool = True

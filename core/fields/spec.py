@@ -157,6 +157,8 @@ class ActionSpec:
     #: The page that asks for what the verb needs, in place of the usual one: an endpoint that takes
     #: ``entity`` and ``ids``.
     page: str = ""
+    #: Of more records than this the usual page asks, also of all that a list finds; 0: never.
+    page_takes: int = 0
     #: Among the verbs that a plugin adds to another plugin's entity: it stands in place of the one of
     #: its name there, which it is made of, with more parameters or more that follows from it.
     replaces: bool = False
@@ -224,6 +226,9 @@ class EntitySpec:
     duplicate_keys: tuple[str, ...] = ()
     #: The field that points to the parent, for child lines.
     parent_field: str | None = None
+    #: Of rows that say which record became which: the field that names the former. Its comments, files
+    #: and follow-ups are told in the timeline of what the row is about (its field of the type `Related`).
+    origin_field: str = ""
     creatable: bool = True
     updatable: bool = True
     deletable: bool = True

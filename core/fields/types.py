@@ -157,11 +157,13 @@ class ChoiceField(FieldType):
 
     With ``shaped`` the company has the last word on them, by the rules of the field; no code may
     depend on one of them then. A parameter of a verb that is given the field's own type object
-    offers what the field offers.
+    offers what the field offers. ``fields_of`` names an entity: the fields that the company, or
+    another module, has added to it are options too, behind the declared ones.
     """
 
     choices: tuple[Choice, ...] = ()
     shaped: bool = False
+    fields_of: str = ""
 
     def labels(self) -> dict[str, Label]:
         """``{value: label}`` in the declared order."""
@@ -175,13 +177,7 @@ class ChoiceField(FieldType):
 
 @dataclass(frozen=True)
 class MultiChoice(ChoiceField):
-    """Any number of a list of options, stored in the declared order.
-
-    ``fields_of`` names an entity: the fields that the company, or another module, has added to it
-    are options too, behind the declared ones.
-    """
-
-    fields_of: str = ""
+    """Any number of a list of options, stored in the declared order."""
 
 
 @dataclass(frozen=True)

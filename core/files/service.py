@@ -13,6 +13,7 @@ from sqlalchemy import select
 
 from core.entities import service
 from core.entities.changes import Change
+from core.entities.origins import became_readable
 from core.entities.scope import require, scope_clause
 from core.entities.uploads import not_yours, picture_wanted, unfit
 from core.entities.writing import load
@@ -155,11 +156,21 @@ def open_file(uow: UnitOfWork, file_id: int) -> tuple[Any, BinaryIO]:
         statement = statement.where(clause)
     row = uow.execute(statement).one_or_none()
     if row is None:
-        raise _no_file()
+        row = _of_origin(uow, file_id)
     try:
         return row, uow.runtime.storage.open(row.storage_key)
     except FileMissing:
         raise _no_file() from None
+
+
+def _of_origin(uow: UnitOfWork, file_id: int) -> Any:
+    """A file that belongs to a record out of reach which became one that the actor may read."""
+    table = uow.snapshot.installed_entities["file"].table
+    loose = table.c.field.is_(None), table.c.archived_at.is_(None), table.c.record_id.is_not(None)
+    row = uow.execute(select(table).where(table.c.id == file_id, *loose)).one_or_none()
+    if row is None or not became_readable(uow, row.entity, row.record_id):
+        raise _no_file()
+    return row
 
 
 @contextmanager

@@ -190,6 +190,8 @@ class TimelineSource:
     #: Fields of the record that follow from its items: that they changed as one of those was written
     #: down is not told again.
     follows: tuple[str, ...] = ()
+    #: Its items are told of what a record became, too: see `core.entities.origins`.
+    goes_along: bool = False
 
 
 @dataclass(frozen=True)

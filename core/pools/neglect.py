@@ -1,6 +1,7 @@
 """Important records that lie unclaimed, or that their owner leaves alone: who leads the sales is told, once.
 
-Told once for each time that the clock began: a follow-up, a claim or a return begins it anew.
+Told once for each time that the clock began: a follow-up, a claim or a return begins it anew. Where a pool
+has neither administrators nor departments with a head, the installation's administrators are told.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from sqlalchemy import Table, and_, case, delete, exists, insert, literal, or_, 
 from core.notifications import notify
 from core.plugins.contributions import Job, NotificationKind, Schedule
 from core.pools.declaring import Pooled
+from core.security.directory import administrators_of
 from core.security.heads import head_above, heads_of
 from core.settings.service import get_setting
 
@@ -37,7 +39,8 @@ class Neglect:
     The plugin registers `job`, `schedule` and both kinds of notifications. The group of settings of
     ``pooled`` says after how many hours in a pool (``alert_unclaimed_hours``) and after how many days
     without a follow-up (``alert_idle_days``); empty is never. Administrators of the pool are told of
-    what lies there, or else heads of its departments; the owner's head of what is left alone.
+    what lies there, or else heads of its departments; the owner's head of what is left alone; where there
+    is none of them the installation's administrators.
     """
 
     pooled: Pooled
@@ -82,17 +85,13 @@ def _tell(uow: UnitOfWork, neglect: Neglect, kind: NotificationKind) -> int:
     rows = [] if limit is None else uow.execute(_wanted(uow, neglect, kind, limit)).all()
     if not rows:
         return 0
-    told = neglect.told
-    key = told.c[0].name
-    mine = and_(told.c[key].in_([row.id for row in rows]), told.c.kind == kind.name)
-    uow.execute(delete(told).where(mine))
-    noted = [{key: row.id, "kind": kind.name, "since": row.since} for row in rows]
-    uow.execute(insert(told), noted)
     pools = sorted({row.pool_id for row in rows if row.pool_id})
     administrators = _linked(uow, neglect.pooled, "administrators", pools)
     departments = _linked(uow, neglect.pooled, "departments", pools)
     tree = heads_of(uow)
+    last_resort: list[int] | None = None
     by_person = defaultdict[int, list[int]](list)
+    noted = []
     for row in rows:
         people = administrators.get(row.pool_id, ())
         if kind is neglect.neglected:
@@ -101,11 +100,30 @@ def _tell(uow: UnitOfWork, neglect: Neglect, kind: NotificationKind) -> int:
         elif not people:
             above = (head_above(tree, each) for each in departments.get(row.pool_id, ()))
             people = sorted({head for head in above if head is not None})
+        if not people:
+            last_resort = administrators_of(uow) if last_resort is None else last_resort
+            people = last_resort
         for person in people:
             by_person[person].append(row.id)
+        if people:
+            noted.append(row)
+    _note(uow, neglect, kind, noted)
     for person, ids in by_person.items():
         notify(uow, kind.name, [person], entity=neglect.pooled.entity, record_ids=ids)
-    return len(rows)
+    return len(noted)
+
+
+def _note(uow: UnitOfWork, neglect: Neglect, kind: NotificationKind, rows: Sequence[Any]) -> None:
+    """They are not told of again until the clock begins anew."""
+    if not rows:
+        return
+    told = neglect.told
+    key = told.c[0].name
+    mine = and_(told.c[key].in_([row.id for row in rows]), told.c.kind == kind.name)
+    uow.execute(delete(told).where(mine))
+    uow.execute(
+        insert(told), [{key: row.id, "kind": kind.name, "since": row.since} for row in rows]
+    )
 
 
 def _limit(uow: UnitOfWork, neglect: Neglect, kind: NotificationKind) -> timedelta | None:

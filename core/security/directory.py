@@ -17,7 +17,7 @@ from core.security.models import Absence, Department, Role, User, share_table
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
-__all__ = ["find_user", "load_actor", "without_plugins"]
+__all__ = ["administrators_of", "find_user", "load_actor", "without_plugins"]
 
 _COLUMNS = ("name", "email", "locale", "department_id", "is_active", "archived_at")
 
@@ -33,6 +33,20 @@ def find_user(uow: UnitOfWork, email: str) -> int | None:
         )
     ).scalar_one_or_none()
     return found
+
+
+def administrators_of(uow: UnitOfWork) -> list[int]:
+    """The active people with a role that may do everything."""
+    user, role = User.__table__.c, Role.__table__.c
+    held = metadata.tables[link_table_name("core_user", "roles")].c
+    asked = (
+        select(user.id)
+        .join(metadata.tables[link_table_name("core_user", "roles")], held.source_id == user.id)
+        .join(Role.__table__, role.id == held.target_id)
+        .where(role.is_admin, role.archived_at.is_(None))
+        .where(user.is_active, user.archived_at.is_(None))
+    )
+    return list(uow.execute(asked.distinct().order_by(user.id)).scalars())
 
 
 def load_actor(uow: UnitOfWork, user_id: int) -> Actor | None:

@@ -226,7 +226,7 @@ def act_on_records(entity: str, action: str) -> Any:
         if not chosen.pairs:
             tell(_("Choose at least one record."), "warn")
             return redirect(_back(spec), 303)
-        if verb.page:
+        if _has_page(verb, chosen):
             back = _back(spec, single=chosen.ids)
             some = chosen.ids[:_MOST_IN_ADDRESS]
             return redirect(url_for(verb.page, entity=entity, ids=some, back=back), 303)
@@ -253,6 +253,14 @@ def act_on_records(entity: str, action: str) -> Any:
         undo = url_for("web.undo_bulk", entity=entity, bulk_id=key, back=back)
     tell(_("%(action)s: done.", action=str(verb.label)), undo_url=undo)
     return redirect(_after_act(entity, chosen.ids, spec), 303)
+
+
+def _has_page(verb: ActionSpec, chosen: Chosen) -> bool:
+    """Whether the verb's own page asks for what it needs, and has not done so yet."""
+    if not verb.page or not verb.page_takes:
+        return bool(verb.page)
+    few = chosen.found is None and len(chosen.ids) <= verb.page_takes
+    return few and "confirmed" not in request.form
 
 
 def _act_on_all(

@@ -146,6 +146,7 @@ def _tools(
 ) -> dict[str, Any]:
     """What may be done with a comment or a file, and where it is."""
     data = entry.data
+    has_tools = has_tools and "origin" not in data  # where it was written it is changed
     own = has_tools and entry.actor is not None and entry.actor == uow.actor.user_id
     if comment := data.get("comment"):
         return {

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from core.entities import query
+from core.entities.origins import reached_otherwise
 from core.entities.query import ListQuery
 from core.entities.reading import Reading
 from core.entities.related import relatable
@@ -49,6 +50,9 @@ def _follow_ups(
     opportunity stands in the customer's timeline too. Nothing that the reader may not read."""
     if not _is_told(uow, spec, "follow_up", _FOLLOW_UP):
         return []
+    # What became of the record tells itself what belongs to it.
+    is_origin = reached_otherwise(uow) is not None
+    belonging = () if is_origin else _belonging(uow, spec, record_id)
     newer = {"field": "happened_at", "op": "lt", "value": before.isoformat()} if before else None
     seen = uow.actor.access(uow.entity("follow_up")).visible
     told = {"created_at", *_LOGGED}
@@ -56,7 +60,7 @@ def _follow_ups(
     asked = ListQuery(
         fields=fields,
         filter=newer,
-        about=((spec.name, record_id), *_belonging(uow, spec, record_id)),
+        about=((spec.name, record_id), *belonging),
         sort="-happened_at",
         limit=limit,
     )
@@ -106,8 +110,13 @@ def _done_tasks(
 
 
 SOURCES = (
-    TimelineSource("follow_ups", _follow_ups, follows=("last_followed_at", "next_follow_at")),
-    TimelineSource("tasks", _done_tasks),
+    TimelineSource(
+        "follow_ups",
+        _follow_ups,
+        follows=("last_followed_at", "next_follow_at"),
+        goes_along=True,
+    ),
+    TimelineSource("tasks", _done_tasks, goes_along=True),
 )
 
 

@@ -87,7 +87,7 @@ def _read_rules(uow: UnitOfWork) -> Iterator[Rule]:
         yield Rule(
             row.id,
             row.name,
-            _filter(row.pool_id, tests[row.id]),
+            _filter(uow, row.pool_id, tests[row.id]),
             row.target,
             row.person_id,
             tuple(sorted(people[row.id])),
@@ -97,11 +97,13 @@ def _read_rules(uow: UnitOfWork) -> Iterator[Rule]:
         )
 
 
-def _filter(pool: int | None, tests: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _filter(
+    uow: UnitOfWork, pool: int | None, tests: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
     parts: list[dict[str, Any]] = [
         {"field": "owner", "op": "is_empty"},
         {"field": "status", "op": "in", "value": list(OPEN)},
-        condition(tests),
+        condition(uow.snapshot.installed_entities["lead"], tests),
     ]
     if pool is not None:
         parts.append({"field": "pool", "op": "eq", "value": pool})

@@ -18,7 +18,18 @@ from core.settings.service import get_setting
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
-__all__ = ["Result", "family", "in_circles", "parents_of", "result_of", "won_by"]
+__all__ = ["Result", "Won", "family", "in_circles", "parents_of", "result_of", "won_by"]
+
+
+@dataclass(frozen=True)
+class Won:
+    """How many opportunities were won, and what they come to in the company's currency; of those in
+    others each at the rate of its closing day."""
+
+    deals: int
+    amount: Decimal
+    #: How many are not in the amount, for want of a rate.
+    without_rate: int
 
 
 @dataclass(frozen=True)
@@ -29,8 +40,8 @@ class Result:
     leads: int
     converted: int
     cost: Decimal | None
-    #: What the opportunities made of its leads have won, in the company's currency.
-    won: Decimal | None
+    #: What the opportunities made of its leads have won.
+    won: Won | None
 
     @property
     def cost_of_lead(self) -> Decimal | None:
@@ -40,7 +51,9 @@ class Result:
     @property
     def gain(self) -> Decimal | None:
         """How many times the cost was won beyond the cost itself: 0.5 is half as much again."""
-        return (self.won - self.cost) / self.cost if self.won is not None and self.cost else None
+        if self.won is None or not self.cost:
+            return None
+        return (self.won.amount - self.cost) / self.cost
 
 
 def parents_of(uow: UnitOfWork, *, lock: bool = False) -> dict[int, int | None]:
@@ -101,19 +114,26 @@ def _cost(uow: UnitOfWork, ids: Sequence[int]) -> Decimal | None:
     return Decimal(row["sum:cost"] or 0)
 
 
-def won_by(uow: UnitOfWork, of_leads: Mapping[str, Any]) -> Decimal | None:
-    """What won opportunities come to whose lead meets the condition; None without the module of sales,
-    or without the right to read that. Those in foreign currencies are left out."""
+def won_by(uow: UnitOfWork, of_leads: Mapping[str, Any]) -> Won | None:
+    """The won opportunities whose lead meets the condition; None without the module of sales, or without
+    the right to read that."""
     spec = uow.entities.get("opportunity")
     if spec is None or spec.plugin != "crm_sales":
         return None
-    won = [
-        {"field": "status", "op": "eq", "value": "won"},
-        {"field": "currency", "op": "eq", "value": get_setting(uow, "core", "currency")},
-        of_leads,
-    ]
+    asked = {"all": [{"field": "status", "op": "eq", "value": "won"}, of_leads]}
+    groups, measures = ["currency", "closing_rate"], ["count", "sum:amount"]
     try:
-        (row,) = aggregate(uow, "opportunity", [], ["sum:amount"], ListQuery(filter={"all": won}))
+        rows = aggregate(uow, "opportunity", groups, measures, ListQuery(filter=asked))
     except (Forbidden, Invalid):
         return None
-    return Decimal(row["sum:amount"] or 0)
+    company = get_setting(uow, "core", "currency")
+    amount, without_rate = Decimal(0), 0
+    for row in rows:
+        rate = row["closing_rate"]["id"]
+        if rate is None and row["currency"]["id"] in (None, company):
+            rate = 1
+        if rate is None:
+            without_rate += row["count"]
+        else:
+            amount += Decimal(row["sum:amount"] or 0) * Decimal(rate)
+    return Won(sum(row["count"] for row in rows), amount, without_rate)

@@ -1,8 +1,9 @@
 """What is put into pages of records and lists: when a lead goes back and why, why it is not to be
-claimed yet, what lies in a pool, and ways through the list of leads."""
+claimed yet, who else has it, what lies in a pool, and ways through the list of leads."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from flask import url_for
@@ -10,13 +11,14 @@ from flask import url_for
 from core.entities import query
 from core.entities.query import Record
 from core.errors import Forbidden, Invalid
-from core.http.addresses import list_url
+from core.http.addresses import list_url, record_url
 from core.http.rendering import macros
 from core.i18n import gettext as _
 from core.i18n.formats import format_datetime, format_money, format_number
 from core.pools import cards as pools
 from core.settings.service import get_setting
-from plugins.crm_leads.campaigns import result_of
+from plugins.crm_leads import duplicates, targets
+from plugins.crm_leads.campaigns import Won, result_of
 from plugins.crm_leads.models import OPEN
 from plugins.crm_leads.pools import LEADS
 from plugins.crm_leads.scoring import reasons
@@ -25,7 +27,9 @@ if TYPE_CHECKING:
     from core.fields import EntitySpec
     from core.work.uow import UnitOfWork
 
-__all__ = ["beside_record", "over_list", "over_record"]
+__all__ = ["beside_record", "over_form", "over_list", "over_record", "told_same"]
+
+_COMPARED = ("company", "mobile", "phone")
 
 
 def over_record(uow: UnitOfWork, entity: EntitySpec, record: Record, **context: Any) -> str:
@@ -34,7 +38,8 @@ def over_record(uow: UnitOfWork, entity: EntitySpec, record: Record, **context: 
         return ""
     match entity.name:
         case "lead":
-            return _first_contact(uow, record) + pools.over_record(uow, LEADS, record)
+            html = _first_contact(uow, record) + pools.over_record(uow, LEADS, record)
+            return html + _same(uow, record)
         case "lead_pool":
             return pools.over_record(uow, LEADS, record)
         case "lead_form":
@@ -66,6 +71,46 @@ def beside_record(uow: UnitOfWork, entity: EntitySpec, record: Record, **context
         rows.append((_("Others"), f"{others:+d}"))
     html: str = macros("crm_leads/parts.html").score(format_number(record.values["score"]), rows)
     return html
+
+
+def over_form(
+    uow: UnitOfWork,
+    entity: EntitySpec,
+    values: Mapping[str, Any],
+    record_id: int | None = None,
+    **context: Any,
+) -> str:
+    """The slot ``entity.form.above``: who has the lead already, also while it is typed."""
+    if entity.name != "lead" or entity.plugin != "crm_leads":
+        return ""
+    html: str = macros("crm_leads/parts.html").same_typed(
+        told_same(uow, values, record_id), url_for("crm_leads.show_duplicates", but=record_id)
+    )
+    return html
+
+
+def told_same(
+    uow: UnitOfWork, values: Mapping[str, Any], but: int | None, *, with_alike: bool = True
+) -> str:
+    """A warning while other leads may be the same as what these values say."""
+    given = {name: values.get(name) for name in _COMPARED}
+    hits = duplicates.find(uow, **given, but=but, with_alike=with_alike)
+    if not hits:
+        return ""
+    html: str = macros("crm_leads/parts.html").same(
+        [
+            (duplicates.said(hit), record_url("lead", hit.id) if hit.is_readable else "")
+            for hit in hits
+        ]
+    )
+    return html
+
+
+def _same(uow: UnitOfWork, record: Record) -> str:
+    """A lasting remark while it is worked on and another lead has its number or its name."""
+    if record.values.get("status") not in OPEN:
+        return ""
+    return told_same(uow, record.values, record.values["id"], with_alike=False)
 
 
 def _first_contact(uow: UnitOfWork, record: Record) -> str:
@@ -103,10 +148,14 @@ def _brought(uow: UnitOfWork, campaign: int) -> str:
         (leads, found.leads, mine),
         (_("Converted"), found.converted, [*mine, ("status", "in", "converted")]),
     ]
+    listed = targets.counted(uow, found.campaigns)
+    answered = listed.get("answered", 0)
     facts = [
+        (_("Target list"), format_number(sum(listed.values())) if listed else None),
+        (_("Has replied"), format_number(answered) if listed else None),
         (_("Spent"), found.cost and format_money(found.cost, currency, 0)),
         (_("Cost of a lead"), found.cost_of_lead and format_money(found.cost_of_lead, currency, 0)),
-        (_("Amount won"), found.won and format_money(found.won, currency, 0)),
+        *_won(found.won, currency),
         (
             _("Return on cost"),
             None if found.gain is None else f"{format_number(round(100 * found.gain))}%",
@@ -120,6 +169,20 @@ def _brought(uow: UnitOfWork, campaign: int) -> str:
         [(label, value) for label, value in facts if value],
     )
     return html
+
+
+def _won(won: Won | None, currency: str) -> list[tuple[str, str]]:
+    if won is None:
+        return []
+    amount = format_money(won.amount, currency, 0)
+    if won.without_rate:
+        amount = _(
+            "%(amount)s, %(n)s deals without a rate left out", amount=amount, n=won.without_rate
+        )
+    return [
+        (_("Deals won"), format_number(won.deals)),
+        (_("Amount won"), amount),
+    ]
 
 
 def _address(uow: UnitOfWork, record: Record) -> str:

@@ -17,7 +17,7 @@ from core.http.addresses import list_url
 from core.i18n import gettext as _
 from core.i18n.formats import format_money, format_number
 from core.settings.service import get_setting
-from plugins.crm_leads.campaigns import won_by
+from plugins.crm_leads.campaigns import Won, won_by
 from plugins.crm_leads.models import SOURCES
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class _Channel:
     contacted: int = 0
     minutes: Decimal | None = None
     cost: Decimal = Decimal(0)
-    won: Decimal | None = None
+    won: Won | None = None
 
     @property
     def leads(self) -> int:
@@ -89,6 +89,7 @@ def _labels() -> list[str]:
         _("Conversion"),
         _("Spent"),
         _("Cost of a lead"),
+        _("Deals won"),
         _("Amount won"),
     ]
 
@@ -163,6 +164,7 @@ def _row(uow: UnitOfWork, key: str | None, channel: _Channel, period: str) -> di
             f"{format_number(round(100 * converted / leads))}%" if leads else _NONE,
             money(channel.cost),
             money(channel.cost / leads if leads else None),
-            money(channel.won),
+            format_number(channel.won.deals) if channel.won and channel.won.deals else _NONE,
+            money(channel.won.amount if channel.won else None),
         ],
     }

@@ -8,17 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 from core.entities.conditions import parse_condition
 from core.errors import Invalid
-from core.fields import Choice
+from core.fields import Boolean, Choice, ChoiceField
+from core.i18n import LOCALES, use_locale
 from core.i18n import gettext as _
 from core.i18n import lazy_gettext as _l
 
 if TYPE_CHECKING:
     from core.errors import Problem
+    from core.fields import EntitySpec
     from core.work.uow import UnitOfWork
 
-__all__ = ["COMPARISONS", "TESTED", "condition", "problem", "said"]
+__all__ = ["COMPARISONS", "TESTED", "condition", "problem"]
 
-#: The fields of a lead that rules look at.
+#: The fields of a lead that rules look at, beside those that the company added.
 TESTED = (
     Choice("source", _l("Source")),
     Choice("province", _l("Province")),
@@ -26,6 +28,7 @@ TESTED = (
     Choice("industry", _l("Industry")),
     Choice("expected_amount", _l("Expected amount")),
     Choice("score", _l("Score")),
+    Choice("priority", _l("Importance")),
     Choice("tags", _l("Tags")),
     Choice("company", _l("Company name")),
     Choice("mobile", _l("Mobile")),
@@ -41,28 +44,50 @@ COMPARISONS = (
     Choice("at_most", _l("is at most")),
 )
 _OPERATORS = {"is": "in", "is_not": "not_in", "at_least": "ge", "at_most": "le"}
+_EQUAL = {"in": "eq", "not_in": "ne"}
+_YES = ("1", "true", "yes", "y", "是", "有")
 _VALUELESS = ("is_set", "is_empty")
 _SEPARATORS = re.compile(r"[,，、;；\n]+")
 
 Row = Mapping[str, Any]
 
 
-def condition(rows: Iterable[Row]) -> dict[str, Any]:
+def condition(spec: EntitySpec, rows: Iterable[Row]) -> dict[str, Any]:
     """All of the rows, each with ``field_name``, ``op`` and ``value``; without any every lead passes."""
-    return {"all": [_one(row) for row in rows]}
+    return {"all": [_one(spec, row) for row in rows]}
 
 
-def _one(row: Row) -> dict[str, Any]:
+def _one(spec: EntitySpec, row: Row) -> dict[str, Any]:
     op = _OPERATORS.get(row["op"], row["op"])
+    test: dict[str, Any] = {"field": row["field_name"], "op": op}
     if op in _VALUELESS:
-        return {"field": row["field_name"], "op": op}
+        return test
     text = (row["value"] or "").strip()
-    value = _several(text) if op in ("in", "not_in") else text.replace("，", "")
-    return {"field": row["field_name"], "op": op, "value": value}
+    item = spec.by_name.get(row["field_name"])
+    type_ = item.value_type if item is not None else None
+    if isinstance(type_, Boolean):
+        return {**test, "op": _EQUAL.get(op, op), "value": text.casefold() in _YES}
+    if op not in ("in", "not_in"):
+        return {**test, "value": text.replace("，", "")}
+    words = _several(text)
+    if isinstance(type_, ChoiceField):
+        known = _options(type_)
+        words = [known.get(word.casefold(), word) for word in words]
+    return {**test, "value": words}
 
 
 def _several(text: str) -> list[str]:
     return [part.strip() for part in _SEPARATORS.split(text) if part.strip()]
+
+
+def _options(type_: ChoiceField) -> dict[str, str]:
+    """The values of a list of options, by themselves and by what they are called in any language."""
+    known = {choice.value.casefold(): choice.value for choice in type_.choices}
+    for locale in LOCALES:
+        with use_locale(locale):
+            for choice in type_.choices:
+                known.setdefault(str(choice.label).casefold(), choice.value)
+    return known
 
 
 def problem(uow: UnitOfWork, row: Row) -> tuple[str, str, str] | None:
@@ -72,22 +97,11 @@ def problem(uow: UnitOfWork, row: Row) -> tuple[str, str, str] | None:
     if row["op"] not in _VALUELESS and not (row["value"] or "").strip():
         return "value", "required", _("Please fill this in.")
     try:
-        parse_condition(_one(row), uow.entity("lead"), uow)
+        lead = uow.entity("lead")
+        parse_condition(_one(lead, row), lead, uow)
     except Invalid as error:
         wrong: Problem | None = next(iter(error.problems), None)
         at_value = wrong is not None and wrong.field.endswith("value")
         message = wrong.message if wrong is not None else error.message
         return "value" if at_value else "op", wrong.code if wrong else "invalid", message
     return None
-
-
-def said(row: Row) -> str:
-    """The row in words: “Source is one of 展会”."""
-    field = _named(TESTED, row["field_name"])
-    op = _named(COMPARISONS, row["op"])
-    value = "" if row["op"] in _VALUELESS else (row["value"] or "").strip()
-    return _("%(field)s %(comparison)s %(value)s", field=field, comparison=op, value=value).strip()
-
-
-def _named(choices: Iterable[Choice], value: str) -> str:
-    return next((str(choice.label) for choice in choices if choice.value == value), value)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from core.fields import ActionSpec, EntityDef, FieldSpec, Section, Text
+from core.entities.edits import FormEdit
+from core.fields import ActionSpec, EntityDef, EntitySpec, FieldSpec, Section, Text
 from core.i18n import lazy_gettext as _l
 from core.pools.members import administered_scope, in_administered_pools, pool_scope
 from core.pools.models import pool_sections
@@ -18,15 +19,18 @@ from plugins.crm_leads.models import (
     AssignmentRule,
     Campaign,
     CampaignStep,
+    CampaignTarget,
     ChannelPolicy,
     Lead,
     LeadForm,
+    LeadOutcome,
     LeadPool,
     LeadTransfer,
     ScoreRule,
 )
 from plugins.crm_leads.nurturing import definitions as nurturing
 from plugins.crm_leads.pools import LEADS, require_open
+from plugins.crm_leads.targets import target_verb
 
 __all__ = [
     "ENTITIES",
@@ -34,9 +38,12 @@ __all__ = [
     "assignment_rule",
     "campaign",
     "campaign_step",
+    "campaign_target",
     "channel_policy",
+    "form_edits",
     "lead",
     "lead_form",
+    "lead_outcome",
     "lead_pool",
     "lead_transfer",
     "score_rule",
@@ -114,7 +121,7 @@ lead = EntityDef(
             ),
         ),
     ),
-    actions=(*_ACTIONS, *nurturing.ACTIONS),
+    actions=(*_ACTIONS, *nurturing.ACTIONS, target_verb("lead")),
     scopes=(pool_scope(LEADS),),
     duplicate_keys=("company", "mobile"),
     veil=veil_of(LEADS),
@@ -228,6 +235,20 @@ campaign = EntityDef(
     duplicate_keys=("name",),
 )
 
+#: Reached by who may read whom it is about, as all that is about others.
+campaign_target = EntityDef(
+    name="campaign_target",
+    model=CampaignTarget,
+    label=_l("Target"),
+    label_plural=_l("Target lists"),
+    label_field="state",
+    icon="users",
+    list_columns=("state", "related_id", "campaign", "note", "created_at"),
+    sections=(
+        Section(_l("Target"), ("campaign", "related_id", "state", "note", "related_entity")),
+    ),
+)
+
 campaign_step = EntityDef(
     name="campaign_step",
     model=CampaignStep,
@@ -257,8 +278,33 @@ lead_transfer = EntityDef(
     navigable=False,
 )
 
+#: Who may read the lead may know that it became something; of what it became its own rights decide.
+lead_outcome = EntityDef(
+    name="lead_outcome",
+    model=LeadOutcome,
+    label=_l("Became"),
+    label_plural=_l("What leads became"),
+    label_field="related_entity",
+    icon="git-branch",
+    list_columns=("related_entity", "related_id", "created_at"),
+    parent_field="lead",
+    origin_field="lead",
+    creatable=False,
+    updatable=False,
+    deletable=False,
+    importable=False,
+    audited=False,
+    navigable=False,
+)
+
 ENTITIES = (
     *(lead, lead_pool, assignment_rule, assignment_condition, channel_policy, score_rule),
-    *(lead_form, campaign, campaign_step, lead_transfer),
+    *(lead_form, campaign, campaign_step, campaign_target, lead_transfer, lead_outcome),
     *nurturing.ENTITIES,
 )
+
+
+def form_edits(entity: EntitySpec) -> list[FormEdit]:
+    """How names compare is no field to look at, nor what kind of record a target is."""
+    hidden = {"lead": "name_key", "campaign_target": "related_entity"}
+    return [FormEdit("hide", hidden[entity.name])] if entity.name in hidden else []

@@ -11,7 +11,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from core.entities import service
+from core.entities import query, service
+from core.entities.query import ListQuery
 from core.ops.install import create_user, ensure_department
 from core.settings.service import put_settings
 from plugins.crm_leads.nurturing import demo as nurturing
@@ -178,6 +179,7 @@ def tell(uow: UnitOfWork) -> list[str]:
         service.create(uow, "lead", leads[start : start + _BATCH])
     _rules(uow, people, cast.pools)  # for what comes in from now on
     _forms(uow, cast)
+    _targets(uow, cast)
     nurturing.tell(uow, next(iter(cast.pools.values())))
     return _lines()
 
@@ -350,6 +352,27 @@ def _forms(uow: UnitOfWork, cast: Cast) -> None:
             },
         ],
     )
+
+
+def _targets(uow: UnitOfWork, cast: Cast) -> None:
+    """Whom the latest effort is for: important leads that are worked on; some have replied."""
+    latest = max(cast.campaigns, key=lambda one: one.starts)
+    wanted = [
+        {"field": "priority", "op": "eq", "value": "high"},
+        {"field": "status", "op": "eq", "value": "following"},
+    ]
+    asked = ListQuery(fields=("id",), filter={"all": wanted}, sort="id", limit=24)
+    states = ("invited", "answered", "invited", "declined", "invited", "planned")
+    rows = [
+        {
+            "campaign": latest.id,
+            "related_entity": "lead",
+            "related_id": lead["id"],
+            "state": states[place % len(states)],
+        }
+        for place, lead in enumerate(query.page(uow, "lead", asked).items)
+    ]
+    service.create(uow, "campaign_target", rows)
 
 
 def _campaigns(uow: UnitOfWork, marketing: int) -> list[Running]:

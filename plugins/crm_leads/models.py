@@ -29,6 +29,7 @@ from core.fields import (
     Reference,
     References,
     Region,
+    Related,
     Tags,
     Text,
     detached,
@@ -51,14 +52,17 @@ __all__ = [
     "OPEN",
     "SOURCES",
     "STATUSES",
+    "TARGET_STATES",
     "VEILABLE",
     "AssignmentCondition",
     "AssignmentRule",
     "Campaign",
     "CampaignStep",
+    "CampaignTarget",
     "ChannelPolicy",
     "Lead",
     "LeadForm",
+    "LeadOutcome",
     "LeadPool",
     "LeadTransfer",
     "ScoreRule",
@@ -220,7 +224,7 @@ class AssignmentCondition(Entity):
         Integer(minimum=0, maximum=10_000), label=_l("Place"), default=0
     )
     field_name: Mapped[str | None] = field(
-        ChoiceField(choices=TESTED), label=_l("Field"), required=True
+        ChoiceField(choices=TESTED, fields_of="lead"), label=_l("Field"), required=True
     )
     op: Mapped[str | None] = field(
         ChoiceField(choices=COMPARISONS), label=_l("Comparison"), required=True, default="is"
@@ -257,7 +261,10 @@ class ScoreRule(Entity):
         Text(60), label=_l("Name"), required=True, unique=True, searchable=True
     )
     field_name: Mapped[str | None] = field(
-        ChoiceField(choices=tuple(choice for choice in TESTED if choice.value != "score")),
+        ChoiceField(
+            choices=tuple(choice for choice in TESTED if choice.value != "score"),
+            fields_of="lead",
+        ),
         label=_l("Field"),
         required=True,
     )
@@ -404,6 +411,44 @@ class CampaignStep(Entity):
     is_done: Mapped[bool | None] = field(Boolean(), label=_l("Done"), default=False)
 
 
+#: How somebody on a target list stands to the campaign.
+TARGET_STATES = (
+    Choice("planned", _l("On the list"), "neutral"),
+    Choice("invited", _l("Invited"), "info"),
+    Choice("answered", _l("Has replied"), "good"),
+    Choice("declined", _l("Will not come"), "neutral"),
+)
+
+
+class CampaignTarget(Entity):
+    """One on the target list of a campaign: a lead, a customer, or who else there is (目标名单)."""
+
+    __tablename__ = "crm_leads_target"
+
+    campaign: Mapped[int | None] = field(
+        Reference("campaign", on_delete="cascade"),
+        label=_l("Campaign"),
+        related_label=_l("Target list"),
+        required=True,
+        table="crm_leads_campaign",
+        column="campaign_id",
+    )
+    related_entity: Mapped[str | None] = field(Text(63), label=_l("Kind of record"))
+    related_id: Mapped[int | None] = field(
+        Related(entity_field="related_entity"), label=_l("Target")
+    )
+    state: Mapped[str | None] = field(
+        ChoiceField(choices=TARGET_STATES), label=_l("State"), required=True, default="planned"
+    )
+    note: Mapped[str | None] = field(Text(300), label=_l("Note"))
+
+    @declared_attr.directive
+    def __table_args__(cls) -> tuple[Any, ...]:
+        *indexes, options = entity_indexes(cls.__tablename__)
+        about = Index(f"ix_{cls.__tablename__}_related", "related_entity", "related_id")
+        return (*indexes, about, options)
+
+
 def _partial(name: str, where: TextClause, *columns: str) -> Index:
     return Index(name, *columns, sqlite_where=where, postgresql_where=where)
 
@@ -423,6 +468,7 @@ class Lead(Entity, Owned):
             *("company", "company name", "customer", "customer name", "account", "account name"),
         ),
     )
+    name_key: Mapped[str | None] = field(Text(120), label=_l("Name for comparison"), readonly=True)
     contact_name: Mapped[str | None] = field(
         Text(60),
         label=_l("Contact person"),
@@ -594,8 +640,8 @@ class Lead(Entity, Owned):
 
     # Every index is paid for by each of a million imported rows. These serve: sorting by company,
     # the two filters used most, newest first, what lies in a pool, what is due, and what a campaign
-    # brought; the last three leave out the rows that they are never asked for. Duplicates by
-    # mobile are found through the key table of `core.exchange`.
+    # brought; the last three leave out the rows that they are never asked for. Those of a file's own
+    # rows are found through the key table of `core.exchange`.
     # Some hold more than they are sorted by, so that the table itself, ten times as large, needs not
     # be read: for how many leads of a status have a text in the company's name, and for how many
     # there are and what they come to by status and owner, which every funnel asks.
@@ -631,6 +677,15 @@ class Lead(Entity, Owned):
             ),
             important_index(cls.__tablename__, "priority = 'high'"),
             _partial(f"{name}_campaign_id", text("campaign_id IS NOT NULL"), "campaign_id"),
+            # Who else works on it: by number, by name, and from the end of a name (`core.entities.likeness`).
+            _partial(f"{name}_mobile", text("mobile IS NOT NULL"), "mobile"),
+            _partial(f"{name}_phone", text("phone IS NOT NULL"), "phone"),
+            Index(f"{name}_name_key", "name_key"),
+            Index(
+                f"{name}_name_backwards",
+                text("reverse(name_key)"),
+                postgresql_include=["name_key", "id"],
+            ).ddl_if(dialect="postgresql"),
             options,
         )
 
@@ -654,6 +709,30 @@ class LeadTransfer(Transfer):
         column="pool_id",
         index=False,
     )
+
+
+class LeadOutcome(Entity):
+    """What a lead became: a customer, an opportunity, or what another module makes of leads."""
+
+    __tablename__ = "crm_leads_outcome"
+
+    lead: Mapped[int | None] = field(
+        Reference("lead", on_delete="cascade"),
+        label=_l("Lead"),
+        required=True,
+        table="crm_leads_lead",
+        column="lead_id",
+    )
+    related_entity: Mapped[str | None] = field(Text(63), label=_l("Kind of record"))
+    related_id: Mapped[int | None] = field(
+        Related(entity_field="related_entity"), label=_l("Became")
+    )
+
+    @declared_attr.directive
+    def __table_args__(cls) -> tuple[Any, ...]:
+        *indexes, options = entity_indexes(cls.__tablename__)
+        became = Index(f"ix_{cls.__tablename__}_related", "related_entity", "related_id")
+        return (*indexes, became, options)
 
 
 return_warning_table = warning_table("crm_leads_return_warning", "crm_leads_lead", "lead_id")

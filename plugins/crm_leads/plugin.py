@@ -20,6 +20,7 @@ from plugins.crm_leads import (
     scoring,
     services,
     settings,
+    targets,
     views,
 )
 from plugins.crm_leads.nurturing import finishing, plans
@@ -28,8 +29,9 @@ if TYPE_CHECKING:
     from flask import Blueprint
 
     from core.entities.changes import Change
+    from core.entities.edits import FormEdit
     from core.errors import Problem
-    from core.fields import EntityDef
+    from core.fields import ActionSpec, EntityDef, EntitySpec
     from core.plugins.contributions import (
         Job,
         NotificationKind,
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
         SettingsGroup,
     )
     from core.plugins.manifest import Manifest
+    from core.security.actor import Actor
     from core.work.events import Event
     from core.work.uow import UnitOfWork
 
@@ -90,6 +93,7 @@ def register_slots() -> Iterable[SlotFill]:
         SlotFill("home.main", home.needs_action, order=10),
         SlotFill("entity.detail.above", cards.over_record, order=5),
         SlotFill("entity.detail.aside", cards.beside_record, order=10),
+        SlotFill("entity.form.above", cards.over_form, order=5),
         SlotFill("entity.list.above", cards.over_list, order=5),
     ]
 
@@ -122,7 +126,11 @@ def register_demo() -> Iterable[DemoStep]:
 
 @hookimpl
 def validate_changes(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Problem]:
-    return [*policies.validate(changes, uow), *plans.validate(changes, uow)]
+    return [
+        *policies.validate(changes, uow),
+        *plans.validate(changes, uow),
+        *targets.validate(changes, uow),
+    ]
 
 
 @hookimpl
@@ -134,6 +142,16 @@ def before_changes(changes: Sequence[Change], uow: UnitOfWork) -> None:
 def after_changes(changes: Sequence[Change], uow: UnitOfWork) -> None:
     services.settle(changes, uow)
     finishing.follow(changes, uow)
+
+
+@hookimpl
+def record_actions(entity: EntitySpec, actor: Actor) -> Iterable[ActionSpec]:
+    return targets.verbs_of(entity)
+
+
+@hookimpl
+def adjust_form(entity: EntitySpec, actor: Actor) -> Iterable[FormEdit]:
+    return definitions.form_edits(entity)
 
 
 @hookimpl

@@ -18,6 +18,7 @@ from core.plugins.contributions import RoleTemplate
 from core.pools.changes import check_hands, check_masks, check_pools
 from plugins.crm_leads.campaigns import in_circles
 from plugins.crm_leads.criteria import problem
+from plugins.crm_leads.duplicates import check_leads
 from plugins.crm_leads.models import VEILABLE
 from plugins.crm_leads.pools import LEADS
 from plugins.crm_leads.public_forms import unfillable
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ROLES", "validate"]
 
-_VERBS = ("claim", "release", "convert", "mark_lost")
+_VERBS = ("claim", "release", "convert", "mark_lost", "target")
+#: Of targets: who they are about narrows it to what one may read.
+_TARGETS = dict.fromkeys(("read", "create", "update", "delete"), "all")
 _ORDINARY = ("read", "create", "update", "delete", "import", "export")
 
 ROLES = (
@@ -43,6 +46,7 @@ ROLES = (
             },
             "lead_pool": {"read": "all"},
             "campaign": {"read": "all"},
+            "campaign_target": _TARGETS,
         },
         permissions=("crm_leads.see_returns",),
     ),
@@ -67,6 +71,7 @@ ROLES = (
             "score_rule": {"read": "all"},
             "lead_form": {"read": "all"},
             "campaign": {"read": "all"},
+            "campaign_target": _TARGETS,
         },
         permissions=("crm_leads.see_returns", "crm_leads.see_channels"),
     ),
@@ -84,6 +89,7 @@ ROLES = (
                 "distribute": "all",
                 "nurture": "all",
                 "stop_nurturing": "all",
+                "target": "all",
             },
             "lead_pool": {"read": "all"},
             "nurture_plan": dict.fromkeys(_ORDINARY, "all"),
@@ -92,6 +98,7 @@ ROLES = (
             "score_rule": dict.fromkeys(_ORDINARY, "all"),
             "lead_form": dict.fromkeys(_ORDINARY, "all"),
             "campaign": dict.fromkeys(_ORDINARY, "all"),
+            "campaign_target": dict.fromkeys(_ORDINARY, "all"),
         },
         permissions=("crm_leads.see_channels",),
     ),
@@ -125,6 +132,7 @@ def _validate_leads(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Prob
             yield from _check_status(change)
     yield from check_masks(changes, uow, VEILABLE)
     yield from check_hands(LEADS, changes, uow, always=True)
+    yield from check_leads(changes, uow)
 
 
 def _check_status(change: Change) -> Iterable[Problem]:

@@ -17,7 +17,7 @@ from core.entities.query import ListQuery
 from core.errors import Invalid
 from core.i18n import lazy_gettext as _l
 from core.plugins.contributions import Job
-from plugins.crm_leads.criteria import TESTED, condition
+from plugins.crm_leads.criteria import condition
 
 if TYPE_CHECKING:
     from core.work.jobs import JobContext
@@ -27,7 +27,6 @@ __all__ = ["RESCORE", "ScoreRule", "keep_score", "reasons", "rescore_later", "sc
 
 log = logging.getLogger("dougong.crm_leads")
 _AT_ONCE = 500
-_LOOKED_AT = tuple(choice.value for choice in TESTED if choice.value != "score")
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,8 @@ def score_rules(uow: UnitOfWork) -> tuple[ScoreRule, ...]:
 def _rule(uow: UnitOfWork, row: Mapping[str, Any]) -> ScoreRule | None:
     try:
         with uow.elevated():  # it looks at what the one who enters a lead may not see
-            node = parse_condition(condition([row]), uow.entity("lead"), uow)
+            lead = uow.entity("lead")
+            node = parse_condition(condition(lead, [row]), lead, uow)
     except Invalid:
         log.warning("a score rule no longer fits leads, and is left out")
         return None
@@ -72,8 +72,9 @@ def keep_score(changes: Sequence[Change], uow: UnitOfWork) -> None:
     rules = score_rules(uow)
     if not rules:
         return
+    looked_at = {rule.field for rule in rules}
     for change in changes:
-        if change.kind == "create" or any(change.changed(name) for name in _LOOKED_AT):
+        if change.kind == "create" or any(change.changed(name) for name in looked_at):
             change.set("score", _score(uow, change.after))
 
 
@@ -96,8 +97,9 @@ def _rescore(context: JobContext) -> dict[str, int]:
             asked = select(lead.c.id).where(lead.c.id > last, lead.c.archived_at.is_(None))
             asked = asked.order_by(lead.c.id).limit(_AT_ONCE).with_for_update()
             ids = list(uow.execute(asked).scalars())
+            looked_at = sorted({rule.field for rule in score_rules(uow)})
             wanted = ListQuery(
-                fields=(*_LOOKED_AT, "score"), ids=tuple(ids), sort="id", limit=_AT_ONCE
+                fields=(*looked_at, "score"), ids=tuple(ids), sort="id", limit=_AT_ONCE
             )
             rows = query.page(uow, "lead", wanted).items if ids else []
             scores = {row["id"]: _score(uow, row) for row in rows}

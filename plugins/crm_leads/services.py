@@ -16,8 +16,10 @@ from core.i18n import lazy_gettext as _l
 from core.notifications import notify
 from core.plugins.contributions import NotificationKind
 from core.pools import changes as pools
+from core.settings.service import get_setting
 from plugins.crm_leads import assignment, follow_ups
 from plugins.crm_leads.channels import apply_policy, note_first_contact
+from plugins.crm_leads.duplicates import key_of
 from plugins.crm_leads.events import LeadConverted, LeadsAssigned, LeadsLost
 from plugins.crm_leads.models import OPEN
 from plugins.crm_leads.pools import LEADS, first_contact, require_open
@@ -79,6 +81,7 @@ def assign_by_rules(uow: UnitOfWork, ids: Sequence[int]) -> list[int]:
                 values[one.lead]["pool"] = one.pool
         if values:
             service.update(uow, "lead", values)
+        _give_tasks(uow, {key: {**leads[key], **new} for key, new in values.items()})
     for owner, keys in by_owner.items():
         uow.publish(LeadsAssigned(tuple(keys), owner))
         if uow.actor.user_id is None:
@@ -86,9 +89,33 @@ def assign_by_rules(uow: UnitOfWork, ids: Sequence[int]) -> list[int]:
     return [key for keys in by_owner.values() for key in keys]
 
 
+def _give_tasks(uow: UnitOfWork, leads: Mapping[int, Lead]) -> None:
+    """Whoever was given a lead has a task to contact it (S-014), where tasks are and the company wants it."""
+    spec = uow.entities.get("task")
+    if spec is None or spec.plugin != "activities":
+        return
+    if not get_setting(uow, "crm_leads", "task_for_assigned"):
+        return
+    tasks = [
+        {
+            "title": _("Contact %(company)s", company=lead["company"])[:200],
+            "description": lead["assignment_reason"],
+            "related_entity": "lead",
+            "related_id": key,
+            "assignee": lead["owner"],
+            "due_at": lead["next_follow_at"],
+        }
+        for key, lead in leads.items()
+        if lead.get("owner") is not None
+    ]
+    if tasks:
+        with uow.opened_for("activities"):
+            service.create(uow, "task", tasks)
+
+
 def _appointments(uow: UnitOfWork, ids: Sequence[int]) -> dict[int, Lead]:
     """What `first_contact` looks at, by lead."""
-    fields = ("status", "next_follow_at", "first_contact_due_at", "first_contacted_at")
+    fields = ("status", "next_follow_at", "first_contact_due_at", "first_contacted_at", "company")
     wanted = ListQuery(fields=fields, ids=tuple(ids), sort="id")
     pages = query.stream(uow, "lead", wanted, action="read") if ids else ()
     return {row["id"]: row for page in pages for row in page.items}
@@ -96,17 +123,30 @@ def _appointments(uow: UnitOfWork, ids: Sequence[int]) -> dict[int, Lead]:
 
 def convert(uow: UnitOfWork, leads: Sequence[Lead], params: Mapping[str, Any]) -> dict[str, Any]:
     """The verb of `mark_converted`."""
-    return {"converted": mark_converted(uow, leads)}
+    return {"converted": mark_converted(uow, leads, params.get("became", {}))}
 
 
-def mark_converted(uow: UnitOfWork, leads: Sequence[Lead]) -> list[int]:
+def mark_converted(
+    uow: UnitOfWork,
+    leads: Sequence[Lead],
+    became: Mapping[int, Sequence[tuple[str, int]]] | None = None,
+) -> list[int]:
     """Mark leads as converted, which locks them, and say so by one event each.
+
+    ``became`` is by lead what was made of it, entity and number: there the history of the lead goes on.
 
     Whoever makes customers of leads in the same transaction calls this with rows that
     `core.entities.service` has locked for it, within ``uow.elevated()``.
     """
     require_open(uow, leads)
     ids = service.update(uow, "lead", {lead["id"]: {"status": "converted"} for lead in leads})
+    outcomes = [
+        {"lead": lead["id"], "related_entity": entity, "related_id": key}
+        for lead in leads
+        for entity, key in (became or {}).get(lead["id"], ())
+    ]
+    if outcomes:
+        service.create(uow, "lead_outcome", outcomes)
     for lead in leads:
         uow.publish(LeadConverted(lead["id"], lead["owner"]))
     return ids
@@ -143,6 +183,8 @@ def prepare(changes: Sequence[Change], uow: UnitOfWork) -> None:
     for change in changes:
         if change.kind in ("create", "update"):
             note_first_contact(change)
+        if change.kind == "create" or change.changed("company"):
+            change.set("name_key", key_of(change.after["company"]))
         if change.kind == "create":
             _note_day(change, uow, days)
             apply_policy(change, uow)

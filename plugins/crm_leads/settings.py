@@ -1,17 +1,56 @@
-"""What an administrator sets for all pools that do not say otherwise."""
+"""What an administrator sets: for all pools that do not say otherwise, and which leads count as the same."""
 
 from __future__ import annotations
 
-from core.fields import FieldSpec, Integer
+from core.fields import Boolean, Choice, ChoiceField, FieldSpec, Integer
 from core.i18n import lazy_gettext as _l
 from core.plugins.contributions import SettingsGroup
 
 __all__ = ["LEADS"]
 
+_LEVELS = ChoiceField(
+    (
+        Choice("refuse", _l("Refuse")),
+        Choice("warn", _l("Warn, and let it be saved")),
+        Choice("off", _l("Do not look")),
+    )
+)
+
 LEADS = SettingsGroup(
     "crm_leads",
     _l("Leads"),
     (
+        FieldSpec(
+            "same_number",
+            _LEVELS,
+            _l("Two leads of one mobile or telephone"),
+            help=_l("Of those that are worked on or were converted. Public forms are not refused."),
+            default="warn",
+            required=True,
+        ),
+        FieldSpec(
+            "same_name",
+            _LEVELS,
+            _l("Two leads of one company"),
+            help=_l("Legal forms, punctuation, width and case do not count."),
+            default="warn",
+            required=True,
+        ),
+        FieldSpec(
+            "alike_names",
+            Integer(0, 100),
+            _l("Warn of names that are alike from, %"),
+            help=_l("One wrong letter in a name of six is 90 %. With 0 only equal names are told."),
+            default=88,
+            required=True,
+        ),
+        FieldSpec(
+            "task_for_assigned",
+            Boolean(),
+            _l("Who is given a lead by a rule gets a task"),
+            help=_l("To contact it by when it is due. With the module of activities."),
+            default=True,
+        ),
         FieldSpec(
             "daily_claims",
             Integer(minimum=1, maximum=100_000),

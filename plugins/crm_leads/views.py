@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, redirect, request, url_for
 
-from core.errors import Invalid
+from core.errors import Forbidden, Invalid
+from core.http.addresses import read_number
 from core.http.rendering import render
-from core.http.requests import framed_by, public, requires, unit_of_work
+from core.http.requests import framed_by, public, requires, signed_in, unit_of_work
+from core.i18n import gettext as _
 from core.pools.rehearsal import page_of
 from plugins.crm_leads import channel_report, public_forms
+from plugins.crm_leads.cards import told_same
 from plugins.crm_leads.pools import LEADS
 from plugins.crm_leads.public_forms import HONEYPOT, PublicForm, find_form
 
@@ -37,6 +40,17 @@ def show_channels() -> Any:
     """What each source of leads brought, and what it cost."""
     with unit_of_work(write=False) as uow:
         return render("crm_leads/channels.html", **channel_report.page_of(uow, request.args))
+
+
+@blueprint.post("/duplicates", endpoint="show_duplicates")
+@signed_in
+def show_same() -> str:
+    """Which leads are the same as what stands in a form: names and numbers are in no address."""
+    with unit_of_work(write=False) as uow:
+        access = uow.actor.access(uow.entity("lead"))
+        if not access.may("create") and not access.may("update"):
+            raise Forbidden(_("You do not have the right to do this."))
+        return told_same(uow, request.form, read_number(request.args.get("but")))
 
 
 # Public forms

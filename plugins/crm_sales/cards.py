@@ -24,13 +24,22 @@ from core.pools import cards as pools
 from core.settings.service import get_setting
 from plugins.crm_sales import duplicates, tasks
 from plugins.crm_sales.pools.declared import OPPORTUNITIES
+from plugins.crm_sales.products import forms
 from plugins.crm_sales.stages import Step, stages_of
 
 if TYPE_CHECKING:
     from core.fields import EntitySpec
     from core.work.uow import UnitOfWork
 
-__all__ = ["beside_record", "over_list", "over_record"]
+__all__ = [
+    "beside_record",
+    "linked",
+    "over_form",
+    "over_list",
+    "over_record",
+    "told_same",
+    "told_typed",
+]
 
 _PEOPLE = 100
 
@@ -46,8 +55,72 @@ def over_record(uow: UnitOfWork, entity: EntitySpec, record: Record, **context: 
         case "opportunity":
             return _standing(uow, record) + tasks.over_opportunity(uow, record)
         case "lead" if entity.plugin == "crm_leads":
-            return _became(uow, record.values["id"])
+            html = _became(uow, record.values["id"])
+            if record.values.get("status") in ("new", "following"):
+                html += told_typed(uow, "lead", record.values, with_alike=False)
+            return html
     return ""
+
+
+def over_form(
+    uow: UnitOfWork,
+    entity: EntitySpec,
+    values: Mapping[str, Any],
+    record_id: int | None = None,
+    **context: Any,
+) -> str:
+    """The slot ``entity.form.above``: which customers are there already, also while somebody types."""
+    match entity.name:
+        case "customer":
+            name, uscc = values.get("name") or "", values.get("uscc") or ""
+            told = told_same(duplicates.find(uow, name=name, uscc=uscc, but=record_id))
+            url = url_for("crm_sales.show_duplicates", but=record_id)
+            asked = ("name", "uscc")
+        case "lead" if entity.plugin == "crm_leads":
+            told, asked = told_typed(uow, "lead", values), ("company", "mobile")
+            url = url_for("crm_sales.show_same", entity="lead")
+        case "contact":
+            told, asked = told_typed(uow, "contact", values), ("customer", "mobile")
+            url = url_for("crm_sales.show_same", entity="contact")
+        case _:
+            return ""
+    html: str = macros("crm_sales/parts.html").same_typed(told, url, asked)
+    return html
+
+
+def told_typed(
+    uow: UnitOfWork, entity: str, values: Mapping[str, Any], *, with_alike: bool = True
+) -> str:
+    """`told_same` of what stands in the form of a lead or of a contact."""
+    mobile = duplicates.mobile_of(values.get("mobile"))
+    if entity == "lead":
+        if get_setting(uow, "crm_sales", "same_lead") == "off":
+            return ""
+        company = str(values.get("company") or "")[:200]
+        return told_same(
+            duplicates.of_lead(uow, company, mobile, with_alike=with_alike), is_lead=True
+        )
+    customer = forms.readable(uow, "customer", values.get("customer"))
+    if customer is None or not mobile:
+        return ""
+    return told_same(duplicates.beside_contact(uow, customer, mobile))
+
+
+def told_same(hits: Sequence[duplicates.Hit], *, is_lead: bool = False) -> str:
+    """A warning of customers that may be the same; nothing for none."""
+    if not hits:
+        return ""
+    title = _("Perhaps a customer already") if is_lead else ""
+    html: str = macros("crm_sales/parts.html").same(linked(hits), title=title)
+    return html
+
+
+def linked(hits: Sequence[duplicates.Hit]) -> list[tuple[str, str]]:
+    """What is told of each, and its address for who may read it."""
+    return [
+        (duplicates.said(hit), record_url("customer", hit.id) if hit.is_readable else "")
+        for hit in hits
+    ]
 
 
 def beside_record(uow: UnitOfWork, entity: EntitySpec, record: Record, **context: Any) -> str:
@@ -107,10 +180,7 @@ def _same(uow: UnitOfWork, customer: int, hits: Sequence[duplicates.Hit]) -> str
     mine = [hit.id for hit in hits if hit.is_readable]
     may_merge = uow.actor.access(uow.entity("customer")).may("merge")
     html: str = macros("crm_sales/parts.html").same(
-        [
-            (duplicates.said(hit), record_url("customer", hit.id) if hit.is_readable else "")
-            for hit in hits
-        ],
+        linked(hits),
         url_for("web.merge_records", entity="customer", ids=[customer, *mine])
         if mine and may_merge
         else "",

@@ -121,6 +121,7 @@ def tell(uow: UnitOfWork) -> list[str]:
     _subsidiaries(uow, ids)
     contacts = _contacts(uow, rng, customers, ids)
     deals = _deals(uow, rng, customers, ids, contacts, processes)
+    _outcomes(uow, customers, ids)
     return [f"{len(ids)} customers, {sum(map(len, contacts))} contacts, {deals} opportunities"]
 
 
@@ -190,6 +191,25 @@ def _leads(uow: UnitOfWork) -> list[dict[str, Any]]:
     return query.page(
         uow, "lead", ListQuery(filter=done, sort="converted_at,id", limit=_FROM_LEADS)
     ).items
+
+
+def _outcomes(uow: UnitOfWork, customers: Sequence[Mapping[str, Any]], ids: Sequence[int]) -> None:
+    """What the leads became: their history stands there, too."""
+    pairs = [
+        (each["lead"]["id"], "customer", key)
+        for each, key in zip(customers, ids, strict=True)
+        if each["lead"]
+    ]
+    if not pairs:
+        return
+    made = {"field": "lead", "op": "is_set"}
+    asked = ListQuery(fields=("lead",), filter=made, sort="id", limit=500)
+    deals = query.page(uow, "opportunity", asked).items
+    pairs += [(deal["lead"], "opportunity", deal["id"]) for deal in deals]
+    rows = [
+        {"lead": lead, "related_entity": entity, "related_id": key} for lead, entity, key in pairs
+    ]
+    service.create(uow, "lead_outcome", rows)
 
 
 def _customers(

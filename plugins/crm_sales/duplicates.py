@@ -1,4 +1,5 @@
-"""Customers that are there already: found by name, a name that is alike, credit code, and name with a mobile.
+"""Customers that are there already: found by name, a name that is alike, credit code, and the mobile of a
+contact; for a customer that is entered, and for a lead.
 
 Whoever may not see the other customer is told who looks after it, and nothing else.
 """
@@ -14,22 +15,26 @@ from sqlalchemy import ColumnElement, Select, select
 from core.entities import query
 from core.entities.changes import Change
 from core.entities.labels import resolve_labels
+from core.entities.likeness import alike
 from core.entities.query import ListQuery
 from core.entities.reading import Reading
-from core.errors import Forbidden, Problem
+from core.errors import Forbidden, Invalid, Problem
 from core.i18n import gettext as _
 from core.settings.service import get_setting
-from core.tabular.cleaning import company_key
-from plugins.crm_sales.likeness import alike
+from core.tabular.cleaning import CleaningError, clean_mobile, company_key
 
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
 __all__ = [
     "Hit",
+    "beside_contact",
     "check_contacts",
     "check_customers",
+    "check_leads",
     "find",
+    "mobile_of",
+    "of_lead",
     "readable",
     "reading_namesakes",
     "said",
@@ -40,7 +45,7 @@ _CHUNK = 500
 
 @dataclass(frozen=True)
 class Hit:
-    """A customer that may be the same; ``why`` is code, contact, name or alike."""
+    """A customer that may be the same; ``why`` is code, contact (name and mobile), name, mobile or alike."""
 
     why: str
     id: int
@@ -62,11 +67,8 @@ def find(
         for row in _rows(uow, table.c.uscc == uscc):
             found.setdefault(row.id, ("code", row))
     if key and mobile and _rule(uow, "same_contact") != "off":
-        contact = uow.entity("contact").table
-        theirs = select(contact.c.customer_id).where(
-            contact.c.mobile == mobile, contact.c.archived_at.is_(None)
-        )
-        for row in _rows(uow, (table.c.name_key == key) & table.c.id.in_(theirs)):
+        theirs = table.c.id.in_(_with_mobile(uow, mobile))
+        for row in _rows(uow, (table.c.name_key == key) & theirs):
             found.setdefault(row.id, ("contact", row))
     if key and _rule(uow, "same_name") != "off":
         for row in _rows(uow, table.c.name_key == key):
@@ -79,7 +81,8 @@ def find(
 def _alike(uow: UnitOfWork, key: str, told: Collection[int | None]) -> list[Hit]:
     """Customers of names that are alike, those within reach first and the others in no telling order."""
     least: int = get_setting(uow, "crm_sales", "alike_names")
-    pairs = [pair for pair in alike(uow, key, least) if pair[1].id not in told] if least else []
+    found_alike = alike(uow, "customer", key, least) if least else []
+    pairs = [pair for pair in found_alike if pair[1].id not in told]
     hits = _hits(uow, [("alike", row) for _likeness, row in pairs])
     found = [
         replace(hit, likeness=likeness) for (likeness, _row), hit in zip(pairs, hits, strict=True)
@@ -87,10 +90,45 @@ def _alike(uow: UnitOfWork, key: str, told: Collection[int | None]) -> list[Hit]
     return sorted(found, key=lambda hit: (0, -hit.likeness) if hit.is_readable else (1, hit.id))
 
 
-def of_name(uow: UnitOfWork, key: str) -> list[Hit]:
-    """The customers of one name, whatever the rules say of them."""
-    rows = _rows(uow, uow.entity("customer").table.c.name_key == key) if key else []
-    return _hits(uow, [("name", row) for row in rows])
+def mobile_of(typed: Any) -> str:
+    """The mobile as it is stored; nothing for what is half typed, or masked."""
+    try:
+        return clean_mobile(str(typed or "")[:40]) or ""
+    except CleaningError:
+        return ""
+
+
+def of_lead(uow: UnitOfWork, company: str, mobile: str, *, with_alike: bool = True) -> list[Hit]:
+    """The customers that a lead may be, whatever the rules say: of its name with a contact of its mobile,
+    of its name, with a contact of its mobile, and of a name that is alike."""
+    table, key = uow.entity("customer").table, company_key(company)
+    named = _rows(uow, table.c.name_key == key) if key else []
+    called = _rows(uow, table.c.id.in_(_with_mobile(uow, mobile))) if mobile else []
+    both = {row.id for row in named} & {row.id for row in called}
+    found = {row.id: ("contact", row) for row in named if row.id in both}
+    found |= {row.id: ("name", row) for row in named if row.id not in both}
+    found |= {row.id: ("mobile", row) for row in called if row.id not in both}
+    hits = _hits(uow, list(found.values()), [mobile])
+    return hits + (_alike(uow, key, found) if with_alike else [])
+
+
+def _with_mobile(uow: UnitOfWork, mobile: str) -> Select[Any]:
+    """The customers that have a contact of that mobile."""
+    contact = uow.entity("contact").table
+    return select(contact.c.customer_id).where(
+        contact.c.mobile == mobile, contact.c.archived_at.is_(None)
+    )
+
+
+def beside_contact(uow: UnitOfWork, customer: int, mobile: str) -> list[Hit]:
+    """Other customers of the name of this one that have a contact of that mobile."""
+    if _rule(uow, "same_contact") == "off":
+        return []
+    table = uow.entity("customer").table
+    key = select(table.c.name_key).where(table.c.id == customer).scalar_subquery()
+    theirs = table.c.id.in_(_with_mobile(uow, mobile)) & (table.c.id != customer)
+    rows = _rows(uow, (table.c.name_key == key) & theirs)
+    return _hits(uow, [("contact", row) for row in rows], [mobile])
 
 
 def reading_namesakes(uow: UnitOfWork, key: str, but: int) -> Reading[list[Hit]]:
@@ -134,6 +172,15 @@ def said(hit: Hit) -> str:
                 owner=hit.owner,
             )
         return _("There is a customer of that name with this mobile already.")
+    if hit.why == "mobile":
+        if hit.is_readable:
+            return _("%(name)s has a contact of this mobile already.", name=hit.name)
+        if hit.owner:
+            return _(
+                "A customer with a contact of this mobile is looked after by %(owner)s.",
+                owner=hit.owner,
+            )
+        return _("There is a customer with a contact of this mobile already.")
     if hit.why == "alike":
         if hit.is_readable:
             return _(
@@ -169,16 +216,36 @@ def _found(uow: UnitOfWork, condition: ColumnElement[bool]) -> Select[Any]:
     )
 
 
-def _hits(uow: UnitOfWork, rows: Sequence[tuple[str, Any]]) -> list[Hit]:
+def _hits(
+    uow: UnitOfWork, rows: Sequence[tuple[str, Any]], mobiles: Collection[str] = ()
+) -> list[Hit]:
     if not rows:
         return []
     seen = readable(uow, {row.id for _why, row in rows})
+    if mobiles and (called := {row.id for why, row in rows if why in ("mobile", "contact")}):
+        # Of one who may be seen, but whose mobile is masked, it is not told by name that it is this one.
+        masked = (called & seen) - _showing(uow, called, mobiles)
+        seen -= {row.id for why, row in rows if why == "mobile" and row.id in masked}
+        rows = [
+            ("name" if row.id in masked and why == "contact" else why, row) for why, row in rows
+        ]
     people = resolve_labels(uow, {"user": {row.owner_id for _why, row in rows if row.owner_id}})
     names = people.get("user", {})
     return [
         Hit(why, row.id, row.name or "", names.get(row.owner_id, ""), row.id in seen)
         for why, row in rows
     ]
+
+
+def _showing(uow: UnitOfWork, customers: Collection[int], mobiles: Collection[str]) -> set[int]:
+    """The customers of whose contacts the actor sees one of the mobiles."""
+    theirs = {"field": "customer", "op": "in", "value": sorted(customers)}
+    same = {"field": "mobile", "op": "in", "value": sorted(mobiles)}
+    asked = ListQuery(fields=("customer",), filter={"all": [theirs, same]}, sort="id", limit=500)
+    try:
+        return {row["customer"] for row in query.page(uow, "contact", asked).items}
+    except (Forbidden, Invalid):
+        return set()
 
 
 # On save
@@ -242,7 +309,8 @@ def _told(
     uow: UnitOfWork, taken: Sequence[tuple[Change, Any]], field: str, why: str
 ) -> Iterable[Problem]:
     """The problems of changes that meet other customers; what is read for it is read at once."""
-    hits = _hits(uow, [(why, row) for _change, row in taken])
+    mobiles = {change.after["mobile"] for change, _row in taken} if why == "mobile" else ()
+    hits = _hits(uow, [(why, row) for _change, row in taken], mobiles)
     for (change, _row), hit in zip(taken, hits, strict=True):
         data = {"id": hit.id} if hit.is_readable else {}
         yield change.problem(field, "duplicate", said(hit), **data)
@@ -284,3 +352,43 @@ def check_contacts(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Probl
             if row is not None:
                 taken.append((change, row))
     yield from _told(uow, taken, "mobile", "contact")
+
+
+def check_leads(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Problem]:
+    """Leads of which somebody has the company, or the person, as a customer already, where the company
+    refuses that; not those that nobody typed in, such as those of a public form."""
+    if uow.actor.is_system or _rule(uow, "same_lead") != "refuse":
+        return
+    written = [change for change in changes if change.kind in ("create", "update", "restore")]
+    for name, why in (("company", "name"), ("mobile", "mobile")):
+        keys = [
+            (change, key)
+            for change in written
+            if (key := _of_lead(change, name)) and (change.kind != "update" or change.changed(name))
+        ]
+        there = _customers_by(uow, why, {key for _change, key in keys})
+        taken = [(change, there[key]) for change, key in keys if key in there]
+        yield from _told(uow, taken, name, why)
+
+
+def _of_lead(change: Change, name: str) -> str:
+    value = change.after.get(name) or ""
+    return company_key(value) if name == "company" else value
+
+
+def _customers_by(uow: UnitOfWork, why: str, keys: Collection[str]) -> dict[str, Any]:
+    """The first customer of each name, or with a contact of each mobile."""
+    customer, contact = uow.entity("customer").table, uow.entity("contact").table
+    key = customer.c.name_key if why == "name" else contact.c.mobile
+    asked = select(customer.c.id, customer.c.name, customer.c.owner_id, key.label("key"))
+    if why == "mobile":
+        asked = asked.join(contact, contact.c.customer_id == customer.c.id)
+        asked = asked.where(contact.c.archived_at.is_(None))
+    found: dict[str, Any] = {}
+    wanted = sorted(keys)
+    for start in range(0, len(wanted), _CHUNK):
+        part = key.in_(wanted[start : start + _CHUNK])
+        rows = asked.where(part, customer.c.archived_at.is_(None)).order_by(customer.c.id)
+        for row in uow.execute(rows):
+            found.setdefault(row.key, row)
+    return found

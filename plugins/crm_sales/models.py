@@ -288,7 +288,7 @@ class Customer(InCustomerPool, Entity, Owned):
             *indexes,
             Index(f"{name}_name_id", "name", "id"),
             Index(f"{name}_name_key", "name_key"),
-            # By the end of a name, with all that is looked at: see `likeness`.
+            # By the end of a name, with all that is looked at: see `core.entities.likeness`.
             Index(
                 f"{name}_name_backwards",
                 text("reverse(name_key)"),

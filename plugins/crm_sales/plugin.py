@@ -20,6 +20,7 @@ from core.plugins.contributions import (
 from plugins.crm_sales import (
     cards,
     conversion,
+    conversion_page,
     definitions,
     demo,
     events,
@@ -99,7 +100,8 @@ def register_roles() -> Iterable[RoleTemplate]:
 @hookimpl
 def register_blueprints() -> Iterable[Blueprint]:
     # One, with pages from several modules.
-    return list({offer_views.blueprint, deal_views.blueprint, care_views.blueprint})
+    pages = (offer_views, deal_views, care_views, conversion_page)
+    return list({each.blueprint for each in pages})
 
 
 @hookimpl
@@ -123,6 +125,7 @@ def register_slots() -> Iterable[SlotFill]:
         SlotFill("entity.detail.above", deal_cards.over_record, order=10),
         SlotFill("entity.detail.above", product_cards.over_record, order=10),
         SlotFill("entity.detail.aside", cards.beside_record, order=30),
+        SlotFill("entity.form.above", cards.over_form, order=8),
         SlotFill("entity.form.above", deal_cards.over_form, order=10),
         SlotFill("entity.list.above", cards.over_list, order=10),
         SlotFill("entity.list.above", target_cards.over_list, order=10),

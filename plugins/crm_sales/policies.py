@@ -165,6 +165,12 @@ def _validate_contacts(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[P
     yield from duplicates.check_contacts(changes, uow)
 
 
+def _validate_leads(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Problem]:
+    """Of the module of leads, where it is on."""
+    if changes[0].entity.plugin == "crm_leads":
+        yield from duplicates.check_leads(changes, uow)
+
+
 # Opportunities
 
 
@@ -450,6 +456,7 @@ def _validate_processes(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[
 
 _CHECKS: dict[str, Callable[..., Iterable[Problem]]] = {
     "customer": _validate_customers,
+    "lead": _validate_leads,
     "contact": _validate_contacts,
     "opportunity": _validate_opportunities,
     "sales_process": _validate_processes,

@@ -51,6 +51,14 @@ SALES = SettingsGroup(
             required=True,
         ),
         FieldSpec(
+            "same_lead",
+            _LEVELS,
+            _l("A lead whose company or mobile a customer has"),
+            help=_l("Looked for while a lead is entered. Public forms are not refused."),
+            default="warn",
+            required=True,
+        ),
+        FieldSpec(
             "prices_include_tax",
             Boolean(),
             _l("Prices include tax"),

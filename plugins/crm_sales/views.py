@@ -9,15 +9,14 @@ from flask import Blueprint, flash, redirect, request
 from werkzeug.datastructures import MultiDict
 
 from core.entities import service
-from core.errors import Forbidden, Invalid, Refused
-from core.http.addresses import record_url
+from core.errors import Forbidden, Invalid, NotFound, Refused
+from core.http.addresses import read_number, record_url
 from core.http.forms import KeptForm
-from core.http.rendering import macros, render
+from core.http.rendering import render
 from core.http.requests import requires, signed_in, unit_of_work
 from core.i18n import gettext as _
 from core.settings.service import get_setting
-from core.tabular.cleaning import CleaningError, clean_mobile
-from plugins.crm_sales import duplicates, funnel, outcomes, tasks
+from plugins.crm_sales import cards, duplicates, funnel, outcomes, tasks
 from plugins.crm_sales.models import SOURCES
 
 if TYPE_CHECKING:
@@ -110,13 +109,18 @@ def _warned(uow: UnitOfWork, sent: Mapping[str, str]) -> list[duplicates.Hit]:
     ]
 
 
-def _found(uow: UnitOfWork, sent: Mapping[str, str]) -> list[duplicates.Hit]:
+def _found(
+    uow: UnitOfWork, sent: Mapping[str, str], but: int | None = None
+) -> list[duplicates.Hit]:
     code = "".join(sent.get("uscc", "").split()).upper()[:40]
-    try:
-        mobile = clean_mobile(sent.get("contact_mobile", "")[:40]) or ""
-    except CleaningError:
-        mobile = ""
-    return duplicates.find(uow, name=sent.get("name", "")[:200], uscc=code, mobile=mobile)
+    mobile = duplicates.mobile_of(sent.get("contact_mobile"))
+    return duplicates.find(uow, name=sent.get("name", "")[:200], uscc=code, mobile=mobile, but=but)
+
+
+def _require_writing(uow: UnitOfWork, entity: str) -> None:
+    access = uow.actor.access(uow.entity(entity))
+    if not access.may("create") and not access.may("update"):
+        raise Forbidden(_("You do not have the right to do this."))
 
 
 def _require_create(uow: UnitOfWork) -> None:
@@ -152,16 +156,9 @@ def _page(
         marks=marks,
         errors=[(name, labels.get(name, name), text) for name, text in marks.items()],
         message=message if message and not marks else "",
-        hits=_told(hits or []),
+        hits=cards.linked(hits or []),
         has_people=people,
     )
-
-
-def _told(hits: list[duplicates.Hit]) -> list[tuple[str, str]]:
-    return [
-        (duplicates.said(hit), record_url("customer", hit.id) if hit.is_readable else "")
-        for hit in hits
-    ]
 
 
 @blueprint.post("/duplicates")
@@ -170,9 +167,20 @@ def show_duplicates() -> str:
     """What is there already, beside the form, while somebody types: names and numbers of people are
     in no address."""
     with unit_of_work(write=False) as uow:
-        _require_create(uow)
-        hits = _found(uow, request.form)
-        return str(macros("crm_sales/parts.html").same(_told(hits))) if hits else ""
+        _require_writing(uow, "customer")
+        but = read_number(request.args.get("but"))
+        return cards.told_same(_found(uow, request.form, but))
+
+
+@blueprint.post("/duplicates/<entity>")
+@signed_in
+def show_same(entity: str) -> str:
+    """Which customers a lead may be, or of which others a contact may be, as it stands in a form."""
+    with unit_of_work(write=False) as uow:
+        if entity not in ("lead", "contact"):
+            raise NotFound(_("There is no such page."))
+        _require_writing(uow, entity)
+        return cards.told_typed(uow, entity, request.form)
 
 
 @blueprint.get("/funnel", endpoint="funnel")

@@ -192,6 +192,7 @@ OF_PLUGINS = {
     "contracts.ask": "asks for the verb's right on the record: test_making.py of contracts",
     "contracts.make": "uses the verb through `service`, which is probed: test_making.py of contracts",
     "crm_leads.channels": "adds up through `aggregate`, which is probed: test_campaigns.py of crm_leads",
+    "crm_leads.show_duplicates": "tells who has a lead out of reach, and no more: test_duplicates.py of crm_leads",
     "crm_leads.form": "a page of the company that anybody may see: test_public_forms.py of crm_leads",
     "crm_leads.submit_form": "makes a lead in the pool of the form, and no more: test_public_forms.py of crm_leads",
     "crm_leads.returns": "reads through `query.conditions`: test_returns.py of crm_leads",
@@ -229,6 +230,9 @@ OF_PLUGINS = {
     "crm_sales.idle_customers": "customers within the reader's scope: test_care.py of crm_sales",
     "crm_sales.shared_customers": "customers within the reader's scope: test_care.py of crm_sales",
     "crm_sales.show_discounts": "for who may read the quotes or sells there too: test_deal_rivals.py of crm_sales",
+    "crm_sales.show_same": "tells who has a customer out of reach, and no more: test_duplicates.py of crm_sales",
+    "crm_sales.convert_lead": "asks for the verb's right on the lead: test_conversion.py of crm_sales",
+    "crm_sales.do_convert_lead": "uses the verb through `service`, which is probed: test_conversion.py of crm_sales",
     "crm_sales.show_duplicates": "tells who has a customer out of reach, and no more: test_rights.py of crm_sales",
     "crm_sales.show_price": "for who may read the product and the customer: test_quote_pages.py of crm_sales",
 }

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 
+from core.customize.service import add_field
 from core.entities import query, service
 from core.entities.query import ListQuery
 from core.errors import Forbidden, Invalid
@@ -99,6 +100,26 @@ def test_region_industry_and_the_pool_each_by_its_rule(
         team.fu,
         "按规则“山东”。",
     )
+
+
+def test_importance_and_fields_of_the_company_are_conditions_and_scores_too(
+    team, make_rule, enter, unit_of_work, client, bearer, admin_id
+):
+    """S-010: the company's own field is offered, checked and asked like those that were delivered."""
+    with unit_of_work() as uow:
+        add_field(uow, "lead", {"name": "x_budget", "kind": "decimal", "label": "年度预算"})
+    make_rule("大预算", "person", is_one_of("x_budget", "100000", "at_least"), person=team.fu)
+    make_rule("重要的", "person", is_one_of("priority", "高、low"), person=team.yan)
+    with pytest.raises(Invalid):
+        make_rule("没有", "person", is_one_of("x_gone", "1"), person=team.fu)
+    rule = {"name": "预算足", "field_name": "x_budget", "op": "at_least", "value": "5", "points": 7}
+    schema = client.get("/api/v1/schema", headers=bearer(admin_id)).get_data(as_text=True)
+    assert "年度预算" in schema
+    with unit_of_work() as uow:
+        service.create(uow, "score_rule", [rule])
+    found = enter({"x_budget": "250000"}, {"priority": "high"}, {"x_budget": "9"})
+    assert owners(found) == [team.fu, team.yan, None]
+    assert [lead["score"] for lead in found] == [7, 0, 7]
 
 
 def test_what_somebody_keeps_is_not_given_away(team, make_rule, enter, unit_of_work):

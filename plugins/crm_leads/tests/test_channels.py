@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
 from core.entities import query, service
 from core.errors import Invalid
+from core.notifications.service import latest
 from core.settings.service import put_settings
 from core.work.schedule import start_due
 
@@ -166,6 +168,20 @@ def test_without_administrators_the_heads_of_the_departments_are_told(
     make_leads(priority="high")
     after(hours=25)
     assert len(bell(team.manager)) == 1
+
+
+def test_of_the_delivered_pool_the_installations_administrators_are_told(
+    team, make_leads, after, unit_of_work, admin_id
+):
+    """It names nobody, and an important lead in it is told of all the same."""
+    with unit_of_work() as uow:
+        table = uow.entity("lead_pool").table
+        (pool,) = uow.execute(select(table.c.id).where(table.c.id != team.pool)).scalars()
+    make_leads(priority="high", pool=pool)
+    after(hours=25)
+    after(hours=1)
+    with unit_of_work(admin_id, write=False) as uow:
+        assert [each.kind for each in latest(uow, limit=9)] == ["crm_leads.unclaimed"]
 
 
 def test_policies_are_marketings(team, unit_of_work):

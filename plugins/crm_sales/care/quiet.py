@@ -1,7 +1,7 @@
 """Deals that stand still: their owner is told once, and may ask for support (S-067).
 
 A stage says after how many days without a change or a follow-up a deal counts as quiet. The owner is told on the day
-after these are over; a change or a follow-up begins the days anew. Asking for support makes a task for
+after these are over, or as soon as the job runs again; a change or a follow-up begins the days anew. Asking for support makes a task for
 whoever leads the department, where the module of tasks is on, and tells them in any case.
 """
 
@@ -21,7 +21,7 @@ from core.i18n import lazy_gettext as _l
 from core.notifications import notify
 from core.plugins.contributions import Job, NotificationKind, Schedule
 from core.security.heads import head_above, heads_of
-from plugins.crm_sales.care.mornings import morning_of
+from plugins.crm_sales.care.mornings import AT_ONCE, Span, morning_of, tell_day_by_day
 from plugins.crm_sales.stages import stages_of
 
 if TYPE_CHECKING:
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
 __all__ = ["QUIET", "SUPPORT", "TELL", "TELLING", "ask_support", "quiet_days"]
-
-_AT_ONCE = 1_000
 
 QUIET = NotificationKind(
     "crm_sales.quiet",
@@ -101,37 +99,38 @@ def _untouched(uow: UnitOfWork, edge: datetime) -> ColumnElement[bool]:
 
 
 def _tell(context: JobContext) -> dict[str, int]:
-    with context.unit_of_work() as uow:
-        deal = uow.entity("opportunity").table
-        stage = uow.entity("stage").table
-        limits = uow.execute(
-            select(stage.c.id, stage.c.quiet_days).where(
-                stage.c.quiet_days.is_not(None), stage.c.archived_at.is_(None)
-            )
-        ).all()
-        if not limits:
-            return {"told": 0}
-        since_yesterday = []
-        for key, days in limits:
-            edge = morning_of(uow) - timedelta(days=days)
-            before = _untouched(uow, edge - timedelta(days=1))
-            since_yesterday.append(
-                and_(deal.c.stage_id == key, _untouched(uow, edge), not_(before))
-            )
-        rows = uow.execute(
-            select(deal.c.id, deal.c.owner_id)
-            .where(deal.c.status == "open", deal.c.archived_at.is_(None))
-            .where(deal.c.owner_id.is_not(None), or_(*since_yesterday))
-            .order_by(deal.c.id)
-            .limit(_AT_ONCE)
-        ).all()
-        owners = defaultdict[int, list[int]](list)
-        for row in rows:
-            owners[row.owner_id].append(row.id)
-        for owner, ids in owners.items():
-            notify(uow, QUIET.name, [owner], entity="opportunity", record_ids=ids)
-        return {"told": len(rows)}
+    return {"told": tell_day_by_day(context, TELL.name, _tell_owners)}
 
 
-TELL = Job("crm_sales.tell_quiet", _tell, title=_l("Tell of deals in which nothing moves"))
+def _tell_owners(uow: UnitOfWork, span: Span, after: int) -> list[int]:
+    deal, stage = uow.entity("opportunity").table, uow.entity("stage").table
+    limits = uow.execute(
+        select(stage.c.id, stage.c.quiet_days).where(
+            stage.c.quiet_days.is_not(None), stage.c.archived_at.is_(None)
+        )
+    ).all()
+    if not limits:
+        return []
+    quiet_since = []
+    for key, number in limits:
+        days = timedelta(days=number)
+        before = _untouched(uow, span.since - days)
+        still = _untouched(uow, span.until - days)
+        quiet_since.append(and_(deal.c.stage_id == key, still, not_(before)))
+    rows = uow.execute(
+        select(deal.c.id, deal.c.owner_id)
+        .where(deal.c.status == "open", deal.c.archived_at.is_(None), deal.c.id > after)
+        .where(deal.c.owner_id.is_not(None), or_(*quiet_since))
+        .order_by(deal.c.id)
+        .limit(AT_ONCE)
+    ).all()
+    owners = defaultdict[int, list[int]](list)
+    for row in rows:
+        owners[row.owner_id].append(row.id)
+    for owner, ids in owners.items():
+        notify(uow, QUIET.name, [owner], entity="opportunity", record_ids=ids)
+    return [row.id for row in rows]
+
+
+TELL = Job("crm_sales.tell_quiet", _tell, title=_l("Tell of deals in which nothing moves"), limit=1)
 TELLING = Schedule("tell_quiet", TELL.name, daily_at="07:40")

@@ -239,3 +239,66 @@ def test_a_customer_that_is_sent_twice_is_one_and_no_duplicate_of_itself(browser
     assert answers[0].location == answers[1].location
     assert len(rows("customer")) == 1
     assert "潍坊鼎源农机有限公司" not in browser.get(path).get_data(as_text=True)
+
+
+# In other forms
+
+
+@pytest.fixture
+def typed(browser_of):
+    """``typed(person, path, **values)``: what a form is told while that is typed into it."""
+
+    def ask(person, path, **values):
+        browser = browser_of(person)
+        answer = browser.post(f"/crm_sales/{path}", data=values | {"csrf_token": browser.csrf})
+        return unescape(answer.get_data(as_text=True)) if answer.status_code == 200 else None
+
+    return ask
+
+
+def test_all_fields_and_edit_tell_what_the_short_form_tells(browser_of, team, there, make, typed):
+    """S-029: equal and alike names, on opening and while somebody types; not the customer itself."""
+    mine = make("customer", team.fu, name="潍坊鼎原农机")
+    browser = browser_of(team.fu)
+    page = unescape(browser.get("/r/customer/new?name=潍坊鼎源农机").get_data(as_text=True))
+    assert "同名客户由 闫晓璐 负责" in page
+    edited = unescape(browser.get(f"/r/customer/{mine}/edit").get_data(as_text=True))
+    assert "名称相似的客户由 闫晓璐 负责" in edited
+    place = f"duplicates?but={mine}"
+    assert f'hx-post="/crm_sales/{place}"' in edited
+    assert "鼎原" not in typed(team.fu, place, name="潍坊鼎原农机")
+    assert "信用代码" in typed(team.fu, place, uscc=CODE)
+    assert typed(team.service, "duplicates", name="潍坊鼎源农机") is None  # who enters none
+
+
+def test_a_contact_is_told_of_while_its_mobile_is_typed(team, there, make, typed):
+    key = make("customer", team.fu, name="潍坊鼎源农机")
+    told = typed(team.fu, "duplicates/contact", customer=key, mobile="138 0000 1111")
+    assert "闫晓璐" in told
+    assert typed(team.fu, "duplicates/contact", customer=there, mobile="13800001111") == ""
+
+
+def test_a_lead_of_a_customer_is_told_of_and_refused_if_the_company_wants(
+    team, there, typed, rule, client, bearer, unit_of_work, rows
+):
+    """Two sellers do not work on one customer unknowingly, be it a lead for one of them."""
+    by_name = typed(team.fu, "duplicates/lead", company="潍坊鼎源农机")
+    by_mobile = typed(team.fu, "duplicates/lead", company="别的名字", mobile="13800001111")
+    assert "同名客户由 闫晓璐 负责" in by_name
+    assert "联系人手机号相同的客户由 闫晓璐 负责" in by_mobile
+    assert "鼎源" not in by_name + by_mobile
+    assert "潍坊鼎源农机有限公司" in typed(team.yan, "duplicates/lead", mobile="13800001111")
+    # Service reads customers, but no leads are entered there.
+    assert typed(team.service, "duplicates/lead", mobile="13800001111") is None
+    path, headers = "/api/v1/records/lead", bearer(team.fu)
+    lead = {"company": "潍坊鼎源农机", "mobile": "13800001111", "owner": team.fu}
+    assert client.post(path, json=lead, headers=headers).status_code == 201
+    rule(same_lead="refuse")
+    answer = client.post(path, json=lead, headers=headers)
+    assert answer.status_code == 422
+    assert [each["field"] for each in answer.json["errors"]] == ["company", "mobile"]
+    assert all("闫晓璐" in each["message"] for each in answer.json["errors"])
+    with unit_of_work() as uow:  # what nobody typed in, such as a visitor's
+        service.create(uow, "lead", [lead])
+    rule(same_lead="off")
+    assert typed(team.fu, "duplicates/lead", company="潍坊鼎源农机") == ""

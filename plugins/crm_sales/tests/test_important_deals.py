@@ -102,7 +102,9 @@ def test_who_wants_no_alerts_gets_none(make, customer, deal_pool, team, after, t
 
 
 def test_a_lead_hands_its_importance_on(make, act, read, team, unit_of_work):
-    lead = make("lead", team.fu, company="潍坊风筝厂", mobile="13805360001", priority="high")
+    lead = make(
+        "lead", team.fu, company="潍坊风筝厂", mobile="13805360001", priority="high", source="展会"
+    )
     act(team.fu, "lead", "convert", [lead], opportunity="码垛机")
     with unit_of_work(write=False) as uow:
         table = uow.entity("opportunity").table

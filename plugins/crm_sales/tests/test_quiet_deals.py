@@ -54,6 +54,29 @@ def test_the_owner_is_told_once_after_seven_days(talks, team, days_pass, told):
     assert told(team.fu, "quiet") == 1
 
 
+@pytest.mark.long
+def test_days_without_a_run_are_made_up_for(talks, team, days_pass, told, runtime):
+    """A server that stood still over the day on which it was to tell tells when it runs again."""
+    days_pass(2)
+    runtime.clock.move(timedelta(days=9))
+    days_pass(1)
+    assert told(team.fu, "quiet") == 1
+    days_pass(2)
+    assert told(team.fu, "quiet") == 1
+
+
+@pytest.mark.long
+def test_more_than_one_portion_is_told_of(talks, team, make, rows, days_pass, told, monkeypatch):
+    (deal,) = rows("opportunity")
+    for _number in range(2):
+        same = {name: deal[name] for name in ("customer", "stage", "amount")}
+        make("opportunity", team.fu, name="另一单", **same)
+    monkeypatch.setattr("plugins.crm_sales.care.mornings.AT_ONCE", 1)
+    monkeypatch.setattr("plugins.crm_sales.care.quiet.AT_ONCE", 1)
+    days_pass(9)
+    assert told(team.fu, "quiet") == 3
+
+
 def test_a_change_or_a_follow_up_begins_the_days_anew(talks, team, days_pass, told, unit_of_work):
     days_pass(5)
     with unit_of_work(team.fu) as uow:

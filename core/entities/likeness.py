@@ -45,27 +45,33 @@ def likeness(one: str, other: str) -> int:
     return int(100 * (1 - wrong / (len(long) + _LEGAL_FORM)))
 
 
-def alike(uow: UnitOfWork, key: str, least: int) -> list[tuple[int, Any]]:
-    """``(likeness, row)`` of customers at least so alike and not equal, the likest first, three at most.
+def alike(
+    uow: UnitOfWork, entity: str, key: str, least: int, *where: ColumnElement[bool]
+) -> list[tuple[int, Any]]:
+    """``(likeness, row)`` of records at least so alike and not equal, the likest first, three at most;
+    only of those that fulfil ``where``.
 
-    Rows have ``id, name, owner_id, name_key``. Whoever asks sees that hits out of reach are masked.
+    The entity is owned and has ``name_key``, the `company_key` of its name, with an index from the
+    beginning and on PostgreSQL one of ``reverse(name_key)``. Rows have ``id, name, owner_id, name_key``;
+    whoever asks sees that hits out of reach are masked.
     """
     if not (_SHORTEST <= len(key) <= _LONGEST and key.isalnum()):
         return []
-    found = [(likeness(key, row.name_key), row) for row in uow.execute(_proposed(uow, key))]
+    rows = _proposed(uow, entity, key).where(*where)
+    found = [(likeness(key, row.name_key), row) for row in uow.execute(rows)]
     best = sorted((pair for pair in found if pair[0] >= least), key=lambda p: (-p[0], p[1].id))
     return best[:_TOLD]
 
 
-def _proposed(uow: UnitOfWork, key: str) -> Select[Any]:
+def _proposed(uow: UnitOfWork, entity: str, key: str) -> Select[Any]:
     """Keys that differ from this one in one place.
 
     A slip in the second half leaves the beginning and one in the first half the end. Each is a
     range of an index; SQLite has none of ends, and reads that of beginnings through, and nothing
     of the table.
     """
-    table = uow.entity("customer").table
-    c, half = table.c, len(key) // 2
+    spec = uow.entity(entity)
+    c, half = spec.table.c, len(key) // 2
     width = 1 if len(key) < _LONG else 2
     border = half - width + 1
     swapped = [key[:at] + key[at + 1] + key[at] + key[at + 2 :] for at in range(len(key) - 1)]
@@ -84,7 +90,7 @@ def _proposed(uow: UnitOfWork, key: str) -> Select[Any]:
     )
     keys = union_all(*(select(c.id).where(way) for way in ways))
     return (
-        select(c.id, c.name, c.owner_id, c.name_key)
+        select(c.id, spec.column(spec.label_field).label("name"), c.owner_id, c.name_key)
         .where(c.id.in_(keys), c.archived_at.is_(None), c.name_key != key)
         .limit(_PROPOSED)
     )

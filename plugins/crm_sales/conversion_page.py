@@ -1,0 +1,140 @@
+"""The page on which one lead is converted: the customers that it may be stand there to choose from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from flask import flash, redirect, request, url_for
+
+from core.entities import query, service
+from core.entities.query import ListQuery
+from core.errors import Forbidden, Invalid, NotFound, Problem, Refused
+from core.http.addresses import read_number, record_url
+from core.http.rendering import render
+from core.http.requests import signed_in, unit_of_work
+from core.i18n import gettext as _
+from plugins.crm_sales import conversion, duplicates
+from plugins.crm_sales.models import SOURCES
+from plugins.crm_sales.views import blueprint
+
+if TYPE_CHECKING:
+    from core.work.uow import UnitOfWork
+
+__all__ = ["blueprint"]
+
+_NEW, _OTHER = "new", "other"
+
+
+@blueprint.get("/leads/convert")
+@signed_in
+def convert_lead() -> Any:
+    """Ask for the customer and the opportunity that a lead becomes."""
+    with unit_of_work(write=False) as uow:
+        return _page(uow, request.args)
+
+
+@blueprint.post("/leads/convert")
+@signed_in
+def do_convert_lead() -> Any:
+    """Convert it, or say at the field what stands against it."""
+    key = _number(request.form.get("ids"))
+    try:
+        with unit_of_work() as uow:
+            service.act(uow, "lead", "convert", [key], _params(request.form))
+    except (Invalid, Refused) as error:
+        with unit_of_work(write=False) as uow:
+            return _page(uow, request.form, error), error.status
+    flash(_("Converted."), "good")
+    return redirect(record_url("lead", key), 303)
+
+
+def _params(sent: Mapping[str, str]) -> dict[str, Any]:
+    """What the verb is given. Raises `Invalid` when no customer was chosen."""
+    choice = sent.get("choice", "")
+    customer = _number(sent.get("customer") if choice == _OTHER else choice) or None
+    if choice != _NEW and customer is None:
+        message = _("Choose the customer, or a new one.")
+        raise Invalid(message, [Problem("choice", "required", message)])
+    return {
+        "customer": customer,
+        "separate": choice == _NEW,
+        "source": sent.get("source") or None,
+        "without_opportunity": bool(sent.get("without_opportunity")),
+        "opportunity": sent.get("opportunity", "").strip() or None,
+        "process": _number(sent.get("process")) or None,
+        "expected_close_on": sent.get("expected_close_on") or None,
+    }
+
+
+def _number(text: str | None) -> int:
+    return read_number(text) or 0
+
+
+def _page(uow: UnitOfWork, sent: Mapping[str, str], error: Invalid | Refused | None = None) -> str:
+    key = _number(sent.get("ids"))
+    if not query.select_ids(uow, "lead", ListQuery(ids=(key,)), action="convert", limit=1):
+        raise NotFound(_("There is no such page."))
+    lead = query.get(uow, "lead", key).values
+    hits = conversion.matches(uow, lead, with_alike=True)
+    mine = [hit for hit in hits if hit.is_readable]
+    marks: dict[str, str] = {}
+    for problem in error.problems if error is not None else ():
+        name = "choice" if problem.field in ("customer", "separate") else problem.field
+        marks.setdefault(name, problem.message)
+    labels = {
+        "choice": _("Customer"),
+        "source": _("Source"),
+        "opportunity": _("Opportunity"),
+        "process": _("Sales process"),
+        "expected_close_on": _("Expected close"),
+    }
+    return render(
+        "crm_sales/convert.html",
+        key=key,
+        company=lead.get("company") or f"#{key}",
+        plural=str(uow.entity("lead").label_plural),
+        values=sent,
+        chosen=sent.get("choice", _first_choice(hits)),
+        choices=[(str(hit.id), hit.name, duplicates.said(hit), hit.owner) for hit in mine],
+        masked=[duplicates.said(hit) for hit in hits if not hit.is_readable],
+        picked=_label(uow, sent.get("customer")),
+        sources=[(choice.value, str(choice.label)) for choice in SOURCES],
+        source=conversion.source_of(uow, lead) or "",
+        processes=_processes(uow),
+        marks=marks,
+        errors=[(name, labels.get(name, name), text) for name, text in marks.items()],
+        message=error.message if error is not None and not marks else "",
+        cancel_url=url_for("web.show_record", entity="lead", record_id=key),
+    )
+
+
+def _first_choice(hits: Sequence[duplicates.Hit]) -> str:
+    """What is chosen to begin with: the only one of that name, or a new one where there is none at all."""
+    sure = [hit for hit in hits if hit.why != "alike"]
+    if not sure:
+        return _NEW
+    named = [hit for hit in sure if hit.is_readable and hit.why != "mobile"]
+    return str(named[0].id) if len(named) == len(sure) == 1 else ""
+
+
+def _label(uow: UnitOfWork, given: Any) -> str:
+    """What the customer is called that was picked."""
+    key = _number(given)
+    try:
+        asked = ListQuery(fields=("name",), ids=(key,), labels=False)
+        rows = query.page(uow, "customer", asked).items if key else []
+    except (Forbidden, Invalid):
+        return ""
+    return rows[0].get("name") or "" if rows else ""
+
+
+def _processes(uow: UnitOfWork) -> list[tuple[int, str]]:
+    """The sales processes, where there is more than one to choose from."""
+    in_use = {"field": "is_active", "op": "eq", "value": True}
+    asked = ListQuery(fields=("name",), filter=in_use, sort="id", limit=50, labels=False)
+    try:
+        rows = query.page(uow, "sales_process", asked).items
+    except (Forbidden, Invalid):
+        return []
+    return [(row["id"], row["name"]) for row in rows] if len(rows) > 1 else []
