@@ -79,36 +79,43 @@ class Pool(Entity):
         Integer(minimum=1, maximum=100_000),
         label=_l("Claims a day"),
         help=_l("By one person. Empty: as in the settings."),
+        totals=False,
     )
     holding_limit: Mapped[int | None] = field(
         Integer(minimum=1, maximum=1_000_000),
         label=_l("Open ones in hand"),
         help=_l("Of this pool, by one person; no more are claimed. Empty: as in the settings."),
+        totals=False,
     )
     department_limit: Mapped[int | None] = field(
         Integer(minimum=1, maximum=1_000_000),
         label=_l("Open ones of a department"),
         help=_l("Of this pool, by all people of one department together. Empty: no limit."),
+        totals=False,
     )
     cool_down_days: Mapped[int | None] = field(
         Integer(minimum=1, maximum=3650),
         label=_l("Days before the former owner claims again"),
         help=_l("Counted from when it went back. Empty: at once."),
+        totals=False,
     )
     wait_hours: Mapped[int | None] = field(
         Integer(minimum=1, maximum=8760),
         label=_l("Hours before a new one is claimed"),
         help=_l("What nobody has had yet waits so long. Empty: not at all."),
+        totals=False,
     )
     idle_days: Mapped[int | None] = field(
         Integer(minimum=1, maximum=3650),
         label=_l("Days without follow-up"),
         help=_l("After so many whole days without one it goes back to the pool. Empty: never."),
+        totals=False,
     )
     warn_days: Mapped[int | None] = field(
         Integer(minimum=1, maximum=365),
         label=_l("Days of warning"),
         help=_l("The owner is told so many days before something goes back. Empty: not at all."),
+        totals=False,
     )
     is_active: Mapped[bool | None] = field(Boolean(), label=_l("Active"), default=True)
 

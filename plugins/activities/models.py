@@ -301,6 +301,7 @@ class Task(Entity, Owned):
         Integer(minimum=1, maximum=99),
         label=_l("Every"),
         help=_l("2: every other day, week, month or year."),
+        totals=False,
     )
     repeat_until: Mapped[date | None] = field(Date(), label=_l("Repeats until"))
     #: When the first of a series was due: the 31st stays the 31st behind a shorter month.

@@ -233,7 +233,7 @@ class ContractLine(Entity):
         column="contract_id",
     )
     position: Mapped[int | None] = field(
-        Integer(minimum=0, maximum=10_000), label=_l("Place"), default=0
+        Integer(minimum=0, maximum=10_000), label=_l("Place"), default=0, totals=False
     )
     product: Mapped[int | None] = field(
         Reference("product"),
@@ -250,7 +250,7 @@ class ContractLine(Entity):
     )
     unit: Mapped[str | None] = field(Text(20), label=_l("Unit"))
     unit_price: Mapped[Decimal | None] = field(
-        Money(currency_field="currency"), label=_l("Unit price"), required=True
+        Money(currency_field="currency"), label=_l("Unit price"), required=True, totals=False
     )
     discount: Mapped[Decimal | None] = field(
         Number(5, 2), label=_l("Discount, %"), default=Decimal(0), totals=False

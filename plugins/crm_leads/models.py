@@ -133,6 +133,7 @@ class LeadPool(Pool):
         Integer(minimum=1, maximum=3650),
         label=_l("Days without conversion"),
         help=_l("A lead that its owner has not converted by then goes back. Empty: never."),
+        totals=False,
     )
 
 
@@ -150,6 +151,7 @@ class AssignmentRule(Entity):
         required=True,
         default=100,
         help=_l("The smallest is asked first."),
+        totals=False,
     )
     is_active: Mapped[bool | None] = field(Boolean(), label=_l("Active"), default=True)
     pool: Mapped[int | None] = field(
@@ -205,6 +207,7 @@ class AssignmentRule(Entity):
         Integer(minimum=1, maximum=1_000_000),
         label=_l("Open leads of one person"),
         help=_l("Who has so many gets no more by this rule. Empty: no limit."),
+        totals=False,
     )
 
 
@@ -221,7 +224,7 @@ class AssignmentCondition(Entity):
         column="rule_id",
     )
     position: Mapped[int | None] = field(
-        Integer(minimum=0, maximum=10_000), label=_l("Place"), default=0
+        Integer(minimum=0, maximum=10_000), label=_l("Place"), default=0, totals=False
     )
     field_name: Mapped[str | None] = field(
         ChoiceField(choices=TESTED, fields_of="lead"), label=_l("Field"), required=True
@@ -249,6 +252,7 @@ class ChannelPolicy(Entity):
         Integer(minimum=1, maximum=8760),
         label=_l("First contact within hours"),
         help=_l("Counted from when the lead came in. Empty: as in the settings."),
+        totals=False,
     )
 
 
@@ -275,7 +279,7 @@ class ScoreRule(Entity):
         Text(500), label=_l("Value"), help=_l("Several with commas between them.")
     )
     points: Mapped[int | None] = field(
-        Integer(minimum=-1000, maximum=1000), label=_l("Points"), required=True
+        Integer(minimum=-1000, maximum=1000), label=_l("Points"), required=True, totals=False
     )
     is_active: Mapped[bool | None] = field(Boolean(), label=_l("Active"), default=True)
 
@@ -380,6 +384,7 @@ class Campaign(Entity):
         Integer(minimum=1, maximum=100_000),
         label=_l("From score"),
         help=_l("Empty: all of them."),
+        totals=False,
     )
     note: Mapped[str | None] = field(LongText(4000), label=_l("Note"))
 
@@ -397,7 +402,7 @@ class CampaignStep(Entity):
         column="campaign_id",
     )
     position: Mapped[int | None] = field(
-        Integer(minimum=0, maximum=10_000), label=_l("Place"), default=0
+        Integer(minimum=0, maximum=10_000), label=_l("Place"), default=0, totals=False
     )
     name: Mapped[str | None] = field(Text(120), label=_l("Step"), required=True)
     due_on: Mapped[date | None] = field(Date(), label=_l("Due on"))
@@ -579,7 +584,7 @@ class Lead(Entity, Owned):
         synonyms=("公海", "公海池", "所属公海", "pool"),
     )
     tags: Mapped[Any] = field(Tags(), label=_l("Tags"), synonyms=("标签", "tags"))
-    score: Mapped[int | None] = field(Integer(), label=_l("Score"), readonly=True)
+    score: Mapped[int | None] = field(Integer(), label=_l("Score"), readonly=True, totals=False)
     priority: Mapped[str | None] = field(
         ChoiceField(choices=IMPORTANCE),
         label=_l("Importance"),
@@ -597,6 +602,7 @@ class Lead(Entity, Owned):
         label=_l("Minutes to first contact"),
         readonly=True,
         help=_l("From when it came in until somebody first followed it up."),
+        totals=False,
     )
     last_followed_at: Mapped[datetime | None] = field(
         DateTime(),

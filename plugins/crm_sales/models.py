@@ -429,20 +429,22 @@ class Stage(Entity):
     )
     name: Mapped[str | None] = field(Text(60), label=_l("Name"), required=True, searchable=True)
     position: Mapped[int | None] = field(
-        Integer(minimum=0, maximum=10_000), label=_l("Place"), default=0
+        Integer(minimum=0, maximum=10_000), label=_l("Place"), default=0, totals=False
     )
     probability: Mapped[int | None] = field(
-        Integer(minimum=0, maximum=100), label=_l("Probability, %"), default=0
+        Integer(minimum=0, maximum=100), label=_l("Probability, %"), default=0, totals=False
     )
     days_allowed: Mapped[int | None] = field(
         Integer(minimum=1, maximum=3650),
         label=_l("Days allowed"),
         help=_l("Whoever stays longer is marked as stuck. Empty: any time."),
+        totals=False,
     )
     quiet_days: Mapped[int | None] = field(
         Integer(minimum=1, maximum=3650),
         label=_l("Days without movement"),
         help=_l("Then the owner is told, and may ask for support. Empty: never."),
+        totals=False,
     )
     required_fields: Mapped[Any] = field(
         MultiChoice(choices=NEEDS, fields_of="opportunity"),
@@ -533,6 +535,7 @@ class Opportunity(InOpportunityPool, Entity, Owned):
         label=_l("Probability, %"),
         help=_l("Empty: that of the stage."),
         synonyms=("成交概率", "赢率", "可能性", "probability"),
+        totals=False,
     )
     priority: Mapped[str | None] = field(
         ChoiceField(choices=IMPORTANCE),
@@ -610,6 +613,7 @@ class Opportunity(InOpportunityPool, Entity, Owned):
         label=_l("Exchange rate on closing"),
         help=_l("Of the day on which it was closed; empty in the company's currency."),
         readonly=True,
+        totals=False,
     )
     lines = detached(
         Lines("opportunity_line", "opportunity", max_items=200),

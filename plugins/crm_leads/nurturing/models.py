@@ -60,6 +60,7 @@ class NurturePlan(Entity):
         label=_l("Ready from score"),
         required=True,
         help=_l("By the score rules."),
+        totals=False,
     )
     to_pool: Mapped[int | None] = field(
         Reference("lead_pool"),
@@ -96,10 +97,13 @@ class NurtureTouch(Entity):
         column="plan_id",
     )
     position: Mapped[int | None] = field(
-        Integer(minimum=0, maximum=10_000), label=_l("Place"), default=0
+        Integer(minimum=0, maximum=10_000), label=_l("Place"), default=0, totals=False
     )
     wait_days: Mapped[int | None] = field(
-        Integer(minimum=0, maximum=365), label=_l("Days after the one before"), default=0
+        Integer(minimum=0, maximum=365),
+        label=_l("Days after the one before"),
+        default=0,
+        totals=False,
     )
     kind: Mapped[str | None] = field(
         ChoiceField((Choice("mail", _l("A mail")), Choice("task", _l("A task")))),

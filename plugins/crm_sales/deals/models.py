@@ -52,7 +52,7 @@ class OpportunityLine(PricedLine, Entity):
         column="opportunity_id",
     )
     position: Mapped[int | None] = field(
-        Integer(minimum=0, maximum=10_000), label=_l("Place"), default=0
+        Integer(minimum=0, maximum=10_000), label=_l("Place"), default=0, totals=False
     )
     product: Mapped[int | None] = field(
         Reference("product"),
@@ -99,7 +99,7 @@ class OpportunityMember(Entity):
         column="opportunity_id",
     )
     position: Mapped[int | None] = field(
-        Integer(minimum=0, maximum=10_000), label=_l("Place"), default=0
+        Integer(minimum=0, maximum=10_000), label=_l("Place"), default=0, totals=False
     )
     person: Mapped[int | None] = field(
         Reference("user"),
@@ -124,6 +124,7 @@ class OpportunityMember(Entity):
         help=_l("Of the amount, in targets, forecast and league table."),
         default=Decimal(0),
         synonyms=("分成", "业绩比例", "share"),
+        totals=False,
     )
 
     @declared_attr.directive

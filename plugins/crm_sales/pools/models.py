@@ -72,7 +72,7 @@ _TAKES_NEW = _l("What a member makes for themselves belongs to it, and goes back
 
 
 def _days(label: Any, help_: Any = "") -> Any:
-    return field(Integer(minimum=1, maximum=3650), label=label, help=help_)
+    return field(Integer(minimum=1, maximum=3650), label=label, help=help_, totals=False)
 
 
 class CustomerPool(Pool):
@@ -126,7 +126,7 @@ class CustomerPoolLevel(Entity):
         column="pool_id",
     )
     position: Mapped[int | None] = field(
-        Integer(minimum=0, maximum=10_000), label=_l("Place"), default=0
+        Integer(minimum=0, maximum=10_000), label=_l("Place"), default=0, totals=False
     )
     level: Mapped[str | None] = field(ChoiceField(choices=LEVELS), label=_l("Level"), required=True)
     idle_days: Mapped[int | None] = _days(_l("Days without follow-up"))

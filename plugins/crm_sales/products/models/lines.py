@@ -26,18 +26,22 @@ class PricedLine:
     unit: Mapped[str | None] = field(Text(20), label=_l("Unit"), readonly=True)
     #: What the rules say; `unit_price` is the same unless somebody typed another.
     base_price: Mapped[Decimal | None] = field(
-        Money(currency_field="currency"), label=_l("Price by the rules"), readonly=True
+        Money(currency_field="currency"),
+        label=_l("Price by the rules"),
+        readonly=True,
+        totals=False,
     )
     unit_price: Mapped[Decimal | None] = field(
         Money(currency_field="currency"),
         label=_l("Unit price"),
         help=_l("Empty: the price by the rules."),
+        totals=False,
     )
     discount: Mapped[Decimal | None] = field(
-        Number(5, 2), label=_l("Discount, %"), default=Decimal(0)
+        Number(5, 2), label=_l("Discount, %"), default=Decimal(0), totals=False
     )
     tax_rate: Mapped[Decimal | None] = field(
-        Number(5, 2), label=_l("Tax rate, %"), help=_l("Empty: that of the product.")
+        Number(5, 2), label=_l("Tax rate, %"), help=_l("Empty: that of the product."), totals=False
     )
     net_amount: Mapped[Decimal | None] = field(
         Money(currency_field="currency"), label=_l("Amount without tax"), readonly=True

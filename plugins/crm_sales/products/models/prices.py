@@ -83,6 +83,7 @@ class PriceList(Entity):
         help=_l("Of several that fit, the highest is asked first."),
         default=0,
         synonyms=("优先级", "priority"),
+        totals=False,
     )
     is_active: Mapped[bool | None] = field(Boolean(), label=_l("In use"), default=True)
     items = detached(
@@ -112,7 +113,7 @@ class PriceListItem(Entity):
         index=False,
     )
     position: Mapped[int | None] = field(
-        Integer(minimum=0, maximum=100_000), label=_l("Place"), default=0
+        Integer(minimum=0, maximum=100_000), label=_l("Place"), default=0, totals=False
     )
     product: Mapped[int | None] = field(
         Reference("product"),
@@ -127,12 +128,13 @@ class PriceListItem(Entity):
         label=_l("From quantity"),
         default=Decimal(0),
         synonyms=("起订量", "数量起", "minimum quantity"),
+        totals=False,
     )
     price: Mapped[Decimal | None] = field(
-        Number(18, 2), label=_l("Price"), synonyms=("价格", "单价", "price")
+        Number(18, 2), label=_l("Price"), synonyms=("价格", "单价", "price"), totals=False
     )
     discount: Mapped[Decimal | None] = field(
-        Number(5, 2), label=_l("Discount, %"), synonyms=("折扣", "discount")
+        Number(5, 2), label=_l("Discount, %"), synonyms=("折扣", "discount"), totals=False
     )
 
     @declared_attr.directive
@@ -162,6 +164,7 @@ class ExchangeRate(Entity):
         help=_l("So much of the company's currency for one unit of this one."),
         required=True,
         synonyms=("汇率", "rate"),
+        totals=False,
     )
 
     @declared_attr.directive
@@ -195,4 +198,5 @@ class DiscountLimit(Entity):
         label=_l("Discount up to, %"),
         help=_l("Against the price by the rules, a lower price typed in included."),
         required=True,
+        totals=False,
     )

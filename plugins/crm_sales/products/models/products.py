@@ -111,15 +111,17 @@ class Product(Entity):
             "In the company's currency, for one unit. A price list or a formula may say otherwise."
         ),
         synonyms=("标准价", "目录价", "单价", "价格", "list price", "price"),
+        totals=False,
     )
     cost: Mapped[Decimal | None] = field(
-        Money(), label=_l("Cost"), synonyms=("成本", "成本价", "cost", "unit cost")
+        Money(), label=_l("Cost"), synonyms=("成本", "成本价", "cost", "unit cost"), totals=False
     )
     tax_rate: Mapped[Decimal | None] = field(
         Number(5, 2),
         label=_l("Tax rate, %"),
         default=Decimal("13"),
         synonyms=("税率", "tax rate", "vat"),
+        totals=False,
     )
     is_active: Mapped[bool | None] = field(
         Boolean(),
@@ -175,7 +177,7 @@ class ProductAttribute(Entity):
         column="product_id",
     )
     position: Mapped[int | None] = field(
-        Integer(minimum=0, maximum=10_000), label=_l("Place"), default=0
+        Integer(minimum=0, maximum=10_000), label=_l("Place"), default=0, totals=False
     )
     name: Mapped[str | None] = field(Text(40), label=_l("Attribute"), required=True)
     value: Mapped[str | None] = field(Text(60), label=_l("Value"), required=True)
@@ -194,7 +196,7 @@ class ProductParameter(Entity):
         column="product_id",
     )
     position: Mapped[int | None] = field(
-        Integer(minimum=0, maximum=10_000), label=_l("Place"), default=0
+        Integer(minimum=0, maximum=10_000), label=_l("Place"), default=0, totals=False
     )
     name: Mapped[str | None] = field(
         Text(40), label=_l("Parameter"), help=_l("As the formula calls it."), required=True
@@ -203,8 +205,8 @@ class ProductParameter(Entity):
         ChoiceField(choices=PARAMETER_KINDS), label=_l("Kind"), required=True, default="number"
     )
     unit: Mapped[str | None] = field(Text(20), label=_l("Unit"))
-    minimum: Mapped[Decimal | None] = field(Number(18, 4), label=_l("At least"))
-    maximum: Mapped[Decimal | None] = field(Number(18, 4), label=_l("At most"))
+    minimum: Mapped[Decimal | None] = field(Number(18, 4), label=_l("At least"), totals=False)
+    maximum: Mapped[Decimal | None] = field(Number(18, 4), label=_l("At most"), totals=False)
     choices: Mapped[Any] = field(Tags(max_length=60), label=_l("Options"))
     default_value: Mapped[str | None] = field(Text(60), label=_l("To begin with"))
     is_optional: Mapped[bool | None] = field(Boolean(), label=_l("May stay empty"), default=False)

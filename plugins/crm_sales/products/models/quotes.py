@@ -87,7 +87,11 @@ class Quote(Entity, Owned):
         ChoiceField(choices=STATUSES), label=_l("Status"), readonly=True, default="draft"
     )
     revision: Mapped[int | None] = field(
-        Integer(minimum=1, maximum=1000), label=_l("Version"), readonly=True, default=1
+        Integer(minimum=1, maximum=1000),
+        label=_l("Version"),
+        readonly=True,
+        default=1,
+        totals=False,
     )
     currency: Mapped[str | None] = field(
         ChoiceField(choices=CURRENCIES),
@@ -181,7 +185,7 @@ class QuoteLine(PricedLine, Entity):
         column="quote_id",
     )
     position: Mapped[int | None] = field(
-        Integer(minimum=0, maximum=10_000), label=_l("Place"), default=0
+        Integer(minimum=0, maximum=10_000), label=_l("Place"), default=0, totals=False
     )
     product: Mapped[int | None] = field(
         Reference("product"),
@@ -205,7 +209,7 @@ class QuoteVersion(Entity):
         column="quote_id",
     )
     revision: Mapped[int | None] = field(
-        Integer(minimum=1, maximum=1000), label=_l("Version"), required=True
+        Integer(minimum=1, maximum=1000), label=_l("Version"), required=True, totals=False
     )
     submitted_at: Mapped[datetime | None] = field(DateTime(), label=_l("Submitted at"))
     submitted_by: Mapped[int | None] = field(
