@@ -10,7 +10,7 @@ from flask import flash, redirect, request, url_for
 from core.entities import query, service
 from core.entities.query import ListQuery
 from core.errors import Forbidden, Invalid, NotFound, Problem, Refused
-from core.http.addresses import read_number, record_url
+from core.http.addresses import list_url, read_number, record_url
 from core.http.rendering import render
 from core.http.requests import signed_in, unit_of_work
 from core.i18n import gettext as _
@@ -29,7 +29,9 @@ _NEW, _OTHER = "new", "other"
 @blueprint.get("/leads/convert")
 @signed_in
 def convert_lead() -> Any:
-    """Ask for the customer and the opportunity that a lead becomes."""
+    """Ask for the customer and the opportunity that a lead becomes. Without a lead, their list."""
+    if "ids" not in request.args:
+        return redirect(list_url("lead"))
     with unit_of_work(write=False) as uow:
         return _page(uow, request.args)
 

@@ -53,7 +53,18 @@ _WORDS = """() => {
 _TAKEN = {
     *("api", "json", "csv", "xlsx", "xls", "excel", "xlsx,", "html", "http", "https", "url", "id"),
     *("cny", "pdf", "chrome", "linux", "openapi", "english", "windows", "utc", "get", "post"),
-    *("patch", "delete", "put", "bearer", "authorization", "token", "dougong", "migrate", "round"),
+    *(
+        "esc",
+        "patch",
+        "delete",
+        "put",
+        "bearer",
+        "authorization",
+        "token",
+        "dougong",
+        "migrate",
+        "round",
+    ),
     *(
         "lead",
         "customer",
@@ -91,7 +102,7 @@ def _english(texts):
 
 @pytest.fixture(scope="session")
 def dougong_plugins():
-    return ("crm_leads", "activities", "crm_sales")
+    return ("crm_leads", "activities", "crm_sales", "contracts")
 
 
 @pytest.fixture(scope="session")

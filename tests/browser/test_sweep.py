@@ -103,6 +103,7 @@ UNTYPED = {
     ("role", "field_rules"): "made of ticks",
     ("role", "permissions"): "made of ticks",
     ("lead_form", "sites"): "a site: what could run is refused",
+    ("campaign_target", "related_entity"): "the entity of a record",
     ("order", "story"): "rich text: what could run was taken out of it",
 }
 

@@ -206,7 +206,7 @@ def test_the_doors_of_the_kernel_are_shut(unit_of_work, team, world, east, pilot
         with uow.elevated():
             assert query.count(uow, "customer", ListQuery()) == 2, "rules of the business see all"
     with unit_of_work(team.inside, write=False) as uow:
-        assert won_by(uow, below.filter) == 0
+        assert won_by(uow, below.filter).deals == 0
         assert uow.actor.has_permission("crm_sales.see_funnel")
 
 
