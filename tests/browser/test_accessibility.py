@@ -118,6 +118,7 @@ def test_no_page_breaks_a_rule_in_blue_and_green(
     assert not found, "\n".join(found)
 
 
+@pytest.mark.long
 def test_the_check_finds_what_is_wrong(open_page, world):
     """Positive control: a picture without a text, a button without a name."""
     tab = open_page()

@@ -62,6 +62,7 @@ def test_cells_are_written_one_after_the_other_from_the_keyboard(open_page, orde
     assert str(order_of(orders[1])["amount"]) == "1200.00"
 
 
+@pytest.mark.long
 def test_what_is_typed_into_a_cell_stays_when_something_else_on_the_page_changes(
     open_page, orders, unit_of_work
 ):
@@ -92,6 +93,7 @@ PASTE = """(input, text) => {
 }"""
 
 
+@pytest.mark.long
 def test_a_block_of_a_spreadsheet_is_pasted_into_cells_and_taken_back(open_page, orders, order_of):
     tab = open_page()
     tab.goto("/r/order?sort=title&columns=title,amount,twice,pieces,tags")
@@ -116,6 +118,7 @@ def test_a_block_of_a_spreadsheet_is_pasted_into_cells_and_taken_back(open_page,
     assert order_of(orders[10])["pieces"] is None
 
 
+@pytest.mark.long
 def test_a_cell_that_is_left_for_another_is_kept(open_page, orders, order_of):
     tab = open_page()
     tab.goto("/r/order?sort=title&columns=title,amount,pieces")
@@ -165,6 +168,7 @@ def test_a_row_that_is_written_into_stays_ticked_and_open_to_a_look(open_page, o
     assert row.locator("[data-look]").get_attribute("hidden") is None
 
 
+@pytest.mark.long
 def test_a_look_goes_along_with_the_list(open_page, orders):
     tab = open_page()
     tab.goto("/r/order?sort=title")
@@ -241,6 +245,7 @@ def test_a_card_is_dragged_and_the_board_stays(open_page, orders, order_of):
     assert order_of(orders[0])["status"] == "working"
 
 
+@pytest.mark.long
 def test_an_entry_is_put_on_another_day_by_mouse_key_and_dialogue(
     open_page, orders, order_of, unit_of_work
 ):
@@ -371,6 +376,7 @@ def test_a_person_is_picked_into_a_comment(open_page, orders, make_person, unit_
     tab.locator(".timeline-body", has_text="好了").wait_for()
 
 
+@pytest.mark.long
 def test_who_is_taken_out_of_a_comment_again_is_not_told(
     open_page, orders, make_person, unit_of_work
 ):
@@ -440,6 +446,7 @@ def test_a_condition_is_added_to_the_rules_of_a_field(open_page, orders):
     expect(rows).to_have_count(before + 1)
 
 
+@pytest.mark.long
 def test_all_that_is_found_is_changed_and_put_back(open_page, orders, unit_of_work, run_jobs):
     with unit_of_work() as uow:
         service.create(uow, "order", [{"title": f"More {n:03}", "amount": 1} for n in range(60)])

@@ -289,6 +289,7 @@ def _import_page(tab, canary):
     return text + tab.evaluate(TEXT)
 
 
+@pytest.mark.long
 def test_a_page_that_does_not_escape_is_caught(watched):
     """I12, the positive control: each form runs in such a page, although it carries our policy."""
     tab, ran = watched

@@ -175,6 +175,7 @@ def test_a_hidden_value_is_not_guessed(game):
     assert {place: share for place, share in shares.items() if share > MOST} == {}
 
 
+@pytest.mark.long
 @pytest.mark.databases("sqlite")
 def test_nor_in_a_few_rounds(game):
     """The same in fewer: a way that tells is right in nearly all of them."""

@@ -9,7 +9,7 @@ from operations import OPERATIONS
 from probing import run
 
 SEED = int(os.environ.get("DOUGONG_TEST_SEED", "20261121"))
-PROBES = int(os.environ.get("DOUGONG_TEST_PROBES", "12000"))
+PROBES = int(os.environ.get("DOUGONG_TEST_PROBES", "6000"))
 
 
 @pytest.mark.parametrize("probes", [PROBES, pytest.param(100_000, marks=pytest.mark.long)])

@@ -163,7 +163,6 @@ def reached(deals, person, owners):
     return [e for e in deals if e.owner in owners or person in [m["person"] for m in e.members]]
 
 
-@pytest.mark.databases("sqlite", "postgresql")
 def test_the_figures_are_those_by_hand(deals, unit_of_work, team, admin_id, rows):
     """S-071: the forecast is what is won, what is committed in full, and of the others Σ amount ×
     probability: no deal counts twice; other currencies by their rates."""

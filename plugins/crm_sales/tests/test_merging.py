@@ -268,6 +268,7 @@ def test_what_the_company_added_moves_too_in_the_bin_or_not(
         assert (values["x_who"], values["x_all"]) == (two, [two, one])
 
 
+@pytest.mark.databases("sqlite", later=("postgresql",))
 def test_on_the_page_one_chooses_what_stays_and_takes_it_back(
     browser_of, read, rows, team, twins, belongings
 ):

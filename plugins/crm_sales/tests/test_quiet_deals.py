@@ -77,6 +77,7 @@ def test_more_than_one_portion_is_told_of(talks, team, make, rows, days_pass, to
     assert told(team.fu, "quiet") == 3
 
 
+@pytest.mark.long
 def test_a_change_or_a_follow_up_begins_the_days_anew(talks, team, days_pass, told, unit_of_work):
     days_pass(5)
     with unit_of_work(team.fu) as uow:

@@ -331,7 +331,7 @@ _PIECES = st.sampled_from(
 )
 
 
-@settings(max_examples=700, derandomize=True, deadline=None, database=None)
+@settings(max_examples=300, derandomize=True, deadline=None, database=None)
 @given(st.one_of(st.lists(_PIECES, max_size=14).map("".join), st.text(max_size=40)))
 def test_no_text_raises_anything_else(
     scope: Scope, record: dict[str, Any], context: EvaluationContext, source: str
