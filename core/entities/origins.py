@@ -7,38 +7,68 @@ where the former itself is out of their reach.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Column, literal, select, union_all
+from sqlalchemy import Column, Row, select
 
 from core.fields import Reference
 from core.fields.types import Related
 
 if TYPE_CHECKING:
+    from core.entities.reading import Reading
     from core.fields import EntitySpec
     from core.work.uow import UnitOfWork
 
-__all__ = ["became_readable", "origins_of", "reached_otherwise", "reaching_otherwise"]
+__all__ = [
+    "became_readable",
+    "origins_of",
+    "reached_otherwise",
+    "reaching_otherwise",
+    "reading_origins",
+]
 
 _MOST = 50
 _KEPT = "reached otherwise"
+_FOUND = "origins"
 
 
 def origins_of(uow: UnitOfWork, entity: str, record_id: int) -> list[tuple[EntitySpec, int]]:
     """The records that became this one, of modules that are open to the actor."""
-    parts = []
-    for link in _links(uow):
+    from core.entities.reading import read
+
+    key = (_FOUND, entity, record_id)
+    if key not in uow.memo:
+        uow.memo[key] = read(uow, reading_origins(uow, entity, record_id))
+    found: list[tuple[EntitySpec, int]] = uow.memo[key]
+    return found
+
+
+def reading_origins(
+    uow: UnitOfWork, entity: str, record_id: int
+) -> Reading[list[tuple[EntitySpec, int]]]:
+    """What `origins_of` reads, to be read together with more; it then knows it."""
+    from core.entities.reading import Reading
+
+    links = [link for link in _links(uow) if _origin(link) in uow.entities]
+    links = [link for link in links if _origin(link) != entity]
+
+    def finish(*answers: Sequence[Row[Any]]) -> list[tuple[EntitySpec, int]]:
+        found = [
+            (uow.entity(_origin(link)), row.id)
+            for link, rows in zip(links, answers, strict=True)
+            for row in rows
+        ]
+        uow.memo[_FOUND, entity, record_id] = found
+        return found
+
+    statements = []
+    for link in links:
         was, of, key = _columns(link)
-        name = _origin(link)
-        if name in uow.entities and name != entity:
-            found = select(literal(name).label("entity"), was.label("id"))
-            parts.append(found.where(of == entity, key == record_id))
-    if not parts:
-        return []
-    rows = uow.execute(union_all(*parts).limit(_MOST))
-    return [(uow.entity(row.entity), row.id) for row in rows]
+        asked = select(was.label("id")).where(of == entity, key == record_id)
+        statements.append(asked.order_by(was).limit(_MOST))
+    return Reading(tuple(statements), finish)
 
 
 def became_readable(uow: UnitOfWork, entity: str, record_id: int) -> bool:

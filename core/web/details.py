@@ -13,6 +13,7 @@ from core.entities import query
 from core.entities.field_rules import field_states
 from core.entities.form_fields import form_edits, sections_of
 from core.entities.offers import offered, reading_offers
+from core.entities.origins import reading_origins
 from core.entities.query import Record
 from core.entities.reading import read_together
 from core.entities.rendering import display_html, display_text
@@ -97,12 +98,13 @@ def record_page(
     with unit_of_work() as uow:
         spec = uow.entity(entity)
         pointing = pointing_here(uow, spec)
-        record, verbs, _columns = read_together(
+        record, verbs, _columns, _origins = read_together(
             uow,
             [
                 query.reading_record(uow, entity, record_id, archived=None),
                 reading_offers(uow, spec, record_id),
                 reading_columns(uow, [other for other, _item in pointing]),
+                reading_origins(uow, spec.name, record_id),
             ],
         )
         is_deleted = record.values.get("archived_at") is not None
