@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from flask import url_for
@@ -10,9 +11,10 @@ from flask import url_for
 from core.backup.scheduled import is_overdue
 from core.entities import query
 from core.entities.aggregate import aggregate
-from core.entities.query import ListQuery
+from core.entities.query import COUNT_CAP, ListQuery
+from core.entities.reading import read, read_together
 from core.entities.scope import may, may_use
-from core.entities.tables import list_columns
+from core.entities.tables import list_columns, reading_columns
 from core.fields import EntitySpec
 from core.fields.types import ChoiceField
 from core.http.addresses import list_url, new_record_url
@@ -41,14 +43,13 @@ def home() -> Any:
         # What is about other records is told with them, and by the module that keeps it.
         specs = [spec for spec in shown if spec.related is None]
         business = [spec for spec in specs if spec.plugin != "core"]
-        cards = [card for spec in specs if spec.owned and (card := _own_records(uow, spec))]
-        if not cards:
-            cards = [card for spec in specs if spec.owned and (card := _newest_records(uow, spec))]
+        owned = [spec for spec in specs if spec.owned]
+        read(uow, reading_columns(uow, owned))
+        cards = _cards(uow, [_own_records(uow, spec) for spec in owned if _has_own(uow, spec)])
+        cards = cards or _cards(uow, [_newest_records(uow, spec) for spec in owned])
         context = {
             "cards": cards[:HOME_ENTITIES],
-            "numbers": [
-                number for spec in business[:HOME_NUMBERS] for number in _numbers(uow, spec)
-            ],
+            "numbers": _numbers(uow, business[:HOME_NUMBERS]),
             "starts": [
                 _start(spec) for spec in specs if spec.creatable and may(uow, spec, "create")
             ],
@@ -69,14 +70,23 @@ def _start(spec: EntitySpec) -> tuple[str, str, str]:
     return str(spec.label), new_record_url(spec), spec.icon
 
 
-def _numbers(uow: UnitOfWork, spec: EntitySpec) -> list[dict[str, Any]]:
+def _numbers(uow: UnitOfWork, specs: Sequence[EntitySpec]) -> list[dict[str, Any]]:
     """How many records there are for the reader, and how many of them are the reader's own, by state.
 
-    Items are ``label``, ``count`` and ``url``, the list of what was counted. Two statements at most.
+    Items are ``label``, ``count`` and ``url``, the list of what was counted.
     """
+    counts = query.counts(uow, [(spec.name, ListQuery()) for spec in specs])
+    return [
+        number
+        for spec, count in zip(specs, counts, strict=True)
+        for number in _numbers_of(uow, spec, count)
+    ]
+
+
+def _numbers_of(uow: UnitOfWork, spec: EntitySpec, count: int) -> list[dict[str, Any]]:
     base = url_for("web.list_records", entity=spec.name)
-    count = query.count(uow, spec.name, ListQuery())
-    found = [{"label": str(spec.label_plural), "count": format_number(count), "url": base}]
+    told = f"{format_number(count)}{'+' if count >= COUNT_CAP else ''}"
+    found = [{"label": str(spec.label_plural), "count": told, "url": base}]
     state = next((item for item in spec.stored if item.name == "status"), None)
     if not _has_own(uow, spec) or state is None or type(state.type) is not ChoiceField:
         return found
@@ -99,40 +109,55 @@ def _has_own(uow: UnitOfWork, spec: EntitySpec) -> bool:
     return spec.owned and "owner" in spec and may_use(uow, spec, spec["owner"])
 
 
-def _own_records(uow: UnitOfWork, spec: EntitySpec) -> dict[str, Any] | None:
+@dataclass(frozen=True)
+class _Card:
+    """Records of an entity, with the list that has all of them."""
+
+    spec: EntitySpec
+    title: str
+    wanted: ListQuery
+    all_url: str
+    #: A field that all of them have in common.
+    without: str = ""
+
+
+def _own_records(uow: UnitOfWork, spec: EntitySpec) -> _Card:
     """The reader's own records, the last touched first."""
-    if not _has_own(uow, spec):
-        return None
     sort = "-updated_at" if may_use(uow, spec, spec["updated_at"]) else ""
     title = _("Yours: %(entity)s", entity=str(spec.label_plural))
     address = list_url(spec.name, ("owner", "is_me"))
-    return _card(uow, spec, title, ListQuery(filter=_MINE, sort=sort), address, without="owner")
+    return _Card(spec, title, ListQuery(filter=_MINE, sort=sort), address, without="owner")
 
 
-def _newest_records(uow: UnitOfWork, spec: EntitySpec) -> dict[str, Any] | None:
+def _newest_records(uow: UnitOfWork, spec: EntitySpec) -> _Card:
     """For those who own nothing: what came last."""
     sort = "-created_at" if may_use(uow, spec, spec["created_at"]) else ""
     title = _("Newest: %(entity)s", entity=str(spec.label_plural))
-    return _card(uow, spec, title, ListQuery(sort=sort), list_url(spec.name))
+    return _Card(spec, title, ListQuery(sort=sort), list_url(spec.name))
 
 
-def _card(
-    uow: UnitOfWork,
-    spec: EntitySpec,
-    title: str,
-    wanted: ListQuery,
-    all_url: str,
-    *,
-    without: str = "",
-) -> dict[str, Any] | None:
-    columns = [item for item in list_columns(uow, spec) if item.name != without][:HOME_COLUMNS]
-    names = tuple(item.name for item in columns)
-    page = query.page(uow, spec.name, replace(wanted, fields=names, limit=HOME_ROWS))
-    if not page.items:
-        return None
-    return {
-        "title": title,
-        "columns": data_columns(spec, columns),
-        "rows": data_rows(uow, spec, columns, page.items, page.labels),
-        "all_url": all_url,
-    }
+def _cards(uow: UnitOfWork, cards: Sequence[_Card]) -> list[dict[str, Any]]:
+    """Those that have records, all read in one statement, and the names in them in another."""
+    columns = [
+        [item for item in list_columns(uow, card.spec) if item.name != card.without][:HOME_COLUMNS]
+        for card in cards
+    ]
+    asked = [
+        replace(card.wanted, fields=tuple(item.name for item in shown), limit=HOME_ROWS)
+        for card, shown in zip(cards, columns, strict=True)
+    ]
+    readings = [
+        query.reading_page(uow, card.spec.name, each)
+        for card, each in zip(cards, asked, strict=True)
+    ]
+    pages = read_together(uow, readings)
+    return [
+        {
+            "title": card.title,
+            "columns": data_columns(card.spec, shown),
+            "rows": data_rows(uow, card.spec, shown, page.items, page.labels),
+            "all_url": card.all_url,
+        }
+        for card, shown, page in zip(cards, columns, pages, strict=True)
+        if page.items
+    ]
