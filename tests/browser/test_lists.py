@@ -324,6 +324,7 @@ def test_on_a_phone_a_card_is_moved_by_its_dialogue_which_asks_first(open_page, 
     assert order_of(orders[0])["status"] == "done"
 
 
+@pytest.mark.long
 def test_a_person_is_picked_into_a_comment(open_page, orders, make_person, unit_of_work):
     person = make_person("钱工", roles=("foreman",))
     tab = open_page()

@@ -164,6 +164,7 @@ def test_it_works_signed_out_and_follows_the_language(tab, server):
     server.start()
 
 
+@pytest.mark.long
 def test_only_the_newest_of_each_file_is_kept(tab, unit_of_work):
     from core.settings.service import put_settings
 

@@ -58,6 +58,7 @@ def test_writers_wait_for_each_other_and_none_is_refused(site, token):
     assert "locked" not in site.logs()
 
 
+@pytest.mark.long
 @pytest.mark.databases("sqlite", later=("postgresql",))
 def test_a_field_made_while_others_read_and_write_is_seen_by_all(site, token):
     """Spike 1, N1: three processes; no error, no wrong read, everybody sees it within 2 s."""

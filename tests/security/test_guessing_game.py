@@ -190,6 +190,7 @@ def test_nor_on_the_pages_and_on_the_other_database(game):
     assert {place: share for place, share in shares.items() if share > 0.75} == {}
 
 
+@pytest.mark.long
 @pytest.mark.databases("sqlite", later=("postgresql",))
 def test_without_field_rules_it_is_guessed_each_time(game):
     """Positive control: each way of asking does tell the two worlds apart."""

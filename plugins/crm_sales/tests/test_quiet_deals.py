@@ -92,6 +92,7 @@ def test_a_change_or_a_follow_up_begins_the_days_anew(talks, team, days_pass, to
     assert told(team.fu, "quiet") == 1
 
 
+@pytest.mark.long
 def test_the_page_offers_both_ways_on(talks, team, days_pass, browser_of, told, rows):
     """Asking for support makes one task for the head, who is told; the notice is then gone."""
     browser = browser_of(team.fu)
