@@ -10,10 +10,22 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select, union_all
 
+from core.fields import Choice, ChoiceField
+from core.i18n import lazy_gettext as _l
+
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
-__all__ = ["alike", "likeness"]
+__all__ = ["LEVELS", "alike", "likeness"]
+
+#: What a company wants done about records that may be the same one: a field of its settings.
+LEVELS = ChoiceField(
+    (
+        Choice("refuse", _l("Refuse")),
+        Choice("warn", _l("Warn, and let it be saved")),
+        Choice("off", _l("Do not look")),
+    )
+)
 
 #: Shorter keys are alike by chance, and longer ones are no names of companies.
 _SHORTEST, _LONGEST = 4, 60

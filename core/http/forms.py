@@ -23,6 +23,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from flask import Response, current_app, flash, g, jsonify, redirect, request, url_for
 from werkzeug.datastructures import FileStorage, MultiDict
+from werkzeug.wrappers import Response as BaseResponse
 
 from core.entities import query
 from core.entities.drafts import Draft, discard_draft, find_drafts, save_draft
@@ -326,7 +327,7 @@ def _time(uow: UnitOfWork) -> str:
 # Without a session
 
 
-def keep_without_session() -> Response | None:
+def keep_without_session() -> BaseResponse | None:
     """Keep what a form sends, or its draft, although the session it was drawn in is over.
 
     The answer: to sign in and back to the form with all that was typed, or straight back when the
@@ -356,7 +357,7 @@ def keep_without_session() -> Response | None:
             _("You have signed in again meanwhile. What you typed is in the form: save it now."),
             "warn",
         )
-    return redirect(address, 303)  # type: ignore[return-value]
+    return redirect(address, 303)
 
 
 def _json(body: Mapping[str, str], status: int) -> Response:

@@ -6,6 +6,7 @@ import hmac
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, current_app, g, redirect, request, url_for
+from werkzeug.wrappers import Response as BaseResponse
 
 from core.errors import Forbidden, NotFound
 from core.http.forms import keep_without_session
@@ -53,7 +54,7 @@ def csrf_token() -> str:
     return str(g.masked_csrf)
 
 
-def check_csrf() -> Response | None:
+def check_csrf() -> BaseResponse | None:
     """A write with a cookie needs the session's token and must come from our own pages.
 
     Who presents an API token is no browser that a foreign page could steer. A form of the person's
@@ -92,7 +93,7 @@ def _check_origin() -> None:
             raise Forbidden(_("This request came from another site."))
 
 
-def check_route() -> Response | None:
+def check_route() -> BaseResponse | None:
     """Plugins that are off answer 404; what is not public needs somebody."""
     if request.endpoint is None:
         return None  # answered as 404 or 405 by the router
@@ -114,7 +115,7 @@ def check_route() -> Response | None:
         if (kept := keep_without_session()) is not None:
             return kept
         where = _own_path(request.headers.get("Referer", ""))
-    return redirect(url_for("web.sign_in_page", next=where))  # type: ignore[return-value]
+    return redirect(url_for("web.sign_in_page", next=where))
 
 
 def _own_path(address: str) -> str | None:

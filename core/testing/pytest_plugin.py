@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 __all__ = [
+    "act",
     "admin_id",
     "app",
     "bearer",
@@ -20,6 +21,8 @@ __all__ = [
     "dougong_plugins",
     "make_person",
     "quick_passwords",
+    "read",
+    "rows",
     "run_jobs",
     "runtime",
     "sign_in",
@@ -205,6 +208,42 @@ def make_person(unit_of_work: Callable[..., Any]) -> Callable[..., int]:
             )
 
     return make
+
+
+@pytest.fixture
+def read(unit_of_work: Callable[..., Any]) -> Callable[..., Any]:
+    """``read(entity, id, person=None)``: its values as that person (or the system) sees them."""
+    from core.entities import query
+
+    def get(entity: str, key: int, person: int | None = None) -> Any:
+        with unit_of_work(person, write=False) as uow:
+            return query.get(uow, entity, key).values
+
+    return get
+
+
+@pytest.fixture
+def rows(unit_of_work: Callable[..., Any]) -> Callable[..., list[dict[str, Any]]]:
+    """``rows(entity, person=None, **query)``: what that person's list holds."""
+    from core.entities import query
+
+    def find(entity: str, person: int | None = None, **asked: Any) -> list[dict[str, Any]]:
+        with unit_of_work(person, write=False) as uow:
+            return list(query.page(uow, entity, query.ListQuery(**asked)).items)
+
+    return find
+
+
+@pytest.fixture
+def act(unit_of_work: Callable[..., Any]) -> Callable[..., Any]:
+    """``act(person, entity, verb, ids, **params)`` in a transaction of its own."""
+    from core.entities import service
+
+    def run(person: int | None, entity: str, verb: str, ids: Sequence[int], **params: Any) -> Any:
+        with unit_of_work(person) as uow:
+            return service.act(uow, entity, verb, ids, params)
+
+    return run
 
 
 @pytest.fixture

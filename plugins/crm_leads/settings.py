@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from core.fields import Boolean, Choice, ChoiceField, FieldSpec, Integer
+from core.entities.likeness import LEVELS
+from core.fields import Boolean, FieldSpec, Integer
 from core.i18n import lazy_gettext as _l
 from core.plugins.contributions import SettingsGroup
 
 __all__ = ["LEADS"]
-
-_LEVELS = ChoiceField(
-    (
-        Choice("refuse", _l("Refuse")),
-        Choice("warn", _l("Warn, and let it be saved")),
-        Choice("off", _l("Do not look")),
-    )
-)
 
 LEADS = SettingsGroup(
     "crm_leads",
@@ -22,7 +15,7 @@ LEADS = SettingsGroup(
     (
         FieldSpec(
             "same_number",
-            _LEVELS,
+            LEVELS,
             _l("Two leads of one mobile or telephone"),
             help=_l("Of those that are worked on or were converted. Public forms are not refused."),
             default="warn",
@@ -30,7 +23,7 @@ LEADS = SettingsGroup(
         ),
         FieldSpec(
             "same_name",
-            _LEVELS,
+            LEVELS,
             _l("Two leads of one company"),
             help=_l("Legal forms, punctuation, width and case do not count."),
             default="warn",

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from core.fields import Boolean, Choice, ChoiceField, FieldSpec, Integer
+from core.entities.likeness import LEVELS
+from core.fields import Boolean, FieldSpec, Integer
 from core.i18n import lazy_gettext as _l
 from core.plugins.contributions import SettingsGroup
 
 __all__ = ["SALES"]
-
-_LEVELS = ChoiceField(
-    (
-        Choice("refuse", _l("Refuse")),
-        Choice("warn", _l("Warn, and let it be saved")),
-        Choice("off", _l("Do not look")),
-    )
-)
 
 SALES = SettingsGroup(
     "crm_sales",
@@ -22,14 +15,14 @@ SALES = SettingsGroup(
     (
         FieldSpec(
             "same_code",
-            _LEVELS,
+            LEVELS,
             _l("Two customers with one credit code"),
             default="refuse",
             required=True,
         ),
         FieldSpec(
             "same_name",
-            _LEVELS,
+            LEVELS,
             _l("Two customers of one name"),
             help=_l("Legal forms, punctuation, width and case do not count."),
             default="warn",
@@ -45,14 +38,14 @@ SALES = SettingsGroup(
         ),
         FieldSpec(
             "same_contact",
-            _LEVELS,
+            LEVELS,
             _l("Two customers of one name with a contact of one mobile"),
             default="refuse",
             required=True,
         ),
         FieldSpec(
             "same_lead",
-            _LEVELS,
+            LEVELS,
             _l("A lead whose company or mobile a customer has"),
             help=_l("Looked for while a lead is entered. Public forms are not refused."),
             default="warn",

@@ -7,7 +7,6 @@ from types import SimpleNamespace
 import pytest
 
 from core.entities import query, service
-from core.entities.query import ListQuery
 
 
 @pytest.fixture(scope="session")
@@ -42,17 +41,6 @@ def make(unit_of_work):
 
 
 @pytest.fixture
-def read(unit_of_work):
-    """``read(entity, id, person=None)``: its values as that person (or the system) sees them."""
-
-    def get(entity, key, person=None):
-        with unit_of_work(person, write=False) as uow:
-            return query.get(uow, entity, key).values
-
-    return get
-
-
-@pytest.fixture
 def change(unit_of_work):
     """``change(person, entity, id, **values)`` in a transaction of its own."""
 
@@ -61,28 +49,6 @@ def change(unit_of_work):
             return service.update(uow, entity, {key: values})
 
     return run
-
-
-@pytest.fixture
-def act(unit_of_work):
-    """``act(person, entity, verb, ids, **params)`` in a transaction of its own."""
-
-    def run(person, entity, verb, ids, **params):
-        with unit_of_work(person) as uow:
-            return service.act(uow, entity, verb, ids, params)
-
-    return run
-
-
-@pytest.fixture
-def rows(unit_of_work):
-    """``rows(entity, person=None, **query)``: what that person's list holds."""
-
-    def find(entity, person=None, **arguments):
-        with unit_of_work(person, write=False) as uow:
-            return query.page(uow, entity, ListQuery(**arguments)).items
-
-    return find
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from types import SimpleNamespace
 import pytest
 
 from core.entities import query, service
-from core.entities.query import ListQuery
 from core.notifications.service import latest
 
 
@@ -40,39 +39,6 @@ def make(unit_of_work):
             return service.create(uow, entity, [values])[0]
 
     return run
-
-
-@pytest.fixture
-def read(unit_of_work):
-    """``read(entity, id, person=None)``: its values as that person (or the system) sees them."""
-
-    def get(entity, key, person=None):
-        with unit_of_work(person, write=False) as uow:
-            return query.get(uow, entity, key).values
-
-    return get
-
-
-@pytest.fixture
-def act(unit_of_work):
-    """``act(person, entity, verb, ids, **params)`` in a transaction of its own."""
-
-    def run(person, entity, verb, ids, **params):
-        with unit_of_work(person) as uow:
-            return service.act(uow, entity, verb, ids, params)
-
-    return run
-
-
-@pytest.fixture
-def rows(unit_of_work):
-    """``rows(entity, person=None, **query)``: what that person's list holds."""
-
-    def find(entity, person=None, **arguments):
-        with unit_of_work(person, write=False) as uow:
-            return query.page(uow, entity, ListQuery(**arguments)).items
-
-    return find
 
 
 @pytest.fixture
