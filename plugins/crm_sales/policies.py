@@ -56,6 +56,9 @@ _MINE = {"condition": {"field": "customer.owner", "op": "eq", "value": {"var": "
 _VERBS = ("move", "win", "lose", "ask_support")
 _ORDINARY = ("read", "create", "update", "delete", "import", "export")
 
+#: Of who reads customers and none of their opportunities: what those add up to is theirs no more.
+_NO_SUMS = {"customer": {"won_amount": "hidden"}}
+
 ROLES = (
     RoleTemplate(
         "sales",
@@ -95,11 +98,13 @@ ROLES = (
         "service_agent",
         _l("Service agent"),
         {"customer": {"read": "all"}, "contact": {"read": "all"}},
+        fields=_NO_SUMS,
     ),
     RoleTemplate(
         "service_manager",
         _l("Service manager"),
         {"customer": {"read": "all"}, "contact": {"read": "all"}},
+        fields=_NO_SUMS,
     ),
     RoleTemplate("viewer", _l("Viewer"), permissions=("crm_sales.see_funnel",)),
 )

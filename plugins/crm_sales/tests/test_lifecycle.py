@@ -126,6 +126,20 @@ def test_whose_deals_are_worth_most(make, won, read, rows, today, unit_of_work):
     assert read("customer", large)["won_amount"] == Decimal("90.00")
 
 
+def test_who_reads_no_deals_reads_no_sum_of_them(make, won, read, rows, team, today, unit_of_work):
+    """Neither on the record nor by a filter; who may read the deals sees it."""
+    customer = make("customer", team.fu, name="A")
+    deal = won(customer, today)
+    with unit_of_work() as uow:
+        service.update(uow, "opportunity", {deal: {"amount": "10"}})
+    assert read("customer", customer, team.fu)["won_amount"] == Decimal("10.00")
+    assert "won_amount" not in read("customer", customer, team.service)
+    above = {"field": "won_amount", "op": "gt", "value": "5"}
+    assert len(rows("customer", team.fu, filter=above)) == 1
+    with pytest.raises(Invalid):
+        rows("customer", team.service, filter=above)
+
+
 def test_a_deal_without_a_rate_counts_once_there_is_one(make, won, read, today, unit_of_work):
     customer = make("customer", name="A")
     deal = won(customer, today - timedelta(days=3))
