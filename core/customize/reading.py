@@ -115,12 +115,16 @@ def _default(type_: t.FieldType, value: Any) -> Any:
 
 def _declare(table: Table, made: FieldSpec) -> None:
     """Make the column known to SQLAlchemy; a column once declared stays, unless it was never made
-    (its transaction was rolled back) and there is one of another type now."""
+    (its transaction was rolled back) and there is one of another type now.
+
+    It is left out of ``select(table)``: code that reads whole rows names what its module declares,
+    and never a column that was purged, or undone, since this process heard of it.
+    """
     if made.column is None:
         return
     known, type_ = table.c.get(made.name), column_type(made.type)
     if known is None or repr(known.type) != repr(type_):
-        column = Column(made.name, type_, nullable=True)
+        column = Column(made.name, type_, nullable=True, _omit_from_statements=True)
         table.append_column(column, replace_existing=known is not None)
 
 

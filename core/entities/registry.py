@@ -159,6 +159,7 @@ def _extension_field(
                 *keys,
                 nullable=True,
                 info={"plugin": owner},
+                _omit_from_statements=True,  # of ``select(table)`` in the module that is extended
             )
         )
     return replace(field, owner=owner, column=physical)

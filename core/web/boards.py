@@ -95,7 +95,7 @@ def board(uow: UnitOfWork, spec: EntitySpec, state: ListState, views: Sequence[L
         "by_options": [(item.name, str(item.label)) for item in fields],
         "by_kept": [pair for pair in kept_pairs(state, without="by") if pair[0] != "limits"],
         # A view that is kept of this board has the reader's limits, too.
-        "view_query": urlencode(replace(state, limits=tuple(limits.items())).pairs()),
+        "view_query": urlencode(replace(state, limits=tuple(sorted(limits.items()))).pairs()),
         "refusal": refusal,
         "is_empty": not any(column.count for column in columns),
     }

@@ -232,7 +232,7 @@ def test_limits_are_remembered_for_each_person_and_board(browser, sign_in_as, ma
     html = text_of(browser.get(board))
     assert columns(html)["Open"][0] == "3 / 2"
     assert columns(html)["Done"][0] == "0 / 5"
-    assert "limits=open%3A2%2Cdone%3A5" in html, "a view kept of it has them"
+    assert "limits=done%3A5%2Copen%3A2" in html, "a view kept of it has them"
     assert columns(text_of(sign_in_as("foreman").get(board)))["Open"][0] == "3"
     assert "board-full" not in text_of(browser.get(f"{board}&by=site"))
     assert columns(text_of(browser.get(f"{board}&limits=open:9")))["Open"][0] == "3 / 9"

@@ -95,9 +95,10 @@ def summed(unit_of_work, status):
 
 @pytest.mark.parametrize("every", [800, pytest.param(1, marks=pytest.mark.long)])
 def test_the_sample_is_rehearsed_and_as_a_whole_loaded_repeated_and_undone(
-    sign_in, run_jobs, unit_of_work, every
+    sign_in, run_jobs, unit_of_work, make, every
 ):
     browser = sign_in()
+    make("exchange_rate", currency="USD", valid_from="2016-01-01", rate="7")  # to win in it
     before = {name: counted(unit_of_work, name) for name in ("customer", "user", "opportunity")}
     where = load(browser, every)
     _job, page = go(browser, where, run_jobs, "rehearse")

@@ -6,13 +6,13 @@ import json
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import insert, inspect
+from sqlalchemy import insert, inspect, select
 
 from core.customize import ddl
 from core.customize.checks import MAX_FIELDS
 from core.customize.entity_checks import MAX_ENTITIES
 from core.customize.purge import can_go, purge, retired
-from core.customize.service import describe_field
+from core.customize.service import add_field, describe_field
 from core.customize.tables import custom_entity_table
 from core.entities import query
 
@@ -298,3 +298,17 @@ def test_a_unique_field_of_a_large_table_takes_values_when_its_index_is_made(
     with runtime.read_connection() as connection:
         indexes = inspect(connection).get_indexes("api_sample_note")
     assert [each["unique"] for each in indexes if each["column_names"] == ["x_once"]] == [1]
+
+
+def test_whole_rows_are_read_though_a_field_was_never_committed(runtime, unit_of_work, api, grade):
+    """K2: this process has heard of the column; the table never had it."""
+    with pytest.raises(ArithmeticError), unit_of_work() as uow:
+        add_field(uow, "note", {"name": "x_undone", "kind": "text", "label": "Undone"})
+        assert "x_undone" in uow.entity("note").table.c
+        raise ArithmeticError
+    with unit_of_work(write=False) as uow:
+        table = uow.entity("note").table
+        row = uow.execute(select(table).where(table.c.id == grade)).one()
+        assert row.title == "砖"
+        held = select(table.c.id, table.c.x_grade).where(table.c.id == grade)
+        assert uow.execute(held).one() == (grade, "A")
