@@ -71,7 +71,7 @@ def fetch_together(
     spots = [_spots(own_kinds, places) for own_kinds in kinds]
     # What has a LIMIT is read in its order by one process, and parts are appended as they are.
     found: list[list[tuple[Any, ...]]] = [[] for _statement in statements]
-    for row in connection.execute(union_all(*parts)):
+    for row in connection.execute(union_all(*parts)).all():
         part = row[0]
         found[part].append(tuple([row[spot + 1] for spot in spots[part]]))
     return [

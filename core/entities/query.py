@@ -64,6 +64,7 @@ __all__ = [
     "counts",
     "get",
     "page",
+    "reading_count",
     "reading_ids",
     "reading_page",
     "reading_record",
@@ -252,10 +253,15 @@ def _just_made(uow: UnitOfWork, spec: EntitySpec, key: int) -> dict[str, Any] | 
 
 def count(uow: UnitOfWork, entity: str, query: ListQuery) -> int:
     """How many records the query finds, exactly."""
+    return read(uow, reading_count(uow, entity, query))
+
+
+def reading_count(uow: UnitOfWork, entity: str, query: ListQuery) -> Reading[int]:
+    """What `count` reads, to be read together with more."""
     spec = uow.entity(entity)
     require(uow, spec, "read")
-    (statement,) = _count(spec, conditions(uow, spec, query), "exact")
-    return int(uow.execute(statement).scalar_one())
+    statements = _count(spec, conditions(uow, spec, query), "exact")
+    return Reading(statements, lambda rows: int(rows[0].total))
 
 
 def counts(uow: UnitOfWork, wanted: Sequence[tuple[str, ListQuery]]) -> list[int]:

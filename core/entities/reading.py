@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Reading", "read", "read_together"]
 
 T = TypeVar("T")
+U = TypeVar("U")
 #: The rows of one statement.
 Rows = Sequence[Row[Any]]
 
@@ -41,6 +42,10 @@ class Reading(Generic[T]):
     finish: Callable[..., T]
     #: Of the same rows, the records whose labels ``finish`` is going to ask for, by entity.
     names: Callable[..., Mapping[str, set[int]]] = _names_nothing
+
+    def then(self, make: Callable[[T], U]) -> Reading[U]:
+        """The same statements, and ``make`` of what was made of their rows."""
+        return Reading(self.statements, lambda *rows: make(self.finish(*rows)), self.names)
 
 
 def read(uow: UnitOfWork, reading: Reading[T]) -> T:

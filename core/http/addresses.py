@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import urlencode
 
 from flask import url_for
 from werkzeug.routing import IntegerConverter, Map
 
-from core.entities.filters import Filter, FilterRow
+from core.entities.filters import Filter, FilterRow, condition_of
 from core.fields import EntitySpec
 
-__all__ = ["Number", "list_url", "new_record_url", "read_number", "record_url"]
+__all__ = [
+    "Number",
+    "Row",
+    "list_condition",
+    "list_url",
+    "new_record_url",
+    "read_number",
+    "record_url",
+]
 
-
+#: A row of a list's filter: (field, operator, value…), with the operators of `core.entities.filters`.
+Row = tuple[str, ...]
 #: Digits that every database can hold, whatever they are.
 LONGEST = 18
 
@@ -41,14 +51,16 @@ def read_number(text: str | None) -> int | None:
     return int(text)
 
 
-def list_url(
-    entity: str, *rows: tuple[str, ...], sort: str = "", columns: tuple[str, ...] = ()
-) -> str:
+def list_condition(*rows: Row) -> dict[str, Any]:
+    """What the list shows that `list_url` leads to with the same rows, as a query's ``filter``."""
+    return condition_of([FilterRow(field, op, tuple(v)) for field, op, *v in rows], (), "all") or {}
+
+
+def list_url(entity: str, *rows: Row, sort: str = "", columns: tuple[str, ...] = ()) -> str:
     """The list with a filter that the reader can see and change there; ``columns`` where those that
     the reader has chosen would not show what it is about.
 
-    Each row is (field, operator, value…): ``list_url("lead", ("owner", "is_me"), ("status", "in",
-    "new", "following"))``. Operators are those of `core.entities.filters`.
+    ``list_url("lead", ("owner", "is_me"), ("status", "in", "new", "following"))``
     """
     wanted = (FilterRow(field, op, tuple(values)) for field, op, *values in rows)
     pairs = Filter(rows=tuple(wanted)).pairs()

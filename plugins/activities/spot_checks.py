@@ -12,10 +12,9 @@ from core.entities import query
 from core.entities.query import ListQuery
 from core.entities.rendering import Reader, display_html
 from core.errors import Forbidden, Invalid, Problem
-from core.http.addresses import list_url, read_number, record_url
+from core.http.addresses import Row, list_condition, list_url, read_number, record_url
 from core.i18n import gettext as _
 from core.settings.preferences import get_preference, put_preference
-from plugins.activities.my_day import Row, condition
 from plugins.activities.periods import DEFAULT, period_tabs, valid_period
 from plugins.activities.statistics import departments_offered
 
@@ -71,7 +70,7 @@ def page_of(uow: UnitOfWork, sent: Mapping[str, str], error: str = "") -> dict[s
     departments = departments_offered(uow)
     if str(department) in dict(departments):
         rows = (*rows, ("department", "under", str(department)))
-    unchecked = condition((*rows, ("review", "is_empty")))
+    unchecked = list_condition(*rows, ("review", "is_empty"))
     ids = query.select_ids(
         uow, "follow_up", ListQuery(filter=unchecked), action="review", limit=_DRAWN_FROM
     )

@@ -13,11 +13,10 @@ from core.entities import query
 from core.entities.aggregate import aggregate
 from core.entities.query import ListQuery
 from core.errors import Forbidden
-from core.http.addresses import list_url, read_number
+from core.http.addresses import Row, list_condition, list_url, read_number
 from core.i18n import gettext as _
 from core.i18n.formats import format_number
 from plugins.activities.models import KINDS
-from plugins.activities.my_day import Row, condition
 from plugins.activities.people import people_in_reach
 from plugins.activities.periods import DEFAULT, period_tabs, valid_period
 from plugins.activities.prompts import templates_of
@@ -82,14 +81,14 @@ def _lines(
     """Who has written some, the most first; where a quota is set, also who has written none."""
     names: dict[int | None, str] = {}
     counts: dict[int | None, dict[str, int]] = {}
-    asked = ListQuery(filter=condition(rows))
+    asked = ListQuery(filter=list_condition(*rows))
     for row in aggregate(uow, "follow_up", ["owner", "kind"], ["count"], asked):
         person = row["owner"]["id"]
         names[person] = row["owner"]["label"] or _("Nobody")
         counts.setdefault(person, {})[row["kind"]["id"] or ""] = row["count"]
     counted: dict[int | None, int] = {}
     if quota:
-        asked = ListQuery(filter=condition((*rows, WRITTEN)))
+        asked = ListQuery(filter=list_condition(*rows, WRITTEN))
         found = aggregate(uow, "follow_up", ["owner"], ["count"], asked)
         counted = {row["owner"]["id"]: row["count"] for row in found}
         for key, name in people_in_reach(uow, "follow_up", department):

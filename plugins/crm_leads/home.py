@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from core.entities.aggregate import aggregate
-from core.entities.query import ListQuery, page
+from core.entities.aggregate import reading_aggregate
+from core.entities.query import ListQuery, Page, reading_page
+from core.entities.reading import Reading, read_together
 from core.entities.rendering import Reader, display_html
 from core.errors import Forbidden
-from core.http.addresses import list_url, record_url
+from core.http.addresses import Row, list_condition, list_url, record_url
 from core.http.rendering import macros
 from core.i18n import gettext as _
 from core.i18n.formats import format_money, format_number
@@ -28,8 +30,6 @@ __all__ = ["needs_action"]
 ROWS = 5
 _OPEN = ("status", "in", *OPEN)
 _MINE = ("owner", "is_me")
-#: A condition of the list's filter: (field, operator, value…).
-Row = tuple[str, ...]
 
 
 class Card(NamedTuple):
@@ -48,8 +48,7 @@ class Card(NamedTuple):
 def needs_action(uow: UnitOfWork, **context: Any) -> str:
     """The slot ``home.main``: what is due, what is new, what can be claimed, and this month.
 
-    The number of statements does not depend on how many leads there are. Who may not change leads
-    has nothing to do with them here.
+    One statement reads all of it. Who may not change leads has nothing to do with them here.
     """
     spec = uow.entity("lead")
     access = uow.actor.access(spec)
@@ -57,10 +56,18 @@ def needs_action(uow: UnitOfWork, **context: Any) -> str:
         return ""
     leads = access.may("assign")
     try:
-        cards = [_card(uow, spec, card) for card in _cards(uow, leads) if _usable(uow, spec, card)]
-        figures = _figures(uow, spec, () if leads else (_MINE,))
+        readings: list[Reading[Any]] = [
+            _reading_card(uow, spec, card)
+            for card in _cards(uow, leads)
+            if _usable(uow, spec, card)
+        ]
+        number = len(readings)
+        found = read_together(
+            uow, [*readings, *_reading_figures(uow, spec, () if leads else (_MINE,))]
+        )
     except Forbidden:
         return ""
+    cards, figures = found[:number], found[number:]
     template = macros("crm_leads/home.html")
     shown = [card for card in cards if card["items"] or card["is_work"]]
     title = _("Leads this month") if leads else _("Your leads this month")
@@ -125,24 +132,27 @@ def _usable(uow: UnitOfWork, spec: EntitySpec, card: Card) -> bool:
     return all(access.can_use(spec[name]) for name in {card.when, *(row[0] for row in card.rows)})
 
 
-def _card(uow: UnitOfWork, spec: EntitySpec, card: Card) -> dict[str, Any]:
+def _reading_card(uow: UnitOfWork, spec: EntitySpec, card: Card) -> Reading[dict[str, Any]]:
     access = uow.actor.access(spec)
-    about = [spec[name] for name in card.about if access.can_see(spec[name])]
-    named = [spec["company"]] if access.can_see(spec["company"]) else []
-    fields = tuple(item.name for item in (*named, *about, spec[card.when]))
-    found = page(
-        uow,
-        "lead",
-        ListQuery(
-            fields=fields,
-            filter=_condition(card.rows),
-            sort=card.sort,
-            limit=ROWS,
-            count="estimate",
-        ),
+    about = [name for name in card.about if access.can_see(spec[name])]
+    named = ["company"] if access.can_see(spec["company"]) else []
+    asked = ListQuery(
+        fields=(*named, *about, card.when),
+        filter=list_condition(*card.rows),
+        sort=card.sort,
+        limit=ROWS,
+        count="estimate",
     )
-    currency = get_setting(uow, "core", "currency")
+    return reading_page(uow, "lead", asked).then(partial(_card, uow, card, about))
+
+
+def _card(uow: UnitOfWork, card: Card, about: Sequence[str], found: Page) -> dict[str, Any]:
+    spec, currency = found.spec, get_setting(uow, "core", "currency")
     reader = Reader(uow.clock.timezone, currency, found.labels)
+
+    def shown(name: str, row: Mapping[str, Any]) -> Any:
+        return display_html(spec[name].type, row.get(name), reader, row)
+
     return {
         "title": card.title,
         "is_work": card.is_work,
@@ -152,12 +162,8 @@ def _card(uow: UnitOfWork, spec: EntitySpec, card: Card) -> dict[str, Any]:
             {
                 "label": row.get("company") or f"#{row['id']}",
                 "url": record_url("lead", row["id"]),
-                "about": [
-                    text
-                    for item in about
-                    if (text := display_html(item.type, row.get(item.name), reader, row))
-                ],
-                "when": display_html(spec[card.when].type, row.get(card.when), reader, row),
+                "about": [text for name in about if (text := shown(name, row))],
+                "when": shown(card.when, row),
                 "is_late": card.when == "next_follow_at" and row[card.when] < uow.now(),
             }
             for row in found.items
@@ -165,23 +171,12 @@ def _card(uow: UnitOfWork, spec: EntitySpec, card: Card) -> dict[str, Any]:
     }
 
 
-def _condition(rows: Sequence[Row]) -> dict[str, Any]:
-    return {"all": [_one(row) for row in rows]}
-
-
-def _one(row: Row) -> dict[str, Any]:
-    field, op, *values = row
-    if op in ("is_me", "is_not_me"):
-        return {"field": field, "op": "eq" if op == "is_me" else "ne", "value": {"var": "me"}}
-    if not values:
-        return {"field": field, "op": op}
-    return {"field": field, "op": op, "value": values if op == "in" else values[0]}
-
-
 # The month
 
 
-def _figures(uow: UnitOfWork, spec: EntitySpec, whose: tuple[Row, ...]) -> list[dict[str, str]]:
+def _reading_figures(
+    uow: UnitOfWork, spec: EntitySpec, whose: tuple[Row, ...]
+) -> list[Reading[dict[str, str]]]:
     """New, followed up and converted leads of this month; each leads to its list."""
     access = uow.actor.access(spec)
     wanted = (
@@ -196,16 +191,19 @@ def _figures(uow: UnitOfWork, spec: EntitySpec, whose: tuple[Row, ...]) -> list[
         rows = (*whose, (field, "within", "this_month"))
         if not all(access.can_use(spec[row[0]]) for row in rows):
             continue
-        (sums,) = aggregate(uow, "lead", [], measures, ListQuery(filter=_condition(rows)))
-        found.append(
-            {
-                "label": label,
-                "count": format_number(sums["count"]),
-                "note": _money(uow, sums.get("sum:expected_amount")),
-                "url": list_url("lead", *rows, sort=f"-{field}"),
-            }
-        )
+        asked = ListQuery(filter=list_condition(*rows))
+        url = list_url("lead", *rows, sort=f"-{field}")
+        summed = reading_aggregate(uow, "lead", [], measures, asked)
+        found.append(summed.then(partial(_figure, uow, label, url)))
     return found
+
+
+def _figure(
+    uow: UnitOfWork, label: str, url: str, rows: Sequence[Mapping[str, Any]]
+) -> dict[str, str]:
+    (sums,) = rows
+    note = _money(uow, sums.get("sum:expected_amount"))
+    return {"label": label, "count": format_number(sums["count"]), "note": note, "url": url}
 
 
 def _money(uow: UnitOfWork, text: str | None) -> str:

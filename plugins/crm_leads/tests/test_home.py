@@ -137,4 +137,4 @@ def test_the_first_page_takes_as_many_statements_for_many_leads(home_of, make_le
     many = statements()
     for engine in engines:
         event.remove(engine, "before_cursor_execute", note)
-    assert 10 < few == many < 45
+    assert 4 < few == many < 20
