@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from flask import url_for
 from werkzeug.routing import IntegerConverter, Map
@@ -19,6 +19,8 @@ __all__ = [
     "new_record_url",
     "read_number",
     "record_url",
+    "safe_target",
+    "undo_url",
 ]
 
 #: A row of a list's filter: (field, operator, value…), with the operators of `core.entities.filters`.
@@ -83,3 +85,21 @@ def new_record_url(spec: EntitySpec, given: str = "") -> str:
 def record_url(entity: str, record_id: int) -> str:
     """The page of one record."""
     return url_for("web.show_record", entity=entity, record_id=record_id)
+
+
+def undo_url(entity: str, key: int | None, back: str) -> str:
+    """Where what `core.entities.bulk.act_undoably` did under ``key`` is taken back, and one is then
+    at ``back``; empty when nothing can be."""
+    if key is None:
+        return ""
+    return url_for("web.undo_bulk", entity=entity, bulk_id=key, back=back)
+
+
+def safe_target(target: str | None) -> str:
+    """A path of this site; anything that a browser could read as another place is dropped."""
+    if target and target.startswith("/") and not target.startswith(("//", "/\\")):
+        parts = urlsplit(target)
+        clean = not any(character in target for character in "\\\r\n\t\0")
+        if clean and not parts.scheme and not parts.netloc:
+            return target
+    return url_for("web.home")

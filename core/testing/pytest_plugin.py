@@ -34,6 +34,15 @@ pytest.register_assert_rewrite("core.testing.conformance")
 _templates: dict[tuple[Any, ...], Any] = {}
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """The marks that the kit uses itself, known wherever it is installed."""
+    for mark in (
+        "databases(*kinds, later=()): asks only these databases, and those of later in the long tier",
+        "long: takes its time: ``pytest -m 'not long'`` leaves it out",
+    ):
+        config.addinivalue_line("markers", mark)
+
+
 @pytest.fixture(scope="session")
 def dougong_plugins() -> tuple[str, ...]:
     """Which plugins are on. Override it in a ``conftest.py``."""

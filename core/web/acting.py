@@ -20,7 +20,7 @@ from core.entities.values import BadValue
 from core.errors import Invalid, NotFound, Problem, Refused
 from core.fields import ActionSpec, EntitySpec, FieldSpec
 from core.fields import types as t
-from core.http.addresses import read_number
+from core.http.addresses import read_number, undo_url
 from core.http.presenting import input_context, tell
 from core.http.rendering import render
 from core.http.requests import requires, signed_in, unit_of_work
@@ -247,10 +247,7 @@ def act_on_records(entity: str, action: str) -> Any:
                 return _verb_page(uow, spec, verb, chosen, form, error), error.status
         tell(error.message, "bad")
         return redirect(_back(spec), 303)
-    undo = ""
-    if key is not None:
-        back = _back(spec, single=chosen.ids)
-        undo = url_for("web.undo_bulk", entity=entity, bulk_id=key, back=back)
+    undo = undo_url(entity, key, _back(spec, single=chosen.ids))
     tell(_("%(action)s: done.", action=str(verb.label)), undo_url=undo)
     return redirect(_after_act(entity, chosen.ids, spec), 303)
 

@@ -37,7 +37,7 @@ from core.entities.values import BadValue, check_value
 from core.errors import Invalid, NotFound, Problem, Refused
 from core.fields import EntitySpec, FieldSpec
 from core.fields import types as t
-from core.http.addresses import read_number
+from core.http.addresses import read_number, safe_target, undo_url
 from core.http.presenting import input_context, record_address, tell
 from core.http.rendering import render
 from core.http.requests import signed_in, unit_of_work
@@ -101,7 +101,7 @@ def run_bulk(entity: str, act: Mapping[str, Any], back: str) -> Any:
             return redirect(url_for("web.bulk_job", entity=entity, job_id=job), 303)
         key = begin_bulk(uow, spec, act)
         outcome = do_bulk(uow, key, chosen.ids)
-    undo = url_for("web.undo_bulk", entity=entity, bulk_id=key, back=back)
+    undo = undo_url(entity, key, back)
     if outcome.done:
         text = ngettext("%(n)s record changed.", "%(n)s records changed.", outcome.done)
         tell(text, undo_url=undo)
@@ -256,4 +256,5 @@ def undo(entity: str, bulk_id: int) -> Any:
             ngettext("%(n)s record is as it was.", "%(n)s records are as they were.", outcome.done)
         )
     _tell_kept(outcome)
-    return redirect(_back(spec), 303)
+    back = request.values.get("back")
+    return redirect(safe_target(back) if back else list_base(spec), 303)

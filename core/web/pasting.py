@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from flask import redirect, request, url_for
+from flask import redirect, request
 
 from core.entities.labels import resolve_labels
 from core.errors import Invalid, NotFound
 from core.exchange.pasting import Pasted, paste_cells
 from core.fields import EntitySpec, FieldSpec
-from core.http.addresses import read_number
+from core.http.addresses import read_number, undo_url
 from core.http.presenting import tell
 from core.http.rendering import render
 from core.http.requests import signed_in, unit_of_work
@@ -59,7 +59,7 @@ def paste(entity: str) -> Any:
         pasted = _paste(uow, spec)
         refused = _told(uow, spec, pasted)
     if pasted.written:
-        undo = url_for("web.undo_bulk", entity=entity, bulk_id=pasted.bulk_id, back=back)
+        undo = undo_url(entity, pasted.bulk_id, back)
         tell(_("Changed: %(what)s.", what=_counted(pasted)), undo_url=undo)
     if refused:
         few = refused[:MOST_IN_A_MESSAGE]  # all of them were told before it was confirmed

@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 from flask import current_app, redirect, request, url_for
 
 from core.entities import service
+from core.http.addresses import safe_target
 from core.http.limits import limited
 from core.http.rendering import COLOR_SCHEMES, render
 from core.http.requests import actor, public, session_cookie, signed_in, unit_of_work
@@ -133,14 +134,4 @@ def _back() -> str:
     parts = urlsplit(request.headers.get("Referer", ""))
     if parts.netloc == request.host:
         return safe_target(parts.path + (f"?{parts.query}" if parts.query else ""))
-    return url_for("web.home")
-
-
-def safe_target(target: str | None) -> str:
-    """A path of this site; anything that a browser could read as another place is dropped."""
-    if target and target.startswith("/") and not target.startswith(("//", "/\\")):
-        parts = urlsplit(target)
-        clean = not any(character in target for character in "\\\r\n\t\0")
-        if clean and not parts.scheme and not parts.netloc:
-            return target
     return url_for("web.home")

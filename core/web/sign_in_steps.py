@@ -8,6 +8,7 @@ from typing import Any
 from flask import make_response, redirect, request, url_for
 
 from core.errors import Invalid
+from core.http.addresses import safe_target
 from core.http.limits import limited
 from core.http.presenting import tell
 from core.http.qr import grouped, qr_address
@@ -26,7 +27,6 @@ from core.security.steps import (
     read_step,
 )
 from core.web import blueprint
-from core.web.session import safe_target
 
 
 @blueprint.get("/sign-in/step")

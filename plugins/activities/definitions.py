@@ -145,6 +145,7 @@ task = EntityDef(
             when=_IS_OPEN,
             tone="good",
             sets={"status": "done"},
+            undoable=True,
         ),
         ActionSpec(
             "reopen",
@@ -152,6 +153,7 @@ task = EntityDef(
             services.reopen,
             when={"field": "status", "op": "ne", "value": "open"},
             sets={"status": "open"},
+            undoable=True,
         ),
         ActionSpec(
             "cancel",

@@ -9,9 +9,11 @@ from flask import Blueprint, flash, redirect, request, url_for
 from werkzeug.datastructures import MultiDict
 
 from core.entities import query, service
+from core.entities.bulk import act_undoably
 from core.entities.query import ListQuery
 from core.errors import Forbidden, Invalid, Problem, Refused
-from core.http.addresses import read_number, record_url
+from core.http.addresses import read_number, record_url, undo_url
+from core.http.presenting import tell
 from core.http.rendering import macros, render
 from core.http.reports import send_report
 from core.http.requests import requires, signed_in, unit_of_work
@@ -289,15 +291,17 @@ def _task_page(
 @blueprint.post("/task/<int:task_id>/complete")
 @signed_in
 def complete_task(task_id: int) -> Any:
-    """Done, at one tap, and back to where one was."""
+    """Done, at one tap, and back to where one was, from where it can be taken back."""
+    back = _back(request.form.get("back", ""))
     try:
         with unit_of_work() as uow:
-            service.act(uow, "task", "complete", [task_id])
+            spec = uow.entity("task")
+            key = act_undoably(uow, spec, spec.actions_by_name["complete"], [task_id], {})
     except Refused as error:
         flash(error.message, "bad")
     else:
-        flash(_("Done."), "good")
-    return redirect(_back(request.form.get("back", "")), 303)
+        tell(_("Done."), undo_url=undo_url("task", key, back))
+    return redirect(back, 303)
 
 
 # Looking at many

@@ -251,6 +251,26 @@ def test_a_forged_form_does_nothing(browser_of, team, give, find):
     assert [row["status"] for row in find("task")] == ["open"]
 
 
+def test_a_task_completed_by_mistake_is_taken_back(browser_of, team, give, find):
+    """By who completed it, from where that was, and once."""
+    browser, other = browser_of(team.fu), browser_of(team.yan)
+    key = give(team.fu)
+    post(browser, f"/activities/task/{key}/complete", back="home")
+    assert find("task")[0]["status"] == "done"
+    undo = unescape(re.search(r'data-toast>.*?action="([^"]+)"', page(browser, "/"), re.S)[1])
+    assert other.post(undo, data={"csrf_token": other.csrf}).status_code == 404
+    back = browser.post(undo, data={"csrf_token": browser.csrf})
+    assert (back.status_code, back.location) == (303, "/")
+    assert (find("task")[0]["status"], find("task")[0]["completed_at"]) == ("open", None)
+    assert browser.post(undo, data={"csrf_token": browser.csrf}).status_code == 409
+    key = give(team.fu)
+    post(browser, f"/activities/task/{key}/complete", back="home")
+    undo = unescape(re.search(r'data-toast>.*?action="([^"]+)"', page(browser, "/"), re.S)[1])
+    away = undo.replace("back=/", "back=//evil.example")
+    assert away != undo
+    assert browser.post(away, data={"csrf_token": browser.csrf}).location == "/"
+
+
 # My day
 
 
