@@ -6,7 +6,10 @@ from pathlib import Path
 from typing import Any
 
 _AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text(encoding="utf-8")
+#: Colours that are on their way to others, as after a change of scheme, are not what one reads.
 _RUN = """async () => {
+    const moving = document.getAnimations().filter((each) => each instanceof CSSTransition);
+    await Promise.allSettled(moving.map((each) => each.finished));
     const tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
     const found = await axe.run(document, { runOnly: { type: "tag", values: tags } });
     return found.violations.flatMap((each) => each.nodes.map(

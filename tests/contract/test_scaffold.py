@@ -11,7 +11,6 @@ from core.errors import Refused
 from core.plugins.scaffold import create_plugin
 
 
-@pytest.mark.long
 def test_a_new_plugin_conforms(tmp_path):
     create_plugin("fleet_cars", tmp_path, title="Fleet")
     done = subprocess.run(
