@@ -15,10 +15,10 @@ SPREAD = {"browser", "faults", "security"}
 #: Modules in them whose tests stay together all the same, and modules elsewhere that need not.
 TOGETHER = {
     "test_oracle": "oracle",
-    "test_daily_work": "demonstration",
+    "test_daily_work": "journeys",
     "test_pages": "demonstration",
 }
-ALONE = {"test_tutorial", "test_scaffold"}
+ALONE = {"test_tutorial", "test_scaffold", "test_schemathesis", "test_chain", "test_upgrades"}
 
 
 @pytest.hookimpl(tryfirst=True)

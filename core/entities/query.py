@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
 __all__ = [
+    "MAX_LIMIT",
     "ListQuery",
     "Page",
     "Record",

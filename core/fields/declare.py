@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, Table
+from sqlalchemy import ForeignKey, Index, Table, TextClause
 from sqlalchemy.orm import Mapped, declared_attr, mapped_column
 
 from core.db.base import Base
@@ -17,7 +17,15 @@ from core.fields.spec import FieldSpec
 from core.fields.storage import column_type
 from core.i18n import lazy_gettext as _l
 
-__all__ = ["Entity", "Owned", "describe_columns", "detached", "entity_indexes", "field"]
+__all__ = [
+    "Entity",
+    "Owned",
+    "describe_columns",
+    "detached",
+    "entity_indexes",
+    "field",
+    "partial_index",
+]
 
 
 def field(
@@ -133,6 +141,11 @@ def entity_indexes(table: str, *, owned: bool = False) -> tuple[Any, ...]:
             for column in ("owner_id", "department_id")
         ]
     return (*indexes, {"sqlite_autoincrement": True})
+
+
+def partial_index(name: str, where: TextClause, *columns: str, unique: bool = False) -> Index:
+    """An index of the rows alone that ``where`` is true of, on either database."""
+    return Index(name, *columns, unique=unique, sqlite_where=where, postgresql_where=where)
 
 
 class Owned:

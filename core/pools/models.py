@@ -27,7 +27,7 @@ from core.fields import (
     detached,
     field,
 )
-from core.fields.declare import entity_indexes
+from core.fields.declare import entity_indexes, partial_index
 from core.i18n import lazy_gettext as _l
 
 __all__ = [
@@ -213,21 +213,21 @@ def in_pool_index(table: str) -> Index:
     """What lies in the pools of somebody, the newest first: the scope ``pool`` is this index alone."""
     where = text("owner_id IS NULL AND pool_id IS NOT NULL")
     name = physical_name(f"ix_{table}_in_pool")
-    return Index(name, "pool_id", "created_at", "id", sqlite_where=where, postgresql_where=where)
+    return partial_index(name, where, "pool_id", "created_at", "id")
 
 
 def in_hands_index(table: str) -> Index:
     """What may go back to its pool, which few records can."""
     where = text("owner_id IS NOT NULL AND pool_id IS NOT NULL")
     name = physical_name(f"ix_{table}_pool_id_held_since")
-    return Index(name, "pool_id", "held_since", sqlite_where=where, postgresql_where=where)
+    return partial_index(name, where, "pool_id", "held_since")
 
 
 def important_index(table: str, condition: str) -> Index:
     """The important ones, the longest left alone first; ``condition`` is that of `core.pools.neglect`."""
     where = text(condition)
     name = physical_name(f"ix_{table}_important")
-    return Index(name, "held_since", sqlite_where=where, postgresql_where=where)
+    return partial_index(name, where, "held_since")
 
 
 def alert_table(name: str, records: str, column: str = "record_id") -> Table:

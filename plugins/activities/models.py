@@ -6,7 +6,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Column, ForeignKey, Index, Table, TextClause, text
+from sqlalchemy import Column, ForeignKey, Index, Table, text
 from sqlalchemy import Date as DayColumn
 from sqlalchemy.orm import Mapped, declared_attr
 
@@ -31,7 +31,7 @@ from core.fields import (
     detached,
     field,
 )
-from core.fields.declare import entity_indexes
+from core.fields.declare import entity_indexes, partial_index
 from core.i18n import lazy_gettext as _l
 
 __all__ = [
@@ -86,10 +86,6 @@ RECURRENCES = (
     Choice("monthly", _l("Monthly")),
     Choice("yearly", _l("Yearly")),
 )
-
-
-def _partial(name: str, where: TextClause, *columns: str, unique: bool = False) -> Index:
-    return Index(name, *columns, unique=unique, sqlite_where=where, postgresql_where=where)
 
 
 class FollowUpTemplate(Entity):
@@ -226,11 +222,11 @@ class FollowUp(Entity, Owned):
             Index(f"{name}_department_id_happened_at", "department_id", "happened_at"),
             Index(f"{name}_happened_at_id", "happened_at", "id"),
             Index(f"{name}_kind_happened_at", "kind", "happened_at"),
-            _partial(
+            partial_index(
                 f"{name}_next_follow_at", text("next_follow_at IS NOT NULL"), "next_follow_at"
             ),
-            _partial(f"{name}_template_id", text("template_id IS NOT NULL"), "template_id"),
-            _partial(
+            partial_index(f"{name}_template_id", text("template_id IS NOT NULL"), "template_id"),
+            partial_index(
                 f"{name}_external_id", text("external_id IS NOT NULL"), "external_id", unique=True
             ),
             options,
@@ -345,14 +341,14 @@ class Task(Entity, Owned):
             *indexes,
             Index(f"{name}_assignee_id_status_due_at", "assignee_id", "status", "due_at"),
             Index(f"{name}_assignee_id_status_assigned_at", "assignee_id", "status", "assigned_at"),
-            _partial(f"{name}_assignee_id_completed_at", done, "assignee_id", "completed_at"),
+            partial_index(f"{name}_assignee_id_completed_at", done, "assignee_id", "completed_at"),
             Index(f"{name}_due_at_id", "due_at", "id"),
             Index(f"{name}_owner_id_due_at_id", "owner_id", "due_at", "id"),
             Index(f"{name}_created_by_due_at_id", "created_by", "due_at", "id"),
             Index(f"{name}_status_due_at_id", "status", "due_at", "id"),
             Index(f"{name}_about", "related_entity", "related_id", "status"),
-            _partial(f"{name}_previous_id", text("previous_id IS NOT NULL"), "previous_id"),
-            _partial(
+            partial_index(f"{name}_previous_id", text("previous_id IS NOT NULL"), "previous_id"),
+            partial_index(
                 f"{name}_follow_up_id", text("follow_up_id IS NOT NULL"), "follow_up_id", "status"
             ),
             options,

@@ -6,11 +6,11 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Index, TextClause, text
+from sqlalchemy import Index, text
 from sqlalchemy.orm import Mapped, declared_attr
 
 from core.fields import Choice, ChoiceField, Date, Entity, Number, Reference, Text, field
-from core.fields.declare import entity_indexes
+from core.fields.declare import entity_indexes, partial_index
 from core.i18n import lazy_gettext as _l
 
 __all__ = ["KINDS", "MEASURES", "VALUE", "SalesTarget"]
@@ -27,10 +27,6 @@ VALUE = Number(18, 2)
 
 
 _PERIOD = ("period_kind", "starts_on", "measure")
-
-
-def _one(name: str, where: TextClause, *columns: str) -> Index:
-    return Index(name, *columns, unique=True, sqlite_where=where, postgresql_where=where)
 
 
 class SalesTarget(Entity):
@@ -97,20 +93,23 @@ class SalesTarget(Entity):
         *indexes, options = entity_indexes(cls.__tablename__)
         return (
             *indexes,
-            _one(
+            partial_index(
                 f"{name}_person",
                 text("archived_at IS NULL AND person_id IS NOT NULL"),
                 *("person_id", *_PERIOD),
+                unique=True,
             ),
-            _one(
+            partial_index(
                 f"{name}_department",
                 text("archived_at IS NULL AND department_id IS NOT NULL"),
                 *("department_id", *_PERIOD),
+                unique=True,
             ),
-            _one(
+            partial_index(
                 f"{name}_company",
                 text("archived_at IS NULL AND person_id IS NULL AND department_id IS NULL"),
                 *_PERIOD,
+                unique=True,
             ),
             Index("ix_crm_sales_target_period", "starts_on", "measure", "period_kind"),
             options,

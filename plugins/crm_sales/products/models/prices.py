@@ -25,7 +25,8 @@ from core.fields import (
 )
 from core.fields.declare import entity_indexes
 from core.i18n import lazy_gettext as _l
-from plugins.crm_sales.models import CURRENCIES, LEVELS
+from plugins.crm_sales.models import CURRENCIES
+from plugins.crm_sales.pools.models import LEVELS
 
 __all__ = [
     "DiscountLimit",
