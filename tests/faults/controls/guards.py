@@ -232,6 +232,7 @@ class Guard:
 
     test: str
     #: The line of the test that fails: it has to be the guard that is missed, and nothing else.
+    #: Several are parted by a bar.
     fails: str
     here: Callable[[Put], None] = _nothing
     there: Callable[[Put], None] = _nothing
@@ -285,7 +286,8 @@ GUARDS: Mapping[str, Guard] = {
     ),
     "K1": Guard(
         "tests/faults/test_structure_under_load.py::test_fifty_fields_under_load",
-        fails="assert last - begun < 20",
+        # The next request may already meet a process that was not told of the entity.
+        fails="assert last - begun < 20|x_item 的实体",
         there=_untold_structure,
         environment={"DOUGONG_FIELDS": "1"},
     ),
