@@ -50,7 +50,7 @@ GUARDS = {
         "core.entities.scope.lines_open", lambda uow, spec, action: True, ("list_rows", "create_row"),
     ),
     "rows of a timeline": (
-        "core.entities.timeline._check_record", lambda *given: None, ("read_timeline",),
+        "core.entities.timeline._check_record", lambda *given: frozenset(), ("read_timeline",),
     ),
     "masks of a timeline": (
         "core.entities.timeline.mask_value", lambda value, pattern: value, ("read_timeline",),
@@ -89,7 +89,7 @@ def test_probes_notice_a_missing_guard(runtime, app, monkeypatch, guard):
     if replacement is None:
         replacement = _no_scope
     monkeypatch.setattr(place, replacement)
-    findings = run(runtime, app, 7, 3000, only=noticing, stop_at=1)
+    findings = run(runtime, app, 7, 12_000, only=noticing, stop_at=1)
     assert findings.differences, f"{findings.probes} probes did not notice that {guard} are open"
 
 
