@@ -255,10 +255,12 @@ def _further(rng: random.Random, values: dict[str, Any], since: datetime) -> dic
             f"91{rng.choice(('370700', '370200', '320500', '130900'))}MA3{rng.randrange(10**6):06d}"
         )
         code = body + uscc.calc_check_digit(body)
+    level = _weighted(rng, _LEVELS)
     return {
         **values,
         "uscc": code,
-        "level": _weighted(rng, _LEVELS),
+        "level": level,
+        "priority": "high" if level == "A" else "normal",
         "size": _weighted(rng, _SIZES),
         "phone": f"0536-8{rng.randrange(10**6):06d}" if rng.random() < 0.4 else None,
         "tags": rng.sample(_TAGS, rng.choice((0, 0, 1, 2))) or None,

@@ -25,6 +25,7 @@ from plugins.crm_sales.pools.events import (
     OpportunitiesReleased,
 )
 from plugins.crm_sales.pools.models import (
+    customer_alert_table,
     customer_warning_table,
     opportunity_alert_table,
     opportunity_warning_table,
@@ -35,9 +36,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CUSTOMERS",
+    "CUSTOMERS_NEGLECT",
     "CUSTOMERS_RETURNING",
-    "NEGLECT",
     "OPPORTUNITIES",
+    "OPPORTUNITIES_NEGLECT",
     "OPPORTUNITIES_RETURNING",
     "SCHEDULES",
 ]
@@ -235,7 +237,26 @@ OPPORTUNITIES_RETURNING = Returning(
     ),
     name="return_opportunities",
 )
-NEGLECT = Neglect(
+CUSTOMERS_NEGLECT = Neglect(
+    CUSTOMERS,
+    _l("Tell of important customers left alone"),
+    unclaimed=NotificationKind(
+        "crm_sales.customer_unclaimed",
+        _l("An important customer lies unclaimed"),
+        _l("%(record)s is important and has not been claimed in time."),
+        icon="alert-triangle",
+    ),
+    neglected=NotificationKind(
+        "crm_sales.customer_neglected",
+        _l("An important customer is not followed up"),
+        _l("%(record)s is important and has not been followed up in time."),
+        icon="alert-triangle",
+    ),
+    important=("priority", "high"),
+    told=customer_alert_table,
+    name="alert_customers",
+)
+OPPORTUNITIES_NEGLECT = Neglect(
     OPPORTUNITIES,
     _l("Tell of important opportunities left alone"),
     unclaimed=NotificationKind(
@@ -254,7 +275,8 @@ NEGLECT = Neglect(
     told=opportunity_alert_table,
 )
 SCHEDULES = (
-    NEGLECT.schedule,
+    CUSTOMERS_NEGLECT.schedule,
+    OPPORTUNITIES_NEGLECT.schedule,
     Schedule("return_customers", CUSTOMERS_RETURNING.job.name, daily_at="02:15"),
     Schedule("return_opportunities", OPPORTUNITIES_RETURNING.job.name, daily_at="02:20"),
 )
