@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, FromClause, Select, func, select
 
-from core.entities import service
+from core.entities.bulk import act_along
 from core.errors import Refused
 from core.i18n import gettext as _
 from core.i18n import lazy_gettext as _l
@@ -174,7 +174,7 @@ def _with_customers(uow: UnitOfWork, deals: Sequence[Row]) -> None:
     )
     ids = list(uow.execute(asked.order_by(table.c.id)).scalars())
     if ids:
-        service.act(uow, "customer", "claim", ids)
+        act_along(uow, "customer", "claim", ids)
 
 
 OPPORTUNITIES = Pooled(
