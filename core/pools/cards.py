@@ -152,5 +152,6 @@ def left_alone(uow: UnitOfWork, neglect: Neglect) -> list[tuple[str, str]]:
         *neglect.pooled.open_rows(),
     )
     never = (("last_followed_at", "lt", edge), ("last_followed_at", "is_empty"))
-    url = list_url(spec.name, *rows, either=never, sort="last_followed_at")
+    shown = (spec.label_field, *needed[1:])
+    url = list_url(spec.name, *rows, either=never, sort="last_followed_at", columns=shown)
     return [(_("Important, left alone"), url)]

@@ -63,19 +63,21 @@ def _by_rule(pooled: Pooled, change: Change) -> bool:
 def record_transfers(pooled: Pooled, changes: Sequence[Change], uow: UnitOfWork) -> None:
     """For ``after_changes``: keep who had a record when; the claims of a day are counted from it.
 
-    A change of hands that is taken back is kept no longer, but for the claim of what a pool masks.
+    A change of hands that is taken back is kept no longer. The claim of what a pool masks counts for the day
+    all the same, but no days are waited for: whose it was by mistake, it never was.
     """
     if changes[0].entity.name != pooled.entity or changes[0].kind != "update":
         return
     moved = [change for change in changes if _changes_hands(change)]
+    seen: set[int] = set()
     if moved and is_taking_back(uow):
-        forgotten = _forget(pooled, moved, uow)
+        forgotten, seen = _forget(pooled, moved, uow)
         moved = [change for change in moved if change.id not in forgotten]
     rows = [
         {
             pooled.entity: change.id,
             "kind": _kind(pooled, change, uow),
-            "from_owner": change.before["owner"],
+            "from_owner": None if change.id in seen else change.before["owner"],
             "to_owner": change.after["owner"],
             "pool": change.after["pool"],
             "reason": _reason(pooled, change, uow),
@@ -94,11 +96,11 @@ def _reason(pooled: Pooled, change: Change, uow: UnitOfWork) -> str | None:
     return reason
 
 
-def _forget(pooled: Pooled, changes: Sequence[Change], uow: UnitOfWork) -> set[int]:
-    """Drop the last change of hands of each record where that is taken back; the records of which it is.
-
-    Nothing has happened to them since. Who claims what a pool masks has seen it: that claim counts.
-    """
+def _forget(
+    pooled: Pooled, changes: Sequence[Change], uow: UnitOfWork
+) -> tuple[set[int], set[int]]:
+    """Drop the last change of hands of each record where that is taken back. The records of which it was
+    dropped, and those of which it stays: who claimed what a pool masks has seen it."""
     transfers, pool = uow.snapshot.installed_entities[pooled.transfers], pooled.pool_table(uow)
     table, back = transfers.table, {change.id: change for change in changes}
     record = table.c[transfers.column(pooled.entity).name]
@@ -112,14 +114,18 @@ def _forget(pooled: Pooled, changes: Sequence[Change], uow: UnitOfWork) -> set[i
         .where(table.c.id.in_(last))
     )
     gone: dict[int, int] = {}
+    seen: set[int] = set()
     for row in uow.execute(asked):
         before, after = back[row.record].before, back[row.record].after
         undone = (before["owner"], after["owner"]) == (row.to_owner_id, row.from_owner_id)
-        counts = row.kind == "claim" and row.veiled
-        if undone and row.pool_id == before["pool"] and not counts:
+        if not undone or row.pool_id != before["pool"]:
+            continue
+        if row.kind == "claim" and row.veiled:
+            seen.add(row.record)
+        else:
             gone[row.id] = row.record
     uow.execute(delete(table).where(table.c.id.in_(list(gone))))
-    return set(gone.values())
+    return set(gone.values()), seen
 
 
 def _is_release(change: Change) -> bool:

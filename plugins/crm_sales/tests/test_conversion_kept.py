@@ -63,6 +63,7 @@ def form_of(browser, path, **values):
     return found | values
 
 
+@pytest.mark.long
 def test_a_draft_is_offered_and_brings_all_of_it_back(browser_of, drafts, lead, path, team):
     browser = browser_of(team.fu)
     data = form_of(browser, path, record=str(lead), **TYPED)
@@ -120,6 +121,7 @@ def test_a_second_click_leads_where_the_first_did(browser_of, path, read, rows, 
     assert len(rows("customer")) == 1
 
 
+@pytest.mark.long
 def test_an_error_loses_nothing(browser_of, path, rows, team):
     browser = browser_of(team.fu)
     answer = browser.post(path, data=form_of(browser, path, **{**TYPED, "choice": "other"}))
@@ -130,6 +132,7 @@ def test_an_error_loses_nothing(browser_of, path, rows, team):
     assert rows("customer") == []
 
 
+@pytest.mark.long
 def test_drafts_are_for_who_may_convert_the_lead(browser_of, drafts, lead, path, team):
     """Nobody keeps one at a lead out of reach, and a lead that is done with takes none."""
     stranger = browser_of(team.ning)

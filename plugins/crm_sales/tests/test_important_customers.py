@@ -43,6 +43,7 @@ def after(runtime, run_jobs):
     return pass_
 
 
+@pytest.mark.long
 def test_an_important_customer_that_lies_unclaimed_is_told_of_once(
     make, act, pool, team, after, told
 ):
@@ -61,6 +62,7 @@ def test_an_important_customer_that_lies_unclaimed_is_told_of_once(
     assert told(team.fu, "customer_unclaimed") == 0
 
 
+@pytest.mark.long
 def test_an_important_customer_that_its_owner_leaves_alone_is_told_of(
     make, team, after, told, unit_of_work
 ):
@@ -83,6 +85,7 @@ def test_an_important_customer_that_its_owner_leaves_alone_is_told_of(
     assert told(team.fu, "customer_neglected") == 0
 
 
+@pytest.mark.long
 def test_who_wants_no_alerts_gets_none(make, pool, team, after, told, unit_of_work):
     with unit_of_work() as uow:
         put_settings(uow, "crm_sales", {"alert_unclaimed_hours": None, "alert_idle_days": None})
@@ -93,7 +96,9 @@ def test_who_wants_no_alerts_gets_none(make, pool, team, after, told, unit_of_wo
     assert [told(team.manager, kind) for kind in kinds] == [0, 0]
 
 
-@pytest.mark.parametrize("entity", ["customer", "opportunity"])
+@pytest.mark.parametrize(
+    "entity", ["customer", pytest.param("opportunity", marks=pytest.mark.long)]
+)
 def test_the_list_of_important_ones_left_alone(
     make, team, browser_of, runtime, unit_of_work, entity
 ):
