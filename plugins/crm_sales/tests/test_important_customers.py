@@ -5,9 +5,14 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from html import unescape
+from importlib import import_module
 
 import pytest
+import sqlalchemy as sa
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
 
+from core.db.migrate import migrating
 from core.entities import service
 from core.settings.service import put_settings
 from core.work.schedule import start_due
@@ -127,3 +132,23 @@ def test_the_list_of_important_ones_left_alone(
     with unit_of_work() as uow:
         put_settings(uow, "crm_sales", {"alert_idle_days": None})
     assert "重要而无人跟进" not in browser.get(f"/r/{entity}").get_data(as_text=True)
+
+
+@pytest.mark.long
+def test_customers_from_before_are_as_important_as_new_ones(make, read, runtime, team):
+    """And have been in these hands since they came, where nobody had noted since when."""
+    old, noted = (make("customer", team.fu, name=name) for name in ("老客户", "记录在案"))
+    step = import_module("plugins.crm_sales.migrations.0023_important_customers")
+    customer = sa.table("crm_sales_customer", sa.column("id"), sa.column("held_since"))
+    since = read("customer", noted)["held_since"]
+    with (
+        migrating(runtime.database) as connection,
+        Operations.context(MigrationContext.configure(connection)),
+    ):
+        step.downgrade()
+        nothing = sa.update(customer).where(customer.c.id == old).values(held_since=None)
+        connection.execute(nothing)
+        step.upgrade()
+    values = read("customer", old)
+    assert (values["priority"], values["held_since"]) == ("normal", values["created_at"])
+    assert read("customer", noted)["held_since"] == since
