@@ -2,14 +2,15 @@
 
 An act is JSON, so that a job can carry it: ``{"kind": "update", "values": {field: value}}``,
 ``{"kind": "tags", "field": …, "add": […], "remove": […]}``, ``{"kind": "delete"}``, or
-``{"kind": "act", "name": verb, "params": {…}}``, which alone cannot be undone. What writes values of
+``{"kind": "act", "name": verb, "params": {…}}``, which can be undone where the verb says so. What writes values of
 its own into each record does so itself and is noted as ``{"kind": "cells"}``. Every record goes
 through the one door; what is refused stays as it is and is told with the reason, the rest goes on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -42,6 +43,7 @@ __all__ = [
     "BULK_CLEANED",
     "CLEAN_BULK",
     "Outcome",
+    "act_along",
     "act_undoably",
     "attempt",
     "begin_bulk",
@@ -50,6 +52,7 @@ __all__ = [
     "do_bulk",
     "find_bulk",
     "held_values",
+    "is_taking_back",
     "may_be_undone",
     "note_bulk",
     "start_bulk",
@@ -67,6 +70,8 @@ _STAMPS = frozenset(
 MOST_REASONS = 50
 #: For how long what records were before is kept.
 KEPT = timedelta(days=7)
+#: What a transaction remembers: the acts that went along with one, and that one is being taken back.
+_ALONG, _TAKING_BACK = "acts that went along", "an act is taken back"
 
 bulk_table = Table(
     "core_bulk",
@@ -143,8 +148,12 @@ def do_bulk(uow: UnitOfWork, bulk_id: int, ids: Sequence[int]) -> Outcome:
     going = [key for key in ids if key in reached]
     before = _before(uow, spec, act, going)
 
+    along: list[int] = []
+
     def write(some: Sequence[int]) -> None:
-        _write(uow, spec, act, some, before)
+        with _noting_along(uow) as found:
+            _write(uow, spec, act, some, before)
+        along.extend(found)
 
     written = attempt(uow, going, write, outcome)
     held = {key: before[key] for key in written if key in before}
@@ -152,6 +161,7 @@ def do_bulk(uow: UnitOfWork, bulk_id: int, ids: Sequence[int]) -> Outcome:
         held = _changed(uow, spec, held)
     if held:
         note_bulk(uow, bulk_id, spec, held)
+        _note_along(uow, bulk_id, act, along)
     outcome.done += len(written)
     return outcome
 
@@ -167,13 +177,46 @@ def act_undoably(
     if not verb.undoable or len(ids) > AT_ONCE:
         service.act(uow, spec.name, verb.name, ids, params)
         return None
-    key = begin_bulk(uow, spec, {"kind": "act", "name": verb.name})
+    act = {"kind": "act", "name": verb.name}
+    key = begin_bulk(uow, spec, act)
     before = held_values(uow, spec, _own_fields(spec), ids)
-    service.act(uow, spec.name, verb.name, ids, params)
+    with _noting_along(uow) as along:
+        service.act(uow, spec.name, verb.name, ids, params)
     if not (held := _changed(uow, spec, before)):
         return None
     note_bulk(uow, key, spec, held)
+    _note_along(uow, key, act, along)
     return key
+
+
+def act_along(uow: UnitOfWork, entity: str, action: str, ids: Sequence[int]) -> None:
+    """For the handler of a verb: use another verb along with it. Both are taken back together, where
+    both are `ActionSpec.undoable` and the first one can be."""
+    noted, spec = uow.memo.get(_ALONG), uow.entity(entity)
+    verb = service.actions_of(uow, spec).get(action)
+    if noted is None or verb is None:
+        service.act(uow, entity, action, ids)
+    elif (key := act_undoably(uow, spec, verb, ids, {})) is not None:
+        noted.append(key)
+
+
+@contextmanager
+def _noting_along(uow: UnitOfWork) -> Iterator[list[int]]:
+    """Within the block `act_along` notes its acts; those of a block within are not among them."""
+    outer, found = uow.memo.get(_ALONG), list[int]()
+    uow.memo[_ALONG] = found
+    try:
+        yield found
+    finally:
+        uow.memo[_ALONG] = outer
+
+
+def _note_along(
+    uow: UnitOfWork, bulk_id: int, act: Mapping[str, Any], along: Sequence[int]
+) -> None:
+    if along:
+        noted = {**act, "along": [*act.get("along", ()), *along]}
+        uow.execute(update(bulk_table).where(bulk_table.c.id == bulk_id).values(act=noted))
 
 
 def may_be_undone(uow: UnitOfWork, bulk_id: int) -> bool:
@@ -378,8 +421,41 @@ def undo_bulk(uow: UnitOfWork, bulk_id: int, after: int = 0) -> tuple[Outcome, i
         else:
             _put_back(uow, spec, {key: old[key] for key in some})
 
-    outcome.done = len(attempt(uow, list(old), write, outcome))
-    return outcome, changes[-1].record_id
+    with _taking_back(uow):
+        outcome.done = len(attempt(uow, list(old), write, outcome))
+    last = changes[-1].record_id
+    if outcome.done and not outcome.kept and len(changes) < AT_ONCE:
+        for key in act.get("along", ()):
+            _undo_along(uow, key, last, outcome)
+    return outcome, last
+
+
+def _undo_along(uow: UnitOfWork, bulk_id: int, record_id: int, outcome: Outcome) -> None:
+    """Take back what went along with an act that was taken back whole; ``record_id`` is told of what
+    stays all the same."""
+    with uow.elevated():
+        try:
+            start_undo(uow, bulk_id)
+        except Refused:  # by itself, before
+            return
+        along, _last = undo_bulk(uow, bulk_id)
+    for _key, why in along.reasons:
+        outcome.keep(record_id, _("What came along stays: %(why)s", why=why))
+
+
+@contextmanager
+def _taking_back(uow: UnitOfWork) -> Iterator[None]:
+    outer = uow.memo.get(_TAKING_BACK, False)
+    uow.memo[_TAKING_BACK] = True
+    try:
+        yield
+    finally:
+        uow.memo[_TAKING_BACK] = outer
+
+
+def is_taking_back(uow: UnitOfWork) -> bool:
+    """True for hooks on changes by which an act is taken back: what they kept of it did not happen."""
+    return bool(uow.memo.get(_TAKING_BACK))
 
 
 def _put_back(uow: UnitOfWork, spec: EntitySpec, old: Mapping[int, Mapping[str, Any]]) -> None:

@@ -149,7 +149,8 @@ class ActionSpec:
     #: used for every column, and asks on a page of its own only for what it refuses to do without.
     sets: Mapping[str, Any] | None = None
     #: All that it does is write fields of the records themselves, and what follows from those follows
-    #: from their being written back: so it can be taken back, while nobody has changed them since.
+    #: from their being written back, or was done by `core.entities.bulk.act_along`: so it can be taken
+    #: back, while nobody has changed them since.
     undoable: bool = False
     #: A parameter that names further records of the entity: whoever uses the verb must reach them with
     #: it, too, and the handler gets them after the one that it is used on.

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from flask import url_for
 from werkzeug.routing import IntegerConverter, Map
 
-from core.entities.filters import Filter, FilterRow, condition_of
+from core.entities.filters import Filter, FilterGroup, FilterRow, condition_of
 from core.fields import EntitySpec
 
 __all__ = [
@@ -55,21 +56,31 @@ def read_number(text: str | None) -> int | None:
 
 def list_condition(*rows: Row) -> dict[str, Any]:
     """What the list shows that `list_url` leads to with the same rows, as a query's ``filter``."""
-    return condition_of([FilterRow(field, op, tuple(v)) for field, op, *v in rows], (), "all") or {}
+    return condition_of(_filter_rows(rows), (), "all") or {}
 
 
-def list_url(entity: str, *rows: Row, sort: str = "", columns: tuple[str, ...] = ()) -> str:
+def list_url(
+    entity: str,
+    *rows: Row,
+    either: tuple[Row, ...] = (),
+    sort: str = "",
+    columns: tuple[str, ...] = (),
+) -> str:
     """The list with a filter that the reader can see and change there; ``columns`` where those that
-    the reader has chosen would not show what it is about.
+    the reader has chosen would not show what it is about. Of the rows ``either`` one must hold.
 
     ``list_url("lead", ("owner", "is_me"), ("status", "in", "new", "following"))``
     """
-    wanted = (FilterRow(field, op, tuple(values)) for field, op, *values in rows)
-    pairs = Filter(rows=tuple(wanted)).pairs()
+    groups = (FilterGroup("any", _filter_rows(either)),) if either else ()
+    pairs = Filter(rows=_filter_rows(rows), groups=groups).pairs()
     pairs += [("sort", sort)] if sort else []
     pairs += [("columns", ",".join(columns))] if columns else []
     base = url_for("web.list_records", entity=entity)
     return f"{base}?{urlencode(pairs)}" if pairs else base
+
+
+def _filter_rows(rows: Iterable[Row]) -> tuple[FilterRow, ...]:
+    return tuple(FilterRow(field, op, tuple(values)) for field, op, *values in rows)
 
 
 def new_record_url(spec: EntitySpec, given: str = "") -> str:

@@ -87,6 +87,8 @@ class _Place(NamedTuple):
     entity: str
     page: str
     record_id: int
+    #: What one must be allowed to with the record, to keep what was typed.
+    verb: str = "update"
 
     @property
     def own_page(self) -> str:
@@ -109,6 +111,8 @@ class KeptForm:
     page: str
     #: The input by which a draft is known again, where it is not the field that names the record.
     known_by: str = ""
+    #: The verb of the record that the form is for, where it does not change its values.
+    verb: str = "update"
 
     def taken(self, view: View) -> View:
         """Marks the view to which the form is sent; its address has the same parts as the page's."""
@@ -198,7 +202,8 @@ class KeptForm:
         parts = request.view_args or {}
         named = next(current_app.url_map.iter_rules(self.page)).arguments
         numbers = (parts[name] for name in named if isinstance(parts.get(name), int))
-        return _Place(self.entity or parts.get("entity", ""), self.page, next(numbers, 0))
+        entity = self.entity or parts.get("entity", "")
+        return _Place(entity, self.page, next(numbers, 0), self.verb)
 
 
 def read_version(form: Mapping[str, str]) -> int:
@@ -234,7 +239,7 @@ def _keep(uow: UnitOfWork, place: _Place, key: str) -> None:
         query.get(uow, place.entity, place.record_id)
     elif not place.record_id:
         require(uow, spec, "create")
-    elif "update" not in offered(uow, spec, place.record_id):
+    elif place.verb not in offered(uow, spec, place.record_id):
         raise Forbidden(_("You do not have the right to do this."))
     if not was_used(uow, f"form:{key}:"):  # sent before the form was, arrived after it
         save_draft(uow, place.entity, place.record_id, key, _typed(uow, place))
@@ -314,10 +319,11 @@ def _sent_place(entity: str) -> _Place:
     page = request.args.get("page", "")
     if not page:
         return _Place(entity, _GENERIC[record_id > 0], record_id)
-    forms = (getattr(each, "dougong_form", None) for each in current_app.view_functions.values())
-    if all(form is None or (form.entity, form.page) != (entity, page) for form in forms):
-        raise Invalid(_("This page is out of date. Load it again and repeat what you did."))
-    return _Place(entity, page, record_id)
+    for view in current_app.view_functions.values():
+        form: KeptForm | None = getattr(view, "dougong_form", None)
+        if form is not None and (form.entity, form.page) == (entity, page):
+            return _Place(entity, page, record_id, form.verb)
+    raise Invalid(_("This page is out of date. Load it again and repeat what you did."))
 
 
 def _time(uow: UnitOfWork) -> str:

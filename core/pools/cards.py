@@ -18,6 +18,7 @@ from core.i18n.formats import format_date, format_number
 from core.pools.claiming import why_not_yet
 from core.pools.declaring import Pooled
 from core.pools.members import pools_of
+from core.pools.neglect import Neglect
 from core.pools.rehearsal import count_due, sees_returns
 from core.pools.returns import going, return_rules
 from core.pools.rules import Going
@@ -25,7 +26,7 @@ from core.pools.rules import Going
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
-__all__ = ["contents", "over_record", "returning", "waiting", "ways"]
+__all__ = ["contents", "left_alone", "over_record", "returning", "waiting", "ways"]
 
 #: So near its return a record says so in a colour, where its pool warns nobody.
 _SOON = 3
@@ -135,3 +136,22 @@ def ways(uow: UnitOfWork, pooled: Pooled) -> list[tuple[str, str]]:
     if return_rules(uow, pooled) and uow.actor.has_permission(pooled.returns_right):
         found.append((_("Going back"), url_for(pooled.returns_page)))
     return found
+
+
+def left_alone(uow: UnitOfWork, neglect: Neglect) -> list[tuple[str, str]]:
+    """The same for important records that their owners leave alone; none where nobody is told of them."""
+    spec = uow.entity(neglect.pooled.entity)
+    field, value = neglect.important
+    access, days = uow.actor.access(spec), neglect.idle_days(uow)
+    needed = (field, "owner", "held_since", "last_followed_at")
+    if days is None or not all(access.can_use(spec[name]) for name in needed):
+        return []
+    edge = (uow.clock.today() - timedelta(days=days)).isoformat()
+    rows = (
+        *((field, "in", value), ("owner", "is_set"), ("held_since", "lt", edge)),
+        *neglect.pooled.open_rows(),
+    )
+    never = (("last_followed_at", "lt", edge), ("last_followed_at", "is_empty"))
+    shown = (spec.label_field, *needed[1:])
+    url = list_url(spec.name, *rows, either=never, sort="last_followed_at", columns=shown)
+    return [(_("Important, left alone"), url)]

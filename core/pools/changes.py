@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
+from sqlalchemy import delete, func, select
 
 from core.entities import service
+from core.entities.bulk import is_taking_back
 from core.entities.changes import Change
 from core.errors import Problem
 from core.fields import Choice
@@ -60,28 +61,71 @@ def _by_rule(pooled: Pooled, change: Change) -> bool:
 
 
 def record_transfers(pooled: Pooled, changes: Sequence[Change], uow: UnitOfWork) -> None:
-    """For ``after_changes``: keep who had a record when; the claims of a day are counted from it."""
+    """For ``after_changes``: keep who had a record when; the claims of a day are counted from it.
+
+    A change of hands that is taken back is kept no longer. The claim of what a pool masks counts for the day
+    all the same, but no days are waited for: whose it was by mistake, it never was.
+    """
     if changes[0].entity.name != pooled.entity or changes[0].kind != "update":
         return
-    because = pooled.assigned_because
+    moved = [change for change in changes if _changes_hands(change)]
+    seen: set[int] = set()
+    if moved and is_taking_back(uow):
+        forgotten, seen = _forget(pooled, moved, uow)
+        moved = [change for change in moved if change.id not in forgotten]
     rows = [
         {
             pooled.entity: change.id,
             "kind": _kind(pooled, change, uow),
-            "from_owner": change.before["owner"],
+            "from_owner": None if change.id in seen else change.before["owner"],
             "to_owner": change.after["owner"],
             "pool": change.after["pool"],
-            "reason": change.after["release_reason"]
-            if _is_release(change)
-            else change.after[because]
-            if because
-            else None,
+            "reason": _reason(pooled, change, uow),
         }
-        for change in changes
-        if _changes_hands(change)
+        for change in moved
     ]
     if rows:
         service.create(uow, pooled.transfers, rows)
+
+
+def _reason(pooled: Pooled, change: Change, uow: UnitOfWork) -> str | None:
+    if is_taking_back(uow):
+        return _("Taken back.")
+    name = "release_reason" if _is_release(change) else pooled.assigned_because
+    reason: str | None = change.after[name] if name is not None else None
+    return reason
+
+
+def _forget(
+    pooled: Pooled, changes: Sequence[Change], uow: UnitOfWork
+) -> tuple[set[int], set[int]]:
+    """Drop the last change of hands of each record where that is taken back. The records of which it was
+    dropped, and those of which it stays: who claimed what a pool masks has seen it."""
+    transfers, pool = uow.snapshot.installed_entities[pooled.transfers], pooled.pool_table(uow)
+    table, back = transfers.table, {change.id: change for change in changes}
+    record = table.c[transfers.column(pooled.entity).name]
+    last = select(func.max(table.c.id)).where(record.in_(list(back))).group_by(record)
+    asked = (
+        select(
+            *(table.c.id, table.c.kind, table.c.from_owner_id, table.c.to_owner_id),
+            *(table.c.pool_id, record.label("record"), pool.c.veiled),
+        )
+        .outerjoin(pool, pool.c.id == table.c.pool_id)
+        .where(table.c.id.in_(last))
+    )
+    gone: dict[int, int] = {}
+    seen: set[int] = set()
+    for row in uow.execute(asked):
+        before, after = back[row.record].before, back[row.record].after
+        undone = (before["owner"], after["owner"]) == (row.to_owner_id, row.from_owner_id)
+        if not undone or row.pool_id != before["pool"]:
+            continue
+        if row.kind == "claim" and row.veiled:
+            seen.add(row.record)
+        else:
+            gone[row.id] = row.record
+    uow.execute(delete(table).where(table.c.id.in_(list(gone))))
+    return set(gone.values()), seen
 
 
 def _is_release(change: Change) -> bool:

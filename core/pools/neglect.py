@@ -66,6 +66,18 @@ class Neglect:
         """Six times an hour."""
         return Schedule(self.name, self.job.name, every=timedelta(minutes=10))
 
+    def unclaimed_hours(self, uow: UnitOfWork) -> int | None:
+        """After how many hours in a pool somebody is told; None: never."""
+        return self._setting(uow, "alert_unclaimed_hours")
+
+    def idle_days(self, uow: UnitOfWork) -> int | None:
+        """After how many days without a follow-up somebody is told; None: never."""
+        return self._setting(uow, "alert_idle_days")
+
+    def _setting(self, uow: UnitOfWork, name: str) -> int | None:
+        found: int | None = get_setting(uow, self.pooled.settings or self.pooled.plugin, name)
+        return found
+
 
 def _alert(neglect: Neglect, context: JobContext) -> dict[str, int]:
     told = 0
@@ -127,11 +139,10 @@ def _note(uow: UnitOfWork, neglect: Neglect, kind: NotificationKind, rows: Seque
 
 
 def _limit(uow: UnitOfWork, neglect: Neglect, kind: NotificationKind) -> timedelta | None:
-    group = neglect.pooled.settings or neglect.pooled.plugin
     if kind is neglect.unclaimed:
-        hours = get_setting(uow, group, "alert_unclaimed_hours")
+        hours = neglect.unclaimed_hours(uow)
         return None if hours is None else timedelta(hours=hours)
-    days = get_setting(uow, group, "alert_idle_days")
+    days = neglect.idle_days(uow)
     return None if days is None else timedelta(days=days)
 
 

@@ -1,4 +1,5 @@
-"""The verbs on pooled records: claim, release, move, assign. All take many at once, and do all or none.
+"""The verbs on pooled records: claim, release, move, assign. All take many at once, do all or none, and can be
+taken back by whoever used them.
 
 The service has checked the right, and has locked the rows.
 """
@@ -46,6 +47,7 @@ def claim_verb(pooled: Pooled) -> ActionSpec:
         why_not=partial(why_not_claim, pooled),
         tone="good",
         scope=partial(claimable, pooled),
+        undoable=True,
     )
 
 

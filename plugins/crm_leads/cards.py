@@ -20,7 +20,7 @@ from core.settings.service import get_setting
 from plugins.crm_leads import duplicates, targets
 from plugins.crm_leads.campaigns import Won, result_of
 from plugins.crm_leads.models import OPEN
-from plugins.crm_leads.pools import LEADS
+from plugins.crm_leads.pools import LEADS, NEGLECT
 from plugins.crm_leads.scoring import reasons
 
 if TYPE_CHECKING:
@@ -214,5 +214,6 @@ def over_list(uow: UnitOfWork, entity: EntitySpec, **context: Any) -> str:
     ]
     if uow.actor.has_permission(LEADS.returns_right):
         ways.append((_("Going back"), url_for(LEADS.returns_page)))
+    ways += pools.left_alone(uow, NEGLECT)
     html: str = macros("crm_leads/parts.html").ways(ways)
     return html

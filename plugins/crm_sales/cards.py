@@ -23,7 +23,11 @@ from core.i18n.formats import format_datetime, format_money, format_number
 from core.pools import cards as pools
 from core.settings.service import get_setting
 from plugins.crm_sales import duplicates, tasks
-from plugins.crm_sales.pools.declared import OPPORTUNITIES
+from plugins.crm_sales.pools.declared import (
+    CUSTOMERS_NEGLECT,
+    OPPORTUNITIES,
+    OPPORTUNITIES_NEGLECT,
+)
 from plugins.crm_sales.products import forms
 from plugins.crm_sales.stages import Step, stages_of
 
@@ -408,6 +412,7 @@ def over_list(uow: UnitOfWork, entity: EntitySpec, **context: Any) -> str:
         ways = [
             (_("Without follow-up"), url_for("crm_sales.idle_customers")),
             (_("With several sellers"), url_for("crm_sales.shared_customers")),
+            *pools.left_alone(uow, CUSTOMERS_NEGLECT),
         ]
         if uow.actor.access(entity).can_use(entity["won_amount"]):
             shown = ("name", "level", "won_amount", "won_count", "last_won_on", "owner")
@@ -455,7 +460,7 @@ def over_list(uow: UnitOfWork, entity: EntitySpec, **context: Any) -> str:
     if uow.actor.has_permission("crm_sales.see_funnel"):
         ways.append((_("Funnel"), url_for("crm_sales.funnel")))
         ways.append((_("Wins and losses"), url_for("crm_sales.outcomes")))
-    ways += pools.ways(uow, OPPORTUNITIES)
+    ways += [*pools.left_alone(uow, OPPORTUNITIES_NEGLECT), *pools.ways(uow, OPPORTUNITIES)]
     html: str = macros("crm_sales/parts.html").ways(ways)
     return html
 

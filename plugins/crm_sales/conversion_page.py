@@ -11,6 +11,7 @@ from core.entities import query, service
 from core.entities.query import ListQuery
 from core.errors import Forbidden, Invalid, NotFound, Problem, Refused
 from core.http.addresses import list_url, read_number, record_url
+from core.http.forms import KeptForm
 from core.http.rendering import render
 from core.http.requests import signed_in, unit_of_work
 from core.i18n import gettext as _
@@ -23,32 +24,44 @@ if TYPE_CHECKING:
 
 __all__ = ["blueprint"]
 
+CONVERSION = KeptForm("lead", "crm_sales.show_conversion", known_by="opportunity", verb="convert")
 _NEW, _OTHER = "new", "other"
 
 
 @blueprint.get("/leads/convert")
 @signed_in
 def convert_lead() -> Any:
-    """Ask for the customer and the opportunity that a lead becomes. Without a lead, their list."""
-    if "ids" not in request.args:
+    """To the page of the lead that the verb is used on. Without a lead, to their list."""
+    key = read_number(request.args.get("ids"))
+    if key is None:
         return redirect(list_url("lead"))
-    with unit_of_work(write=False) as uow:
-        return _page(uow, request.args)
+    return redirect(url_for("crm_sales.show_conversion", lead_id=key))
 
 
-@blueprint.post("/leads/convert")
+@blueprint.get("/leads/<int:lead_id>/convert")
 @signed_in
-def do_convert_lead() -> Any:
+def show_conversion(lead_id: int) -> Any:
+    """Ask for the customer and the opportunity that a lead becomes."""
+    with unit_of_work(write=False) as uow:
+        return _page(uow, lead_id, CONVERSION.draft(uow))
+
+
+@blueprint.post("/leads/<int:lead_id>/convert")
+@signed_in
+@CONVERSION.taken
+def do_convert_lead(lead_id: int) -> Any:
     """Convert it, or say at the field what stands against it."""
-    key = _number(request.form.get("ids"))
+
+    def make(uow: UnitOfWork) -> str:
+        service.act(uow, "lead", "convert", [lead_id], _params(request.form))
+        flash(_("Converted."), "good")
+        return record_url("lead", lead_id)
+
     try:
-        with unit_of_work() as uow:
-            service.act(uow, "lead", "convert", [key], _params(request.form))
+        return CONVERSION.save_once(make)
     except (Invalid, Refused) as error:
         with unit_of_work(write=False) as uow:
-            return _page(uow, request.form, error), error.status
-    flash(_("Converted."), "good")
-    return redirect(record_url("lead", key), 303)
+            return _page(uow, lead_id, request.form, error), error.status
 
 
 def _params(sent: Mapping[str, str]) -> dict[str, Any]:
@@ -73,8 +86,14 @@ def _number(text: str | None) -> int:
     return read_number(text) or 0
 
 
-def _page(uow: UnitOfWork, sent: Mapping[str, str], error: Invalid | Refused | None = None) -> str:
-    key = _number(sent.get("ids"))
+def _page(
+    uow: UnitOfWork,
+    key: int,
+    typed: Mapping[str, str] | None,
+    error: Invalid | Refused | None = None,
+) -> str:
+    """The form, empty or as it was ``typed``."""
+    sent = typed or {}
     if not query.select_ids(uow, "lead", ListQuery(ids=(key,)), action="convert", limit=1):
         raise NotFound(_("There is no such page."))
     lead = query.get(uow, "lead", key).values
@@ -93,7 +112,8 @@ def _page(uow: UnitOfWork, sent: Mapping[str, str], error: Invalid | Refused | N
     }
     return render(
         "crm_sales/convert.html",
-        key=key,
+        kept=CONVERSION.drawn(uow, typed, lead),
+        convert_url=url_for("crm_sales.do_convert_lead", lead_id=key),
         company=lead.get("company") or f"#{key}",
         plural=str(uow.entity("lead").label_plural),
         values=sent,

@@ -48,7 +48,10 @@ customer = EntityDef(
     sections=(
         Section(
             _l("Company"),
-            ("name", "code", "uscc", "level", "industry", "size", "source", "tags"),
+            (
+                *("name", "code", "uscc", "level", "priority"),
+                *("industry", "size", "source", "tags"),
+            ),
         ),
         Section(_l("Where"), ("province", "city", "address", "phone", "website")),
         Section(_l("Whose it is"), ("owner", "department", *pools.IN_POOL, "parent", "note")),
@@ -81,6 +84,7 @@ customer = EntityDef(
     ),
     scopes=(pools.CUSTOMER_SCOPE,),
     veil=pools.CUSTOMER_VEIL,
+    marks=(Mark({"field": "priority", "op": "eq", "value": "high"}, _l("Important"), "warn"),),
     duplicate_keys=("name",),
     new_page="crm_sales.new_customer",
 )

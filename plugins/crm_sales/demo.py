@@ -119,6 +119,7 @@ def tell(uow: UnitOfWork) -> list[str]:
     customers = list(_customers(uow, rng, cast, leads))
     ids = service.create(uow, "customer", [each["values"] for each in customers])
     _subsidiaries(uow, ids)
+    _look_after(uow, customers, ids)
     contacts = _contacts(uow, rng, customers, ids)
     deals = _deals(uow, rng, customers, ids, contacts, processes)
     _outcomes(uow, customers, ids)
@@ -255,10 +256,12 @@ def _further(rng: random.Random, values: dict[str, Any], since: datetime) -> dic
             f"91{rng.choice(('370700', '370200', '320500', '130900'))}MA3{rng.randrange(10**6):06d}"
         )
         code = body + uscc.calc_check_digit(body)
+    level = _weighted(rng, _LEVELS)
     return {
         **values,
         "uscc": code,
-        "level": _weighted(rng, _LEVELS),
+        "level": level,
+        "priority": "high" if level == "A" else "normal",
         "size": _weighted(rng, _SIZES),
         "phone": f"0536-8{rng.randrange(10**6):06d}" if rng.random() < 0.4 else None,
         "tags": rng.sample(_TAGS, rng.choice((0, 0, 1, 2))) or None,
@@ -273,6 +276,20 @@ def _subsidiaries(uow: UnitOfWork, ids: Sequence[int]) -> None:
     service.update(uow, "customer", {key: {"parent": parent} for key, parent in groups.items()})
     brought = {ids[8]: ids[0], ids[11]: ids[0], ids[14]: ids[3]}
     service.update(uow, "customer", {key: {"referrer": by} for key, by in brought.items()})
+
+
+def _look_after(
+    uow: UnitOfWork, customers: Sequence[Mapping[str, Any]], ids: Sequence[int]
+) -> None:
+    """Important ones were called these days; every third of them its owner leaves alone."""
+    pairs = zip(ids, customers, strict=True)
+    important = [key for key, each in pairs if each["values"]["priority"] == "high"]
+    called = {
+        key: {"last_followed_at": uow.now() - timedelta(hours=5 + 11 * (place % 3))}
+        for place, key in enumerate(important)
+        if place % 3
+    }
+    service.update(uow, "customer", called)
 
 
 def _contacts(

@@ -70,6 +70,9 @@ if TYPE_CHECKING:
     from core.work.events import Event
     from core.work.uow import UnitOfWork
 
+_NEGLECTS = (pools.CUSTOMERS_NEGLECT, pools.OPPORTUNITIES_NEGLECT)
+_RETURNING = (pools.CUSTOMERS_RETURNING, pools.OPPORTUNITIES_RETURNING)
+
 
 @hookimpl
 def register_entities() -> Iterable[EntityDef]:
@@ -144,10 +147,9 @@ def register_events() -> Iterable[type[Event]]:
 
 @hookimpl
 def register_jobs() -> Iterable[Job]:
-    returning = (pools.CUSTOMERS_RETURNING, pools.OPPORTUNITIES_RETURNING)
     return [
-        *(sending.SEND, alerts.ALERT, quiet.TELL, pools.NEGLECT.job),
-        *(each.job for each in returning),
+        *(sending.SEND, alerts.ALERT, quiet.TELL),
+        *(each.job for each in (*_NEGLECTS, *_RETURNING)),
     ]
 
 
@@ -158,11 +160,10 @@ def register_schedules() -> Iterable[Schedule]:
 
 @hookimpl
 def register_notifications() -> Iterable[NotificationKind]:
-    returning = (pools.CUSTOMERS_RETURNING, pools.OPPORTUNITIES_RETURNING)
     return [
         *(*links.KINDS, alerts.IDLE, alerts.TEAM_IDLE, quiet.QUIET, quiet.SUPPORT),
-        *(pools.NEGLECT.unclaimed, pools.NEGLECT.neglected),
-        *(kind for each in returning for kind in (each.soon, each.returned)),
+        *(kind for each in _NEGLECTS for kind in (each.unclaimed, each.neglected)),
+        *(kind for each in _RETURNING for kind in (each.soon, each.returned)),
     ]
 
 

@@ -86,7 +86,7 @@ SALES = SettingsGroup(
         FieldSpec(
             "alert_unclaimed_hours",
             Integer(minimum=1, maximum=8760),
-            _l("Important opportunities unclaimed for hours"),
+            _l("Important customers and opportunities unclaimed for hours"),
             help=_l(
                 "Then administrators of the pool, or heads of its departments, are told. Empty: nobody."
             ),
@@ -95,7 +95,7 @@ SALES = SettingsGroup(
         FieldSpec(
             "alert_idle_days",
             Integer(minimum=1, maximum=365),
-            _l("Important opportunities without follow-up for days"),
+            _l("Important customers and opportunities without follow-up for days"),
             help=_l("Then the head of the owner's department is told. Empty: nobody."),
             default=3,
         ),

@@ -29,7 +29,7 @@ from core.fields import (
 )
 from core.fields.declare import entity_indexes, partial_index
 from core.i18n import lazy_gettext as _l
-from core.pools.models import in_hands_index, in_pool_index
+from core.pools.models import IMPORTANCE, important_index, in_hands_index, in_pool_index
 from plugins.crm_sales import lifecycle
 from plugins.crm_sales.pools.models import LEVELS, InCustomerPool
 
@@ -95,6 +95,12 @@ class Customer(InCustomerPool, Entity, Owned):
         ChoiceField(choices=LEVELS),
         label=_l("Level"),
         synonyms=("客户级别", "客户等级", "级别", "等级", "level", "grade", "tier"),
+    )
+    priority: Mapped[str | None] = field(
+        ChoiceField(choices=IMPORTANCE),
+        label=_l("Importance"),
+        default="normal",
+        synonyms=("重要程度", "优先级", "priority", "importance"),
     )
     industry: Mapped[str | None] = field(
         Text(60),
@@ -211,6 +217,7 @@ class Customer(InCustomerPool, Entity, Owned):
                 postgresql_include=["name_key", "id"],
             ).ddl_if(dialect="postgresql"),
             partial_index(f"{name}_parent_id", text("parent_id IS NOT NULL"), "parent_id"),
+            important_index(cls.__tablename__, "priority = 'high'"),
             in_pool_index(cls.__tablename__),
             in_hands_index(cls.__tablename__),
             partial_index(f"{name}_referrer_id", text("referrer_id IS NOT NULL"), "referrer_id"),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, FromClause, Select, func, select
 
-from core.entities import service
+from core.entities.bulk import act_along
 from core.errors import Refused
 from core.i18n import gettext as _
 from core.i18n import lazy_gettext as _l
@@ -25,6 +25,7 @@ from plugins.crm_sales.pools.events import (
     OpportunitiesReleased,
 )
 from plugins.crm_sales.pools.models import (
+    customer_alert_table,
     customer_warning_table,
     opportunity_alert_table,
     opportunity_warning_table,
@@ -35,9 +36,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CUSTOMERS",
+    "CUSTOMERS_NEGLECT",
     "CUSTOMERS_RETURNING",
-    "NEGLECT",
     "OPPORTUNITIES",
+    "OPPORTUNITIES_NEGLECT",
     "OPPORTUNITIES_RETURNING",
     "SCHEDULES",
 ]
@@ -172,7 +174,7 @@ def _with_customers(uow: UnitOfWork, deals: Sequence[Row]) -> None:
     )
     ids = list(uow.execute(asked.order_by(table.c.id)).scalars())
     if ids:
-        service.act(uow, "customer", "claim", ids)
+        act_along(uow, "customer", "claim", ids)
 
 
 OPPORTUNITIES = Pooled(
@@ -235,7 +237,26 @@ OPPORTUNITIES_RETURNING = Returning(
     ),
     name="return_opportunities",
 )
-NEGLECT = Neglect(
+CUSTOMERS_NEGLECT = Neglect(
+    CUSTOMERS,
+    _l("Tell of important customers left alone"),
+    unclaimed=NotificationKind(
+        "crm_sales.customer_unclaimed",
+        _l("An important customer lies unclaimed"),
+        _l("%(record)s is important and has not been claimed in time."),
+        icon="alert-triangle",
+    ),
+    neglected=NotificationKind(
+        "crm_sales.customer_neglected",
+        _l("An important customer is not followed up"),
+        _l("%(record)s is important and has not been followed up in time."),
+        icon="alert-triangle",
+    ),
+    important=("priority", "high"),
+    told=customer_alert_table,
+    name="alert_customers",
+)
+OPPORTUNITIES_NEGLECT = Neglect(
     OPPORTUNITIES,
     _l("Tell of important opportunities left alone"),
     unclaimed=NotificationKind(
@@ -254,7 +275,8 @@ NEGLECT = Neglect(
     told=opportunity_alert_table,
 )
 SCHEDULES = (
-    NEGLECT.schedule,
+    CUSTOMERS_NEGLECT.schedule,
+    OPPORTUNITIES_NEGLECT.schedule,
     Schedule("return_customers", CUSTOMERS_RETURNING.job.name, daily_at="02:15"),
     Schedule("return_opportunities", OPPORTUNITIES_RETURNING.job.name, daily_at="02:20"),
 )

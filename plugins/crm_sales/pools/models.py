@@ -33,6 +33,7 @@ __all__ = [
     "InOpportunityPool",
     "OpportunityPool",
     "OpportunityTransfer",
+    "customer_alert_table",
     "customer_warning_table",
     "opportunity_alert_table",
     "opportunity_warning_table",
@@ -229,6 +230,7 @@ class InOpportunityPool(Pooling):
         return column
 
 
+customer_alert_table = alert_table("crm_sales_customer_alert", "crm_sales_customer")
 customer_warning_table = warning_table("crm_sales_customer_warning", "crm_sales_customer")
 opportunity_alert_table = alert_table("crm_sales_opportunity_alert", "crm_sales_opportunity")
 opportunity_warning_table = warning_table("crm_sales_opportunity_warning", "crm_sales_opportunity")

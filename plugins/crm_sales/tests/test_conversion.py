@@ -74,7 +74,8 @@ def test_somebody_elses_customer_is_named_and_not_taken(act, make, read, rows, t
     assert made["opportunities"] == []
 
 
-PAGE = "/crm_sales/leads/convert"
+def page_of(lead):
+    return f"/crm_sales/leads/{lead}/convert"
 
 
 @pytest.fixture
@@ -86,11 +87,12 @@ def asked(browser_of, lead):
         begun = browser.post(
             "/r/lead/actions/convert", data={"ids": key, "csrf_token": browser.csrf}
         )
-        assert begun.location.startswith(PAGE)
-        page = unescape(browser.get(begun.location).get_data(as_text=True))
+        path = browser.get(begun.location).location
+        assert path == page_of(key)
+        page = unescape(browser.get(path).get_data(as_text=True))
 
         def convert(**values):
-            return browser.post(PAGE, data={"ids": key, "csrf_token": browser.csrf, **values})
+            return browser.post(path, data={"csrf_token": browser.csrf, **values})
 
         return page, convert
 
