@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
     from plugins.crm_sales.targets.periods import Period
 
-__all__ = ["Amount", "Converted", "Exchange", "exchange_for"]
+__all__ = ["Amount", "Converted", "Exchange", "exchange_for", "exchange_on"]
 
 _ZERO = Decimal(0)
 
@@ -75,7 +75,11 @@ class Exchange:
 
 def exchange_for(uow: UnitOfWork, period: Period) -> Exchange:
     """The rates by which sums of the period are converted: one statement."""
-    day = min(period.last, uow.clock.today())
+    return exchange_on(uow, min(period.last, uow.clock.today()))
+
+
+def exchange_on(uow: UnitOfWork, day: date) -> Exchange:
+    """The rates of a day: one statement."""
     table = uow.entity("exchange_rate").table
     latest = (
         select(table.c.currency, func.max(table.c.valid_from).label("day"))
