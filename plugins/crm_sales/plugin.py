@@ -44,6 +44,7 @@ from plugins.crm_sales.goals import definitions as goal_definitions
 from plugins.crm_sales.goals import demo as goal_demo
 from plugins.crm_sales.goals import measures
 from plugins.crm_sales.goals import policies as goal_policies
+from plugins.crm_sales.goals import services as goal_services
 from plugins.crm_sales.goals import views as goal_views
 from plugins.crm_sales.pools import cards as pool_cards
 from plugins.crm_sales.pools import changes as pool_changes
@@ -218,6 +219,7 @@ def before_changes(changes: Sequence[Change], uow: UnitOfWork) -> None:
     deal_services.prepare(changes, uow)
     quotes.prepare(changes, uow)
     target_services.prepare(changes, uow)
+    goal_services.prepare(changes, uow)
 
 
 @hookimpl

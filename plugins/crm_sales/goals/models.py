@@ -40,8 +40,7 @@ class Goal(Entity):
     baseline: Mapped[Decimal | None] = field(
         _VALUE,
         label=_l("Baseline"),
-        help=_l("Where it stands at the beginning: 10 for ten percent, or for ten days."),
-        required=True,
+        help=_l("Where it stands at the beginning: 10 for ten percent, or for ten days. Empty: 0."),
         totals=False,
         synonyms=("基线", "基线值", "起点", "baseline"),
     )

@@ -62,8 +62,7 @@ def _check_days(change: Change) -> Iterable[Problem]:
 
 
 def _check_way(change: Change) -> Iterable[Problem]:
-    baseline, target = change.after["baseline"], change.after["target"]
-    if baseline is not None and baseline == target:
+    if (change.after["baseline"] or 0) == change.after["target"]:
         message = _("The target is the baseline: nothing is to change.")
         yield change.problem("target", "same", message)
 
