@@ -33,7 +33,7 @@ from plugins.crm_sales.goals import shown as goals_shown
 from plugins.crm_sales.goals.standing import standings
 from plugins.crm_sales.goals.views import FIELDS
 from plugins.crm_sales.targets import shown
-from plugins.crm_sales.targets.figures import attainment, condition, require_fields
+from plugins.crm_sales.targets.figures import attainment, condition, departments_of, require_fields
 from plugins.crm_sales.targets.forecast import Asked, read_forecast
 from plugins.crm_sales.targets.league import League, read_league
 from plugins.crm_sales.targets.periods import Period, parse
@@ -90,7 +90,10 @@ def _attained(uow: UnitOfWork, period: Period) -> dict[str, Any]:
     found |= {"forecast_url": url_for("crm_sales.forecast", **kept), "teams": []}
     if not uow.actor.has_permission(SEE_LEAGUE):
         return found
-    for by, title in (("department", _("Departments")), ("person", _("People"))):
+    ways = [("person", _("People"))]
+    if len(departments_of(uow, "opportunity", "department_below", "read")) > 1:
+        ways.insert(0, ("department", _("Departments")))
+    for by, title in ways:
         league = read_league(uow, period, by=by, measure="amount", is_own=True)
         if league.entries and (by == "person" or len(league.entries) > 1):
             found["teams"].append(
@@ -274,7 +277,7 @@ def _change(uow: UnitOfWork, unit: str, current: Decimal | None, before: Decimal
     change = current - before
     sign = "+" if change > 0 else "−" if change < 0 else "±"
     if unit == "percent":
-        return _("%(n)s points", n=f"{sign}{format_number(abs(change))}")
+        return _("%(n)s points", n=f"{sign}{goals_shown.plain(abs(change))}")
     return f"{sign}{goals_shown.written(uow, unit, abs(change))}"
 
 

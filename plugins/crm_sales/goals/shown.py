@@ -21,7 +21,7 @@ from plugins.crm_sales.goals.standing import Standing, asked_of
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
-__all__ = ["LIGHTS", "columns", "figure", "rows", "rule", "said", "written"]
+__all__ = ["LIGHTS", "columns", "figure", "plain", "rows", "rule", "said", "written"]
 
 #: How a light is called, and its colour.
 LIGHTS = {
@@ -43,15 +43,15 @@ def written(uow: UnitOfWork, unit: str, value: Decimal | None) -> str:
         return "—"
     match unit:
         case "percent":
-            return f"{_plain(value)}%"
+            return f"{plain(value)}%"
         case "days":
-            return _("%(n)s days", n=_plain(value))
+            return _("%(n)s days", n=plain(value))
         case "amount":
             return format_money(value, get_setting(uow, "core", "currency"), 0)
-    return _plain(value)
+    return plain(value)
 
 
-def _plain(value: Decimal) -> str:
+def plain(value: Decimal) -> str:
     """Without decimals that say nothing."""
     return format_number(value, 0 if value == value.to_integral_value() else None)
 
