@@ -9,7 +9,6 @@ league table, by the rate of closing and by the shares of teams. **New customers
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from statistics import mean, median
 from typing import TYPE_CHECKING, Any
@@ -23,7 +22,7 @@ from core.entities.reading import Reading
 from core.i18n import lazy_gettext as _l
 from core.plugins.contributions import GoalAsked, GoalMeasure
 from plugins.crm_sales.targets.figures import Tree, attainment, read_tree, require_fields
-from plugins.crm_sales.targets.money import Exchange, exchange_on
+from plugins.crm_sales.targets.money import reading_exchange
 from plugins.crm_sales.targets.shares import amount_of, corrections, reading_shared
 
 if TYPE_CHECKING:
@@ -93,32 +92,27 @@ def _won_amount(uow: UnitOfWork, asked: GoalAsked) -> Reading[Figure]:
     groups, measures = ["currency", "closing_rate"], ["count", "sum:amount"]
     sums = reading_aggregate(uow, "opportunity", groups, measures, wanted)
 
-    def total(rows: Sequence[dict[str, Any]]) -> Figure:
-        exchange = _exchange(uow, min(asked.last, uow.clock.today()))
-        return exchange.convert(amount_of(row) for row in rows).total
+    rates = reading_exchange(uow, asked.last)
+
+    def total(rows: Sequence[dict[str, Any]], of_rates: Any) -> Figure:
+        return rates.finish(of_rates).convert(amount_of(row) for row in rows).total
 
     if asked.person is None and asked.department is None:
-        return sums.then(total)
+        statements = (*sums.statements, *rates.statements)
+        return Reading(statements, lambda found, used: total(sums.finish(found), used))
     everybodys = GoalAsked(asked.first, asked.last).filter("closed_on", _WON)
     shared = reading_shared(uow, everybodys, "closed_on")
 
-    def finish(of_sums: Any, of_shared: Any) -> Figure:
+    def finish(of_sums: Any, of_rates: Any, of_shared: Any) -> Figure:
         corrected = corrections(
             shared.finish(of_shared),
             tree=_tree(uow),
             person=asked.person,
             department=asked.department,
         )
-        return total([*sums.finish(of_sums), *corrected])
+        return total([*sums.finish(of_sums), *corrected], of_rates)
 
-    return Reading((*sums.statements, *shared.statements), finish)
-
-
-def _exchange(uow: UnitOfWork, day: date) -> Exchange:
-    """Once for all goals of a page."""
-    found: Exchange = uow.memo.get(("goals.exchange", day)) or exchange_on(uow, day)
-    uow.memo["goals.exchange", day] = found
-    return found
+    return Reading((*sums.statements, *rates.statements, *shared.statements), finish)
 
 
 def _tree(uow: UnitOfWork) -> Tree:
