@@ -51,6 +51,7 @@ REGISTER_HOOKS = (
     "register_notifications",
     "register_timeline",
     "register_documents",
+    "register_goal_measures",
     "register_commands",
     "register_demo",
 )
@@ -143,7 +144,8 @@ def _snapshot(
     }
     customised = read_customised(connection, declared.specs)
     shown, installed = declared.with_custom(customised, enabled)
-    installed = lay_field_names(lay_rules(installed, read_field_rules(connection)))
+    measures = [item.item for item in counted.get("register_goal_measures", ())]
+    installed = lay_field_names(lay_rules(installed, read_field_rules(connection)), measures)
     groups = [item.item for item in counted.get("register_settings", ())]
     return Snapshot(
         structure=epoch,

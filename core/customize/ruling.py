@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +38,7 @@ from core.fields.types import Choice, ChoiceField, FieldType, Tags
 from core.i18n import gettext as _
 
 if TYPE_CHECKING:
+    from core.plugins.contributions import GoalMeasure
     from core.work.uow import UnitOfWork
 
 __all__ = [
@@ -96,35 +97,42 @@ def lay_rules(
     }
 
 
-def lay_field_names(specs: Mapping[str, EntitySpec]) -> dict[str, EntitySpec]:
-    """The entities, with the names of added fields among the options of fields that list them."""
+def lay_field_names(
+    specs: Mapping[str, EntitySpec], measures: Sequence[GoalMeasure] = ()
+) -> dict[str, EntitySpec]:
+    """The entities, with the names of added fields, or of measures, among the options of fields that
+    list them."""
     listing = {
         spec.name
         for spec in specs.values()
-        if any(_lists_fields(item.type, specs) for item in spec.fields)
+        if any(_lists(item.type, specs) for item in spec.fields)
     }
+    figures = tuple(Choice(each.name, each.label) for each in measures)
     return {
         name: spec
         if name not in listing
-        else _with_types(spec, tuple(_naming(item, specs) for item in spec.fields))
+        else _with_types(spec, tuple(_naming(item, specs, figures) for item in spec.fields))
         for name, spec in specs.items()
     }
 
 
-def _lists_fields(type_: FieldType, specs: Mapping[str, EntitySpec]) -> bool:
-    return isinstance(type_, ChoiceField) and type_.fields_of in specs
+def _lists(type_: FieldType, specs: Mapping[str, EntitySpec]) -> bool:
+    return isinstance(type_, ChoiceField) and (type_.measures or type_.fields_of in specs)
 
 
-def _naming(item: FieldSpec, specs: Mapping[str, EntitySpec]) -> FieldSpec:
-    if not _lists_fields(item.type, specs):
+def _naming(
+    item: FieldSpec, specs: Mapping[str, EntitySpec], figures: tuple[Choice, ...]
+) -> FieldSpec:
+    if not _lists(item.type, specs):
         return item
     assert isinstance(item.type, ChoiceField)
-    other = specs[item.type.fields_of]
-    added = tuple(
-        Choice(each.name, each.label)
-        for each in other
-        if each.is_writable and (each.custom or each.owner not in ("core", other.plugin))
-    )
+    added = figures if item.type.measures else ()
+    if (other := specs.get(item.type.fields_of)) is not None:
+        added += tuple(
+            Choice(each.name, each.label)
+            for each in other
+            if each.is_writable and (each.custom or each.owner not in ("core", other.plugin))
+        )
     return replace(item, type=replace(item.type, choices=item.type.choices + added))
 
 

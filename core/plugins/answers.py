@@ -25,6 +25,7 @@ ITEMS = {
     "register_notifications": "core.plugins.contributions:NotificationKind",
     "register_timeline": "core.plugins.contributions:TimelineSource",
     "register_documents": "core.plugins.contributions:DocumentTemplate",
+    "register_goal_measures": "core.plugins.contributions:GoalMeasure",
     "register_commands": "click:Command",
     "register_demo": "core.plugins.contributions:DemoStep",
     "validate_changes": "core.errors:Problem",

@@ -104,6 +104,15 @@ def _document(owner: str, item: Any, seen: set[str], found: Contributions) -> No
     _once(f"{item.entity}/{item.name}", seen)
 
 
+_UNITS = ("percent", "days", "count", "amount")
+
+
+def _measure(owner: str, item: Any, seen: set[str], found: Contributions) -> None:
+    _permission(owner, item, seen, found)
+    if item.unit not in _UNITS:
+        raise ValueError(f"measure {item.name}: its unit is one of {', '.join(_UNITS)}")
+
+
 def _blueprint(owner: str, item: Any, seen: set[str], found: Contributions) -> None:
     if item.name != owner and not item.name.startswith(f"{owner}_"):
         raise ValueError(f"blueprint {item.name}: the name must begin with {owner}")
@@ -121,6 +130,7 @@ _CHECKS: dict[str, Callable[[str, Any, set[str], Contributions], None]] = {
     "register_notifications": _notification,
     "register_timeline": _once_in_plugin,
     "register_documents": _document,
+    "register_goal_measures": _measure,
     "register_demo": _once_in_plugin,
     "register_commands": _once_in_plugin,
 }

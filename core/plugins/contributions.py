@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from core.fields.spec import FieldSpec
@@ -22,6 +23,8 @@ __all__ = [
     "DemoStep",
     "DocumentTemplate",
     "EntityExtension",
+    "GoalAsked",
+    "GoalMeasure",
     "Job",
     "NavItem",
     "NotificationKind",
@@ -207,6 +210,52 @@ class DocumentTemplate:
     name: str
     title: Label
     build: Callable[[UnitOfWork, Record], Document]
+
+
+@dataclass(frozen=True)
+class GoalAsked:
+    """Of which days, both included, and of whom a measure is asked; neither means everybody."""
+
+    first: date
+    last: date
+    person: int | None = None
+    #: With all departments below it.
+    department: int | None = None
+
+    def rows(self, day: str) -> tuple[tuple[str, ...], ...]:
+        """The rows of a list of owned records whose ``day`` lies within, for `list_url`."""
+        within = (day, "between", self.first.isoformat(), self.last.isoformat())
+        return (*self._whose(), within)
+
+    def filter(self, day: str, *more: tuple[str, str, Any]) -> dict[str, Any]:
+        """The same as a filter of `ListQuery`, with ``more`` rows of (field, operator, value)."""
+        days = [self.first.isoformat(), self.last.isoformat()]
+        rows = (*self._whose(), (day, "between", days), *more)
+        return {"all": [{"field": name, "op": op, "value": value} for name, op, value in rows]}
+
+    def _whose(self) -> tuple[tuple[str, str, str], ...]:
+        wanted = (("owner", "eq", self.person), ("department", "under", self.department))
+        return tuple((field, op, str(key)) for field, op, key in wanted if key is not None)
+
+
+@dataclass(frozen=True)
+class GoalMeasure:
+    """A figure for which goals are set: ``reading(uow, asked)`` says what is to be read for it.
+
+    It finds the figure within the reader's scope, or None where there is nothing to measure; it raises
+    `Forbidden` for who may not use what it looks at. Many are sent as one statement.
+    """
+
+    #: Begins with the plugin and a dot: ``crm_sales.win_rate``.
+    name: str
+    label: Label
+    #: ``percent``, ``days``, ``count``, or ``amount`` in the company's currency.
+    unit: str
+    reading: Callable[[UnitOfWork, GoalAsked], Reading[Decimal | None]]
+    #: The list behind the figure: its entity, and the rows of its filter.
+    behind: Callable[[GoalAsked], tuple[str, tuple[tuple[str, ...], ...]]]
+    #: What is counted, in a sentence.
+    help: Label = ""
 
 
 @dataclass(frozen=True)

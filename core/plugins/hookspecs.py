@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         DemoStep,
         DocumentTemplate,
         EntityExtension,
+        GoalMeasure,
         Job,
         NavItem,
         NotificationKind,
@@ -217,6 +218,20 @@ def register_documents() -> Iterable[DocumentTemplate]:  # type: ignore[empty-bo
     Errors: a name taken twice for an entity holds the plugin back; an exception while building is
     answered as an error of the server.
     Example: ``return [DocumentTemplate("lead", "summary", _l("Summary"), documents.summary)]``
+    Since: 0.1
+    """
+
+
+@hookspec
+def register_goal_measures() -> Iterable[GoalMeasure]:  # type: ignore[empty-body]
+    """Say which figures goals may be set for.
+
+    When: once at boot; read each time somebody looks at goals, within that person's scope.
+    Return: `GoalMeasure` objects; their names begin with the plugin and a dot. Fields declared
+    ``ChoiceField(measures=True)`` offer those of modules that are on.
+    Errors: a name taken twice, or an unknown unit, holds the plugin back; a measure that raises when
+    asked what to read is logged, and shown without a figure.
+    Example: ``return [GoalMeasure("crm_leads.calls", _l("Calls"), "count", calls.reading, calls.behind)]``
     Since: 0.1
     """
 

@@ -30,6 +30,7 @@ PUBLIC_MODULES = (
     "core.entities.edits",
     "core.entities.labels",
     "core.entities.likeness",
+    "core.entities.measures",
     "core.entities.merging",
     "core.entities.origins",
     "core.entities.paging",

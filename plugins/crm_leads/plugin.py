@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from core.i18n import lazy_gettext as _l
 from core.plugins import hookimpl
-from core.plugins.contributions import DemoStep, NavItem, Permission, SlotFill
+from core.plugins.contributions import DemoStep, GoalMeasure, NavItem, Permission, SlotFill
 from plugins.crm_leads import (
     cards,
     definitions,
     demo,
     events,
+    goals,
     home,
     policies,
     pools,
@@ -117,6 +118,11 @@ def register_jobs() -> Iterable[Job]:
 @hookimpl
 def register_schedules() -> Iterable[Schedule]:
     return [pools.RETURN, pools.NEGLECT.schedule, plans.NURTURING]
+
+
+@hookimpl
+def register_goal_measures() -> Iterable[GoalMeasure]:
+    return goals.MEASURES
 
 
 @hookimpl

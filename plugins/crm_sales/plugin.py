@@ -10,6 +10,7 @@ from core.plugins import hookimpl
 from core.plugins.contributions import (
     DemoStep,
     DocumentTemplate,
+    GoalMeasure,
     Job,
     NavItem,
     NotificationKind,
@@ -19,6 +20,7 @@ from core.plugins.contributions import (
 )
 from plugins.crm_sales import (
     cards,
+    cockpit,
     conversion,
     conversion_page,
     definitions,
@@ -37,6 +39,13 @@ from plugins.crm_sales.deals import demo as deal_demo
 from plugins.crm_sales.deals import policies as deal_policies
 from plugins.crm_sales.deals import services as deal_services
 from plugins.crm_sales.deals import views as deal_views
+from plugins.crm_sales.goals import cards as goal_cards
+from plugins.crm_sales.goals import definitions as goal_definitions
+from plugins.crm_sales.goals import demo as goal_demo
+from plugins.crm_sales.goals import measures
+from plugins.crm_sales.goals import policies as goal_policies
+from plugins.crm_sales.goals import services as goal_services
+from plugins.crm_sales.goals import views as goal_views
 from plugins.crm_sales.pools import cards as pool_cards
 from plugins.crm_sales.pools import changes as pool_changes
 from plugins.crm_sales.pools import declared as pools
@@ -81,6 +90,7 @@ def register_entities() -> Iterable[EntityDef]:
         *product_definitions.ENTITIES,
         *deal_definitions.ENTITIES,
         *target_definitions.ENTITIES,
+        *goal_definitions.ENTITIES,
     )
 
 
@@ -95,15 +105,14 @@ def register_permissions() -> Iterable[Permission]:
 
 @hookimpl
 def register_roles() -> Iterable[RoleTemplate]:
-    return pool_policies.roles_with(
-        target_policies.roles_with(product_policies.roles_with(policies.ROLES))
-    )
+    roles = target_policies.roles_with(product_policies.roles_with(policies.ROLES))
+    return goal_policies.roles_with(pool_policies.roles_with(roles))
 
 
 @hookimpl
 def register_blueprints() -> Iterable[Blueprint]:
     # One, with pages from several modules.
-    pages = (offer_views, deal_views, care_views, conversion_page)
+    pages = (offer_views, deal_views, care_views, conversion_page, goal_views, cockpit)
     return list({each.blueprint for each in pages})
 
 
@@ -113,6 +122,7 @@ def register_navigation() -> Iterable[NavItem]:
     return [
         NavItem(_l("Funnel"), "crm_sales.funnel", "filter", order=60, permission=may),
         NavItem(_l("Wins and losses"), "crm_sales.outcomes", "flag", order=63, permission=may),
+        *cockpit.NAVIGATION,
         *target_views.NAVIGATION,
         *pool_views.NAVIGATION,
     ]
@@ -126,12 +136,14 @@ def register_slots() -> Iterable[SlotFill]:
         SlotFill("entity.list.above", pool_cards.over_list, order=5),
         SlotFill("entity.detail.above", cards.over_record, order=10),
         SlotFill("entity.detail.above", deal_cards.over_record, order=10),
+        SlotFill("entity.detail.above", goal_cards.over_record, order=10),
         SlotFill("entity.detail.above", product_cards.over_record, order=10),
         SlotFill("entity.detail.aside", cards.beside_record, order=30),
         SlotFill("entity.form.above", cards.over_form, order=8),
         SlotFill("entity.form.above", deal_cards.over_form, order=10),
         SlotFill("entity.list.above", cards.over_list, order=10),
         SlotFill("entity.list.above", target_cards.over_list, order=10),
+        SlotFill("entity.list.above", goal_cards.over_list, order=10),
     ]
 
 
@@ -173,6 +185,11 @@ def register_documents() -> Iterable[DocumentTemplate]:
 
 
 @hookimpl
+def register_goal_measures() -> Iterable[GoalMeasure]:
+    return measures.MEASURES
+
+
+@hookimpl
 def register_demo() -> Iterable[DemoStep]:
     return [
         DemoStep("customers", demo.tell, order=20),
@@ -180,6 +197,7 @@ def register_demo() -> Iterable[DemoStep]:
         DemoStep("products", product_demo.tell, order=30),
         DemoStep("deals", deal_demo.tell, order=32),
         DemoStep("targets", target_demo.tell, order=35),
+        DemoStep("goals", goal_demo.tell, order=36),
     ]
 
 
@@ -191,6 +209,7 @@ def validate_changes(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Pro
         *deal_policies.validate(changes, uow),
         *product_policies.validate(changes, uow),
         *target_policies.validate(changes, uow),
+        *goal_policies.validate(changes, uow),
     ]
 
 
@@ -201,6 +220,7 @@ def before_changes(changes: Sequence[Change], uow: UnitOfWork) -> None:
     deal_services.prepare(changes, uow)
     quotes.prepare(changes, uow)
     target_services.prepare(changes, uow)
+    goal_services.prepare(changes, uow)
 
 
 @hookimpl

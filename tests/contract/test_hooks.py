@@ -14,12 +14,14 @@ import pytest
 
 from core.entities import forms, query, service, tables
 from core.entities.inputs import InputContext
+from core.entities.measures import measures_of, read_measures
 from core.entities.merging import merge_verb, merges_of
 from core.entities.query import ListQuery
 from core.entities.rendering import Reader
 from core.errors import Forbidden, Invalid, NotFound
 from core.ops.install import run_demo
 from core.ops.lifecycle import disable, enable
+from core.plugins.contributions import GoalAsked
 from core.plugins.manager import HookFailed
 from core.settings.service import get_setting, put_settings
 from core.work.tables import job_table
@@ -257,6 +259,26 @@ def test_hook_register_documents(client, bearer, admin_id, keeper, make, unit_of
     with unit_of_work() as uow:
         disable(uow, "dummy_plugin")
     assert client.get(address.format(own), headers=bearer(admin_id)).status_code == 404
+
+
+def test_hook_register_goal_measures(unit_of_work, admin_id, keeper, make, runtime):
+    """Each reads within its reader's scope; one that fails has no figure, one that is off no name."""
+    make("别人的")
+    make("自己的", by=keeper)
+    today = runtime.clock.today()
+    asked = GoalAsked(today, today)
+    name, broken = "dummy_plugin.specimens", "dummy_plugin.broken"
+    questions = [(name, asked), (broken, asked), ("dummy_plugin.none", asked), (name, asked)]
+    for person, found in ((keeper, 1), (admin_id, 2)):
+        with unit_of_work(person, write=False) as uow:
+            assert read_measures(uow, questions) == {(name, asked): found}
+    earlier = GoalAsked(today - timedelta(7), today - timedelta(1))
+    with unit_of_work(admin_id, write=False) as uow:
+        assert {name, broken} <= set(measures_of(uow))
+        assert read_measures(uow, [(name, earlier)]) == {(name, earlier): 0}
+    with unit_of_work() as uow:
+        disable(uow, "dummy_plugin")
+        assert name not in measures_of(uow)
 
 
 def text_of_pdf(content):

@@ -9,6 +9,7 @@ from dummy_plugin import (
     demo,
     documents,
     events,
+    measures,
     settings,
     subscribers,
     timeline,
@@ -98,6 +99,11 @@ def register_timeline():
 @hookimpl
 def register_documents():
     return [DocumentTemplate("specimen", "label", _l("Label"), documents.label)]
+
+
+@hookimpl
+def register_goal_measures():
+    return measures.MEASURES
 
 
 @hookimpl

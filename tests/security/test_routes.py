@@ -215,6 +215,8 @@ OF_PLUGINS = {
     "crm_sales.edit_targets": "reads through `query`, which is probed: test_targets.py of crm_sales",
     "crm_sales.explain_quote": "reads through `query`, which is probed: test_quote_pages.py of crm_sales",
     "crm_sales.forecast": "adds up through `aggregate`, which is probed: test_forecast.py of crm_sales",
+    "crm_sales.cockpit": "the parts of other pages within their rights: test_goals.py of crm_sales",
+    "crm_sales.goals": "reads through `query` and registered measures: test_goals.py of crm_sales",
     "crm_sales.funnel": "adds up through `aggregate`, which is probed: test_rights.py of crm_sales",
     "crm_sales.league": "adds up through `aggregate`, which is probed: test_forecast.py of crm_sales",
     "crm_sales.league_screen": "the same figures as the league: test_forecast.py of crm_sales",

@@ -16,11 +16,12 @@ from sqlalchemy import ColumnElement, FromClause, Select, and_, func, not_, or_,
 
 from core.entities.labels import resolve_labels
 from core.entities.query import ListQuery, conditions
+from core.entities.reading import Reading
 
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
-__all__ = ["MOST", "Cared", "idle", "idle_since", "shared"]
+__all__ = ["MOST", "Cared", "idle", "idle_since", "reading_idle_count", "shared"]
 
 #: Customers that a page shows.
 MOST = 200
@@ -112,6 +113,14 @@ def idle(uow: UnitOfWork, days: int) -> list[Cared]:
         for row in rows
     ]
     return sorted(found, key=lambda each: (each.last is not None, each.last or edge, each.name))
+
+
+def reading_idle_count(uow: UnitOfWork, days: int) -> Reading[int]:
+    """How many customers `idle` is about, to be read together with more."""
+    spec, edge = uow.entity("customer"), uow.now() - timedelta(days=days)
+    counted = select(func.count().label("total")).select_from(spec.table)
+    counted = counted.where(*conditions(uow, spec, ListQuery()), idle_since(uow, edge))
+    return Reading((counted,), lambda rows: int(rows[0].total))
 
 
 def shared(uow: UnitOfWork, days: int) -> list[Cared]:

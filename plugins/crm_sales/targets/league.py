@@ -75,11 +75,13 @@ class League:
     left_out: Mapping[str, Decimal]
 
 
-def read_league(uow: UnitOfWork, period: Period, *, by: str, measure: str) -> League:
-    """The ranks within the reader's scope, or of all where the company shows them; targets and their
-    attainment always within the reader's scope alone."""
+def read_league(
+    uow: UnitOfWork, period: Period, *, by: str, measure: str, is_own: bool = False
+) -> League:
+    """The ranks within the reader's scope, or of all where the company shows them and not only one's
+    own are asked for; targets and their attainment always within the reader's scope alone."""
     require_fields(uow, "opportunity", _USED)
-    is_open = bool(get_setting(uow, "crm_sales", "open_league"))
+    is_open = not is_own and bool(get_setting(uow, "crm_sales", "open_league"))
     tree, before = read_tree(uow), period.before
     exchange, then = exchange_for(uow, period), exchange_for(uow, before)
     rows = _won(uow, period, by, tree, is_open=is_open)

@@ -7,14 +7,15 @@ each currency and rate is converted, and rounded to the cent, once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
 
+from core.entities.reading import Reading, read
 from core.i18n.formats import currency_decimals, format_money
 from core.settings.service import get_setting
 from plugins.crm_sales.products.money import rounded
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
     from plugins.crm_sales.targets.periods import Period
 
-__all__ = ["Amount", "Converted", "Exchange", "exchange_for"]
+__all__ = ["Amount", "Converted", "Exchange", "exchange_for", "reading_exchange"]
 
 _ZERO = Decimal(0)
 
@@ -75,7 +76,12 @@ class Exchange:
 
 def exchange_for(uow: UnitOfWork, period: Period) -> Exchange:
     """The rates by which sums of the period are converted: one statement."""
-    day = min(period.last, uow.clock.today())
+    return read(uow, reading_exchange(uow, period.last))
+
+
+def reading_exchange(uow: UnitOfWork, last: date) -> Reading[Exchange]:
+    """The rates of a day, or of today while it is to come, to be read together with more."""
+    day = min(last, uow.clock.today())
     table = uow.entity("exchange_rate").table
     latest = (
         select(table.c.currency, func.max(table.c.valid_from).label("day"))
@@ -83,12 +89,16 @@ def exchange_for(uow: UnitOfWork, period: Period) -> Exchange:
         .group_by(table.c.currency)
         .subquery()
     )
-    rows = uow.execute(
+    rates = (
         select(table.c.currency, table.c.rate)
         .join(
             latest, (latest.c.currency == table.c.currency) & (latest.c.day == table.c.valid_from)
         )
         .where(table.c.archived_at.is_(None))
     )
-    rates = {row.currency: row.rate for row in rows if row.rate is not None}
-    return Exchange(get_setting(uow, "core", "currency"), day, rates)
+
+    def finish(rows: Sequence[Any]) -> Exchange:
+        known = {row.currency: row.rate for row in rows if row.rate is not None}
+        return Exchange(get_setting(uow, "core", "currency"), day, known)
+
+    return Reading((rates,), finish)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sqlalchemy import select
 
 from core.entities.query import ListQuery, conditions
+from core.entities.reading import Reading, read
 from core.settings.service import get_setting
 from plugins.crm_sales.deals.shares import split
 from plugins.crm_sales.targets.figures import Tree
@@ -24,7 +25,7 @@ from plugins.crm_sales.targets.money import Amount
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
-__all__ = ["Part", "SharedDeal", "amount_of", "corrections", "read_shared"]
+__all__ = ["Part", "SharedDeal", "amount_of", "corrections", "read_shared", "reading_shared"]
 
 _ZERO = Decimal(0)
 
@@ -122,18 +123,27 @@ def read_shared(uow: UnitOfWork, wanted: Mapping[str, Any], day: str) -> Sequenc
 
     ``day`` is the field by which they belong to a period.
     """
+    return read(uow, reading_shared(uow, wanted, day))
+
+
+def reading_shared(
+    uow: UnitOfWork, wanted: Mapping[str, Any], day: str
+) -> Reading[Sequence[SharedDeal]]:
+    """What `read_shared` reads, to be read together with more."""
     spec, member = uow.entity("opportunity"), uow.entity("opportunity_member").table
     deal = spec.table
     names = (
         *("id", "owner", "department", "currency", "closing_rate", "probability"),
         *("amount", "weighted_amount"),
     )
-    rows = uow.execute(
+    deals = (
         select(
             *(spec.column(name).label(name) for name in names),
             spec.column(day).label("day"),
             member.c.person_id,
             member.c.share,
+            member.c.position,
+            member.c.id.label("member"),
         )
         .select_from(deal.join(member, member.c.opportunity_id == deal.c.id))
         .where(
@@ -141,16 +151,20 @@ def read_shared(uow: UnitOfWork, wanted: Mapping[str, Any], day: str) -> Sequenc
             member.c.archived_at.is_(None),
             member.c.share > 0,
         )
-        .order_by(deal.c.id, member.c.position, member.c.id)
     )
-    found: dict[int, Any] = {}
-    shares: dict[int, dict[int, Decimal]] = {}
-    for row in rows:
-        found[row.id] = row
-        own = shares.setdefault(row.id, {})
-        own[row.person_id] = own.get(row.person_id, _ZERO) + row.share
-    company = get_setting(uow, "core", "currency")
-    return [_shared(row, shares[key], company) for key, row in found.items()]
+
+    def finish(rows: Sequence[Any]) -> Sequence[SharedDeal]:
+        found: dict[int, Any] = {}
+        shares: dict[int, dict[int, Decimal]] = {}
+        # In their order here: the part of a larger statement may have lost it.
+        for row in sorted(rows, key=lambda row: (row.id, row.position or 0, row.member)):
+            found[row.id] = row
+            own = shares.setdefault(row.id, {})
+            own[row.person_id] = own.get(row.person_id, _ZERO) + row.share
+        company = get_setting(uow, "core", "currency")
+        return [_shared(row, shares[key], company) for key, row in found.items()]
+
+    return Reading((deals,), finish)
 
 
 def _shared(row: Any, shares: Mapping[int, Decimal], company: str) -> SharedDeal:

@@ -38,6 +38,7 @@ __all__ = [
     "kind_tabs",
     "league_page",
     "league_screen",
+    "progress",
     "short",
     "steps",
 ]
@@ -200,7 +201,7 @@ def _facts(found: Forecast) -> list[tuple[str, Any]]:
             exchange.written(found.forecast),
         ),
         (_("Target"), _money(exchange, target)),
-        (_("Attained"), _progress(reached)),
+        (_("Attained"), progress(reached)),
         (_("Missing"), _money(exchange, found.gap)),
     ]
     if target is not None:
@@ -221,7 +222,8 @@ def _facts(found: Forecast) -> list[tuple[str, Any]]:
     return facts
 
 
-def _progress(percent: Decimal | None) -> Any:
+def progress(percent: Decimal | None) -> Any:
+    """A percentage with a bar; a dash for none."""
     if percent is None:
         return _NONE
     return Markup("{} {}").format(

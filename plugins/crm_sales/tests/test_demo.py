@@ -12,6 +12,7 @@ from core.entities import query
 from core.entities.query import ListQuery
 from core.ops.install import run_demo
 from plugins.crm_sales import demo
+from plugins.crm_sales.goals.standing import standings
 
 
 @pytest.fixture
@@ -47,6 +48,20 @@ def test_it_is_as_large_as_told_and_keeps_its_own_rules(told, unit_of_work):
     assert any(row["lead"] for row in deals)
     assert {row["opportunity"] for row in visits} == {row["id"] for row in deals}
     assert len([row for row in visits if row["left_at"] is None]) == len(deals)
+
+
+@pytest.mark.databases("sqlite")
+def test_its_goals_stand_differently(told, unit_of_work, admin_id):
+    """S-201 to S-203: each has a figure, those that are over have ended, and not all look alike."""
+    with unit_of_work(admin_id, write=False) as uow:
+        stood = standings(uow, every(uow, "goal"))
+        today = uow.clock.today()
+    assert {each.goal["measure"] for each in stood} >= {
+        *("crm_leads.conversion", "crm_sales.cycle", "crm_sales.repurchase", "crm_sales.win_rate")
+    }
+    assert all(each.current is not None for each in stood)
+    assert any(each.goal["ends_on"] < today for each in stood)
+    assert len({each.light for each in stood}) > 1
 
 
 @pytest.mark.databases("sqlite")
