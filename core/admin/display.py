@@ -61,7 +61,7 @@ def written(field: FieldSpec | None, value: Any, labels: Labels) -> str:
         case bool():
             return _("Yes") if value else _("No")
         case list() if not isinstance(type_, t.Document):
-            return ", ".join(written(field, item, labels) for item in value)
+            return _(", ").join(written(field, item, labels) for item in value)
         case Mapping() | list():
             return _plain_json(value)
     if isinstance(type_, (t.Reference, t.References)):
