@@ -8,6 +8,7 @@ from urllib.parse import quote, urlsplit
 import pytest
 from axe import violations
 from crawling import PAGES, crawl
+from jinja2 import StrictUndefined
 
 from core.entities import query, service
 from core.security.directory import find_user
@@ -38,6 +39,32 @@ _OF_LEADS = (
 )
 _OF_ONE = ("", "/edit")
 _WIDTH = "document.documentElement.scrollWidth - innerWidth"
+#: What somebody sees and means to do on the page; samples of buttons are none.
+_SEEN = """const seen = (each) => each.checkVisibility({ visibilityProperty: true, opacityProperty: true })
+    && each.getBoundingClientRect().width > 1;"""
+#: The buttons that each say to be what the page is for.
+_PRIMARY = (
+    "() => {"
+    + _SEEN
+    + """
+    return [...document.querySelectorAll("main .button-primary:not([type=button])")].filter(seen)
+        .map((each) => each.textContent.trim());
+}"""
+)
+#: Controls that a thumb may miss, being less than 44 px high, and text in cards that is cut off.
+#: Links within text, and boxes whose label is large enough, are left out (WCAG 2.5.8).
+_FOR_THUMBS = (
+    "() => {"
+    + _SEEN
+    + """
+    const all = document.querySelectorAll(
+        ".button, .icon-button, .input, .switch a, .tabs a, .menu-item, .search input, main label:has(> [type=checkbox])");
+    const small = [...all].filter(seen).filter((each) => each.getBoundingClientRect().height < 43.5);
+    const cut = [...document.querySelectorAll("main td")].filter(seen)
+        .filter((each) => each.scrollWidth > each.clientWidth + 1);
+    return [...small, ...cut].map((each) => each.outerHTML.slice(0, 120));
+}"""
+)
 #: What a reader sees, without what is code, a name that somebody gave, or an address.
 _WORDS = """() => {
     const page = document.body.cloneNode(true);
@@ -115,6 +142,14 @@ def dougong_demo():
     return True
 
 
+@pytest.fixture(autouse=True)
+def _strict_templates(app, monkeypatch):
+    """A name that a page forgot to give is an error here, as it is in development."""
+    renderer = app.extensions["dougong.renderer"]
+    for theme in app.extensions["dougong.themes"]:
+        monkeypatch.setattr(renderer.environment(theme.name), "undefined", StrictUndefined)
+
+
 @pytest.fixture
 def told(unit_of_work):
     """The demonstration; (email, password, a lead of theirs) by who looks."""
@@ -134,7 +169,7 @@ def told(unit_of_work):
 def test_every_page_is_sound_fits_and_speaks(app, open_page, served, told, who):
     """O3, D3: every page that can be reached answers without an error, a complaint or a breach of
     the policy (see ``open_page``), asks no other host, leads nowhere dead, is no wider than the
-    screen, and speaks the reader's language."""
+    screen, speaks the reader's language, has one thing that it is for, and lies well in a hand."""
     email, password, lead = told[who]
     size = PHONE if who == "administrator" else DESK
     tab = open_page(size, email=email, password=password)
@@ -144,6 +179,10 @@ def test_every_page_is_sound_fits_and_speaks(app, open_page, served, told, who):
         wrong.extend(_too_wide(tab, path, size))
         if not _IDENTIFIERS.match(path) and (words := _english(tab.evaluate(_WORDS))):
             wrong.append(f"{path} speaks English: {sorted(words)}")
+        if len(main := tab.evaluate(_PRIMARY)) > 1:
+            wrong.append(f"{path} is for more than one thing: {main}")
+        if size == PHONE:
+            wrong.extend(f"{path} is not for thumbs: {each}" for each in tab.evaluate(_FOR_THUMBS))
 
     addresses = _starts(app, who, lead)
     if who != "administrator":  # that no link leads to what is refused is seen on the way
