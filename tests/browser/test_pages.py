@@ -8,12 +8,12 @@ from urllib.parse import quote, urlsplit
 import pytest
 from axe import violations
 from crawling import PAGES, crawl
-from jinja2 import StrictUndefined
 
 from core.entities import query, service
 from core.security.directory import find_user
 from core.settings.service import put_settings
 from core.testing.installation import ADMIN, PASSWORD
+from core.theming.renderer import StrictNames
 from plugins.crm_leads.demo import DEMO_PASSWORD
 
 # A browser sees no difference between databases: one of them is enough.
@@ -58,7 +58,7 @@ _FOR_THUMBS = (
     + _SEEN
     + """
     const all = document.querySelectorAll(
-        ".button, .icon-button, .input, .switch a, .tabs a, .menu-item, .search input, main label:has(> [type=checkbox])");
+        ".button, .icon-button, .input, .switch, .tabs a, .menu-item, .search input, main label:has(> [type=checkbox])");
     const small = [...all].filter(seen).filter((each) => each.getBoundingClientRect().height < 43.5);
     const cut = [...document.querySelectorAll("main td")].filter(seen)
         .filter((each) => each.scrollWidth > each.clientWidth + 1);
@@ -147,7 +147,7 @@ def _strict_templates(app, monkeypatch):
     """A name that a page forgot to give is an error here, as it is in development."""
     renderer = app.extensions["dougong.renderer"]
     for theme in app.extensions["dougong.themes"]:
-        monkeypatch.setattr(renderer.environment(theme.name), "undefined", StrictUndefined)
+        monkeypatch.setattr(renderer.environment(theme.name), "undefined", StrictNames)
 
 
 @pytest.fixture
