@@ -285,6 +285,12 @@ def test_the_keyboard_reaches_what_the_mouse_does(open_page, told):
     assert menu.get_attribute("open") is not None
     tab.keyboard.press("Escape")
     assert menu.get_attribute("open") is None
+    account = tab.locator(".user-button")
+    account.press("Enter")
+    tab.locator("[data-opens=keys]").press("Enter")
+    tab.locator("#keys[open]").wait_for()
+    tab.keyboard.press("Escape")
+    assert account.evaluate("(button) => button === document.activeElement")
     unseen = []
     tab.goto("/r/lead")
     for _step in range(40):
