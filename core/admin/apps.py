@@ -140,7 +140,7 @@ def enable_app(name: str) -> Any:
     except Exception as error:  # whatever a plugin's migration or hook raises, the suite goes on
         _failed(name, error)
     else:
-        names = ", ".join(owner_title(each) for each in switched)
+        names = _(", ").join(owner_title(each) for each in switched)
         flash(_("Switched on: %(names)s.", names=names or owner_title(name)), "good")
     return redirect(url_for("admin.apps", _anchor=f"app-{name}"))
 
@@ -188,7 +188,7 @@ def what_goes_away(uow: UnitOfWork, name: str) -> list[str]:
             text = _(
                 "%(entities)s: the fields %(fields)s",
                 entities=str(spec.label_plural),
-                fields=", ".join(added),
+                fields=_(", ").join(added),
             )
             items.append(text)
     pages = snapshot.contributions.get("register_navigation", ())

@@ -14,6 +14,7 @@ from core.fields import types as t
 from core.http.requests import runtime
 from core.i18n import current_locale
 from core.i18n import gettext as _
+from core.i18n.formats import format_datetime
 
 if TYPE_CHECKING:
     from core.plugins.manifest import Manifest
@@ -31,7 +32,7 @@ _DETAIL = "web.show_record"
 
 def moment(value: datetime | None) -> str:
     """A moment to the minute, in the company's zone; nothing for none."""
-    return f"{value.astimezone(runtime().clock.timezone):%Y-%m-%d %H:%M}" if value else ""
+    return format_datetime(value, runtime().clock.timezone) if value else ""
 
 
 def owner_title(name: str) -> str:
@@ -61,7 +62,7 @@ def written(field: FieldSpec | None, value: Any, labels: Labels) -> str:
         case bool():
             return _("Yes") if value else _("No")
         case list() if not isinstance(type_, t.Document):
-            return ", ".join(written(field, item, labels) for item in value)
+            return _(", ").join(written(field, item, labels) for item in value)
         case Mapping() | list():
             return _plain_json(value)
     if isinstance(type_, (t.Reference, t.References)):

@@ -97,7 +97,7 @@ def confirm_erase(entity: str, key: int) -> Any:
         " sums stay. Backups made before still hold them."
     )
     trials = [each.name for each in find_workspaces(runtime().config.home) if each.is_copy]
-    names = ", ".join(trials)
+    names = _(", ").join(trials)
     kept = _("So do these trials until they are removed: %(names)s.", names=names) if names else ""
     return render(
         "core/admin/confirm.html",

@@ -95,7 +95,7 @@ def whole(scopes: tuple[Any, ...]) -> Any:
 def scope_label(scope: Any, spec: EntitySpec | None = None) -> str:
     """A scope as words; ``spec`` names its own scopes."""
     if isinstance(scope, list):
-        return ", ".join(scope_label(each, spec) for each in scope)
+        return _(", ").join(scope_label(each, spec) for each in scope)
     if isinstance(scope, Mapping):
         return _("Condition")
     if spec is not None and scope in spec.scopes_by_name:

@@ -52,7 +52,7 @@ def _reach(spec: EntitySpec, role: RoleGrants) -> list[tuple[str, str]]:
             scope = "all"
         if scope is not None:
             found.setdefault(scope_label(scope, spec), []).append(action_label(spec, action))
-    return [(scope, ", ".join(actions)) for scope, actions in found.items()]
+    return [(scope, _(", ").join(actions)) for scope, actions in found.items()]
 
 
 def _fields(snapshot: Snapshot, spec: EntitySpec, role: RoleGrants) -> list[str]:
@@ -65,7 +65,7 @@ def _fields(snapshot: Snapshot, spec: EntitySpec, role: RoleGrants) -> list[str]
         for name, access in rules.items():
             if name in each and not (access == "read" and not each[name].is_writable):
                 found.setdefault(access, []).append(str(each[name].label))
-    names = {access: ", ".join(labels) for access, labels in found.items()}
+    names = {access: _(", ").join(labels) for access, labels in found.items()}
     texts = []
     if "hidden" in names:
         texts.append(_("does not see: %(fields)s", fields=names["hidden"]))

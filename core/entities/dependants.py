@@ -171,7 +171,7 @@ def enqueue(
     It is the system's: it must run even if the person behind the change has left meanwhile.
     """
     spec = uow.snapshot.installed_entities[entity]
-    labels = ", ".join(str(spec[name].label) for name in names)
+    labels = _(", ").join(str(spec[name].label) for name in names)
     title = _("Compute: %(entity)s · %(fields)s", entity=str(spec.label_plural), fields=labels)
     arguments = {
         "entity": entity,

@@ -141,7 +141,9 @@ def _wrong_successors(uow: UnitOfWork, person: int, successors: Sequence[int]) -
         return wrong("reference", _("There is no such person."))
     gone = [row.name for row in found.values() if not row.is_active or row.archived_at]
     if gone:
-        return wrong("inactive", _("No longer active: %(names)s.", names=", ".join(sorted(gone))))
+        return wrong(
+            "inactive", _("No longer active: %(names)s.", names=_(", ").join(sorted(gone)))
+        )
     return []
 
 

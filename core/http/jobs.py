@@ -13,6 +13,7 @@ from core.entities.labels import resolve_labels
 from core.http.rendering import render
 from core.http.requests import runtime
 from core.i18n import gettext as _
+from core.i18n.formats import format_datetime
 from core.work.jobs import cancel_job
 from core.work.tables import job_table
 from core.work.uow import UnitOfWork
@@ -114,7 +115,7 @@ def shown(uow: UnitOfWork, row: Row[Any], kinds: Mapping[str, str]) -> dict[str,
 
 def local(value: datetime | None) -> str:
     """A moment in the company's zone, to the second; nothing for None."""
-    return f"{value.astimezone(runtime().clock.timezone):%Y-%m-%d %H:%M:%S}" if value else ""
+    return format_datetime(value, runtime().clock.timezone, seconds=True) if value else ""
 
 
 def _took(start: datetime | None, end: datetime | None) -> str:

@@ -88,13 +88,13 @@ def format_date(value: date) -> str:
     return value.isoformat() if name == _ISO_LOCALE else _day(value, name)
 
 
-def format_datetime(value: datetime, zone: ZoneInfo) -> str:
-    """A moment, to the minute, on the clocks of ``zone``."""
+def format_datetime(value: datetime, zone: ZoneInfo, *, seconds: bool = False) -> str:
+    """A moment, to the minute or the second, on the clocks of ``zone``."""
     local = value.astimezone(zone)
     name = current_locale()
     if name == _ISO_LOCALE:
-        return f"{local:%Y-%m-%d %H:%M}"
-    return babel_datetime(local, _MOMENT, locale=_locale(name))
+        return f"{local:%Y-%m-%d %H:%M:%S}" if seconds else f"{local:%Y-%m-%d %H:%M}"
+    return babel_datetime(local, _MOMENT + ":ss" * seconds, locale=_locale(name))
 
 
 def format_month(value: date) -> str:

@@ -106,7 +106,7 @@ def disable(uow: UnitOfWork, name: str) -> None:
     if name not in uow.snapshot.enabled:
         raise Refused(_("%(name)s is not switched on.", name=name[:60]))
     if needing := [other for other in plugins.dependants(name) if other in uow.snapshot.enabled]:
-        raise Refused(_("%(names)s needs it. Switch that off first.", names=", ".join(needing)))
+        raise Refused(_("%(names)s needs it. Switch that off first.", names=_(", ").join(needing)))
     manifest = plugins.loaded[name]
     with uow.elevated():
         plugins.tell(name, "plugin_disabled", plugin=manifest, uow=uow)

@@ -3,20 +3,53 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 from zlib import crc32
 
-from jinja2 import Environment, StrictUndefined, Undefined
+from jinja2 import Environment, Undefined
 
 from core.i18n import gettext, ngettext
 from core.theming.loader import ThemeLoader
 from core.theming.registry import ThemeRegistry
 from core.theming.slots import Slots
 
-__all__ = ["Renderer", "build_environment"]
+__all__ = ["Renderer", "StrictNames", "build_environment"]
+
+
+class StrictNames(Undefined):
+    """A name that nobody gave is an error; what a mapping lacks is empty, as the errors of a form
+    are for the fields that have none."""
+
+    def __str__(self) -> str:
+        self._require_mapping()
+        return super().__str__()
+
+    def __bool__(self) -> bool:
+        self._require_mapping()
+        return super().__bool__()
+
+    def __iter__(self) -> Iterator[Any]:
+        self._require_mapping()
+        return super().__iter__()
+
+    def __len__(self) -> int:
+        self._require_mapping()
+        return super().__len__()
+
+    def __eq__(self, other: Any) -> bool:
+        self._require_mapping()
+        return super().__eq__(other)
+
+    def __hash__(self) -> int:
+        self._require_mapping()
+        return super().__hash__()
+
+    def _require_mapping(self) -> None:
+        if not isinstance(self._undefined_obj, Mapping):
+            self._fail_with_undefined_error()
 
 
 class Renderer:
@@ -56,7 +89,7 @@ def build_environment(
     """
     root = Environment(
         autoescape=True,
-        undefined=StrictUndefined if strict else Undefined,
+        undefined=StrictNames if strict else Undefined,
         auto_reload=strict,
         trim_blocks=True,
         lstrip_blocks=True,

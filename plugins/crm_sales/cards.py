@@ -375,7 +375,13 @@ def _stay(uow: UnitOfWork, row: Mapping[str, Any]) -> str:
         return _(
             "since %(when)s, %(days)s days", when=since, days=_days(row["entered_at"], uow.now())
         )
-    return _("from %(when)s, %(days)s days", when=since, days=format_number(row["days"] or 0))
+    return _("from %(when)s, %(days)s days", when=since, days=_stayed(row))
+
+
+def _stayed(row: Mapping[str, Any]) -> str:
+    """Whole days, as of where it still stands; a part of a day where it was less than one."""
+    days = Decimal(row["days"] or 0)
+    return format_number(days if days < 1 else days.quantize(Decimal(1)))
 
 
 # Leads

@@ -162,7 +162,7 @@ def test_keep_a_filter_as_a_view(begin, way):
     tab.locator("[data-choices] summary").click()
     tab.locator("[data-choices] input[value=new]").check()
     tab.locator("[data-choices] summary").click()
-    tab.locator(".filter-builder .button-primary").click()
+    tab.locator(".filter-builder > .actions .button-plain").click()
     tab.wait_for_url("**filter_field=status**")
     shown = tab.locator("a.record-link").all_inner_texts()
     tab.locator(".views details summary").first.click()

@@ -13,6 +13,7 @@ from core.entities import query, service
 from core.security.directory import find_user
 from core.settings.service import put_settings
 from core.testing.installation import ADMIN, PASSWORD
+from core.theming.renderer import StrictNames
 from plugins.crm_leads.demo import DEMO_PASSWORD
 
 # A browser sees no difference between databases: one of them is enough.
@@ -38,6 +39,32 @@ _OF_LEADS = (
 )
 _OF_ONE = ("", "/edit")
 _WIDTH = "document.documentElement.scrollWidth - innerWidth"
+#: What somebody sees and means to do on the page; samples of buttons are none.
+_SEEN = """const seen = (each) => each.checkVisibility({ visibilityProperty: true, opacityProperty: true })
+    && each.getBoundingClientRect().width > 1;"""
+#: The buttons that each say to be what the page is for.
+_PRIMARY = (
+    "() => {"
+    + _SEEN
+    + """
+    return [...document.querySelectorAll("main .button-primary:not([type=button])")].filter(seen)
+        .map((each) => each.textContent.trim());
+}"""
+)
+#: Controls that a thumb may miss, being less than 44 px high, and text in cards that is cut off.
+#: Links within text, and boxes whose label is large enough, are left out (WCAG 2.5.8).
+_FOR_THUMBS = (
+    "() => {"
+    + _SEEN
+    + """
+    const all = document.querySelectorAll(
+        ".button, .icon-button, .input, .switch, .tabs a, .menu-item, .search input, main label:has(> [type=checkbox])");
+    const small = [...all].filter(seen).filter((each) => each.getBoundingClientRect().height < 43.5);
+    const cut = [...document.querySelectorAll("main td")].filter(seen)
+        .filter((each) => each.scrollWidth > each.clientWidth + 1);
+    return [...small, ...cut].map((each) => each.outerHTML.slice(0, 120));
+}"""
+)
 #: What a reader sees, without what is code, a name that somebody gave, or an address.
 _WORDS = """() => {
     const page = document.body.cloneNode(true);
@@ -115,6 +142,14 @@ def dougong_demo():
     return True
 
 
+@pytest.fixture(autouse=True)
+def _strict_templates(app, monkeypatch):
+    """A name that a page forgot to give is an error here, as it is in development."""
+    renderer = app.extensions["dougong.renderer"]
+    for theme in app.extensions["dougong.themes"]:
+        monkeypatch.setattr(renderer.environment(theme.name), "undefined", StrictNames)
+
+
 @pytest.fixture
 def told(unit_of_work):
     """The demonstration; (email, password, a lead of theirs) by who looks."""
@@ -134,7 +169,7 @@ def told(unit_of_work):
 def test_every_page_is_sound_fits_and_speaks(app, open_page, served, told, who):
     """O3, D3: every page that can be reached answers without an error, a complaint or a breach of
     the policy (see ``open_page``), asks no other host, leads nowhere dead, is no wider than the
-    screen, and speaks the reader's language."""
+    screen, speaks the reader's language, has one thing that it is for, and lies well in a hand."""
     email, password, lead = told[who]
     size = PHONE if who == "administrator" else DESK
     tab = open_page(size, email=email, password=password)
@@ -144,6 +179,10 @@ def test_every_page_is_sound_fits_and_speaks(app, open_page, served, told, who):
         wrong.extend(_too_wide(tab, path, size))
         if not _IDENTIFIERS.match(path) and (words := _english(tab.evaluate(_WORDS))):
             wrong.append(f"{path} speaks English: {sorted(words)}")
+        if len(main := tab.evaluate(_PRIMARY)) > 1:
+            wrong.append(f"{path} is for more than one thing: {main}")
+        if size == PHONE:
+            wrong.extend(f"{path} is not for thumbs: {each}" for each in tab.evaluate(_FOR_THUMBS))
 
     addresses = _starts(app, who, lead)
     if who != "administrator":  # that no link leads to what is refused is seen on the way
@@ -246,6 +285,12 @@ def test_the_keyboard_reaches_what_the_mouse_does(open_page, told):
     assert menu.get_attribute("open") is not None
     tab.keyboard.press("Escape")
     assert menu.get_attribute("open") is None
+    account = tab.locator(".user-button")
+    account.press("Enter")
+    tab.locator("[data-opens=keys]").press("Enter")
+    tab.locator("#keys[open]").wait_for()
+    tab.keyboard.press("Escape")
+    assert account.evaluate("(button) => button === document.activeElement")
     unseen = []
     tab.goto("/r/lead")
     for _step in range(40):

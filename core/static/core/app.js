@@ -23,7 +23,12 @@
   on("click", (event) => {
     const opener = event.target.closest("[data-opens]");
     const dialog = opener && document.getElementById(opener.dataset.opens);
-    if (dialog) { event.preventDefault(); dialog.showModal(); }
+    if (dialog) {
+      event.preventDefault();
+      const menu = opener.closest("[data-menu]");  // to whose button the focus returns
+      if (menu) { menu.open = false; $("summary", menu).focus(); }
+      dialog.showModal();
+    }
     if (event.target.closest("[data-closes]")) event.target.closest("dialog").close();
     if (event.target.matches("dialog.dialog")) event.target.close();
     $$("details[data-menu][open]").forEach((menu) => {

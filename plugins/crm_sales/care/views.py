@@ -106,7 +106,7 @@ def _report(endpoint: str, title: str, *, several: bool) -> str:
                 "cells": [
                     each.name,
                     each.owner,
-                    *([", ".join(each.people)] if several else []),
+                    *([_(", ").join(each.people)] if several else []),
                     format_date(each.last.astimezone(zone).date()) if each.last else _("never"),
                     format_number((now - each.last).days) if each.last else "",
                 ],

@@ -21,6 +21,7 @@ from plugins.crm_sales.deals.beside import Given, given_discounts, sells_there
 from plugins.crm_sales.deals.cards import told_while_typing
 from plugins.crm_sales.products import form_pages as pages
 from plugins.crm_sales.products import forms
+from plugins.crm_sales.products.cards import offers_of
 from plugins.crm_sales.views import blueprint
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ def show_discounts(customer_id: int) -> Any:
             "crm_sales/discounts.html",
             customer=name,
             customer_url=record_url("customer", customer_id),
+            offers=offers_of(uow, "customer", {"id": customer_id}) if name else [],
             columns=_discount_columns(),
             rows=[_discount_row(place, each) for place, each in enumerate(found)],
             is_cut=any(each.quote is None for each in found),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from core.fields import EntitySpec
     from core.work.uow import UnitOfWork
 
-__all__ = ["over_record", "reaches"]
+__all__ = ["offers_of", "over_record", "reaches"]
 
 
 def over_record(uow: UnitOfWork, entity: EntitySpec, record: Record, **context: Any) -> str:
@@ -29,9 +29,11 @@ def over_record(uow: UnitOfWork, entity: EntitySpec, record: Record, **context: 
         case "quote":
             return _quote(uow, entity, record)
         case "opportunity":
-            return _ways(_own_lines(uow, record.values) + _offer(uow, entity.name, record.values))
+            return _ways(
+                _own_lines(uow, record.values) + offers_of(uow, entity.name, record.values)
+            )
         case "customer":
-            return _ways(_offer(uow, entity.name, record.values))
+            return _ways(offers_of(uow, entity.name, record.values))
         case "product":
             return _ways(
                 [
@@ -44,7 +46,7 @@ def over_record(uow: UnitOfWork, entity: EntitySpec, record: Record, **context: 
     return ""
 
 
-def _offer(uow: UnitOfWork, entity: str, values: Mapping[str, Any]) -> list[tuple[str, str]]:
+def offers_of(uow: UnitOfWork, entity: str, values: Mapping[str, Any]) -> list[tuple[str, str]]:
     """A way to a new quote, where it may be made."""
     if not uow.actor.access(uow.entity("quote")).may("create") or values.get("status") == "lost":
         return []

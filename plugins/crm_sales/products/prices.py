@@ -501,6 +501,8 @@ def said(reason: Mapping[str, Any]) -> str:
             }
             return _("“%(list)s” %(why)s", list=reason["list"], why=why[reason["why"]])
         case "list" if "price" in reason:
+            if not Decimal(reason["from"]):
+                return _("“%(list)s”: %(price)s", list=reason["list"], price=_money(reason))
             return _(
                 "“%(list)s”: %(price)s from %(quantity)s on",
                 list=reason["list"],
@@ -508,6 +510,12 @@ def said(reason: Mapping[str, Any]) -> str:
                 quantity=_number(reason["from"]),
             )
         case "list":
+            if not Decimal(reason["from"]):
+                return _(
+                    "“%(list)s”: %(discount)s %% less",
+                    list=reason["list"],
+                    discount=_number(reason["discount"]),
+                )
             return _(
                 "“%(list)s”: %(discount)s %% less from %(quantity)s on",
                 list=reason["list"],

@@ -116,7 +116,7 @@ def _rates(exchange: Exchange, used: Any) -> str:
         "Converted to %(currency)s with the rates of %(day)s: %(rates)s.",
         currency=exchange.company,
         day=format_date(exchange.day),
-        rates=", ".join(parts),
+        rates=_(", ").join(parts),
     )
 
 
@@ -126,7 +126,7 @@ def _left_out(exchange: Exchange, left_out: Mapping[str, Decimal]) -> str:
     return _(
         "Not counted, since there is no exchange rate on %(day)s: %(amounts)s.",
         day=format_date(exchange.day),
-        amounts=", ".join(
+        amounts=_(", ").join(
             format_money(amount, code, currency_decimals(code))
             for code, amount in sorted(left_out.items())
         ),

@@ -95,6 +95,21 @@ def test_undefined_is_an_error_only_when_strict(build, write_files):
     assert build(strict=False).render("core/page.html", {}, "default") == "[]"
 
 
+def test_what_a_mapping_lacks_is_empty_even_when_strict(build, write_files):
+    """A form gives the errors of those fields that have some."""
+    write_files(
+        {
+            "core/templates/core/page.html": "[{{ errors.name }}{% if errors['age'] %}old{% endif %}"
+            "{% for each in errors.all %}{{ each }}{% endfor %}]"
+        }
+    )
+    strict = build(strict=True)
+    assert strict.render("core/page.html", {"errors": {}}, "default") == "[]"
+    assert strict.render("core/page.html", {"errors": {"name": "short"}}, "default") == "[short]"
+    with pytest.raises(UndefinedError):
+        strict.render("core/page.html", {}, "default")
+
+
 def test_changed_file_is_read_again_when_strict(render, write_files, tree):
     import os
 
