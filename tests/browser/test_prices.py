@@ -46,7 +46,7 @@ def goods(unit_of_work):
 def pick(tab, box, words):
     """Somebody types, and takes the first that is offered."""
     box.fill(words)
-    offered = tab.get_by_role("option").first
+    offered = tab.locator("[role=option]:visible").first
     expect(offered).to_be_visible()
     offered.click()
 
@@ -65,11 +65,9 @@ def test_a_list_with_steps_and_the_price_that_comes_of_it(
     tab.goto("/r/price_list/new")
     tab.locator("[name=name]").fill("2026 年批量价")
     tab.locator("[name=valid_from]").fill("2026-01-01")
-    steps = (("0", "900"), ("10", "850"))
-    for number, (quantity, price) in enumerate(steps):
-        lines = tab.locator("[data-line]:visible, .line-row:visible")
-        if lines.count() <= number:
-            tab.get_by_role("button", name=way("添加一行", "Add a line")).first.click()
+    for number, price in enumerate(("900", "850")):
+        if number:
+            tab.get_by_role("button", name=way("添加一行", "Add a line")).click()
         pick(tab, tab.locator(f"[id='field-items.{number}.product']"), "MDJ")
         tab.locator(f"[name='items.{number}.minimum_quantity']").fill("0")
         tab.locator(f"[name='items.{number}.price']").fill(price)
