@@ -246,7 +246,7 @@ def act_on_records(entity: str, action: str) -> Any:
             if asks:
                 return _verb_page(uow, spec, verb, chosen, form, error), error.status
         tell(error.message, "bad")
-        return redirect(_back(spec), 303)
+        return redirect(_after_act(entity, chosen.ids, spec), 303)
     undo = undo_url(entity, key, _back(spec, single=chosen.ids))
     tell(_("%(action)s: done.", action=str(verb.label)), undo_url=undo)
     return redirect(_after_act(entity, chosen.ids, spec), 303)
