@@ -368,7 +368,7 @@ def _check_needs(change: Change, left: Sequence[Step], uow: UnitOfWork) -> Itera
     lacking = {name: step for name, step in found.items() if name in change.entity}
     if not lacking:
         return
-    names = "、".join(str(change.entity[name].label) for name in lacking)
+    names = _(", ").join(str(change.entity[name].label) for name in lacking)
     message = _(
         "Before it leaves “%(stage)s”, fill in: %(fields)s.",
         stage=next(iter(lacking.values())).name,
@@ -399,7 +399,7 @@ def _check_tasks(change: Change, left: Sequence[Step]) -> Iterable[Problem]:
         message = _(
             "Before it leaves “%(stage)s”, tick off: %(tasks)s.",
             stage=next(iter(undone.values())).name,
-            tasks="、".join(undone),
+            tasks=_(", ").join(undone),
         )
         yield change.problem("done_tasks", "required", message)
 

@@ -85,7 +85,6 @@ def test_the_first_who_claims_has_it_until_it_is_given_back(
     open_as, kind, pool, team, way, rows, unit_of_work
 ):
     """S-021, S-022: masked before; the second is told who was first; the reason is asked at its field."""
-    named = KINDS[kind]
     second = open_as(team.yan, DESK)
     open_list(second, kind)
     second.get_by_role("link", name="鼎源1号机械厂").first.click()
