@@ -346,7 +346,9 @@ def ask_again(entity: str, action: str, form: MultiDict[str, str], error: Invali
     """The page that asks what a verb refused to do without, with what was given already."""
     with unit_of_work(write=False) as uow:
         spec, verb = _verb(uow, entity, action)
-        for item in verb.params:  # a card was dropped: of its column the number was sent, not the name
+        for (
+            item
+        ) in verb.params:  # a card was dropped: of its column the number was sent, not the name
             key = read_number(form.get(f"param.{item.name}"))
             if isinstance(item.type, t.Reference) and key is not None:
                 target = item.type.entity

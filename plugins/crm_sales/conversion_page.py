@@ -94,7 +94,7 @@ def _page(uow: UnitOfWork, sent: Mapping[str, str], error: Invalid | Refused | N
     return render(
         "crm_sales/convert.html",
         key=key,
-        company=lead.get("company") or f"#{key}",
+        lead_name=lead.get("company") or f"#{key}",
         plural=str(uow.entity("lead").label_plural),
         values=sent,
         chosen=sent.get("choice", _first_choice(hits)),

@@ -91,7 +91,10 @@ def test_a_list_with_steps_and_the_price_that_comes_of_it(
     tab.locator("[name=customer_level]").select_option("A")
     save(tab, way)
     expect(tab.locator("h1")).to_contain_text("重复的价格表")
-    assert [row["name"] for row in rows("price_list", sort="id")] == ["2026 年批量价", "重复的价格表"]
+    assert [row["name"] for row in rows("price_list", sort="id")] == [
+        "2026 年批量价",
+        "重复的价格表",
+    ]
     tab.goto("/crm_sales/price")
     pick(tab, tab.get_by_role("combobox", name=way("产品", "Product")), "MDJ")
     pick(tab, tab.get_by_role("combobox", name=way("客户", "Customer")), "鼎源")

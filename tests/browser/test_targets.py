@@ -57,7 +57,7 @@ def test_targets_are_set_in_one_save_and_compared_with_what_was_won(
     tab.goto("/crm_sales/targets")
     (east,) = [row["id"] for row in rows("department", limit=50) if row["name"] == "华东组"]
     tab.get_by_label(way("部门", "Department"), exact=True).select_option(str(east))
-    tab.get_by_role("button", name=way("显示", "Show"), exact=True).click()
+    tab.get_by_role("button", name=way("查看", "Show"), exact=True).click()
     tab.wait_for_load_state()
 
     def cell(name):
@@ -76,7 +76,9 @@ def test_targets_are_set_in_one_save_and_compared_with_what_was_won(
     cell("闫晓璐").fill("40000")
     save.click()
     expect(tab.locator(".target-grid td .error")).to_have_count(0)
-    found = {row["person"]: (str(row["value"]), row["starts_on"].month) for row in rows("sales_target")}
+    found = {
+        row["person"]: (str(row["value"]), row["starts_on"].month) for row in rows("sales_target")
+    }
     assert found == {team.fu: ("60000.00", today.month), team.yan: ("40000.00", today.month)}
     tab.goto(f"/crm_sales/forecast?kind=month&period={today:%Y-%m}&person={team.fu}")
     expect(tab.locator("main")).to_contain_text("60,000")
