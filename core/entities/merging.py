@@ -105,6 +105,7 @@ def merge_verb(entity: str, label: Label) -> ActionSpec:
         partial(_merge, entity=entity),
         params=params,
         joins="others",
+        untold=("take", "undo"),
         page="web.merge_records",
     )
 

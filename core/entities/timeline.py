@@ -215,7 +215,8 @@ def _changes(
     veiled: Collection[str],
 ) -> Iterable[FieldChange]:
     """What the actor may see of them; fields that are gone, or no field's, are left out."""
-    params = {each.name: each for each in verb.params} if verb else {}
+    told = [each for each in verb.params if each.name not in verb.untold] if verb else []
+    params = {each.name: each for each in told}
     for name, values in changes.items():
         described = params.get(name) if verb else spec.by_name.get(name)
         if described is None or not isinstance(values, list) or len(values) != 2:

@@ -155,6 +155,8 @@ class ActionSpec:
     #: A parameter that names further records of the entity: whoever uses the verb must reach them with
     #: it, too, and the handler gets them after the one that it is used on.
     joins: str = ""
+    #: Parameters written as programs write them: the timeline, which people read, leaves them out.
+    untold: tuple[str, ...] = ()
     #: The page that asks for what the verb needs, in place of the usual one: an endpoint that takes
     #: ``entity`` and ``ids``.
     page: str = ""

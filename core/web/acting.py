@@ -13,6 +13,7 @@ from core.entities.bulk import act_undoably
 from core.entities.defaults import default_of
 from core.entities.forms import Control, control_for
 from core.entities.inputs import InputContext, from_input, is_given, read_input, to_input
+from core.entities.labels import resolve_labels
 from core.entities.purging import purge, require_purge
 from core.entities.schema import to_json
 from core.entities.scope import require
@@ -246,7 +247,7 @@ def act_on_records(entity: str, action: str) -> Any:
             if asks:
                 return _verb_page(uow, spec, verb, chosen, form, error), error.status
         tell(error.message, "bad")
-        return redirect(_back(spec), 303)
+        return redirect(_after_act(entity, chosen.ids, spec), 303)
     undo = undo_url(entity, key, _back(spec, single=chosen.ids))
     tell(_("%(action)s: done.", action=str(verb.label)), undo_url=undo)
     return redirect(_after_act(entity, chosen.ids, spec), 303)
@@ -345,6 +346,14 @@ def ask_again(entity: str, action: str, form: MultiDict[str, str], error: Invali
     """The page that asks what a verb refused to do without, with what was given already."""
     with unit_of_work(write=False) as uow:
         spec, verb = _verb(uow, entity, action)
+        for (
+            item
+        ) in verb.params:  # a card was dropped: of its column the number was sent, not the name
+            key = read_number(form.get(f"param.{item.name}"))
+            if isinstance(item.type, t.Reference) and key is not None:
+                target = item.type.entity
+                context = input_context(uow, resolve_labels(uow, {target: {key}}))
+                _key, form[f"param.{item.name}__label"] = to_input(item.type, key, context)
         return _verb_page(uow, spec, verb, chosen_records(uow, spec), form, error)
 
 
@@ -354,8 +363,6 @@ def _pairs(ids: Sequence[int]) -> list[tuple[str, str]]:
 
 def _names(uow: UnitOfWork, spec: EntitySpec, ids: Sequence[int]) -> list[str]:
     """What the first few chosen records are called, as far as the reader may see them."""
-    from core.entities.labels import resolve_labels
-
     labels = resolve_labels(uow, {spec.name: set(ids[:5])}).get(spec.name, {})
     return [labels[key] for key in ids[:5] if key in labels]
 

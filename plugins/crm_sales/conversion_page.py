@@ -114,7 +114,7 @@ def _page(
         "crm_sales/convert.html",
         kept=CONVERSION.drawn(uow, typed, lead),
         convert_url=url_for("crm_sales.do_convert_lead", lead_id=key),
-        company=lead.get("company") or f"#{key}",
+        lead_name=lead.get("company") or f"#{key}",
         plural=str(uow.entity("lead").label_plural),
         values=sent,
         chosen=sent.get("choice", _first_choice(hits)),

@@ -11,7 +11,8 @@ import pytest
 
 from core.testing.installation import ADMIN, PASSWORD
 
-sys.path.insert(0, str(Path(__file__).parent))  # the module beside the tests
+sys.path.insert(0, str(Path(__file__).parent))  # the modules beside the tests
+pytest.register_assert_rewrite("journeys")
 
 #: The one without a window does the same in half the time.
 PROGRAMS = ("chromium-headless-shell", "chromium", "chromium-browser")
@@ -133,6 +134,22 @@ def open_page(chromium, served):
     for context in opened:
         context.close()
     assert complaints == []
+
+
+@pytest.fixture
+def open_as(open_page, unit_of_work):
+    """``open_as(person, way)``: a tab of that size in which the person reads that language."""
+    from core.entities import query, service
+    from core.security.credentials import set_password
+
+    def make(person, way):
+        with unit_of_work() as uow:
+            service.update(uow, "user", {person: {"locale": way.locale}})
+            who = query.get(uow, "user", person).values
+            set_password(uow, person, PASSWORD, email=who["email"], name=who["name"])
+        return open_page(way.size, email=who["email"])
+
+    return make
 
 
 def _note(message, complaints):

@@ -8,6 +8,7 @@ from urllib.parse import quote, urlsplit
 import pytest
 from axe import violations
 from crawling import PAGES, crawl
+from words import english_on
 
 from core.entities import query, service
 from core.security.directory import find_user
@@ -65,66 +66,6 @@ _FOR_THUMBS = (
     return [...small, ...cut].map((each) => each.outerHTML.slice(0, 120));
 }"""
 )
-#: What a reader sees, without what is code, a name that somebody gave, or an address.
-_WORDS = """() => {
-    const page = document.body.cloneNode(true);
-    page.querySelectorAll("code, pre, script, noscript, template, [lang], kbd").forEach((e) => e.remove());
-    const named = [...page.querySelectorAll("[aria-label], [title], [placeholder]")].flatMap(
-        (e) => [e.getAttribute("aria-label"), e.title, e.getAttribute("placeholder")]);
-    const walker = document.createTreeWalker(page, NodeFilter.SHOW_TEXT);
-    const found = [];
-    while (walker.nextNode()) found.push(walker.currentNode.data);
-    return [...found, ...named.filter(Boolean)];
-}"""
-#: Words that Chinese texts of this trade write so.
-_TAKEN = {
-    *("api", "json", "csv", "xlsx", "xls", "excel", "xlsx,", "html", "http", "https", "url", "id"),
-    *("cny", "pdf", "chrome", "linux", "openapi", "english", "windows", "utc", "get", "post"),
-    *(
-        "esc",
-        "patch",
-        "delete",
-        "put",
-        "bearer",
-        "authorization",
-        "token",
-        "dougong",
-        "migrate",
-        "round",
-    ),
-    *(
-        "lead",
-        "customer",
-        "price",
-        "quantity",
-        "gb",
-        "yyyy",
-        "mm",
-        "dd",
-        "seq",
-        "chromium",
-        "mb",
-        "toml",
-    ),
-}
-#: Commands, folders and formulas that Chinese sentences quote.
-_QUOTED = re.compile(
-    r"dougong (serve|worker|restore)|mail 文件夹|backups 中|amount >= hours \* 100"
-)
-
-
-def _english(texts):
-    """English words that stand on a Chinese page."""
-    found = set()
-    for text in texts:
-        plain = re.sub(
-            r"\S+@\S+|https?://\S+|[\w.]+\.(?:json|csv|xlsx?)|\S*[_/{}]\S*|\w+\.[\w*]+",
-            " ",
-            _QUOTED.sub(" ", text),
-        )
-        words = re.findall(r"[A-Za-z][a-z'’]{2,}", plain)
-        found |= {word for word in words if word.lower() not in _TAKEN}
-    return found
 
 
 @pytest.fixture(scope="session")
@@ -177,7 +118,7 @@ def test_every_page_is_sound_fits_and_speaks(app, open_page, served, told, who):
 
     def look(path):
         wrong.extend(_too_wide(tab, path, size))
-        if not _IDENTIFIERS.match(path) and (words := _english(tab.evaluate(_WORDS))):
+        if not _IDENTIFIERS.match(path) and (words := english_on(tab)):
             wrong.append(f"{path} speaks English: {sorted(words)}")
         if len(main := tab.evaluate(_PRIMARY)) > 1:
             wrong.append(f"{path} is for more than one thing: {main}")

@@ -16,6 +16,7 @@
     if (canMove) $$("[data-card]").forEach((card) => { card.draggable = true; });
   }
   function fill(form, card) {
+    form.elements.back.value = form.elements.back.value.replace(/#.*/, "") + "#" + $("a", card).id;
     form.elements.ids.value = card.dataset.card;
     form.elements.version.value = card.dataset.version;
   }
@@ -76,7 +77,8 @@
     if (columns[at]) move(card, columns[at].dataset.column);
   });
 
-  /* Where one was looking stays where it is, and so does the focus. */
+  /* Where one was looking stays where it is, and so does the focus. After a page in between the
+     address names the card, and the browser goes to it. */
   let place = null;
   on("htmx:before:swap", () => {
     const board = $(".board");

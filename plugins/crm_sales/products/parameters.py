@@ -143,7 +143,7 @@ def _read_one(each: Parameter, raw: Any) -> tuple[Any, Wrong | None]:
     if each.kind == "choice":
         known = {fold(choice): choice for choice in each.choices}
         if fold(text) not in known:
-            message = _("Choose one of %(choices)s.", choices="、".join(each.choices))
+            message = _("Choose one of %(choices)s.", choices=_(", ").join(each.choices))
             return None, _wrong(each, "choice", message)
         return known[fold(text)], None
     return text, None
