@@ -19,7 +19,7 @@ from core.entities.measures import measures_of, read_measures
 from core.entities.query import ListQuery, reading_page
 from core.entities.reading import Reading, read_together
 from core.errors import Forbidden
-from core.http.addresses import list_url
+from core.http.addresses import list_condition, list_url
 from core.http.rendering import render
 from core.http.requests import requires, unit_of_work
 from core.i18n import gettext as _
@@ -183,7 +183,7 @@ def _warnings(uow: UnitOfWork) -> list[tuple[str, str, Reading[Any]]]:
     """(what is stuck, its list, how many are to be counted)"""
     found: list[tuple[str, str, Reading[Any]]] = []
     for label, rows in _stuck(uow) if _may_use(uow, "opportunity", _STUCK) else ():
-        counted = query.reading_count(uow, "opportunity", ListQuery(filter=_filter(rows)))
+        counted = query.reading_count(uow, "opportunity", ListQuery(filter=list_condition(*rows)))
         found.append((label, list_url("opportunity", *rows), counted))
     if _may_use(uow, "customer", ("name", "owner", "created_at")):
         days = int(get_setting(uow, "crm_sales", "idle_days")) or 30
@@ -191,15 +191,6 @@ def _warnings(uow: UnitOfWork) -> list[tuple[str, str, Reading[Any]]]:
         label = _("Customers without follow-up for %(n)s days", n=format_number(days))
         found.append((label, url, reading_idle_count(uow, days)))
     return found
-
-
-def _filter(rows: Rows) -> dict[str, Any]:
-    """The filter that the rows of a list mean."""
-    found = []
-    for name, op, *values in rows:
-        given = {"value": list(values) if op == "in" else values[0]} if values else {}
-        found.append({"field": name, "op": op, **given})
-    return {"all": found}
 
 
 def _stuck(uow: UnitOfWork) -> list[tuple[str, Rows]]:
