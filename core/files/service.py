@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from sqlalchemy import select
 
-from core.entities import service
+from core.entities import query, service
 from core.entities.changes import Change
 from core.entities.origins import became_readable
 from core.entities.scope import require, scope_clause
@@ -34,6 +34,7 @@ __all__ = [
     "check_written",
     "local_copy",
     "open_file",
+    "pictures_under",
     "store_result",
     "store_upload",
     "take_away",
@@ -43,6 +44,7 @@ LARGEST_UPLOAD = 50_000_000
 _HEAD = 4096
 _IN_CHUNK = 900
 _COPY_CHUNK = 1 << 20
+_PICTURES_OF, _MOST_PICTURES = 100, 500
 
 
 def store_upload(
@@ -171,6 +173,27 @@ def _of_origin(uow: UnitOfWork, file_id: int) -> Any:
     if row is None or not became_readable(uow, row.entity, row.record_id):
         raise _no_file()
     return row
+
+
+def pictures_under(
+    uow: UnitOfWork, entity: str, ids: Sequence[int]
+) -> dict[int, list[Mapping[str, Any]]]:
+    """The pictures that were put under records, by these, as far as the actor may see them: their
+    ``id`` and ``name``, the first ones of each chunk of records; one statement for a page of them."""
+    found: dict[int, list[Mapping[str, Any]]] = {}
+    for start in range(0, len(ids), _PICTURES_OF):
+        parts = [
+            {"field": "entity", "op": "eq", "value": entity},
+            {"field": "record_id", "op": "in", "value": list(ids[start : start + _PICTURES_OF])},
+            {"field": "field", "op": "is_empty"},
+            {"field": "media_type", "op": "in", "value": list(t.PICTURES)},
+        ]
+        asked = query.ListQuery(
+            fields=("name", "record_id"), filter={"all": parts}, sort="id", limit=_MOST_PICTURES
+        )
+        for row in query.page(uow, "file", asked).items:
+            found.setdefault(row["record_id"], []).append(row)
+    return found
 
 
 @contextmanager

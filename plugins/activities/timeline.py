@@ -16,8 +16,9 @@ from core.fields import Reference
 from core.i18n import gettext as _
 from core.i18n.formats import format_datetime
 from core.plugins.contributions import TimelineItem, TimelineSource
-from plugins.activities import communications
+from plugins.activities import check_ins, communications
 from plugins.activities.models import KINDS
+from plugins.activities.photos import pictures_of
 from plugins.activities.prompts import answered
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ _FOLLOW_UP = (
     "related_id",
 )
 #: What is told beside it, to who may see it.
-_LOGGED = ("direction", "seconds")
+_LOGGED = ("direction", "seconds", *check_ins.PLACE)
 _TASK = ("title", "owner", "completed_at")
 
 
@@ -68,9 +69,13 @@ def _follow_ups(
 
     def items(*rows: Any) -> Sequence[TimelineItem]:
         found = page.finish(*rows)
-        answers = answered(uow, [row["id"] for row in found.items])
+        ids = [row["id"] for row in found.items]
+        answers, pictures = answered(uow, ids), pictures_of(uow, ids)
         return [
-            _item(uow, row, found.labels, answers.get(row["id"], []), spec, record_id)
+            replace(
+                item := _item(uow, row, found.labels, answers.get(row["id"], []), spec, record_id),
+                data={**item.data, "pictures": pictures.get(row["id"], [])},
+            )
             for row in found.items
         ]
 
@@ -169,7 +174,10 @@ def _item(
             if step
             else _("Next on %(when)s", when=when)
         )
-    data = {"id": row["id"], "entity": "follow_up"}
+    data: dict[str, Any] = {"id": row["id"], "entity": "follow_up"}
+    if told := check_ins.in_words(uow, row):
+        lines.append(told)
+        data["place"] = check_ins.geo_address(row)
     body = "\n".join(lines)
     return TimelineItem(
         row["happened_at"], row["kind"], title, row["owner"], body, data, row.get("created_at")
