@@ -96,6 +96,7 @@ def test_a_visit_without_a_network_goes_along_whole_and_once(phone, lead, visits
     assert "36.706900, 119.161800 (±15 m)" in tab.locator("[data-check-in-place]").inner_text()
     checked_in = tab.input_value("[name=checked_in_at]")
     camera = tab.locator("[data-camera-for=photos]")
+    assert tab.locator(".camera").is_visible()
     for n in (1, 2):  # one after the other, as a camera gives them
         camera.set_input_files({"name": f"现场{n}.png", "mimeType": "image/png", "buffer": PICTURE})
     assert tab.evaluate("document.querySelector('[name=photos]').files.length") == 2
