@@ -14,6 +14,7 @@ from sqlalchemy import select
 from core.entities import query, service
 from core.entities.changes import Change
 from core.entities.origins import became_readable
+from core.entities.reading import Reading
 from core.entities.scope import require, scope_clause
 from core.entities.uploads import not_yours, picture_wanted, unfit
 from core.entities.writing import load
@@ -34,7 +35,7 @@ __all__ = [
     "check_written",
     "local_copy",
     "open_file",
-    "pictures_under",
+    "reading_pictures",
     "store_result",
     "store_upload",
     "take_away",
@@ -44,7 +45,7 @@ LARGEST_UPLOAD = 50_000_000
 _HEAD = 4096
 _IN_CHUNK = 900
 _COPY_CHUNK = 1 << 20
-_PICTURES_OF, _MOST_PICTURES = 100, 500
+_MOST_PICTURES = 500
 
 
 def store_upload(
@@ -175,25 +176,28 @@ def _of_origin(uow: UnitOfWork, file_id: int) -> Any:
     return row
 
 
-def pictures_under(
+def reading_pictures(
     uow: UnitOfWork, entity: str, ids: Sequence[int]
-) -> dict[int, list[Mapping[str, Any]]]:
-    """The pictures that were put under records, by these, as far as the actor may see them: their
-    ``id`` and ``name``, the first ones of each chunk of records; one statement for a page of them."""
-    found: dict[int, list[Mapping[str, Any]]] = {}
-    for start in range(0, len(ids), _PICTURES_OF):
-        parts = [
-            {"field": "entity", "op": "eq", "value": entity},
-            {"field": "record_id", "op": "in", "value": list(ids[start : start + _PICTURES_OF])},
-            {"field": "field", "op": "is_empty"},
-            {"field": "media_type", "op": "in", "value": list(t.PICTURES)},
-        ]
-        asked = query.ListQuery(
-            fields=("name", "record_id"), filter={"all": parts}, sort="id", limit=_MOST_PICTURES
-        )
-        for row in query.page(uow, "file", asked).items:
-            found.setdefault(row["record_id"], []).append(row)
-    return found
+) -> Reading[dict[int, list[Mapping[str, Any]]]]:
+    """The pictures that were put under the records of a page, by these, as far as the actor may see
+    them: their ``id`` and ``name``, in the order in which they came."""
+    parts = [
+        {"field": "entity", "op": "eq", "value": entity},
+        {"field": "record_id", "op": "in", "value": list(ids)},
+        {"field": "field", "op": "is_empty"},
+        {"field": "media_type", "op": "in", "value": list(t.PICTURES)},
+    ]
+    asked = query.ListQuery(
+        fields=("name", "record_id"), filter={"all": parts}, sort="id", limit=_MOST_PICTURES
+    )
+    return query.reading_page(uow, "file", asked).then(_by_record)
+
+
+def _by_record(found: query.Page) -> dict[int, list[Mapping[str, Any]]]:
+    pictures: dict[int, list[Mapping[str, Any]]] = {}
+    for row in found.items:
+        pictures.setdefault(row["record_id"], []).append(row)
+    return pictures
 
 
 @contextmanager

@@ -14,15 +14,16 @@ from werkzeug.datastructures import MultiDict
 
 from core.entities import query
 from core.entities.query import ListQuery
+from core.entities.reading import Reading
 from core.errors import Invalid, Problem, TooLarge
-from core.files.service import attach, pictures_under, store_upload
+from core.files.service import attach, reading_pictures, store_upload
 from core.http.addresses import read_number
 from core.i18n import gettext as _
 
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
-__all__ = ["attach_photos", "can_attach", "keep_photos", "kept_photos", "pictures_of"]
+__all__ = ["attach_photos", "can_attach", "keep_photos", "kept_photos", "reading_photos"]
 
 _INPUT = "photos"
 _KEPT = "photos__kept"
@@ -75,10 +76,14 @@ def kept_photos(uow: UnitOfWork, form: Any) -> list[dict[str, Any]]:
     return [_drawn(row) for row in query.page(uow, "file", asked).items]
 
 
-def pictures_of(uow: UnitOfWork, follow_ups: Sequence[int]) -> dict[int, list[dict[str, Any]]]:
+def reading_photos(
+    uow: UnitOfWork, follow_ups: Sequence[int]
+) -> Reading[dict[int, list[dict[str, Any]]]]:
     """The pictures under follow-ups that the reader may see, by these."""
-    found = pictures_under(uow, "follow_up", follow_ups)
-    return {key: [_drawn(row) for row in rows] for key, rows in found.items()}
+    found = reading_pictures(uow, "follow_up", follow_ups)
+    return found.then(
+        lambda pictures: {key: [_drawn(row) for row in rows] for key, rows in pictures.items()}
+    )
 
 
 def _drawn(row: Any) -> dict[str, Any]:

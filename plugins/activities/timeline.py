@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from core.entities import query
 from core.entities.origins import reached_otherwise
 from core.entities.query import ListQuery
-from core.entities.reading import Reading
+from core.entities.reading import Reading, read_together
 from core.entities.related import relatable
 from core.fields import Reference
 from core.i18n import gettext as _
@@ -18,8 +18,8 @@ from core.i18n.formats import format_datetime
 from core.plugins.contributions import TimelineItem, TimelineSource
 from plugins.activities import check_ins, communications
 from plugins.activities.models import KINDS
-from plugins.activities.photos import pictures_of
-from plugins.activities.prompts import answered
+from plugins.activities.photos import reading_photos
+from plugins.activities.prompts import reading_answered
 
 if TYPE_CHECKING:
     from core.fields import EntitySpec
@@ -70,7 +70,10 @@ def _follow_ups(
     def items(*rows: Any) -> Sequence[TimelineItem]:
         found = page.finish(*rows)
         ids = [row["id"] for row in found.items]
-        answers, pictures = answered(uow, ids), pictures_of(uow, ids)
+        if not ids:
+            return []
+        wanted = [reading_answered(uow, ids), reading_photos(uow, ids)]
+        answers, pictures = read_together(uow, wanted)
         return [
             replace(
                 item := _item(uow, row, found.labels, answers.get(row["id"], []), spec, record_id),
