@@ -172,7 +172,7 @@ def _read_own(
         except BadValue as error:
             problems.append(Problem(item.name, error.code, str(error)))
             continue
-        if item.is_always_required and values[item.name] in (None, False):
+        if item.is_always_required and values[item.name] is None:
             message = _("Please fill this in.")
             problems.append(Problem(item.name, "required", message))
     return problems

@@ -120,6 +120,8 @@ def _form_page(
         "crm_leads/public_form.html",
         form=form,
         fields=fields,
+        # What the form does not ask for is told above it: it is the company's to put right.
+        others=[text for name, text in marks.items() if name not in form.fields],
         origin=sent.get("origin", "")[:300],
         honeypot=HONEYPOT,
         is_done=is_done,

@@ -188,3 +188,18 @@ def test_machines_are_thanked_and_make_nothing(client, make_form, leads):
     sent = {**VISITOR, **ANSWERS, "website": "http://spam"}
     assert client.post(make_form(*NAMES), data=sent).status_code == 303
     assert leads() == []
+
+
+def test_a_required_field_is_required_of_visitors_too(client, make_form, leads, unit_of_work):
+    """At its field where the form asks for it; else above the form, for nothing is told silently."""
+    with unit_of_work() as uow:
+        must = {"name": "x_must", "kind": "text", "label": "必答", "required": True}
+        add_field(uow, "lead", must)
+    asking, other = make_form("x_must", name="问"), make_form(name="不问")
+    assert client.post(other, data=VISITOR).status_code == 422
+    html = client.post(other, data=VISITOR).get_data(as_text=True)
+    assert 'role="alert"' in html
+    html = client.post(asking, data=VISITOR).get_data(as_text=True)
+    assert 'id="error-x_must"' in html
+    assert leads() == []
+    assert client.post(asking, data={**VISITOR, "x_must": "是"}).status_code == 303
