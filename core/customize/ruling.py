@@ -23,6 +23,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.schema import CreateIndex, DropIndex
 
 from core.customize.changing import begin, finish, takes_fields
+from core.customize.kinds import kind_name
 from core.customize.rules import make_rules, read_rules
 from core.db.base import metadata
 from core.db.names import physical_name
@@ -131,9 +132,15 @@ def _naming(
         added += tuple(
             Choice(each.name, each.label)
             for each in other
-            if each.is_writable and (each.custom or each.owner not in ("core", other.plugin))
+            if each.is_writable and _is_listed(each, other, item.type.of_kinds)
         )
     return replace(item, type=replace(item.type, choices=item.type.choices + added))
+
+
+def _is_listed(item: FieldSpec, spec: EntitySpec, kinds: tuple[str, ...]) -> bool:
+    if kinds:
+        return item.custom and kind_name(item.type) in kinds
+    return item.custom or item.owner not in ("core", spec.plugin)
 
 
 def _with_types(spec: EntitySpec, fields: tuple[FieldSpec, ...]) -> EntitySpec:

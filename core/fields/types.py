@@ -158,13 +158,15 @@ class ChoiceField(FieldType):
     With ``shaped`` the company has the last word on them, by the rules of the field; no code may
     depend on one of them then. A parameter of a verb that is given the field's own type object
     offers what the field offers. ``fields_of`` names an entity: the fields that the company, or
-    another module, has added to it are options too, behind the declared ones. With ``measures``
-    the figures that modules register for goals are options.
+    another module, has added to it are options too, behind the declared ones. With ``of_kinds`` they
+    are the company's alone, of these kinds. With ``measures`` the figures that modules register for
+    goals are options.
     """
 
     choices: tuple[Choice, ...] = ()
     shaped: bool = False
     fields_of: str = ""
+    of_kinds: tuple[str, ...] = ()
     measures: bool = False
 
     def labels(self) -> dict[str, Label]:

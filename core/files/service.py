@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from sqlalchemy import select
 
-from core.entities import service
+from core.entities import query, service
 from core.entities.changes import Change
 from core.entities.origins import became_readable
+from core.entities.reading import Reading
 from core.entities.scope import require, scope_clause
 from core.entities.uploads import not_yours, picture_wanted, unfit
 from core.entities.writing import load
@@ -34,6 +35,7 @@ __all__ = [
     "check_written",
     "local_copy",
     "open_file",
+    "reading_pictures",
     "store_result",
     "store_upload",
     "take_away",
@@ -43,6 +45,7 @@ LARGEST_UPLOAD = 50_000_000
 _HEAD = 4096
 _IN_CHUNK = 900
 _COPY_CHUNK = 1 << 20
+_MOST_PICTURES = 500
 
 
 def store_upload(
@@ -171,6 +174,30 @@ def _of_origin(uow: UnitOfWork, file_id: int) -> Any:
     if row is None or not became_readable(uow, row.entity, row.record_id):
         raise _no_file()
     return row
+
+
+def reading_pictures(
+    uow: UnitOfWork, entity: str, ids: Sequence[int]
+) -> Reading[dict[int, list[Mapping[str, Any]]]]:
+    """The pictures that were put under the records of a page, by these, as far as the actor may see
+    them: their ``id`` and ``name``, in the order in which they came."""
+    parts = [
+        {"field": "entity", "op": "eq", "value": entity},
+        {"field": "record_id", "op": "in", "value": list(ids)},
+        {"field": "field", "op": "is_empty"},
+        {"field": "media_type", "op": "in", "value": list(t.PICTURES)},
+    ]
+    asked = query.ListQuery(
+        fields=("name", "record_id"), filter={"all": parts}, sort="id", limit=_MOST_PICTURES
+    )
+    return query.reading_page(uow, "file", asked).then(_by_record)
+
+
+def _by_record(found: query.Page) -> dict[int, list[Mapping[str, Any]]]:
+    pictures: dict[int, list[Mapping[str, Any]]] = {}
+    for row in found.items:
+        pictures.setdefault(row["record_id"], []).append(row)
+    return pictures
 
 
 @contextmanager

@@ -9,11 +9,19 @@ from flask import current_app, flash, g, request, url_for
 from markupsafe import Markup
 
 from core.entities.forms import control_for
-from core.entities.inputs import FormInput, InputContext, is_given, read_input, to_input
+from core.entities.inputs import (
+    FormInput,
+    InputContext,
+    from_input,
+    is_given,
+    read_input,
+    to_input,
+)
 from core.entities.labels import Labels
 from core.entities.marks import marker
 from core.entities.rendering import Reader, cell_renderer, display_text
 from core.entities.tables import column_kind
+from core.entities.values import check_value
 from core.fields import EntitySpec, FieldSpec
 from core.http.rendering import macros
 from core.http.requests import runtime
@@ -26,6 +34,7 @@ __all__ = [
     "draw_controls",
     "input_context",
     "page_url",
+    "read_control",
     "reader_of",
     "record_address",
     "tell",
@@ -97,6 +106,12 @@ def draw_control(
     made = control_for(context, item, raw, error=error, options=options)
     drawn: Markup = macros("core/records/_control.html").control_field(made)
     return drawn
+
+
+def read_control(context: InputContext, item: FieldSpec, form: FormInput) -> Any:
+    """What was typed into the control of a field, as its type keeps it. Raises `BadValue`."""
+    raw = read_input(item.type, form, item.name)
+    return check_value(item.type, from_input(item.type, raw, context))
 
 
 def draw_controls(

@@ -48,6 +48,7 @@ PUBLIC_MODULES = (
     "core.fields",
     "core.fields.declare",
     "core.files",
+    "core.files.service",
     "core.files.storage",
     "core.http.addresses",
     "core.http.forms",

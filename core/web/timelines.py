@@ -165,6 +165,8 @@ def _tools(
             if own or (has_tools and can_update)
             else "",
         }
+    if data.get("place") or data.get("pictures"):
+        return {"place": data.get("place"), "pictures": data.get("pictures") or ()}
     return {}
 
 

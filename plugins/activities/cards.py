@@ -16,7 +16,7 @@ from core.http.rendering import macros
 from core.i18n import gettext as _
 from core.i18n.formats import format_datetime
 from core.settings.service import get_setting
-from plugins.activities import communications
+from plugins.activities import check_ins, communications
 from plugins.activities.forms import NEW_FOLLOW_UP, choices, next_choices
 from plugins.activities.models import KINDS
 
@@ -96,7 +96,7 @@ def over_record(uow: UnitOfWork, entity: EntitySpec, record: Record, **context: 
     """The slot ``entity.detail.above``: a task that is late says so, and a follow-up what was logged
     of it; where what stands beside a record comes at its end, the way to the form stands here."""
     if entity.name == "follow_up":
-        return _logged(record)
+        return _logged(record) + _checked_in(uow, record)
     if entity.name != "task":
         return _ways_in(uow, entity, record)
     due, status = record.values.get("due_at"), record.values.get("status")
@@ -116,6 +116,16 @@ def _logged(record: Record) -> str:
         words.append(_("agreed to be recorded") if values["consent"] else _("not agreed"))
     text = " · ".join(str(word) for word in words if word)
     html: str = macros().notice(text, "info", _("As it was logged"))
+    return html
+
+
+def _checked_in(uow: UnitOfWork, record: Record) -> str:
+    text = check_ins.in_words(uow, record.values)
+    if not text:
+        return ""
+    html: str = macros("activities/record.html").checked_in(
+        text, check_ins.geo_address(record.values)
+    )
     return html
 
 

@@ -16,7 +16,7 @@ from core.fields import (
     Text,
 )
 from core.i18n import lazy_gettext as _l
-from plugins.activities import services
+from plugins.activities import check_ins, services
 from plugins.activities.models import (
     FollowUp,
     FollowUpAnswer,
@@ -49,6 +49,7 @@ follow_up = EntityDef(
             ("kind", "happened_at", "related_id", "content", "template", "answers"),
         ),
         Section(_l("What is next"), ("next_follow_at", "next_step", "no_next")),
+        Section(_l("Where it was"), check_ins.PLACE),
         Section(_l("As it was logged"), _LOGGED),
         Section(
             _l("Whose it is"),
@@ -67,6 +68,21 @@ follow_up = EntityDef(
                 FieldSpec("result", _RESULT, _l("Result"), required=True),
                 FieldSpec("note", Text(300), _l("Found")),
             ),
+        ),
+        ActionSpec(
+            "check_in",
+            _l("Check in here"),
+            check_ins.check_in,
+            params=check_ins.PARAMS,
+            when={
+                "all": [
+                    {"field": "kind", "op": "eq", "value": "visit"},
+                    {"field": "checked_in_at", "op": "is_empty"},
+                ]
+            },
+            bulk=False,
+            page="activities.check_in",
+            page_takes=1,
         ),
     ),
     scopes=(READABLE,),

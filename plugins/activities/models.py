@@ -208,6 +208,23 @@ class FollowUp(Entity, Owned):
         label=_l("Number in the other system"),
         help=_l("Of what a telephone system, mail gateway or archive logs: each once."),
     )
+    # All four, or none: only the verb ``check_in`` writes them.
+    checked_in_at: Mapped[datetime | None] = field(
+        DateTime(), label=_l("Checked in at"), readonly=True, personal=True
+    )
+    latitude: Mapped[Decimal | None] = field(
+        Number(8, 6), label=_l("Latitude"), readonly=True, personal=True, totals=False
+    )
+    longitude: Mapped[Decimal | None] = field(
+        Number(9, 6), label=_l("Longitude"), readonly=True, personal=True, totals=False
+    )
+    accuracy: Mapped[int | None] = field(
+        Integer(minimum=0),
+        label=_l("Accuracy in metres"),
+        readonly=True,
+        personal=True,
+        totals=False,
+    )
 
     # For: a record's timeline; a person's month and calendar; the list, newest first, alone and
     # within departments; what is planned.

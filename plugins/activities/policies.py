@@ -58,6 +58,7 @@ def _grants(scope: str, *, leads: bool) -> dict[str, dict[str, Any]]:
         "follow_up": {
             **dict.fromkeys(_ORDINARY, scope),
             "read": [scope, "readable"],
+            "check_in": "own",  # where somebody is, only they can say
             **({"review": scope} if leads else {}),
         },
         "task": {

@@ -10,11 +10,12 @@ from sqlalchemy import select
 
 from core.entities import query
 from core.entities.query import ListQuery
+from core.entities.reading import Reading
 
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
-__all__ = ["Prompt", "Template", "answered", "answers_of", "prompts_of", "templates_of"]
+__all__ = ["Prompt", "Template", "answers_of", "prompts_of", "reading_answered", "templates_of"]
 
 
 @dataclass(frozen=True)
@@ -127,10 +128,12 @@ def answers_of(uow: UnitOfWork, ids: Sequence[int]) -> dict[int, dict[int, dict[
     return found
 
 
-def answered(uow: UnitOfWork, ids: Sequence[int]) -> dict[int, list[tuple[str, str]]]:
-    """``(prompt, answer)`` in the same follow-ups, in their order: one statement."""
+def reading_answered(
+    uow: UnitOfWork, ids: Sequence[int]
+) -> Reading[dict[int, list[tuple[str, str]]]]:
+    """``(prompt, answer)`` in the same follow-ups, in their order."""
     if not ids or not _may_see_answers(uow, ("follow_up", "prompt", "answer")):
-        return {}
+        return Reading((), dict)
     prompt = uow.entity("follow_up_prompt").table
     answer = uow.entity("follow_up_answer").table
     wanted = (
@@ -139,8 +142,12 @@ def answered(uow: UnitOfWork, ids: Sequence[int]) -> dict[int, list[tuple[str, s
         .where(answer.c.follow_up_id.in_(ids), answer.c.archived_at.is_(None))
         .order_by(answer.c.id)
     )
+    return Reading((wanted,), _by_follow_up)
+
+
+def _by_follow_up(rows: Sequence[Any]) -> dict[int, list[tuple[str, str]]]:
     found: dict[int, list[tuple[str, str]]] = {}
-    for row in uow.execute(wanted):
+    for row in rows:
         found.setdefault(row.follow_up_id, []).append((row.label or "", row.answer or ""))
     return found
 

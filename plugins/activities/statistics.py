@@ -16,6 +16,7 @@ from core.errors import Forbidden
 from core.http.addresses import Row, list_condition, list_url, read_number
 from core.i18n import gettext as _
 from core.i18n.formats import format_number
+from plugins.activities.check_ins import CHECKED_IN
 from plugins.activities.models import KINDS
 from plugins.activities.people import people_in_reach
 from plugins.activities.periods import DEFAULT, period_tabs, valid_period
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ["departments_offered", "page_of", "table_of"]
 
+#: Visits that were checked in.
+_THERE: tuple[Row, ...] = (("kind", "in", "visit"), CHECKED_IN)
 _WEEKS = ("this_week", "last_week")
 _LINK = Markup('<a href="{}">{}</a>')
 
@@ -38,6 +41,8 @@ class Line(NamedTuple):
     name: str
     by_kind: Mapping[str, int]
     counted: int
+    #: How many of the visits were checked in.
+    checked_in: int = 0
 
     @property
     def total(self) -> int:
@@ -55,6 +60,8 @@ class Numbers:
     rows: tuple[Row, ...]
     #: 0 where none is asked for, and for periods that are no week.
     quota: int
+    #: Whether the reader is told what was checked in.
+    tells_place: bool
     lines: list[Line]
 
 
@@ -72,11 +79,18 @@ def _numbers(uow: UnitOfWork, sent: Mapping[str, str]) -> Numbers:
     if department is not None:
         rows = (*rows, ("department", "under", str(department)))
     quota = weekly_quota(uow) if period in _WEEKS else 0
-    return Numbers(period, department, rows, quota, _lines(uow, rows, department, quota))
+    tells_place = access.can_use(spec["checked_in_at"])
+    lines = _lines(uow, rows, department, quota, tells_place=tells_place)
+    return Numbers(period, department, rows, quota, tells_place, lines)
 
 
 def _lines(
-    uow: UnitOfWork, rows: tuple[Row, ...], department: int | None, quota: int
+    uow: UnitOfWork,
+    rows: tuple[Row, ...],
+    department: int | None,
+    quota: int,
+    *,
+    tells_place: bool,
 ) -> list[Line]:
     """Who has written some, the most first; where a quota is set, also who has written none."""
     names: dict[int | None, str] = {}
@@ -93,8 +107,14 @@ def _lines(
         counted = {row["owner"]["id"]: row["count"] for row in found}
         for key, name in people_in_reach(uow, "follow_up", department):
             names.setdefault(key, name)
+    there: dict[int | None, int] = {}
+    if tells_place and counts:
+        asked = ListQuery(filter=list_condition(*rows, *_THERE))
+        found = aggregate(uow, "follow_up", ["owner"], ["count"], asked)
+        there = {row["owner"]["id"]: row["count"] for row in found}
     lines = [
-        Line(key, name, counts.get(key, {}), counted.get(key, 0)) for key, name in names.items()
+        Line(key, name, counts.get(key, {}), counted.get(key, 0), there.get(key, 0))
+        for key, name in names.items()
     ]
     return sorted(lines, key=lambda line: (-line.total, line.name))
 
@@ -135,29 +155,42 @@ def _templates_url(uow: UnitOfWork) -> str:
 
 def _columns(numbers: Numbers) -> list[dict[str, str]]:
     columns = [{"label": _("Person"), "kind": "primary"}]
-    columns += [{"label": str(choice.label), "kind": "number"} for choice in KINDS]
+    columns += [{"label": title, "kind": "number"} for title in _titles(numbers)]
     columns.append({"label": _("All"), "kind": "number"})
     if numbers.quota:
         columns.append({"label": _("Quota"), "kind": "number"})
     return columns
 
 
+def _titles(numbers: Numbers) -> list[str]:
+    """The kinds, and beside the visits how many of them were checked in."""
+    titles = []
+    for choice in KINDS:
+        titles.append(str(choice.label))
+        if choice.value == "visit" and numbers.tells_place:
+            titles.append(_("Checked in"))
+    return titles
+
+
 def _row(numbers: Numbers, line: Line) -> dict[str, Any]:
     whose = ("owner", "is_empty") if line.person is None else ("owner", "eq", str(line.person))
     rows = (*numbers.rows, whose)
-    cells: list[Any] = [line.name, *_counts(line.by_kind, rows)]
+    cells: list[Any] = [line.name, *_counts(numbers, line.by_kind, line.checked_in, rows)]
     if numbers.quota:
         text = f"{format_number(line.counted)}/{format_number(numbers.quota)}"
         cells.append(_linked(text, (*rows, WRITTEN)) if line.counted else text)
     return {"id": line.person or 0, "label": line.name, "cells": cells}
 
 
-def _counts(by_kind: Mapping[str, int], rows: tuple[Row, ...]) -> list[Any]:
+def _counts(
+    numbers: Numbers, by_kind: Mapping[str, int], checked_in: int, rows: tuple[Row, ...]
+) -> list[Any]:
     """The cells of a line: each kind, and all of them."""
-    cells = [
-        _number(by_kind.get(choice.value, 0), (*rows, ("kind", "in", choice.value)))
-        for choice in KINDS
-    ]
+    cells = []
+    for choice in KINDS:
+        cells.append(_number(by_kind.get(choice.value, 0), (*rows, ("kind", "in", choice.value))))
+        if choice.value == "visit" and numbers.tells_place:
+            cells.append(_number(checked_in, (*rows, *_THERE)))
     return [*cells, _number(sum(by_kind.values()), rows)]
 
 
@@ -172,7 +205,8 @@ def _linked(text: str, rows: tuple[Row, ...]) -> Any:
 def _totals(numbers: Numbers) -> list[Any] | None:
     if len([line for line in numbers.lines if line.by_kind]) < 2:
         return None
-    cells = [_("Together"), *_counts(_together(numbers), numbers.rows)]
+    there = sum(line.checked_in for line in numbers.lines)
+    cells = [_("Together"), *_counts(numbers, _together(numbers), there, numbers.rows)]
     return [*cells, ""] if numbers.quota else cells
 
 
@@ -202,17 +236,28 @@ def departments_offered(uow: UnitOfWork) -> list[tuple[str, str]]:
 def table_of(uow: UnitOfWork, sent: Mapping[str, str]) -> tuple[list[str], list[list[Any]]]:
     """(headings, rows) of the same as a table for a spreadsheet: numbers stay numbers."""
     numbers = _numbers(uow, sent)
-    header = [_("Person"), *(str(choice.label) for choice in KINDS), _("All")]
+    header = [_("Person"), *_titles(numbers), _("All")]
     if numbers.quota:
         header += [_("Counts for the quota"), _("Quota")]
     rows = []
     for line in numbers.lines:
-        row: list[Any] = [line.name, *(line.by_kind.get(each.value, 0) for each in KINDS)]
-        row.append(line.total)
+        row = [line.name, *_plain(numbers, line.by_kind, line.checked_in), line.total]
         if numbers.quota:
             row += [line.counted, f"{line.counted}/{numbers.quota}"]
         rows.append(row)
     if len(rows) > 1:
         together = _together(numbers)
-        rows.append([_("Together"), *together.values(), sum(together.values())])
+        there = sum(line.checked_in for line in numbers.lines)
+        counts = _plain(numbers, together, there)
+        rows.append([_("Together"), *counts, sum(together.values())])
     return header, rows
+
+
+def _plain(numbers: Numbers, by_kind: Mapping[str, int], checked_in: int) -> list[Any]:
+    """The counts of a line in the order of `_titles`."""
+    counts = []
+    for choice in KINDS:
+        counts.append(by_kind.get(choice.value, 0))
+        if choice.value == "visit" and numbers.tells_place:
+            counts.append(checked_in)
+    return counts

@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Any
 from core.entities import query
 from core.entities.origins import reached_otherwise
 from core.entities.query import ListQuery
-from core.entities.reading import Reading
+from core.entities.reading import Reading, read_together
 from core.entities.related import relatable
 from core.fields import Reference
 from core.i18n import gettext as _
 from core.i18n.formats import format_datetime
 from core.plugins.contributions import TimelineItem, TimelineSource
-from plugins.activities import communications
+from plugins.activities import check_ins, communications
 from plugins.activities.models import KINDS
-from plugins.activities.prompts import answered
+from plugins.activities.photos import reading_photos
+from plugins.activities.prompts import reading_answered
 
 if TYPE_CHECKING:
     from core.fields import EntitySpec
@@ -39,7 +40,7 @@ _FOLLOW_UP = (
     "related_id",
 )
 #: What is told beside it, to who may see it.
-_LOGGED = ("direction", "seconds")
+_LOGGED = ("direction", "seconds", *check_ins.PLACE)
 _TASK = ("title", "owner", "completed_at")
 
 
@@ -68,9 +69,16 @@ def _follow_ups(
 
     def items(*rows: Any) -> Sequence[TimelineItem]:
         found = page.finish(*rows)
-        answers = answered(uow, [row["id"] for row in found.items])
+        ids = [row["id"] for row in found.items]
+        if not ids:
+            return []
+        wanted = [reading_answered(uow, ids), reading_photos(uow, ids)]
+        answers, pictures = read_together(uow, wanted)
         return [
-            _item(uow, row, found.labels, answers.get(row["id"], []), spec, record_id)
+            replace(
+                item := _item(uow, row, found.labels, answers.get(row["id"], []), spec, record_id),
+                data={**item.data, "pictures": pictures.get(row["id"], [])},
+            )
             for row in found.items
         ]
 
@@ -169,7 +177,10 @@ def _item(
             if step
             else _("Next on %(when)s", when=when)
         )
-    data = {"id": row["id"], "entity": "follow_up"}
+    data: dict[str, Any] = {"id": row["id"], "entity": "follow_up"}
+    if told := check_ins.in_words(uow, row):
+        lines.append(told)
+        data["place"] = check_ins.geo_address(row)
     body = "\n".join(lines)
     return TimelineItem(
         row["happened_at"], row["kind"], title, row["owner"], body, data, row.get("created_at")

@@ -19,7 +19,15 @@ from core.http.reports import send_report
 from core.http.requests import requires, signed_in, unit_of_work
 from core.i18n import gettext as _
 from core.settings.service import get_setting
-from plugins.activities import answers, calendar, handover, spot_checks, statistics
+from plugins.activities import (
+    answers,
+    calendar,
+    check_ins,
+    handover,
+    photos,
+    spot_checks,
+    statistics,
+)
 from plugins.activities.about import (
     about_pairs,
     find_about,
@@ -77,6 +85,8 @@ def _marks(problems: Sequence[Problem], answers: Sequence[Mapping[str, Any]]) ->
                 name = f"answer.{answers[number].get('prompt')}"
         elif name in ("related_id", "related_entity"):
             name = "about"
+        elif name in check_ins.PLACE:
+            name = "place"
         found.setdefault(name, problem.message)
     return found
 
@@ -101,15 +111,23 @@ def create_follow_up() -> Any:
     values: dict[str, Any] = {}
 
     def make(uow: UnitOfWork) -> str:
-        values.update(read_follow_up(uow, request.form))
+        sent, problems = photos.keep_photos(uow)
+        if problems:
+            raise Invalid(_("Please correct what is marked."), problems)
+        values.update(read_follow_up(uow, sent))
+        place = check_ins.read_check_in(uow, sent) if check_ins.is_wanted(sent) else None
         (key,) = service.create(uow, "follow_up", [values])
+        if place is not None:
+            service.act(uow, "follow_up", "check_in", [key], place)
+        photos.attach_photos(uow, sent, key)
         return _saved(values, record_url("follow_up", key))
 
     try:
         return NEW_FOLLOW_UP.save_once(make)
     except (Invalid, Refused) as error:
-        marks, sent = _marks(error.problems, values.get("answers") or ()), request.form
-        with unit_of_work(write=False) as uow:
+        marks = _marks(error.problems, values.get("answers") or ())
+        with unit_of_work() as uow:
+            sent, _problems = photos.keep_photos(uow)
             return _follow_up_page(uow, sent, sent, marks, error.message), error.status
 
 
@@ -144,6 +162,10 @@ def _follow_up_page(
         prompts_html=_prompts_html(uow, kind, sent, marks or {}),
         happened_at=moment_text(uow, uow.now()) if typed is None else sent.get("happened_at", ""),
         content=sent.get("content", ""),
+        checks_in=check_ins.can_check_in(uow),
+        place=check_ins.drawn_place(uow, {} if typed is None else typed),
+        attaches=photos.can_attach(uow),
+        photos=photos.kept_photos(uow, typed),
         following=next_choices(),
         chosen=sent.get("next", ""),
         must_plan=get_setting(uow, "activities", "require_next"),
@@ -181,6 +203,7 @@ def _recent(uow: UnitOfWork) -> list[Any]:
 def _summary(uow: UnitOfWork, entity: str, marks: Mapping[str, str]) -> list[tuple[str, str, str]]:
     spec = uow.entity(entity)
     labels = {"about": _("Regarding"), "": str(spec.label)}
+    labels |= {"place": _("Check-in"), "photos": _("Pictures")}
     return [
         (
             name,
@@ -189,6 +212,47 @@ def _summary(uow: UnitOfWork, entity: str, marks: Mapping[str, str]) -> list[tup
         )
         for name, text in marks.items()
     ]
+
+
+@blueprint.get("/check-in", endpoint="check_in")
+@signed_in
+def ask_check_in() -> Any:
+    """The page of the verb: where one is, for a visit that is written already."""
+    key = read_number(request.args.get("ids", ""))
+    with unit_of_work() as uow:
+        return _check_in_page(uow, key or 0, {})
+
+
+@blueprint.post("/check-in/<int:follow_up_id>")
+@signed_in
+def save_check_in(follow_up_id: int) -> Any:
+    """Check in, once, and back to the visit."""
+    try:
+        with unit_of_work() as uow:
+            place = check_ins.read_check_in(uow, request.form)
+            service.act(uow, "follow_up", "check_in", [follow_up_id], place)
+    except (Invalid, Refused) as error:
+        marks = _marks(error.problems, ()) or {"place": error.message}
+        with unit_of_work(write=False) as uow:
+            return _check_in_page(uow, follow_up_id, request.form, marks), error.status
+    flash(_("Saved."), "good")
+    return redirect(record_url("follow_up", follow_up_id), 303)
+
+
+def _check_in_page(
+    uow: UnitOfWork, key: int, sent: Mapping[str, str], marks: Mapping[str, str] | None = None
+) -> str:
+    if not check_ins.can_check_in(uow):
+        raise Forbidden(_("You do not have the right to do this."))
+    record = query.get(uow, "follow_up", key)
+    return render(
+        "activities/check_in.html",
+        follow_up_id=key,
+        label=record.values.get("subject") or _("Visit"),
+        address=record_url("follow_up", key),
+        place=check_ins.drawn_place(uow, sent),
+        marks=marks or {},
+    )
 
 
 @blueprint.get("/prompts")

@@ -16,6 +16,7 @@ from core.i18n import gettext as _
 from core.i18n import lazy_gettext as _l
 from core.plugins.contributions import RoleTemplate
 from core.pools.changes import check_hands, check_masks, check_pools
+from core.security.actor import FieldAccess
 from plugins.crm_leads.campaigns import in_circles
 from plugins.crm_leads.criteria import problem
 from plugins.crm_leads.duplicates import check_leads
@@ -187,6 +188,9 @@ def _validate_forms(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Prob
         elif not asked & {"mobile", "email", "wechat"}:
             message = _("Ask for a mobile number, an e-mail address or WeChat.")
             yield change.problem("fields", "unreachable", message)
+        if hidden := _out_of_reach(uow, asked - set(change.before.get("fields") or ())):
+            message = _("There is no field %(name)s.", name=hidden)
+            yield change.problem("fields", "unknown_field", message)
         for site in change.after["sites"] or ():
             if not SITE.fullmatch(site):
                 message = _(
@@ -198,6 +202,20 @@ def _validate_forms(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Prob
             if unknown := sorted(unfillable(change.after[name] or "")):
                 message = _("There is nothing to fill in for {%(name)s}.", name=unknown[0])
                 yield change.problem(name, "unknown_field", message)
+
+
+def _out_of_reach(uow: UnitOfWork, names: set[str]) -> str:
+    """One of the fields of leads that whoever makes the form may not fill in; else empty."""
+    if uow.actor.is_system:
+        return ""
+    spec = uow.entity("lead")
+    access = uow.actor.access(spec)
+    found = (
+        name
+        for name in sorted(names)
+        if name in spec and spec[name].custom and access.field(name) < FieldAccess.WRITE
+    )
+    return next(found, "")
 
 
 def _validate_campaigns(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Problem]:

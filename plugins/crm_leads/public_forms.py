@@ -21,6 +21,8 @@ from core.entities.changes import Change
 from core.entities.query import ListQuery
 from core.entities.values import BadValue, check_value
 from core.errors import Invalid, NotFound, Problem
+from core.fields import MultiChoice
+from core.http.presenting import input_context, read_control
 from core.i18n import gettext as _
 from core.i18n import lazy_gettext as _l
 from core.mail import MailMessage, one_line
@@ -29,16 +31,21 @@ from core.settings.service import get_setting
 from plugins.crm_leads.models import ASKED
 
 if TYPE_CHECKING:
+    from werkzeug.datastructures import MultiDict
+
+    from core.fields import FieldSpec
     from core.work.jobs import JobContext
     from core.work.uow import UnitOfWork
 
 __all__ = [
+    "DELIVERED",
     "HONEYPOT",
     "WELCOME",
     "PublicForm",
     "find_form",
     "give_keys",
     "merged",
+    "own_fields",
     "submit",
     "unfillable",
 ]
@@ -49,6 +56,8 @@ HONEYPOT = "website"
 _SAME = timedelta(days=1)
 #: One of them must be given: else nobody can be called back.
 _WAYS = ("mobile", "email", "wechat")
+#: What forms ask for that is not the company's own.
+DELIVERED = frozenset(choice.value for choice in ASKED)
 _MERGED = re.compile(r"\{([^{}]*)\}")
 
 
@@ -90,13 +99,14 @@ def find_form(uow: UnitOfWork, key: str) -> PublicForm:
     if row is None:
         raise NotFound(_("There is no such page."))
     asked_for = row.fields or ()
+    own = [item.name for item in own_fields(uow) if item.name in asked_for]
     return PublicForm(
         row.id,
         row.key,
         row.title or row.name,
         row.intro or "",
         row.thanks or "",
-        tuple(choice.value for choice in ASKED if choice.value in asked_for),
+        (*(choice.value for choice in ASKED if choice.value in asked_for), *own),
         tuple(row.sites or ()),
         row.pool_id,
         row.campaign_id,
@@ -105,7 +115,15 @@ def find_form(uow: UnitOfWork, key: str) -> PublicForm:
     )
 
 
-def submit(uow: UnitOfWork, form: PublicForm, sent: Mapping[str, str]) -> int | None:
+def own_fields(uow: UnitOfWork) -> list[FieldSpec]:
+    """The company's own fields of leads that forms can ask for, in their order: none that is retired."""
+    offered = uow.snapshot.installed_entities["lead_form"]["fields"].type
+    assert isinstance(offered, MultiChoice)
+    names = set(offered.labels()) - DELIVERED
+    return [item for item in uow.snapshot.installed_entities["lead"] if item.name in names]
+
+
+def submit(uow: UnitOfWork, form: PublicForm, sent: MultiDict[str, str]) -> int | None:
     """Make a lead of what was filled in; None where a machine, or the same person again, is thanked only.
 
     Raises `Invalid` with a problem at each field. The rights are those of the form: it was opened by
@@ -113,8 +131,9 @@ def submit(uow: UnitOfWork, form: PublicForm, sent: Mapping[str, str]) -> int | 
     """
     if sent.get(HONEYPOT, "").strip():
         return None
-    values: dict[str, Any] = {name: _given(sent, name) for name in form.fields}
-    _check(uow, form, values)
+    delivered = [name for name in form.fields if name in DELIVERED]
+    values: dict[str, Any] = {name: _given(sent, name) for name in delivered}
+    _check(uow, form, values, _read_own(uow, form, sent, values))
     with uow.elevated():
         lock = uow.entity("lead_form").table
         uow.execute(select(lock.c.id).where(lock.c.id == form.id).with_for_update()).one()
@@ -140,10 +159,32 @@ def _given(sent: Mapping[str, str], name: str) -> str | None:
     return sent.get(name, "").strip()[:2000] or None
 
 
-def _check(uow: UnitOfWork, form: PublicForm, values: dict[str, Any]) -> None:
-    """Every problem at its field, and values as they are stored."""
-    spec, problems = uow.entity("lead"), []
-    for name, value in values.items():
+def _read_own(
+    uow: UnitOfWork, form: PublicForm, sent: MultiDict[str, str], values: dict[str, Any]
+) -> list[Problem]:
+    """Put what was given for the company's own fields into ``values``; what is wrong with it."""
+    context, problems = input_context(uow), []
+    for item in own_fields(uow):
+        if item.name not in form.fields:
+            continue
+        try:
+            values[item.name] = read_control(context, item, sent)
+        except BadValue as error:
+            problems.append(Problem(item.name, error.code, str(error)))
+            continue
+        if item.is_always_required and values[item.name] is None:
+            message = _("Please fill this in.")
+            problems.append(Problem(item.name, "required", message))
+    return problems
+
+
+def _check(
+    uow: UnitOfWork, form: PublicForm, values: dict[str, Any], problems: list[Problem]
+) -> None:
+    """Every problem at its field, with those known before, and values as they are stored."""
+    spec = uow.entity("lead")
+    for name in [name for name in values if name in DELIVERED]:
+        value = values[name]
         try:
             values[name] = check_value(spec[name].type, value)
         except BadValue as error:

@@ -9,6 +9,7 @@ from flask import Blueprint, redirect, request, url_for
 
 from core.errors import Forbidden, Invalid
 from core.http.addresses import read_number
+from core.http.presenting import draw_control, input_context
 from core.http.rendering import render
 from core.http.requests import framed_by, public, requires, signed_in, unit_of_work
 from core.i18n import gettext as _
@@ -97,7 +98,7 @@ def _form_page(
     spec, marks = uow.entity("lead"), marks or {}
     kinds = {"mobile": "tel", "email": "email"}
     hints = {"contact_name": "name", "company": "organization", "mobile": "tel", "email": "email"}
-    fields = [
+    fields: list[dict[str, Any]] = [
         {
             "name": name,
             "label": str(spec[name].label),
@@ -107,11 +108,20 @@ def _form_page(
             "hint": hints.get(name, "on"),
         }
         for name in form.fields
+        if name in public_forms.DELIVERED
+    ]
+    context, typed = input_context(uow), request.form if marks else None
+    fields += [
+        {"control": draw_control(context, item, None, error=marks.get(item.name, ""), form=typed)}
+        for item in public_forms.own_fields(uow)
+        if item.name in form.fields
     ]
     return render(
         "crm_leads/public_form.html",
         form=form,
         fields=fields,
+        # What the form does not ask for is told above it: it is the company's to put right.
+        others=[text for name, text in marks.items() if name not in form.fields],
         origin=sent.get("origin", "")[:300],
         honeypot=HONEYPOT,
         is_done=is_done,

@@ -17,7 +17,9 @@
   /* A picture taken now goes into the input beside, as if it had been chosen there. */
   function choose(camera) {
     const input = camera.form.elements[camera.dataset.cameraFor];
-    input.files = camera.files;
+    const all = new DataTransfer();
+    [...(input.multiple ? input.files : []), ...camera.files].forEach((file) => all.items.add(file));
+    input.files = all.files;
     input.dispatchEvent(new Event("change", { bubbles: true }));
   }
   function send(box, input, file) {

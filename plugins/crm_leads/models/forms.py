@@ -21,7 +21,14 @@ from core.fields import (
 from core.i18n import lazy_gettext as _l
 from plugins.crm_leads.models.leads import SOURCES
 
-__all__ = ["ASKED", "LeadForm"]
+__all__ = ["ASKED", "OWN_KINDS", "LeadForm"]
+
+#: Of these kinds a form can ask for the company's own fields of leads, too: what a visitor can fill in
+#: who knows nothing of the company's records.
+OWN_KINDS = (
+    *("text", "long_text", "integer", "decimal", "boolean", "date"),
+    *("choice", "multi_choice", "phone", "email"),
+)
 
 #: What a public form can ask for, in the order of its page.
 ASKED = (
@@ -68,8 +75,9 @@ class LeadForm(Entity):
     title: Mapped[str | None] = field(Text(80), label=_l("Title of the page"))
     intro: Mapped[str | None] = field(LongText(1000), label=_l("Text above the fields"))
     fields: Mapped[Any] = field(
-        MultiChoice(choices=ASKED),
+        MultiChoice(choices=ASKED, fields_of="lead", of_kinds=OWN_KINDS),
         label=_l("Asked for"),
+        help=_l("The company's own fields of leads stand behind the others, in their order."),
         default=["company", "contact_name", "mobile", "email"],
     )
     thanks: Mapped[str | None] = field(Text(300), label=_l("Thanks"))
