@@ -43,6 +43,18 @@ def test_a_department_holds_no_more_than_its_limit(team, make_leads, act, set_po
     act(team.manager, "claim", leads[3:])  # of another department
 
 
+def test_who_claims_second_is_told_in_the_list(team, make_leads, act, browser_of):
+    """The page that they stood on is out of their reach by now."""
+    (lead,) = make_leads()
+    second, page = browser_of(team.yan), f"/r/lead/{lead}"
+    assert second.get(page).status_code == 200
+    act(team.fu, "claim", [lead])
+    sent = {"csrf_token": second.csrf, "ids": lead, "back": page}
+    answer = second.post("/r/lead/actions/claim", data=sent)
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/r/lead")
+    assert "已被傅宇恒领取" in second.get("/r/lead").get_data(as_text=True)
+
+
 def test_the_former_owner_waits_and_others_do_not(team, make_leads, act, set_pool, runtime):
     set_pool(cool_down_days=10)
     first, second = make_leads(2)

@@ -335,3 +335,12 @@ def test_what_was_merged_is_told_to_who_may_merge_it_alone(act, make, team, twin
         assert [row.merged for row in merges_of(uow, "customer", one)] == [[two]]
     with unit_of_work(team.fu, write=False) as uow, pytest.raises(Forbidden):
         merges_of(uow, "customer", one)
+
+
+def test_the_timeline_tells_of_a_merge_in_words(act, browser_of, team, twins):
+    """What programs say, such as ``level:12``, is no news for people."""
+    one, two = twins
+    merged(act, team.manager, one, two, take=f"level:{two}")
+    page = text_of(browser_of(team.manager).get(f"/r/customer/{one}"))
+    assert "并入的记录" in page
+    assert f"level:{two}" not in page

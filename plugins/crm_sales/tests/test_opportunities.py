@@ -420,6 +420,16 @@ def test_the_contact_is_of_the_customer(make, team, customer):
     assert fields_of(error) == {"contact"}
 
 
+def test_a_card_that_is_asked_about_names_its_stage(browser_of, team, deal, stage):
+    browser, lost = browser_of(team.fu), stage("输单")
+    sent = {"csrf_token": browser.csrf, "ids": deal, "by": "stage", "to": lost}
+    answer = browser.post("/r/opportunity/move", data=sent)
+    page = answer.get_data(as_text=True)
+    assert answer.status_code == 422
+    assert 'value="输单"' in page
+    assert f'value="{lost}"' in page
+
+
 def test_the_verbs_over_rest(client, bearer, team, deal, stage):
     headers, base = bearer(team.fu), f"/api/v1/records/opportunity/{deal}"
     path = f"{base}/actions"
