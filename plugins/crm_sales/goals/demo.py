@@ -1,4 +1,4 @@
-"""The demonstration story: what the company and its sales department set out to change this year."""
+"""The demonstration story: what the company, its sales department and a seller set out to change this year."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ def tell(uow: UnitOfWork) -> list[str]:
     asked = ListQuery(fields=("name",), sort="path", limit=100, search="销售部", labels=False)
     departments = query.page(uow, "department", asked).items
     sales = next((row["id"] for row in departments if row["name"] == "销售部"), None)
+    whole = {"starts_on": date(year, 1, 1), "ends_on": date(year, 12, 31)}
     goals: list[dict[str, Any]] = [
         {
             "name": name,
@@ -37,8 +38,7 @@ def tell(uow: UnitOfWork) -> list[str]:
             "baseline": baseline,
             "target": target,
             "department": sales if of_sales else None,
-            "starts_on": date(year, 1, 1),
-            "ends_on": date(year, 12, 31),
+            **whole,
         }
         for name, measure, baseline, target, of_sales in _GOALS
         if measure in known
@@ -49,4 +49,10 @@ def tell(uow: UnitOfWork) -> list[str]:
             {"name": "去年赢单率达到45%", "measure": "crm_sales.win_rate"}
             | {"baseline": 40, "target": 45, "department": sales, **last}
         )
+    people = ListQuery(fields=("name",), search="傅宇恒", limit=1, labels=False)
+    goals += [
+        {"name": "今年签约600万", "measure": "crm_sales.won_amount", "person": person["id"]}
+        | {"baseline": 0, "target": 6_000_000, **whole}
+        for person in query.page(uow, "user", people).items
+    ]
     return [f"{len(service.create(uow, 'goal', goals))} goals"]
