@@ -12,7 +12,7 @@ from core.entities import query, service
 from core.entities.bulk import act_undoably
 from core.entities.query import ListQuery
 from core.errors import Forbidden, Invalid, Problem, Refused
-from core.http.addresses import read_number, record_url, undo_url
+from core.http.addresses import list_url, read_number, record_url, undo_url
 from core.http.presenting import tell
 from core.http.rendering import macros, render
 from core.http.reports import send_report
@@ -217,10 +217,13 @@ def _summary(uow: UnitOfWork, entity: str, marks: Mapping[str, str]) -> list[tup
 @blueprint.get("/check-in", endpoint="check_in")
 @signed_in
 def ask_check_in() -> Any:
-    """The page of the verb: where one is, for a visit that is written already."""
-    key = read_number(request.args.get("ids", ""))
+    """The page of the verb: where one is, for a visit that is written already. Without one, to the
+    list of them."""
+    key = read_number(request.args.get("ids"))
+    if key is None:
+        return redirect(list_url("follow_up", ("kind", "in", "visit")))
     with unit_of_work() as uow:
-        return _check_in_page(uow, key or 0, {})
+        return _check_in_page(uow, key, {})
 
 
 @blueprint.post("/check-in/<int:follow_up_id>")
