@@ -276,12 +276,12 @@ def is_about_others(spec: EntitySpec) -> bool:
 
 
 def about_readable(
-    uow: UnitOfWork, table: FromClause
+    uow: UnitOfWork, table: FromClause, entity: str | None = None
 ) -> Iterator[tuple[EntitySpec, ColumnElement[bool]]]:
     """For rows that name a record by ``entity`` and ``record_id``: for each entity that the actor
-    may read, the condition that the row is about one of its records within reach. What itself is
-    about any record, as a file is, is no record in this sense."""
-    for spec in uow.entities.values():
+    may read, or for the one that all are about, the condition that the row is about one of its records
+    within reach. What itself is about any record, as a file is, is no record in this sense."""
+    for spec in uow.entities.values() if entity is None else (uow.entity(entity),):
         if is_about_others(spec) or "id" not in spec.table.c or not may(uow, spec, "read"):
             continue
         named, parent = table.c.entity == spec.name, uow.alias(spec.table)

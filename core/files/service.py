@@ -9,13 +9,14 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from sqlalchemy import select
+from sqlalchemy import false, or_, select
 
-from core.entities import query, service
+from core.db.bulk import one_of
+from core.entities import service
 from core.entities.changes import Change
 from core.entities.origins import became_readable
 from core.entities.reading import Reading
-from core.entities.scope import require, scope_clause
+from core.entities.scope import about_readable, living, require, scope_clause
 from core.entities.uploads import not_yours, picture_wanted, unfit
 from core.entities.writing import load
 from core.errors import Forbidden, Invalid, NotFound, Problem, Refused, TooLarge
@@ -180,24 +181,30 @@ def reading_pictures(
     uow: UnitOfWork, entity: str, ids: Sequence[int]
 ) -> Reading[dict[int, list[Mapping[str, Any]]]]:
     """The pictures that were put under the records of a page, by these, as far as the actor may see
-    them: their ``id`` and ``name``, in the order in which they came."""
-    parts = [
-        {"field": "entity", "op": "eq", "value": entity},
-        {"field": "record_id", "op": "in", "value": list(ids)},
-        {"field": "field", "op": "is_empty"},
-        {"field": "media_type", "op": "in", "value": list(t.PICTURES)},
-    ]
-    asked = query.ListQuery(
-        fields=("name", "record_id"), filter={"all": parts}, sort="id", limit=_MOST_PICTURES
+    them: their ``id`` and ``name``, in the order in which they came.
+
+    The scope of files asks for every entity; here all belong to one.
+    """
+    spec = uow.snapshot.installed_entities["file"]
+    require(uow, spec, "read")
+    c, is_named = spec.table.c, uow.actor.access(spec).can_see(spec["name"])
+    statement = (
+        select(c.id, c.record_id, c.name)
+        .where(*living(uow, spec), c.entity == entity, c.field.is_(None))
+        .where(c.media_type.in_(t.PICTURES), one_of(uow.connection, c.record_id, ids))
+        .where(or_(false(), *(one for _spec, one in about_readable(uow, spec.table, entity))))
+        .order_by(c.id)
+        .limit(_MOST_PICTURES)
     )
-    return query.reading_page(uow, "file", asked).then(_by_record)
 
+    def by_record(rows: Sequence[Any]) -> dict[int, list[Mapping[str, Any]]]:
+        pictures: dict[int, list[Mapping[str, Any]]] = {}
+        for row in rows:
+            told = {"id": row.id, "name": row.name if is_named else ""}
+            pictures.setdefault(row.record_id, []).append(told)
+        return pictures
 
-def _by_record(found: query.Page) -> dict[int, list[Mapping[str, Any]]]:
-    pictures: dict[int, list[Mapping[str, Any]]] = {}
-    for row in found.items:
-        pictures.setdefault(row["record_id"], []).append(row)
-    return pictures
+    return Reading((statement,), by_record)
 
 
 @contextmanager
