@@ -13,6 +13,7 @@ rendering: milliseconds, p50 (p95), of which the processor's beside them, and th
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import random
 import re
@@ -77,9 +78,12 @@ def _measure(folder: Path, options: argparse.Namespace) -> str:
     os.environ.update({k: v for k, v in environment.items() if k.startswith("DOUGONG_")})
 
     from core.app import create_app
+    from core.cli.main import YOUNG
     from core.work.worker import run_until_idle
 
     app = create_app()
+    gc.set_threshold(YOUNG)  # as the server has it
+    gc.freeze()
     runtime = app.extensions["dougong"]
     filled = _fill(runtime, options.customers)
     run_until_idle(runtime)
