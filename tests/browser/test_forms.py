@@ -219,6 +219,6 @@ def test_the_form_fits_a_phone(open_page, order):
         overflow = tab.evaluate("document.documentElement.scrollWidth - innerWidth")
         assert overflow <= 0, f"{path} is {overflow} px too wide"
         small = tab.locator(".rich-tools button").evaluate_all(
-            "all => all.filter((each) => each.offsetHeight < 40 || each.offsetWidth < 40).length"
+            "all => all.filter((each) => each.offsetHeight < 44 || each.offsetWidth < 44).length"
         )
         assert small == 0

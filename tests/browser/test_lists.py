@@ -497,6 +497,7 @@ def test_a_list_that_nobody_uses_asks_no_more(open_page, orders):
     tab.on("request", lambda sent: "/live" in sent.url and asked.append(sent.url))
     tab.clock.run_for(10_000)
     assert asked
+    tab.wait_for_load_state("networkidle")  # what is on its way would be ten minutes late
     tab.clock.run_for(600_000)
     tab.wait_for_timeout(200)
     asked.clear()
