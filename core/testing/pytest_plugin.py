@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 __all__ = [
     "act",
     "admin_id",
+    "after",
     "app",
     "bearer",
     "client",
@@ -271,6 +273,21 @@ def run_jobs(runtime: Any) -> Callable[[], int]:
         return run_until_idle(runtime)
 
     return run
+
+
+@pytest.fixture
+def after(runtime: Any, run_jobs: Callable[..., Any]) -> Callable[..., None]:
+    """``after(days=3)``: so long afterwards, when the clock has started what is due."""
+    from core.work.schedule import start_due
+
+    start_due(runtime)  # the first time it is only noted when it is due
+
+    def pass_(**passed: float) -> None:
+        runtime.clock.move(timedelta(**passed))
+        start_due(runtime)
+        run_jobs()
+
+    return pass_
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from core.errors import Invalid, Problem
 from core.fields import DateTime, FieldSpec, Integer, Number
 from core.i18n import gettext as _
 from core.i18n import lazy_gettext as _l
-from core.i18n.formats import format_datetime, format_number
+from core.i18n.formats import format_datetime, format_number, format_time
 
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
@@ -153,7 +153,7 @@ def in_words(uow: UnitOfWork, values: Mapping[str, Any]) -> str:
     when = format_datetime(moment, zone)
     happened = values.get("happened_at")
     if happened is not None and happened.astimezone(zone).date() == moment.astimezone(zone).date():
-        when = when[-5:]
+        when = format_time(moment, zone)
     accuracy = values.get("accuracy")
     if accuracy is None:
         return _("Checked in at %(time)s", time=when)

@@ -11,7 +11,6 @@ from core.entities import query, service
 from core.errors import Invalid
 from core.notifications.service import latest
 from core.settings.service import put_settings
-from core.work.schedule import start_due
 
 pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
 
@@ -37,19 +36,6 @@ def led(unit_of_work, team, set_pool):
         table = uow.entity("department").table
         (key,) = uow.execute(table.select().where(table.c.name == "销售部")).scalars()
         service.update(uow, "department", {key: {"head": team.manager}})
-
-
-@pytest.fixture
-def after(runtime, run_jobs):
-    """``after(**timedelta)``: so long afterwards, when the clock has started what is due."""
-    start_due(runtime)  # the first time it is only noted when it is due
-
-    def pass_(**passed):
-        runtime.clock.move(timedelta(**passed))
-        start_due(runtime)
-        run_jobs()
-
-    return pass_
 
 
 def followed(unit_of_work, lead):

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import pytest
 
 from core.entities import query, service
 from core.entities.query import ListQuery
 from core.errors import Forbidden, Invalid, NotFound, Refused
-from core.work.schedule import start_due
 
 pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
 
@@ -34,19 +31,6 @@ def plan(unit_of_work, team, early):
         ]
         values = {"name": "三次触达", "from_pool": early, "threshold": 50, "to_pool": team.pool}
         return service.create(uow, "nurture_plan", [values | {"touches": touches}])[0]
-
-
-@pytest.fixture
-def after(runtime, run_jobs):
-    """``after(days=3)``: so long afterwards, when the clock has started what is due."""
-    start_due(runtime)  # the first time it is only noted when it is due
-
-    def pass_(**passed):
-        runtime.clock.move(timedelta(**passed))
-        start_due(runtime)
-        run_jobs()
-
-    return pass_
 
 
 @pytest.fixture

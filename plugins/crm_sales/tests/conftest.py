@@ -29,6 +29,16 @@ def team(make_person):
 
 
 @pytest.fixture
+def headed(team, unit_of_work):
+    """The team, of which the manager is the head: of the department ``sales``."""
+    with unit_of_work() as uow:
+        table = uow.entity("department").table
+        (team.sales,) = uow.execute(table.select().where(table.c.name == "销售部")).scalars()
+        service.update(uow, "department", {team.sales: {"head": team.manager}})
+    return team
+
+
+@pytest.fixture
 def make(unit_of_work):
     """``make(entity, person=None, **values) -> id``, by that person or the system."""
 

@@ -15,37 +15,17 @@ from alembic.operations import Operations
 from core.db.migrate import migrating
 from core.entities import service
 from core.settings.service import put_settings
-from core.work.schedule import start_due
 
-pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
+pytestmark = [
+    pytest.mark.databases("sqlite", later=("postgresql",)),
+    pytest.mark.usefixtures("headed"),
+]
 
 
 @pytest.fixture
-def pool(make, team):
+def pool(make, headed):
     """Of the sales department, whose head is the manager; the pool has no administrators."""
-    return make("customer_pool", name="客户公海", departments=[team.sales])
-
-
-@pytest.fixture
-def team(team, unit_of_work):
-    with unit_of_work() as uow:
-        table = uow.entity("department").table
-        (team.sales,) = uow.execute(table.select().where(table.c.name == "销售部")).scalars()
-        service.update(uow, "department", {team.sales: {"head": team.manager}})
-    return team
-
-
-@pytest.fixture
-def after(runtime, run_jobs):
-    """``after(**timedelta)``: so long afterwards, when the clock has started what is due."""
-    start_due(runtime)  # the first time it is only noted when it is due
-
-    def pass_(**passed):
-        runtime.clock.move(timedelta(**passed))
-        start_due(runtime)
-        run_jobs()
-
-    return pass_
+    return make("customer_pool", name="客户公海", departments=[headed.sales])
 
 
 @pytest.mark.long

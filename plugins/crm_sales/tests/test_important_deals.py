@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import pytest
 
 from core.entities import service
 from core.settings.service import put_settings
-from core.work.schedule import start_due
 
-pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
+pytestmark = [
+    pytest.mark.databases("sqlite", later=("postgresql",)),
+    pytest.mark.usefixtures("headed"),
+]
 
 
 @pytest.fixture
@@ -19,31 +19,9 @@ def customer(make, team):
 
 
 @pytest.fixture
-def deal_pool(make, team):
+def deal_pool(make, headed):
     """Of the sales department, whose head is the manager; the pool has no administrators."""
-    return make("opportunity_pool", name="商机公海", departments=[team.sales])
-
-
-@pytest.fixture
-def team(team, unit_of_work):
-    with unit_of_work() as uow:
-        table = uow.entity("department").table
-        (team.sales,) = uow.execute(table.select().where(table.c.name == "销售部")).scalars()
-        service.update(uow, "department", {team.sales: {"head": team.manager}})
-    return team
-
-
-@pytest.fixture
-def after(runtime, run_jobs):
-    """``after(**timedelta)``: so long afterwards, when the clock has started what is due."""
-    start_due(runtime)  # the first time it is only noted when it is due
-
-    def pass_(**passed):
-        runtime.clock.move(timedelta(**passed))
-        start_due(runtime)
-        run_jobs()
-
-    return pass_
+    return make("opportunity_pool", name="商机公海", departments=[headed.sales])
 
 
 def test_an_important_deal_that_lies_unclaimed_is_told_of_once(
