@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Serving", "command", "floor_server", "memory_of", "server"]
+__all__ = ["Serving", "command", "floor_server", "memory_of", "server", "serving"]
 
 ROOT = Path(__file__).resolve().parent.parent
 OURS = [sys.executable, "-c", "from core.cli import main; main()"]
@@ -37,10 +37,24 @@ def _free_port() -> int:
 @contextmanager
 def server(environment: Mapping[str, str], token: str, *, workers: int) -> Iterator[Serving]:
     """`dougong serve`; ready when a signed-in read of a record is answered."""
+    path = "/api/v1/records/lead?limit=1"
+    bearer = {"Authorization": f"Bearer {token}"}
+    with serving(environment, path, bearer, workers=workers) as found:
+        yield found
+
+
+@contextmanager
+def serving(
+    environment: Mapping[str, str],
+    path: str,
+    headers: Mapping[str, str] | None = None,
+    *,
+    workers: int,
+) -> Iterator[Serving]:
+    """`dougong serve`; ready when ``path`` is answered."""
     port = _free_port()
     line = [*OURS, "serve", "--port", str(port), "--workers", str(workers)]
-    path = "/api/v1/records/lead?limit=1"
-    with _serving(line, environment, port, path, {"Authorization": f"Bearer {token}"}) as found:
+    with _serving(line, environment, port, path, headers or {}) as found:
         yield found
 
 
@@ -57,7 +71,11 @@ def floor_server(environment: Mapping[str, str], database_url: str) -> Iterator[
 
 @contextmanager
 def _serving(
-    line: list[str], environment: Mapping[str, str], port: int, path: str, headers: dict[str, str]
+    line: list[str],
+    environment: Mapping[str, str],
+    port: int,
+    path: str,
+    headers: Mapping[str, str],
 ) -> Iterator[Serving]:
     with tempfile.TemporaryFile() as log:
         begin = time.perf_counter()
@@ -74,7 +92,7 @@ def _serving(
             process.wait(40)
 
 
-def _answers(port: int, path: str, headers: dict[str, str]) -> bool:
+def _answers(port: int, path: str, headers: Mapping[str, str]) -> bool:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     try:
         connection.request("GET", path, headers=headers)

@@ -35,6 +35,7 @@ from core.entities.lines import load_lines
 from core.entities.masking import mask_value
 from core.entities.paging import SortKey, after_cursor, make_cursor, parse_sort
 from core.entities.reading import Reading, read
+from core.entities.related import relatable
 from core.entities.scope import (
     living,
     may_use,
@@ -165,6 +166,8 @@ def reading_page(uow: UnitOfWork, entity: str, query: ListQuery) -> Reading[Page
         is_cut = len(rows) > limit
         following = make_cursor(keys, _rows(rows[limit - 1 : limit])[0]) if is_cut else None
         items = shown(rows)
+        if query.archived is False:
+            known_readable(uow, entity).update(row["id"] for row in items if "id" in row)
         _attach_links(uow, spec, fields, items)
         labels: Labels = {}
         if query.labels:
@@ -326,8 +329,9 @@ def _first_ids(
     spec = uow.entity(entity)
     require(uow, spec, action)
     where = conditions(uow, spec, query)
-    if (clause := scope_clause(uow, spec, action)) is not None:
-        where.append(clause)
+    if action != "read":
+        clause = scope_clause(uow, spec, action, about_seen=_about_seen(uow, query))
+        where += [] if clause is None else [clause]
     keys = _order(uow, spec, query)
     found: Select[tuple[int]] = select(spec.table.c.id).where(*where)
     return found.order_by(*(key.order() for key in keys)).limit(limit)
@@ -403,7 +407,7 @@ def _living(uow: UnitOfWork, spec: EntitySpec, archived: bool | None) -> list[Co
 
 def conditions(uow: UnitOfWork, spec: EntitySpec, query: ListQuery) -> list[ColumnElement[bool]]:
     """The WHERE of a query: living records, the reader's scope, the filter and the search."""
-    scope = scope_clause(uow, spec, "read")
+    scope = scope_clause(uow, spec, "read", about_seen=_about_seen(uow, query))
     if scope is not None and query.ids is not None and uow.runtime.database.is_sqlite:
         scope = in_no_order(scope)  # named records are found by their numbers, not by their owners
     return [*([] if scope is None else [scope]), *_asked(uow, spec, query)]
@@ -423,6 +427,18 @@ def _asked(uow: UnitOfWork, spec: EntitySpec, query: ListQuery) -> list[ColumnEl
     for term in query.search.split()[:10]:
         clauses.append(_search(uow, spec, term[:100]))
     return clauses
+
+
+def _about_seen(uow: UnitOfWork, query: ListQuery) -> bool:
+    """Whether all that the records may be about is within the reader's reach by the query itself.
+
+    What a query finds is; a record by its number when it was read just now.
+    """
+    about = {spec.name for spec in relatable(uow)} if query.about else ()
+    return bool(query.about) and all(
+        entity in about and (not isinstance(which, int) or which in known_readable(uow, entity))
+        for entity, which in query.about
+    )
 
 
 def _is_about(
@@ -462,7 +478,7 @@ def _first_of_each_alternative(
     """
     if not uow.runtime.database.is_sqlite or query.ids is not None:
         return None
-    alternatives = scope_alternatives(uow, spec, "read")
+    alternatives = scope_alternatives(uow, spec, "read", about_seen=_about_seen(uow, query))
     if alternatives is None:
         return None
     asked = [*_asked(uow, spec, query), *further]

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, FromClause, and_, exists, false, or_, select
 
-from core.entities.origins import reached_otherwise
 from core.entities.related import is_about, related_clause
 from core.entities.scope_sql import narrowing, scope_conditions
 from core.errors import Forbidden
@@ -93,11 +92,17 @@ def require(uow: UnitOfWork, spec: EntitySpec, action: str) -> None:
 
 
 def scope_clause(
-    uow: UnitOfWork, spec: EntitySpec, action: str, table: FromClause | None = None
+    uow: UnitOfWork,
+    spec: EntitySpec,
+    action: str,
+    table: FromClause | None = None,
+    *,
+    about_seen: bool = False,
 ) -> ColumnElement[bool] | None:
     """Which rows of ``table`` the actor reaches with ``action``; None when all of them.
 
-    Without the right it is false, so forgetting to ask `may` first shows nothing.
+    Without the right it is false, so forgetting to ask `may` first shows nothing. ``about_seen``
+    says that the rows are chosen by what they are about, and that the actor reads all of that.
     """
     table = spec.table if table is None else table
     if uow.actor.is_system:
@@ -111,7 +116,7 @@ def scope_clause(
         return _inherited(uow, spec, action, table)
     if not may(uow, spec, action):
         return false()
-    return _any_of(*_reached(uow, spec, action, table))
+    return _any_of(*_reached(uow, spec, action, table, about_seen=about_seen))
 
 
 def is_limited(uow: UnitOfWork, spec: EntitySpec, action: str) -> bool:
@@ -140,7 +145,7 @@ def _any_of(
 
 
 def scope_alternatives(
-    uow: UnitOfWork, spec: EntitySpec, action: str
+    uow: UnitOfWork, spec: EntitySpec, action: str, *, about_seen: bool = False
 ) -> list[ColumnElement[bool]] | None:
     """The conditions of which `scope_clause` is the OR, when it is one of several; else None.
 
@@ -149,7 +154,7 @@ def scope_alternatives(
     own_rules = spec.scope is not None or spec.parent_field is not None
     if uow.actor.is_system or own_rules or not may(uow, spec, action):
         return None
-    alternatives, clauses = _reached(uow, spec, action, spec.table)
+    alternatives, clauses = _reached(uow, spec, action, spec.table, about_seen=about_seen)
     if alternatives is None or len(alternatives) < 2:
         return None
     return [and_(one, *clauses) for one in alternatives]
@@ -162,20 +167,20 @@ def _reached(
     table: FromClause,
     *,
     by_roles_only: bool = False,
+    about_seen: bool = False,
 ) -> tuple[list[ColumnElement[bool]] | None, list[ColumnElement[bool]]]:
     """(what the scopes reach, any of them; None for everything; what narrows it further).
 
     A page asks it many times of the same table; whoever writes may change what it says.
     """
-    actor = uow.actor
-    if uow.write:
-        return _reach(uow, spec, action, table, by_roles_only=by_roles_only)
-    otherwise = reached_otherwise(uow)
-    key = ("reached", id(actor), spec.name, action, table, by_roles_only, otherwise)
-    if key not in uow.memo:  # with the actor, so that no other one comes to have its id
-        uow.memo[key] = actor, _reach(uow, spec, action, table, by_roles_only=by_roles_only)
-    reached: tuple[list[ColumnElement[bool]] | None, list[ColumnElement[bool]]] = uow.memo[key][1]
-    return reached
+    actor, kept = uow.actor, {} if uow.write else uow.memo
+    key = ("reached", id(actor), spec.name, action, table, by_roles_only)
+    if key not in kept:  # with the actor, so that no other one comes to have its id
+        kept[key] = actor, _reach(uow, spec, action, table, by_roles_only=by_roles_only)
+    reached, narrowed = kept[key][1]
+    if not about_seen and (related := related_clause(uow, spec, table)) is not None:
+        narrowed = [*narrowed, related]
+    return reached, narrowed
 
 
 def _reach(
@@ -195,10 +200,7 @@ def _reach(
         if not by_roles_only:
             beyond = (find(uow, spec, action, table) for find in (shared_clause, deputy_clause))
             reached += [clause for clause in beyond if clause is not None]
-    narrowed = narrowing(uow, spec, action, table)
-    if (related := related_clause(uow, spec, table)) is not None:
-        narrowed = [*narrowed, related]
-    return reached, narrowed
+    return reached, narrowing(uow, spec, action, table)
 
 
 def plainly_within(

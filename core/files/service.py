@@ -14,6 +14,7 @@ from sqlalchemy import false, or_, select
 from core.db.bulk import one_of
 from core.entities import service
 from core.entities.changes import Change
+from core.entities.incoming import known_readable
 from core.entities.origins import became_readable
 from core.entities.reading import Reading
 from core.entities.scope import about_readable, living, require, scope_clause
@@ -192,10 +193,12 @@ def reading_pictures(
         select(c.id, c.record_id, c.name)
         .where(*living(uow, spec), c.entity == entity, c.field.is_(None))
         .where(c.media_type.in_(t.PICTURES), one_of(uow.connection, c.record_id, ids))
-        .where(or_(false(), *(one for _spec, one in about_readable(uow, spec.table, entity))))
         .order_by(c.id)
         .limit(_MOST_PICTURES)
     )
+    if not known_readable(uow, entity).issuperset(ids):
+        about = (one for _spec, one in about_readable(uow, spec.table, entity))
+        statement = statement.where(or_(false(), *about))
 
     def by_record(rows: Sequence[Any]) -> dict[int, list[Mapping[str, Any]]]:
         pictures: dict[int, list[Mapping[str, Any]]] = {}

@@ -61,12 +61,13 @@ def _open_tasks(uow: UnitOfWork, entity: str, record_id: int) -> list[dict[str, 
     if not access.may("read") or not all(access.can_use(spec[name]) for name in _NEEDED):
         return []
     fields = tuple(name for name in ("title", "due_at", "assignee") if access.can_see(spec[name]))
-    about = [
-        {"field": "related_entity", "op": "eq", "value": entity},
-        {"field": "related_id", "op": "eq", "value": record_id},
-        {"field": "status", "op": "eq", "value": "open"},
-    ]
-    asked = ListQuery(fields=fields, filter={"all": about}, sort="due_at", limit=_OPEN_TASKS)
+    asked = ListQuery(
+        fields=fields,
+        filter={"field": "status", "op": "eq", "value": "open"},
+        about=((entity, record_id),),
+        sort="due_at",
+        limit=_OPEN_TASKS,
+    )
     try:
         wanted: list[Reading[Any]] = [query.reading_page(uow, "task", asked)]
         if access.may("complete"):

@@ -118,6 +118,51 @@ def test_a_list_shows_it_as_a_link(sign_in, make, place):
     assert str(place) not in totals, "nor is it added up"
 
 
+@pytest.fixture
+def asked(place):
+    """What is about that place, by its number and by a query that would find it."""
+    return [
+        ListQuery(about=(("place", place),)),
+        ListQuery(about=(("place", ListQuery()),)),
+        ListQuery(about=(("place", place), ("place", ListQuery()))),
+    ]
+
+
+def found(uow, wanted, action="update"):
+    """By a page, a count, and the numbers for a bulk act: all alike."""
+    ids = {row["id"] for row in query.page(uow, "remark", wanted).items}
+    assert query.count(uow, "remark", wanted) == len(ids)
+    assert set(query.select_ids(uow, "remark", wanted, action=action, limit=9)) == ids
+    return ids
+
+
+def test_asked_by_record_no_more_is_found(unit_of_work, people, place, remark, make, asked):
+    """Who names a record out of reach finds nothing about it; who reads it only what is theirs."""
+    own = make(None, "remark", text="x", of_entity="place", of_id=place, owner=people["anna"])
+    theirs = make(None, "place", name="Bert's", owner=people["bert"])
+    about = {"of_entity": "place", "of_id": theirs}
+    make(None, "remark", text="on Bert's, by Anna", owner=people["anna"], **about)
+    for name, keys in (("anna", {own}), ("bert", set()), ("carl", set())):
+        with unit_of_work(people[name], write=False) as uow:
+            if name != "carl":
+                seen_one = place if name == "anna" else theirs
+                assert query.get(uow, "place", seen_one).values["id"] == seen_one
+            assert [found(uow, each) for each in asked] == [keys] * 3, name
+    with unit_of_work(people["dora"], write=False) as uow:
+        assert found(uow, asked[0]) == set()
+
+
+def test_asked_by_record_that_was_just_taken_away(unit_of_work, people, place, make, asked):
+    """What was read a moment ago is not believed after a change in the same transaction."""
+    own = make(None, "remark", text="x", of_entity="place", of_id=place, owner=people["anna"])
+    with unit_of_work(people["anna"]) as uow:
+        assert query.get(uow, "place", place).values["name"] == "Anna's"
+        assert [found(uow, each) for each in asked] == [{own}] * 3
+        with uow.elevated():
+            service.update(uow, "place", {place: {"owner": people["bert"]}})
+        assert [found(uow, each) for each in asked] == [set()] * 3
+
+
 def test_the_explanation_names_the_reason(unit_of_work, admin_id, people, remark):
     with unit_of_work(admin_id, write=False) as uow:
         told = explain(uow, people["bert"], "remark", remark)
