@@ -24,7 +24,7 @@ LOCK_TIMEOUT = 5_000
 SQLITE_LOCK_TIMEOUT = 30_000
 #: Kilobytes of pages that each connection keeps: what a batch of an import touches. Whatever else is
 #: read often lies in the memory of the operating system, a copy away.
-SQLITE_CACHE = 12_000
+SQLITE_CACHE = 4_000
 #: Seconds between two looks whether SQLite's one writer is free. SQLite itself looks ever more
 #: rarely, up to every 0.1 s, and misses the moments between two transactions of a long job.
 SQLITE_LOOK = 0.005
