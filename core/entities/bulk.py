@@ -57,6 +57,7 @@ __all__ = [
     "note_bulk",
     "start_bulk",
     "start_undo",
+    "taking_back",
     "undo_bulk",
 ]
 
@@ -421,7 +422,7 @@ def undo_bulk(uow: UnitOfWork, bulk_id: int, after: int = 0) -> tuple[Outcome, i
         else:
             _put_back(uow, spec, {key: old[key] for key in some})
 
-    with _taking_back(uow):
+    with taking_back(uow):
         outcome.done = len(attempt(uow, list(old), write, outcome))
     last = changes[-1].record_id
     if outcome.done and not outcome.kept and len(changes) < AT_ONCE:
@@ -444,7 +445,8 @@ def _undo_along(uow: UnitOfWork, bulk_id: int, record_id: int, outcome: Outcome)
 
 
 @contextmanager
-def _taking_back(uow: UnitOfWork) -> Iterator[None]:
+def taking_back(uow: UnitOfWork) -> Iterator[None]:
+    """Within the block what is written takes back what was done before: see `is_taking_back`."""
     outer = uow.memo.get(_TAKING_BACK, False)
     uow.memo[_TAKING_BACK] = True
     try:

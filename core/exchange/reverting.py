@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from core import errors
 from core.entities import service
+from core.entities.bulk import taking_back
 from core.entities.values import BadValue, checker
 from core.entities.writing import load
 from core.exchange.judging import Kept
@@ -63,7 +64,7 @@ def revert(uow: UnitOfWork, imported: str, deeds: Sequence[Deed]) -> Reverted:
 def _attempt(uow: UnitOfWork, deeds: list[Deed], write: Callable[[list[Deed]], None]) -> list[Kept]:
     """Write all that can be; those that cannot, by halves."""
     try:
-        with uow.savepoint():
+        with uow.savepoint(), taking_back(uow):
             write(deeds)
         return []
     except errors.Refusal as refusal:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, func, select
 
+from core.assigning.giving import is_by_rule
 from core.entities import service
 from core.entities.bulk import is_taking_back
 from core.entities.changes import Change
@@ -41,7 +42,7 @@ def prepare(pooled: Pooled, changes: Sequence[Change], uow: UnitOfWork) -> None:
             change.set("held_since", uow.now())
         because = pooled.assigned_because
         given = change.kind == "update" and change.changed("owner")
-        if because is not None and given and not _by_rule(pooled, change):
+        if because is not None and given and not _by_rule(pooled, change, uow):
             change.set(because, None)
 
 
@@ -55,9 +56,11 @@ def _changes_hands(change: Change) -> bool:
     return change.changed("owner") or (change.after["owner"] is None and change.changed("pool"))
 
 
-def _by_rule(pooled: Pooled, change: Change) -> bool:
+def _by_rule(pooled: Pooled, change: Change, uow: UnitOfWork) -> bool:
     because = pooled.assigned_because
-    return because is not None and change.changed(because) and bool(change.after[because])
+    if because is None or not change.after[because]:
+        return False
+    return change.changed(because) or is_by_rule(uow)  # the same rule may give it once more
 
 
 def record_transfers(pooled: Pooled, changes: Sequence[Change], uow: UnitOfWork) -> None:
@@ -137,7 +140,7 @@ def _kind(pooled: Pooled, change: Change, uow: UnitOfWork) -> str:
         return "move"
     if _is_release(change):
         return "release"
-    if _by_rule(pooled, change):
+    if _by_rule(pooled, change, uow):
         return "assign"
     took = change.before["owner"] is None and change.after["owner"] == uow.actor.user_id
     return "claim" if took else "assign"

@@ -13,6 +13,7 @@ __all__ = ["PUBLIC_MODULES", "Import", "imports_of", "private_imports"]
 #: Modules whose ``__all__`` is the public API (docs/plugins/write.md, ADR 0008). A trailing dot
 #: stands for all modules below.
 PUBLIC_MODULES = (
+    "core.assigning.",
     "core.audit.recorder",
     "core.clock",
     "core.customize.kinds",

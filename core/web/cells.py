@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from core.entities import query, service
 from core.entities.form_fields import editable_fields
+from core.entities.incoming import readable
 from core.entities.inputs import from_input, read_input
 from core.entities.scope import may
 from core.entities.tables import list_columns
@@ -20,7 +21,7 @@ from core.errors import Conflict, Invalid, NotFound, Refused
 from core.fields import EntitySpec, FieldSpec
 from core.fields import types as t
 from core.http.addresses import read_number
-from core.http.presenting import data_columns, data_rows, draw_control, input_context
+from core.http.presenting import data_columns, data_rows, draw_control, input_context, tell
 from core.http.rendering import macros, render
 from core.http.requests import signed_in, unit_of_work
 from core.i18n import gettext as _
@@ -84,6 +85,10 @@ def write(entity: str, record_id: int) -> Any:
         return _again(entity, record_id, name, message), error.status
     with unit_of_work(write=False) as uow:
         spec = uow.entity(entity)
+        if record_id not in readable(uow, entity, {record_id}):
+            # A module has given it to somebody else because of this: its row goes.
+            tell(_("Saved. The record is no longer among those that you see."))
+            return ""
         following = spec.by_name.get(then) if then in cell_names(uow, spec) else None
         return _row(uow, spec, record_id, following)
 

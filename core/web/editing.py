@@ -113,16 +113,22 @@ def update_record(entity: str, record_id: int) -> Any:
             versions = {record_id: read_version(form)}
             service.update(uow, entity, {record_id: values}, versions=versions)
             EDIT_RECORD.discard(uow)
+            is_seen = record_id in readable(uow, entity, {record_id})
     except Conflict as error:
         page = conflict_page(entity, record_id, form, error)
         if page is not None:
             return page
         with unit_of_work() as uow:
             EDIT_RECORD.discard(uow)
+            is_seen = True
     except (Invalid, Refused) as error:
         return _again(entity, record_id, form, error)
-    tell(_("Saved."))
-    return saved
+    if is_seen:
+        tell(_("Saved."))
+        return saved
+    # What a module has given to somebody else because of it.
+    tell(_("Saved. The record is no longer among those that you see."))
+    return redirect(url_for("web.list_records", entity=entity), 303)
 
 
 def _has_files() -> bool:

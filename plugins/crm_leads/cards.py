@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import url_for
 
+from core.assigning.cards import over_rule
 from core.entities import query
 from core.entities.query import Record
 from core.errors import Forbidden, Invalid
@@ -18,6 +19,7 @@ from core.i18n.formats import format_datetime, format_money, format_number
 from core.pools import cards as pools
 from core.settings.service import get_setting
 from plugins.crm_leads import duplicates, targets
+from plugins.crm_leads.assignment import LEADS as RULES
 from plugins.crm_leads.campaigns import Won, result_of
 from plugins.crm_leads.models import OPEN
 from plugins.crm_leads.pools import LEADS, NEGLECT
@@ -42,6 +44,8 @@ def over_record(uow: UnitOfWork, entity: EntitySpec, record: Record, **context: 
             return html + _same(uow, record)
         case "lead_pool":
             return pools.over_record(uow, LEADS, record)
+        case "assignment_rule":
+            return over_rule(uow, RULES, record)
         case "lead_form":
             return _address(uow, record)
         case "campaign":

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
+from core.assigning.models import rule_sections
+from core.assigning.verbs import distribute_verb
 from core.entities.edits import FormEdit
 from core.fields import ActionSpec, EntityDef, EntitySpec, FieldSpec, Section, Text
 from core.i18n import lazy_gettext as _l
@@ -12,7 +14,7 @@ from core.pools.members import administered_scope, in_administered_pools, pool_s
 from core.pools.models import pool_sections
 from core.pools.veils import veil_of
 from core.pools.verbs import assign_verb, claim_verb, move_verb, release_verb, why_not_claim
-from plugins.crm_leads import services
+from plugins.crm_leads import assignment, services
 from plugins.crm_leads.models import (
     OPEN,
     AssignmentCondition,
@@ -50,7 +52,6 @@ __all__ = [
 ]
 
 _IS_OPEN = {"field": "status", "op": "in", "value": list(OPEN)}
-_IN_POOL = {"field": "owner", "op": "is_empty"}
 
 _ACTIONS = (
     claim_verb(LEADS),
@@ -78,13 +79,11 @@ _ACTIONS = (
     ),
     release_verb(LEADS),
     move_verb(LEADS),
-    ActionSpec(
-        "distribute",
-        _l("Assign by rules"),
-        services.distribute,
-        when={"all": [_IN_POOL, _IS_OPEN]},
+    replace(
+        distribute_verb(assignment.LEADS),
         why_not=partial(why_not_claim, LEADS),
         scope=partial(in_administered_pools, LEADS),
+        undoable=False,  # there are tasks of it
     ),
 )
 
@@ -150,14 +149,7 @@ assignment_rule = EntityDef(
     label_field="name",
     icon="git-branch",
     list_columns=("position", "name", "pool", "target", "person", "department", "is_active"),
-    sections=(
-        Section(_l("Rule"), ("name", "position", "is_active")),
-        Section(_l("Which leads"), ("pool", "conditions")),
-        Section(
-            _l("To whom"),
-            ("target", "person", "people", "department", "capacity", "to_pool"),
-        ),
-    ),
+    sections=rule_sections(_l("Which leads"), pools=True),
     default_sort="position",
     duplicate_keys=("name",),
     shapes_access=True,

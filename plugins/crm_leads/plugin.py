@@ -9,6 +9,7 @@ from core.i18n import lazy_gettext as _l
 from core.plugins import hookimpl
 from core.plugins.contributions import DemoStep, GoalMeasure, NavItem, Permission, SlotFill
 from plugins.crm_leads import (
+    assignment,
     cards,
     definitions,
     demo,
@@ -102,7 +103,7 @@ def register_slots() -> Iterable[SlotFill]:
 @hookimpl
 def register_notifications() -> Iterable[NotificationKind]:
     return [
-        *(services.GIVEN, pools.RETURNING.soon, pools.RETURNING.returned),
+        *(assignment.GIVEN, pools.RETURNING.soon, pools.RETURNING.returned),
         *(pools.NEGLECT.unclaimed, pools.NEGLECT.neglected),
     ]
 

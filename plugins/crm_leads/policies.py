@@ -6,9 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
-
-from core.db.base import metadata
+from core.assigning.changes import check_rules
 from core.entities.changes import Change
 from core.errors import Problem
 from core.http.requests import SITE
@@ -17,6 +15,7 @@ from core.i18n import lazy_gettext as _l
 from core.plugins.contributions import RoleTemplate
 from core.pools.changes import check_hands, check_masks, check_pools
 from core.security.actor import FieldAccess
+from plugins.crm_leads.assignment import LEADS as RULES
 from plugins.crm_leads.campaigns import in_circles
 from plugins.crm_leads.criteria import problem
 from plugins.crm_leads.duplicates import check_leads
@@ -147,30 +146,6 @@ def _check_status(change: Change) -> Iterable[Problem]:
         yield change.problem("lost_reason", "required", _("Say why the lead is lost."))
 
 
-def _validate_rules(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Problem]:
-    for change in changes:
-        if change.kind not in ("create", "update"):
-            continue
-        target = change.after["target"]
-        if target == "person" and change.after["person"] is None:
-            yield change.problem("person", "required", _("Say who gets the leads."))
-        grouped = target in ("round_robin", "least_loaded")
-        if grouped and change.after["department"] is None and not _people(change, uow):
-            message = _("Name people, or a department.")
-            yield change.problem("people", "required", message)
-
-
-def _people(change: Change, uow: UnitOfWork) -> bool:
-    """Whether the rule names people, now or since before."""
-    if "people" in change.detached:
-        return bool(change.detached["people"])
-    if change.id is None:
-        return False
-    links = metadata.tables["crm_leads_assignment_rule__people"]
-    asked = select(links.c.target_id).where(links.c.source_id == change.id).limit(1)
-    return uow.execute(asked).first() is not None
-
-
 def _validate_conditions(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Problem]:
     for change in changes:
         if change.kind in ("create", "update") and (wrong := problem(uow, change.after)):
@@ -234,8 +209,8 @@ def _validate_campaigns(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[
 _CHECKS: dict[str, Callable[..., Iterable[Problem]]] = {
     "lead": _validate_leads,
     "lead_pool": partial(check_pools, LEADS),
-    "assignment_rule": _validate_rules,
-    "assignment_condition": _validate_conditions,
+    "assignment_rule": partial(check_rules, RULES),
+    "assignment_condition": partial(check_rules, RULES),
     "score_rule": _validate_conditions,
     "lead_form": _validate_forms,
     "campaign": _validate_campaigns,

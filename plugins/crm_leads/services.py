@@ -8,21 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
-from core.entities import query, service
+from core.assigning import changes as assigning
+from core.assigning import giving
+from core.entities import service
 from core.entities.changes import Change
-from core.entities.query import ListQuery
 from core.i18n import gettext as _
-from core.i18n import lazy_gettext as _l
-from core.notifications import notify
-from core.plugins.contributions import NotificationKind
 from core.pools import changes as pools
-from core.settings.service import get_setting
 from plugins.crm_leads import assignment, follow_ups
 from plugins.crm_leads.channels import apply_policy, note_first_contact
 from plugins.crm_leads.duplicates import key_of
-from plugins.crm_leads.events import LeadConverted, LeadsAssigned, LeadsLost
+from plugins.crm_leads.events import LeadConverted, LeadsLost
 from plugins.crm_leads.models import OPEN
-from plugins.crm_leads.pools import LEADS, first_contact, require_open
+from plugins.crm_leads.pools import LEADS, require_open
 from plugins.crm_leads.public_forms import give_keys
 from plugins.crm_leads.scoring import keep_score, rescore_later
 
@@ -30,10 +27,8 @@ if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
 __all__ = [
-    "GIVEN",
     "assign_by_rules",
     "convert",
-    "distribute",
     "ensure_pool",
     "mark_converted",
     "mark_lost",
@@ -43,82 +38,12 @@ __all__ = [
 
 Lead = Mapping[str, Any]
 
-GIVEN = NotificationKind(
-    "crm_leads.given",
-    _l("A lead becomes mine by a rule"),
-    _l("%(record)s is yours by a rule."),
-    icon="target-arrow",
-)
-
 # Verbs: the service has checked the right, and has locked the rows.
 
 
-def distribute(uow: UnitOfWork, leads: Sequence[Lead], params: Mapping[str, Any]) -> dict[str, Any]:
-    """The assignment rules are asked again about leads that nobody owns."""
-    return {"assigned": assign_by_rules(uow, [lead["id"] for lead in leads])}
-
-
 def assign_by_rules(uow: UnitOfWork, ids: Sequence[int]) -> list[int]:
-    """What the rules decide of leads that nobody owns; those that found an owner.
-
-    Each keeps the reason. Owners are told, where the core does not tell them already because a
-    person has given them the lead.
-    """
-    if not ids or not assignment.rules_of(uow):
-        return []
-    with uow.elevated():
-        decisions = assignment.decide(uow, ids)
-        leads = _appointments(uow, [one.lead for one in decisions])
-        values: dict[int, dict[str, Any]] = {}
-        by_owner: dict[int, list[int]] = {}
-        for one in decisions:
-            values[one.lead] = {"assignment_reason": one.reason}
-            if one.owner is not None:
-                planned = first_contact(uow, leads[one.lead])
-                values[one.lead] |= {"owner": one.owner, "next_follow_at": planned}
-                by_owner.setdefault(one.owner, []).append(one.lead)
-            elif one.pool is not None:
-                values[one.lead]["pool"] = one.pool
-        if values:
-            service.update(uow, "lead", values)
-        _give_tasks(uow, {key: {**leads[key], **new} for key, new in values.items()})
-    for owner, keys in by_owner.items():
-        uow.publish(LeadsAssigned(tuple(keys), owner))
-        if uow.actor.user_id is None:
-            notify(uow, GIVEN.name, [owner], entity="lead", record_ids=keys)
-    return [key for keys in by_owner.values() for key in keys]
-
-
-def _give_tasks(uow: UnitOfWork, leads: Mapping[int, Lead]) -> None:
-    """Whoever was given a lead has a task to contact it (S-014), where tasks are and the company wants it."""
-    spec = uow.entities.get("task")
-    if spec is None or spec.plugin != "activities":
-        return
-    if not get_setting(uow, "crm_leads", "task_for_assigned"):
-        return
-    tasks = [
-        {
-            "title": _("Contact %(company)s", company=lead["company"])[:200],
-            "description": lead["assignment_reason"],
-            "related_entity": "lead",
-            "related_id": key,
-            "assignee": lead["owner"],
-            "due_at": lead["next_follow_at"],
-        }
-        for key, lead in leads.items()
-        if lead.get("owner") is not None
-    ]
-    if tasks:
-        with uow.opened_for("activities"):
-            service.create(uow, "task", tasks)
-
-
-def _appointments(uow: UnitOfWork, ids: Sequence[int]) -> dict[int, Lead]:
-    """What `first_contact` looks at, by lead."""
-    fields = ("status", "next_follow_at", "first_contact_due_at", "first_contacted_at", "company")
-    wanted = ListQuery(fields=fields, ids=tuple(ids), sort="id")
-    pages = query.stream(uow, "lead", wanted, action="read") if ids else ()
-    return {row["id"]: row for page in pages for row in page.items}
+    """What the rules decide of leads that nobody owns; those that found an owner."""
+    return giving.assign_by_rules(uow, assignment.LEADS, ids)
 
 
 def convert(uow: UnitOfWork, leads: Sequence[Lead], params: Mapping[str, Any]) -> dict[str, Any]:
@@ -215,12 +140,4 @@ def settle(changes: Sequence[Change], uow: UnitOfWork) -> None:
     if changes[0].entity.name == "score_rule":
         rescore_later(uow)
     pools.record_transfers(LEADS, changes, uow)
-    if changes[0].entity.name == "lead" and changes[0].kind == "create":
-        free = [
-            change.id
-            for change in changes
-            if change.id is not None
-            and change.after["owner"] is None
-            and change.after["status"] in OPEN
-        ]
-        assign_by_rules(uow, free)
+    assigning.settle(assignment.LEADS, changes, uow)

@@ -20,6 +20,7 @@ from core.fields import (
 )
 from core.i18n import lazy_gettext as _l
 from plugins.crm_sales import services, stages
+from plugins.crm_sales.assigning import definitions as assigning
 from plugins.crm_sales.care import quiet
 from plugins.crm_sales.deals.policies import TEAM, TEAM_CHANGES
 from plugins.crm_sales.models import (
@@ -54,7 +55,10 @@ customer = EntityDef(
             ),
         ),
         Section(_l("Where"), ("province", "city", "address", "phone", "website")),
-        Section(_l("Whose it is"), ("owner", "department", *pools.IN_POOL, "parent", "note")),
+        Section(
+            _l("Whose it is"),
+            ("owner", "department", *pools.IN_POOL, "assignment_reason", "parent", "note"),
+        ),
         Section(
             _l("With us"),
             (
@@ -80,6 +84,7 @@ customer = EntityDef(
                 ),
             ),
         ),
+        assigning.DISTRIBUTE,
         merge_verb("customer", _l("Merge")),
     ),
     scopes=(pools.CUSTOMER_SCOPE,),
@@ -298,7 +303,10 @@ stage_visit = EntityDef(
     navigable=False,
 )
 
-ENTITIES = (customer, contact, sales_process, stage, opportunity, stage_visit, *pools.ENTITIES)
+ENTITIES = (
+    *(customer, contact, sales_process, stage, opportunity, stage_visit),
+    *(*pools.ENTITIES, *assigning.ENTITIES),
+)
 
 #: What follows from other fields, and is not typed in.
 _LEFT_OUT = {

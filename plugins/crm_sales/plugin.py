@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from core.assigning import changes as assigning
 from core.i18n import lazy_gettext as _l
 from core.plugins import hookimpl
 from core.plugins.contributions import (
@@ -31,6 +32,10 @@ from plugins.crm_sales import (
     settings,
     stages,
 )
+from plugins.crm_sales.assigning import cards as assigning_cards
+from plugins.crm_sales.assigning import demo as assigning_demo
+from plugins.crm_sales.assigning import policies as assigning_policies
+from plugins.crm_sales.assigning.declared import CUSTOMERS as BY_RULES
 from plugins.crm_sales.care import alerts, quiet
 from plugins.crm_sales.care import views as care_views
 from plugins.crm_sales.deals import cards as deal_cards
@@ -106,7 +111,7 @@ def register_permissions() -> Iterable[Permission]:
 @hookimpl
 def register_roles() -> Iterable[RoleTemplate]:
     roles = target_policies.roles_with(product_policies.roles_with(policies.ROLES))
-    return goal_policies.roles_with(pool_policies.roles_with(roles))
+    return assigning_policies.roles_with(goal_policies.roles_with(pool_policies.roles_with(roles)))
 
 
 @hookimpl
@@ -133,6 +138,7 @@ def register_slots() -> Iterable[SlotFill]:
     return [
         SlotFill("home.main", pool_cards.needs_action, order=30),
         SlotFill("entity.detail.above", pool_cards.over_record, order=5),
+        SlotFill("entity.detail.above", assigning_cards.over_record, order=5),
         SlotFill("entity.list.above", pool_cards.over_list, order=5),
         SlotFill("entity.detail.above", cards.over_record, order=10),
         SlotFill("entity.detail.above", deal_cards.over_record, order=10),
@@ -173,6 +179,7 @@ def register_schedules() -> Iterable[Schedule]:
 @hookimpl
 def register_notifications() -> Iterable[NotificationKind]:
     return [
+        *(BY_RULES.given, BY_RULES.lost),
         *(*links.KINDS, alerts.IDLE, alerts.TEAM_IDLE, quiet.QUIET, quiet.SUPPORT),
         *(kind for each in _NEGLECTS for kind in (each.unclaimed, each.neglected)),
         *(kind for each in _RETURNING for kind in (each.soon, each.returned)),
@@ -194,6 +201,7 @@ def register_demo() -> Iterable[DemoStep]:
     return [
         DemoStep("customers", demo.tell, order=20),
         DemoStep("pools", pool_demo.tell, order=25),
+        DemoStep("assigning", assigning_demo.tell, order=26),
         DemoStep("products", product_demo.tell, order=30),
         DemoStep("deals", deal_demo.tell, order=32),
         DemoStep("targets", target_demo.tell, order=35),
@@ -206,6 +214,7 @@ def validate_changes(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Pro
     return [
         *policies.validate(changes, uow),
         *pool_policies.validate(changes, uow),
+        *assigning.check_rules(BY_RULES, changes, uow),
         *deal_policies.validate(changes, uow),
         *product_policies.validate(changes, uow),
         *target_policies.validate(changes, uow),
@@ -216,6 +225,7 @@ def validate_changes(changes: Sequence[Change], uow: UnitOfWork) -> Iterable[Pro
 @hookimpl
 def before_changes(changes: Sequence[Change], uow: UnitOfWork) -> None:
     services.prepare(changes, uow)
+    assigning.prepare(BY_RULES, changes, uow)
     pool_changes.prepare(changes, uow)
     deal_services.prepare(changes, uow)
     quotes.prepare(changes, uow)
@@ -229,6 +239,7 @@ def after_changes(changes: Sequence[Change], uow: UnitOfWork) -> None:
     pool_changes.settle(changes, uow)
     deal_services.settle(changes, uow)
     quotes.settle(changes, uow)
+    assigning.settle(BY_RULES, changes, uow)
 
 
 @hookimpl

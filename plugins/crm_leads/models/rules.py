@@ -2,47 +2,21 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, ForeignKey, Table
 from sqlalchemy.orm import Mapped
 
-from core.db.base import metadata
-from core.db.types import BigId
-from core.fields import (
-    Boolean,
-    Choice,
-    ChoiceField,
-    Entity,
-    Integer,
-    Lines,
-    Reference,
-    References,
-    Text,
-    detached,
-    field,
-)
+from core.assigning import models
+from core.fields import Boolean, ChoiceField, Entity, Integer, Reference, Text, field
 from core.i18n import lazy_gettext as _l
 from plugins.crm_leads.criteria import COMPARISONS, TESTED
 
 __all__ = ["AssignmentCondition", "AssignmentRule", "ScoreRule", "rotation_table"]
 
 
-class AssignmentRule(Entity):
+class AssignmentRule(models.AssignmentRule):
     """Which new leads go to whom, or into which pool (分配规则); the first that fits is used."""
 
     __tablename__ = "crm_leads_assignment_rule"
 
-    name: Mapped[str | None] = field(
-        Text(60), label=_l("Name"), required=True, unique=True, searchable=True
-    )
-    position: Mapped[int | None] = field(
-        Integer(minimum=0, maximum=1_000_000),
-        label=_l("Order"),
-        required=True,
-        default=100,
-        help=_l("The smallest is asked first."),
-        totals=False,
-    )
-    is_active: Mapped[bool | None] = field(Boolean(), label=_l("Active"), default=True)
     pool: Mapped[int | None] = field(
         Reference("lead_pool"),
         label=_l("For leads in"),
@@ -51,38 +25,11 @@ class AssignmentRule(Entity):
         index=False,
         help=_l("Empty: whatever the pool."),
     )
-    conditions = detached(
-        Lines("assignment_condition", "rule", max_items=20),
-        label=_l("Conditions"),
-        help=_l("All must be met. Without any every lead fits."),
+    conditions = models.condition_lines(
+        "assignment_condition", _l("All must be met. Without any every lead fits.")
     )
-    target: Mapped[str | None] = field(
-        ChoiceField(
-            choices=(
-                Choice("person", _l("One person")),
-                Choice("pool", _l("A pool, to be claimed")),
-                Choice("round_robin", _l("A group, in turn")),
-                Choice("least_loaded", _l("Who of a group has fewest open leads")),
-            )
-        ),
-        label=_l("Goes to"),
-        required=True,
-    )
-    person: Mapped[int | None] = field(
-        Reference("user"),
-        label=_l("Person"),
-        table="core_user",
-        column="person_id",
-        index=False,
-    )
-    people = detached(References("user"), label=_l("People of the group"))
-    department: Mapped[int | None] = field(
-        Reference("department"),
-        label=_l("Department of the group"),
-        table="core_department",
-        column="department_id",
-        index=False,
-        help=_l("Its people and those of all departments below. Who is absent is left out."),
+    target: Mapped[str | None] = models.target_field(
+        _l("Who of a group has fewest open leads"), pools=True
     )
     to_pool: Mapped[int | None] = field(
         Reference("lead_pool"),
@@ -92,15 +39,10 @@ class AssignmentRule(Entity):
         index=False,
         help=_l("Empty: it stays in the pool that it came into."),
     )
-    capacity: Mapped[int | None] = field(
-        Integer(minimum=1, maximum=1_000_000),
-        label=_l("Open leads of one person"),
-        help=_l("Who has so many gets no more by this rule. Empty: no limit."),
-        totals=False,
-    )
+    capacity: Mapped[int | None] = models.capacity_field(_l("Open leads of one person"))
 
 
-class AssignmentCondition(Entity):
+class AssignmentCondition(models.AssignmentCondition):
     """One test of a rule: a field of the lead, a comparison, a value."""
 
     __tablename__ = "crm_leads_assignment_condition"
@@ -112,17 +54,8 @@ class AssignmentCondition(Entity):
         table="crm_leads_assignment_rule",
         column="rule_id",
     )
-    position: Mapped[int | None] = field(
-        Integer(minimum=0, maximum=10_000), label=_l("Place"), default=0, totals=False
-    )
     field_name: Mapped[str | None] = field(
         ChoiceField(choices=TESTED, fields_of="lead"), label=_l("Field"), required=True
-    )
-    op: Mapped[str | None] = field(
-        ChoiceField(choices=COMPARISONS), label=_l("Comparison"), required=True, default="is"
-    )
-    value: Mapped[str | None] = field(
-        Text(500), label=_l("Value"), help=_l("Several with commas between them.")
     )
 
 
@@ -154,16 +87,4 @@ class ScoreRule(Entity):
     is_active: Mapped[bool | None] = field(Boolean(), label=_l("Active"), default=True)
 
 
-#: Who got the last lead of a rule that gives them out in turn.
-rotation_table = Table(
-    "crm_leads_rotation",
-    metadata,
-    Column(
-        "rule_id",
-        BigId,
-        ForeignKey("crm_leads_assignment_rule.id", ondelete="CASCADE"),
-        primary_key=True,
-        autoincrement=False,
-    ),
-    Column("person_id", BigId, nullable=False),
-)
+rotation_table = models.rotation_table("crm_leads_rotation", "crm_leads_assignment_rule")

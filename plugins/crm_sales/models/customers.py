@@ -31,6 +31,7 @@ from core.fields.declare import entity_indexes, partial_index
 from core.i18n import lazy_gettext as _l
 from core.pools.models import IMPORTANCE, important_index, in_hands_index, in_pool_index
 from plugins.crm_sales import lifecycle
+from plugins.crm_sales.assigning.models import AssignedByRule
 from plugins.crm_sales.pools.models import LEVELS, InCustomerPool
 
 __all__ = ["OTHER", "SIZES", "SOURCES", "Contact", "Customer"]
@@ -61,7 +62,7 @@ SIZES = (
 )
 
 
-class Customer(InCustomerPool, Entity, Owned):
+class Customer(InCustomerPool, AssignedByRule, Entity, Owned):
     """A company that buys, or is to buy (客户)."""
 
     __tablename__ = "crm_sales_customer"

@@ -146,6 +146,7 @@ CUSTOMERS = Pooled(
     require_free=_require_no_deals,
     claimed=CustomersClaimed,
     released=CustomersReleased,
+    assigned_because="assignment_reason",
     returns_page="crm_sales.returns",
     returns_right="crm_sales.see_returns",
 )

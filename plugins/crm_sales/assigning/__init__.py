@@ -1,0 +1,1 @@
+"""Rules that say who looks after which customers, which `core.assigning` asks."""

@@ -1,0 +1,1 @@
+"""Errands that rules give to people: docs/plugins/assigning.md shows this plugin."""
