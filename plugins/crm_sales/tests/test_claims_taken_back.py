@@ -145,7 +145,8 @@ def test_what_a_pool_masks_was_seen_and_the_claim_counts(
     veiled = {"lead": "mobile", "customer": "phone", "opportunity": "strategy"}[entity]
     pool = pool_of(entity, veiled=[veiled])
     key = free(entity, pool)
-    clicked(team.fu, entity, "claim", key)()
+    told = clicked(team.fu, entity, "claim", key)()
+    assert f"{entity} 公海”领取的这一次仍计入今天" in told
     assert read(entity, key)["owner"] is None
     assert hands(entity, key) == [("claim", None, team.fu), ("release", None, None)]
     for again in (key, free(entity, pool, "青岛啤酒")):
@@ -154,6 +155,30 @@ def test_what_a_pool_masks_was_seen_and_the_claim_counts(
     runtime.clock.move(timedelta(days=1))
     act(team.fu, entity, "claim", [key])
     assert read(entity, key)["owner"] == team.fu
+
+
+@pytest.mark.parametrize(
+    ("veiled", "limit", "days"), [([], 1, 0), (["phone"], None, 0), (["phone"], 1, 1)]
+)
+def test_only_where_it_counts_it_is_said(
+    clicked, free, pool_of, read, runtime, team, veiled, limit, days
+):
+    """Neither where nothing is masked, nor where days are not counted, nor on another day."""
+    key = free("customer", pool_of("customer", veiled=veiled, daily_claims=limit))
+    undo = clicked(team.fu, "customer", "claim", key)
+    runtime.clock.move(timedelta(days=days))
+    told = undo()
+    assert "已还原 1 条记录" in told
+    assert "计入今天" not in told
+    assert read("customer", key)["owner"] is None
+
+
+def test_it_is_said_of_the_customer_that_came_along(clicked, free, pool_of, team):
+    customer = free("customer", pool_of("customer", veiled=["phone"]))
+    deal = free("opportunity", pool_of("opportunity"), "码垛机", customer=customer)
+    told = clicked(team.fu, "opportunity", "claim", deal)()
+    assert told.count("仍计入今天") == 1
+    assert "customer 公海”领取的这一次" in told
 
 
 @LONG
