@@ -111,10 +111,10 @@ def reading_aggregate(
             raise _bad("group", _("More than %(n)s groups. Filter first.", n=MAX_ROWS))
         return _rendered(uow, by, values, rows)
 
-    def names(rows: Sequence[Row[Any]]) -> Mapping[str, set[int]]:
+    def named(rows: Sequence[Row[Any]]) -> Mapping[str, set[int]]:
         return _named(by, rows) if len(rows) <= MAX_ROWS else {}
 
-    return Reading((statement.limit(MAX_ROWS + 1),), finish, names)
+    return Reading((statement.limit(MAX_ROWS + 1),), finish, named)
 
 
 def _group(uow: UnitOfWork, spec: EntitySpec, text: str) -> _Group:

@@ -350,14 +350,10 @@ def _cells(now: Passed, then: Passed) -> list[Any]:
 
 
 def _written(passed: Passed) -> Any:
-    if not passed.entered:
+    if passed.share is None:
         return _NONE
     counts = f"{format_number(passed.went)}/{format_number(passed.entered)}"
-    return f"{counts} · {_percent(passed)}"
-
-
-def _percent(passed: Passed) -> str:
-    return "—" if passed.share is None else f"{plain(passed.share)}%"
+    return f"{counts} · {plain(passed.share)}%"
 
 
 def _mark(change: Decimal | None) -> Any:
@@ -439,7 +435,8 @@ def _teams(uow: UnitOfWork, lines: Sequence[Line]) -> dict[str, Any]:
 def _beside(now: Passed, then: Passed) -> Any:
     if not now.entered:
         return _NONE
-    return Markup("{} {}").format(_written(now), _mark(_change(now, then)))
+    change = _change(now, then)
+    return _written(now) if change is None else Markup("{} {}").format(_written(now), _mark(change))
 
 
 def _lanes(
@@ -506,7 +503,7 @@ def said(line: Line) -> str:
     return _(
         "Conversion fell most at “%(stage)s”: %(now)s after %(before)s, %(n)s points less.",
         stage=line.name,
-        now=_percent(now),
-        before=_percent(then),
+        now=_written(now),
+        before=_written(then),
         n=plain(abs(line.change or Decimal(0))),
     )

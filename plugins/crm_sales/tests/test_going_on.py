@@ -420,7 +420,7 @@ def test_numbers_in_the_address_that_are_none_do_no_harm(world, browser_of, team
 
 def test_the_cockpit_tells_where_it_fell_most(world, browser_of, team):
     page = text_of(browser_of(team.manager).get("/crm_sales/cockpit"))
-    (line,) = re.findall(r"“([^”]+)”阶段的转化率下降最多：由 75% 降至 50%", page)
+    (line,) = re.findall(r"“([^”]+)”阶段的转化率下降最多：由 3/4 · 75% 降至 1/2 · 50%", page)
     assert line == "初步接洽"
     page = text_of(browser_of(team.ning).get("/crm_sales/cockpit?kind=month&period=2026-08"))
     assert "下降最多" not in page
