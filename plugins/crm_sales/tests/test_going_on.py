@@ -14,6 +14,7 @@ from types import SimpleNamespace
 import pytest
 from sqlalchemy import event
 
+from core.db.planning import count_values
 from core.entities import service
 from core.entities.reading import read_together
 from core.errors import Forbidden
@@ -470,16 +471,27 @@ def test_it_takes_as_many_statements_for_many_as_for_few(
 
 @pytest.mark.databases("sqlite", "postgresql")
 def test_what_entered_a_stage_is_found_through_its_index(
-    world, unit_of_work, lines, sent, admin_id, database_kind
+    world, unit_of_work, lines, sent, admin_id, database_kind, rows
 ):
-    """However much ever entered it."""
-    period = Period("month", date(2026, 9, 1))
-    asked = sent(lambda: lines(admin_id, period))
-    (statement, parameters) = next(each for each in asked if "entered_at" in each[0])
-    is_sqlite = database_kind == "sqlite"
+    """However much ever entered it: here six thousand over sixteen years."""
+    stages = [row["id"] for row in rows("stage")]
     with unit_of_work() as uow:
-        if not is_sqlite:  # it would read a table of some rows from its beginning
-            uow.connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
-        explain = "EXPLAIN QUERY PLAN " if is_sqlite else "EXPLAIN "
+        table, began = uow.entity("stage_visit").table, uow.now() - timedelta(days=6000)
+        stamps = {"version": 1, "created_at": began, "updated_at": began}
+        visits = [
+            {
+                "opportunity_id": world.august[number % 4],
+                "stage_id": stages[number % len(stages)],
+                "entered_at": began + timedelta(days=number),
+                **stamps,
+            }
+            for number in range(6000)
+        ]
+        uow.execute(table.insert(), visits)
+    asked = sent(lambda: lines(admin_id, Period("month", date(2026, 9, 1))))
+    (statement, parameters) = next(each for each in asked if "entered_at" in each[0])
+    with unit_of_work() as uow:
+        count_values(uow.connection)
+        explain = "EXPLAIN QUERY PLAN " if database_kind == "sqlite" else "EXPLAIN "
         plan = uow.connection.exec_driver_sql(explain + statement, parameters).all()
     assert str(plan).count(INDEX) >= 2, "\n".join(map(str, plan))
