@@ -9,9 +9,10 @@ from html import unescape
 from threading import Barrier
 
 import pytest
+from sqlalchemy import select
 
 from core.entities import query, service
-from core.entities.bulk import act_undoably, start_undo, undo_bulk
+from core.entities.bulk import act_undoably, bulk_table, start_bulk, start_undo, undo_bulk
 from core.errors import Forbidden, NotFound, Refused
 
 pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
@@ -177,6 +178,23 @@ def test_it_is_said_of_the_customer_that_came_along(clicked, free, pool_of, team
     told = clicked(team.fu, "opportunity", "claim", deal)()
     assert told.count("仍计入今天") == 1
     assert "customer 公海”领取的这一次" in told
+
+
+def test_a_job_says_it_too(browser_of, free, monkeypatch, pool_of, run_jobs, team, unit_of_work):
+    """Of many claims: once for all of them."""
+    monkeypatch.setattr("core.entities.bulk.AT_ONCE", 1)
+    pool = pool_of("customer", veiled=["phone"], daily_claims=9)
+    keys = [free("customer", pool, name) for name in ("潍坊风筝厂", "青岛啤酒")]
+    with unit_of_work(team.fu) as uow:
+        spec = uow.entity("customer")
+        act = {"kind": "act", "name": "claim", "params": {}}
+        start_bulk(uow, spec, act, query.ListQuery(ids=tuple(keys)))
+    run_jobs()
+    with unit_of_work(team.fu) as uow:
+        job = start_undo(uow, uow.execute(select(bulk_table.c.id)).scalar_one())
+    run_jobs()
+    page = browser_of(team.fu).get(f"/r/customer/bulk/{job}").get_data(as_text=True)
+    assert unescape(page).count("仍计入今天") == 1
 
 
 @LONG
