@@ -9,7 +9,7 @@ from core.entities.aggregate import expect_many, reading_aggregate
 from core.entities.query import ListQuery, reading_count, reading_counts
 from core.entities.reading import all_of, read_together
 
-pytestmark = pytest.mark.databases("sqlite", "postgresql")
+pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
 
 
 @pytest.fixture

@@ -172,6 +172,7 @@ def test_only_where_it_counts_it_is_said(clicked, free, pool_of, read, runtime, 
     assert read("customer", key)["owner"] is None
 
 
+@LONG
 def test_it_is_said_of_the_customer_that_came_along(clicked, free, pool_of, team):
     customer = free("customer", pool_of("customer", veiled=["phone"]))
     deal = free("opportunity", pool_of("opportunity"), "码垛机", customer=customer)

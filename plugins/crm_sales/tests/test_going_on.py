@@ -282,7 +282,7 @@ def agree(told, lines, runtime, admin_id, team):
 
 def test_it_is_what_one_counts_by_hand(histories, lines, runtime, admin_id, team):
     """Over moves back, skips, reopened, deleted, closed and won deals, and such as go to another process."""
-    agree(histories(7, 70), lines, runtime, admin_id, team)
+    agree(histories(7, 50), lines, runtime, admin_id, team)
 
 
 @pytest.mark.long
@@ -335,7 +335,9 @@ def world(deal, act, told, team, stage, unit_of_work, runtime):
 
 
 def test_the_page_says_by_how_many_points_and_whether_that_is_better(world, browser_of, team):
-    page = text_of(browser_of(team.fu).get("/crm_sales/funnel/change"))
+    """And the cockpit where it fell most."""
+    browser = browser_of(team.fu)
+    page = text_of(browser.get("/crm_sales/funnel/change"))
     table = cells_of(page, "转化率变化")
     assert list(table) == ["阶段", "线索", *OPEN]
     assert table["线索"] == ["1/3 · 33.3%", "—", "—"]
@@ -344,9 +346,14 @@ def test_the_page_says_by_how_many_points_and_whether_that_is_better(world, brow
     assert table["方案报价"] == ["—", "—", "—"]
     assert "本期尚未结束" in page
     assert "2026年8月1日至2026年8月5日" in page or "2026-08-01" in page
-    assert "/crm_sales/funnel/change" in text_of(browser_of(team.fu).get("/crm_sales/funnel"))
+    assert "/crm_sales/funnel/change" in text_of(browser.get("/crm_sales/funnel"))
+    page = text_of(browser.get("/crm_sales/cockpit"))
+    (line,) = re.findall(r"“([^”]+)”阶段的转化率下降最多：由 3/4 · 75% 降至 1/2 · 50%", page)
+    assert line == "初步接洽"
+    assert "下降最多" not in text_of(browser.get("/crm_sales/cockpit?kind=month&period=2026-08"))
 
 
+@pytest.mark.long
 def test_a_deal_that_goes_on_later_counts_for_its_month(world, browser_of, team, act, told, stage):
     """And the month before counts as it stood when it was as old."""
     told(date(2026, 10, 20))
@@ -412,19 +419,12 @@ def test_it_is_exported_as_numbers(world, browser_of, team, unit_of_work):
     assert answer.status_code == 403
 
 
+@pytest.mark.long
 def test_numbers_in_the_address_that_are_none_do_no_harm(world, browser_of, team):
     browser = browser_of(team.fu)
     for asked in ("kind=x&period=9999", "process=x&person=-1&department=1e9", "period=2199-12"):
         assert browser.get(f"/crm_sales/funnel/change?{asked}").status_code == 200
     assert "尚未开始" in text_of(browser.get("/crm_sales/funnel/change?period=2199-12"))
-
-
-def test_the_cockpit_tells_where_it_fell_most(world, browser_of, team):
-    page = text_of(browser_of(team.manager).get("/crm_sales/cockpit"))
-    (line,) = re.findall(r"“([^”]+)”阶段的转化率下降最多：由 3/4 · 75% 降至 1/2 · 50%", page)
-    assert line == "初步接洽"
-    page = text_of(browser_of(team.ning).get("/crm_sales/cockpit?kind=month&period=2026-08"))
-    assert "下降最多" not in page
 
 
 # Statements
