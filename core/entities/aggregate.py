@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import TYPE_CHECKING, Any
@@ -33,7 +33,7 @@ from core.i18n import gettext as _
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
-__all__ = ["aggregate", "reading_aggregate"]
+__all__ = ["aggregate", "expect_many", "reading_aggregate"]
 
 MAX_GROUPS = 3
 MAX_MEASURES = 10
@@ -63,9 +63,14 @@ def aggregate(
     text. Raises `Invalid` for more than 3 groups, unknown fields, or more than 5,000 rows.
     """
     reading = reading_aggregate(uow, entity, groups, measures, query)
+    expect_many(uow)
+    return read(uow, reading)
+
+
+def expect_many(uow: UnitOfWork) -> None:
+    """Have the database plan what this transaction reads next for sums over many records."""
     if not uow.runtime.database.is_sqlite:
         count_on_memory(uow.connection)
-    return read(uow, reading)
 
 
 def reading_aggregate(
@@ -75,8 +80,8 @@ def reading_aggregate(
     measures: Sequence[str],
     query: ListQuery,
 ) -> Reading[list[dict[str, Any]]]:
-    """What `aggregate` reads, to be read together with more: for sums over few records, as the
-    database is not told that there may be many."""
+    """What `aggregate` reads, to be read together with more: for sums over few records, unless
+    `expect_many` tells the database that there may be many."""
     spec = uow.entity(entity)
     require(uow, spec, "read")
     if len(groups) > MAX_GROUPS or not 1 <= len(measures) <= MAX_MEASURES:
@@ -106,7 +111,10 @@ def reading_aggregate(
             raise _bad("group", _("More than %(n)s groups. Filter first.", n=MAX_ROWS))
         return _rendered(uow, by, values, rows)
 
-    return Reading((statement.limit(MAX_ROWS + 1),), finish)
+    def named(rows: Sequence[Row[Any]]) -> Mapping[str, set[int]]:
+        return _named(by, rows) if len(rows) <= MAX_ROWS else {}
+
+    return Reading((statement.limit(MAX_ROWS + 1),), finish, named)
 
 
 def _group(uow: UnitOfWork, spec: EntitySpec, text: str) -> _Group:
@@ -225,12 +233,7 @@ def _rendered(
     uow: UnitOfWork, groups: Sequence[_Group], measures: Sequence[_Measure], rows: Sequence[Any]
 ) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
-    ids: dict[str, set[int]] = {}
-    for index, group in enumerate(groups):
-        if isinstance(group.field.type, t.Reference):
-            values = {row[index] for row in rows if row[index] is not None}
-            ids.setdefault(group.field.type.entity, set()).update(values)
-    labels = resolve_labels(uow, ids)
+    labels = resolve_labels(uow, _named(groups, rows))
     for row in rows:
         item: dict[str, Any] = {}
         for index, group in enumerate(groups):
@@ -241,6 +244,16 @@ def _rendered(
             item[measure.text] = measure.value(parts)
         found.append(item)
     return found
+
+
+def _named(groups: Sequence[_Group], rows: Sequence[Any]) -> dict[str, set[int]]:
+    """The records that stand for groups, by entity."""
+    ids: dict[str, set[int]] = {}
+    for index, group in enumerate(groups):
+        if isinstance(group.field.type, t.Reference):
+            values = {row[index] for row in rows if row[index] is not None}
+            ids.setdefault(group.field.type.entity, set()).update(values)
+    return ids
 
 
 def _group_value(field: FieldSpec, value: Any, labels: Any) -> dict[str, Any]:

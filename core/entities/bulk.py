@@ -9,7 +9,7 @@ through the one door; what is refused stays as it is and is told with the reason
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -58,6 +58,7 @@ __all__ = [
     "start_bulk",
     "start_undo",
     "taking_back",
+    "tell_beside",
     "undo_bulk",
 ]
 
@@ -106,12 +107,18 @@ class Outcome:
     reasons: list[tuple[int, str]] = field(default_factory=list)
     #: As many reasons are kept.
     most: int = MOST_REASONS
+    #: What is to be known beside, whatever became of each: see `tell_beside`.
+    beside: list[str] = field(default_factory=list)
 
     def keep(self, record_id: int, why: str) -> None:
         """Note that a record stays as it is."""
         self.kept += 1
         if len(self.reasons) < self.most:
             self.reasons.append((record_id, why))
+
+    def tell(self, texts: Iterable[str]) -> None:
+        """Note what is to be known beside, each text once."""
+        self.beside = list(dict.fromkeys([*self.beside, *texts]))
 
 
 def begin_bulk(uow: UnitOfWork, spec: EntitySpec, act: Mapping[str, Any]) -> int:
@@ -422,8 +429,10 @@ def undo_bulk(uow: UnitOfWork, bulk_id: int, after: int = 0) -> tuple[Outcome, i
         else:
             _put_back(uow, spec, {key: old[key] for key in some})
 
-    with taking_back(uow):
-        outcome.done = len(attempt(uow, list(old), write, outcome))
+    with taking_back(uow) as told:
+        done = set(attempt(uow, list(old), write, outcome))
+    outcome.done = len(done)
+    outcome.tell(text for text, ids in told.items() if ids & done)
     last = changes[-1].record_id
     if outcome.done and not outcome.kept and len(changes) < AT_ONCE:
         for key in act.get("along", ()):
@@ -440,24 +449,32 @@ def _undo_along(uow: UnitOfWork, bulk_id: int, record_id: int, outcome: Outcome)
         except Refused:  # by itself, before
             return
         along, _last = undo_bulk(uow, bulk_id)
+    outcome.tell(along.beside)
     for _key, why in along.reasons:
         outcome.keep(record_id, _("What came along stays: %(why)s", why=why))
 
 
 @contextmanager
-def taking_back(uow: UnitOfWork) -> Iterator[None]:
-    """Within the block what is written takes back what was done before: see `is_taking_back`."""
-    outer = uow.memo.get(_TAKING_BACK, False)
-    uow.memo[_TAKING_BACK] = True
+def taking_back(uow: UnitOfWork) -> Iterator[dict[str, set[int]]]:
+    """Within the block `is_taking_back`: what is written takes back what was done before. It gives what
+    hooks then `tell_beside`, and of which records."""
+    outer, told = uow.memo.get(_TAKING_BACK), dict[str, set[int]]()
+    uow.memo[_TAKING_BACK] = told
     try:
-        yield
+        yield told
     finally:
         uow.memo[_TAKING_BACK] = outer
 
 
 def is_taking_back(uow: UnitOfWork) -> bool:
     """True for hooks on changes by which an act is taken back: what they kept of it did not happen."""
-    return bool(uow.memo.get(_TAKING_BACK))
+    return uow.memo.get(_TAKING_BACK) is not None
+
+
+def tell_beside(uow: UnitOfWork, record_id: int, text: str) -> None:
+    """For a hook while `is_taking_back`: what stays of the act all the same. Whoever takes it back is
+    told so, if the record is put back."""
+    uow.memo[_TAKING_BACK].setdefault(text, set()).add(record_id)
 
 
 def _put_back(uow: UnitOfWork, spec: EntitySpec, old: Mapping[int, Mapping[str, Any]]) -> None:
@@ -496,7 +513,7 @@ def _run(
         if total is None:
             c = bulk_change_table.c
             total = len(uow.execute(select(c.record_id).where(c.bulk_id == bulk_id)).all())
-    partial = {"done": 0, "kept": 0, "reasons": [], "last": 0, **(job.result or {})}
+    partial = {"done": 0, "kept": 0, "reasons": [], "beside": [], "last": 0, **(job.result or {})}
     passed = job.done
     while True:
         with context.unit_of_work() as uow:
@@ -508,12 +525,13 @@ def _run(
                 ids = [] if is_undone else _next_ids(uow, entity, asked, partial["last"])
                 outcome = do_bulk(uow, bulk_id, ids) if ids else Outcome()
             if not ids:
-                result = {name: partial[name] for name in ("done", "kept", "reasons")}
+                result = {name: partial[name] for name in ("done", "kept", "reasons", "beside")}
                 context.finish(uow, {**result, "bulk": bulk_id, "undo": asked is None})
                 return
             partial["done"] += outcome.done
             partial["kept"] += outcome.kept
             partial["reasons"] = [*partial["reasons"], *outcome.reasons][:MOST_REASONS]
+            partial["beside"] = list(dict.fromkeys([*partial["beside"], *outcome.beside]))
             partial["last"] = ids[-1]
             passed += outcome.done + outcome.kept
             context.advance(uow, passed, max(total, passed), partial=dict(partial))

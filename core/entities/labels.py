@@ -118,7 +118,10 @@ class _Wanted:
             self.access == FieldAccess.MASKED,
             self.spec[self.spec.label_field].mask,
         )
+        names_another = isinstance(self.spec[self.spec.label_field].type, (t.Reference, t.Related))
         for key, label in rows:
+            if names_another:  # the number of that one says nothing
+                label = None
             shown = mask_value(label, pattern) or None if is_masked else label
             self.memo[key] = f"#{key}" if shown is None else str(shown)
 

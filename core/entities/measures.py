@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from core.entities.reading import Reading, read_together
+from core.entities.reading import Reading, all_of, read_together
 from core.errors import Forbidden, Invalid, NotFound
 from core.plugins.contributions import GoalAsked, GoalMeasure
 
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
-__all__ = ["Figures", "measures_of", "read_measures"]
+__all__ = ["Figures", "measures_of", "read_measures", "reading_measures"]
 
 log = logging.getLogger("dougong.entities")
 
@@ -33,6 +33,15 @@ def read_measures(uow: UnitOfWork, questions: Sequence[tuple[str, GoalAsked]]) -
 
     A question about a measure that is not there, or that the reader may not ask, has no answer.
     """
+    (found,) = read_together(uow, [reading_measures(uow, questions)])
+    figures: Figures = found
+    return figures
+
+
+def reading_measures(
+    uow: UnitOfWork, questions: Sequence[tuple[str, GoalAsked]]
+) -> Reading[Figures]:
+    """What `read_measures` reads, to be read together with more."""
     measures = measures_of(uow)
     wanted: dict[tuple[str, GoalAsked], Reading[Decimal | None]] = {}
     for name, asked in dict.fromkeys(questions):
@@ -44,4 +53,4 @@ def read_measures(uow: UnitOfWork, questions: Sequence[tuple[str, GoalAsked]]) -
             continue
         except Exception:
             log.exception("the measure %s cannot be read", name)
-    return dict(zip(wanted, read_together(uow, list(wanted.values())), strict=True))
+    return all_of(list(wanted.values())).then(lambda found: dict(zip(wanted, found, strict=True)))

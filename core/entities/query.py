@@ -67,6 +67,7 @@ __all__ = [
     "get",
     "page",
     "reading_count",
+    "reading_counts",
     "reading_ids",
     "reading_page",
     "reading_record",
@@ -270,6 +271,11 @@ def reading_count(uow: UnitOfWork, entity: str, query: ListQuery) -> Reading[int
 
 def counts(uow: UnitOfWork, wanted: Sequence[tuple[str, ListQuery]]) -> list[int]:
     """How many records each query finds, up to `COUNT_CAP`, in one statement."""
+    return read(uow, reading_counts(uow, wanted))
+
+
+def reading_counts(uow: UnitOfWork, wanted: Sequence[tuple[str, ListQuery]]) -> Reading[list[int]]:
+    """What `counts` reads, to be read together with more."""
     capped = []
     for entity, query in wanted:
         spec = uow.entity(entity)
@@ -277,7 +283,10 @@ def counts(uow: UnitOfWork, wanted: Sequence[tuple[str, ListQuery]]) -> list[int
         where = conditions(uow, spec, query)
         some = select(spec.table.c.id).where(*where).limit(COUNT_CAP).subquery()
         capped.append(select(func.count()).select_from(some).scalar_subquery())
-    return [int(n) for n in uow.execute(select(*capped)).one()] if capped else []
+    if not capped:
+        return Reading((), list)
+    statement = select(*(each.label(f"n{place}") for place, each in enumerate(capped)))
+    return Reading((statement,), lambda rows: [int(n) for n in rows[0]])
 
 
 def stream(

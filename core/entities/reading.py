@@ -18,7 +18,7 @@ from core.entities.labels import resolve_labels
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
-__all__ = ["Reading", "read", "read_together"]
+__all__ = ["Reading", "all_of", "read", "read_together"]
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -48,6 +48,27 @@ class Reading(Generic[T]):
         return Reading(self.statements, lambda *rows: make(self.finish(*rows)), self.names)
 
 
+def all_of(readings: Sequence[Reading[Any]]) -> Reading[list[Any]]:
+    """Several as one: what each makes of its own rows, in their order."""
+    readings = list(readings)
+
+    def own(answers: Sequence[Rows]) -> list[tuple[Reading[Any], Sequence[Rows]]]:
+        rest = iter(answers)
+        return [(each, [next(rest) for _statement in each.statements]) for each in readings]
+
+    def names(*answers: Rows) -> Mapping[str, set[int]]:
+        wanted: dict[str, set[int]] = {}
+        for reading, rows in own(answers):
+            for entity, ids in reading.names(*rows).items():
+                wanted.setdefault(entity, set()).update(ids)
+        return wanted
+
+    statements = tuple(each for reading in readings for each in reading.statements)
+    return Reading(
+        statements, lambda *answers: [each.finish(*rows) for each, rows in own(answers)], names
+    )
+
+
 def read(uow: UnitOfWork, reading: Reading[T]) -> T:
     """One reading by itself."""
     answers = [uow.execute(each).all() for each in reading.statements]
@@ -56,12 +77,11 @@ def read(uow: UnitOfWork, reading: Reading[T]) -> T:
 
 def read_together(uow: UnitOfWork, readings: Sequence[Reading[Any]]) -> list[Any]:
     """What each reading finds: one statement for all, and one for the names in them."""
-    statements = [each for reading in readings for each in reading.statements]
-    rest = iter(fetch_together(uow.connection, statements))
-    answers = [[next(rest) for _each in reading.statements] for reading in readings]
-    wanted: dict[str, set[int]] = {}
-    for reading, own in zip(readings, answers, strict=True):
-        for entity, ids in reading.names(*own).items():
-            wanted.setdefault(entity, set()).update(ids)
-    resolve_labels(uow, wanted)  # kept for the transaction, where each finds its own
-    return [reading.finish(*own) for reading, own in zip(readings, answers, strict=True)]
+    together = all_of(readings)
+    once = list(dict.fromkeys(together.statements))  # what several hold is sent once
+    rows = dict(zip(once, fetch_together(uow.connection, once), strict=True))
+    answers = [rows[each] for each in together.statements]
+    resolve_labels(
+        uow, together.names(*answers)
+    )  # kept for the transaction, where each finds its own
+    return together.finish(*answers)

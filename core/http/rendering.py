@@ -25,7 +25,14 @@ if TYPE_CHECKING:
     from core.help import HelpBook
     from core.theming import Renderer
 
-__all__ = ["COLOR_SCHEMES", "macros", "page_context", "render", "template_globals"]
+__all__ = [
+    "COLOR_SCHEMES",
+    "macros",
+    "page_context",
+    "render",
+    "render_with",
+    "template_globals",
+]
 
 #: Names that templates and themes use, so that they do not depend on how routes are called.
 PAGES = {
@@ -41,8 +48,14 @@ PAGES = {
 
 def render(template: str, /, **context: Any) -> str:
     """One page in the reader's theme and language."""
+    return render_with(template, {}, **context)
+
+
+def render_with(template: str, replaced: Mapping[str, Any], /, **context: Any) -> str:
+    """The same, where something of what every page is given is ``replaced`` for this one."""
     renderer: Renderer = current_app.extensions["dougong.renderer"]
-    return renderer.render(template, {**page_context(), **context}, theme_name())
+    given = {**page_context(), **replaced}
+    return renderer.render(template, context, theme_name(), given=given)
 
 
 def macros(template: str = "core/ui.html") -> Any:

@@ -15,7 +15,7 @@ from core.files.icons import ICON_SIZES, draw_icon
 from core.files.logo import open_logo
 from core.http.downloads import stream_response
 from core.http.looks import COLOR_SCHEMES, icon_address, look, sheet_of
-from core.http.rendering import render
+from core.http.rendering import render_with
 from core.http.requests import public, requires, runtime, unit_of_work
 from core.i18n import LOCALES, current_locale, use_locale
 from core.i18n import gettext as _
@@ -201,15 +201,10 @@ def offline() -> str:
     """What the worker shows when the server is away: of nobody, in the language that is asked for."""
     locale, scheme = request.args.get("locale", ""), request.args.get("scheme", "")
     with use_locale(locale if locale in LOCALES else current_locale()):
-        return render(
-            "core/offline.html",
-            current_user=None,
-            behind="",
-            messages=(),
-            navigation=(),
-            locale=current_locale(),
-            color_scheme=scheme if scheme in COLOR_SCHEMES else "system",
-        )
+        nobody = {"current_user": None, "behind": "", "messages": (), "navigation": ()}
+        scheme = scheme if scheme in COLOR_SCHEMES else "system"
+        spoken = {"locale": current_locale(), "color_scheme": scheme}
+        return render_with("core/offline.html", nobody | spoken)
 
 
 @blueprint.get("/static/<path:path>")

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import Row, delete, func, select
 
 from core.assigning.giving import is_by_rule
 from core.entities import service
-from core.entities.bulk import is_taking_back
+from core.entities.bulk import is_taking_back, tell_beside
 from core.entities.changes import Change
 from core.errors import Problem
 from core.fields import Choice
 from core.i18n import gettext as _
+from core.pools.claiming import counts_today
 from core.pools.declaring import Pooled
 from core.pools.members import default_pool
 
@@ -111,7 +112,7 @@ def _forget(
     asked = (
         select(
             *(table.c.id, table.c.kind, table.c.from_owner_id, table.c.to_owner_id),
-            *(table.c.pool_id, record.label("record"), pool.c.veiled),
+            *(table.c.pool_id, table.c.created_at, record.label("record"), pool.c.veiled),
         )
         .outerjoin(pool, pool.c.id == table.c.pool_id)
         .where(table.c.id.in_(last))
@@ -125,10 +126,21 @@ def _forget(
             continue
         if row.kind == "claim" and row.veiled:
             seen.add(row.record)
+            _tell_that_it_counts(pooled, uow, row)
         else:
             gone[row.id] = row.record
     uow.execute(delete(table).where(table.c.id.in_(list(gone))))
     return set(gone.values()), seen
+
+
+def _tell_that_it_counts(pooled: Pooled, uow: UnitOfWork, claim: Row[Any]) -> None:
+    """Whoever takes a claim back would wonder why it is one less that may be claimed today."""
+    if (name := counts_today(uow, pooled, claim.pool_id, claim.created_at)) is not None:
+        told = _(
+            "The claim out of %(pool)s counts for today all the same, as what the pool masks was seen.",
+            pool=name,
+        )
+        tell_beside(uow, claim.record, told)
 
 
 def _is_release(change: Change) -> bool:

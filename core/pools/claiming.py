@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from core.work.uow import UnitOfWork
 
-__all__ = ["check_limits", "lock_claimant", "why_not_yet"]
+__all__ = ["check_limits", "counts_today", "lock_claimant", "why_not_yet"]
 
 _AT_ONCE = 900
 
@@ -110,14 +110,26 @@ def _holdings(uow: UnitOfWork, pooled: Pooled, pool_id: int) -> Holdings:
 
 def _claimed_today(uow: UnitOfWork, pooled: Pooled, pool_id: int) -> int:
     table = uow.snapshot.installed_entities[pooled.transfers].table
-    midnight = datetime.combine(uow.clock.today(), time(), uow.clock.timezone).astimezone(UTC)
     statement = select(func.count()).where(
         table.c.to_owner_id == uow.actor.user_id,
-        table.c.created_at >= midnight,
+        table.c.created_at >= _midnight(uow),
         table.c.kind == "claim",
         table.c.pool_id == pool_id,
     )
     return int(uow.execute(statement).scalar_one())
+
+
+def _midnight(uow: UnitOfWork) -> datetime:
+    return datetime.combine(uow.clock.today(), time(), uow.clock.timezone).astimezone(UTC)
+
+
+def counts_today(uow: UnitOfWork, pooled: Pooled, pool_id: int, claimed_at: datetime) -> str | None:
+    """The name of the pool where a claim of the actor counts for the day; None where it does not, or
+    days are not counted."""
+    rules = pools_of(uow, pooled).get(pool_id)
+    if rules is None or rules.daily_claims is None or claimed_at < _midnight(uow):
+        return None
+    return rules.name
 
 
 def _held(

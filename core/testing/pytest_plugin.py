@@ -158,11 +158,13 @@ def pytest_sessionfinish() -> None:
 
 @pytest.fixture
 def app(runtime: Any) -> Any:
-    """The web application over `runtime`; exceptions become answers as in production."""
+    """The web application over `runtime`; exceptions become answers as in production. A page that hides
+    a name of the base page is one, as in development."""
     from core.app import create_app
 
     if "app" not in vars(runtime):
         runtime.app = create_app(runtime)
+        runtime.app.extensions["dougong.renderer"].is_strict = True
     runtime.app.extensions["dougong.limits"].forget()
     return runtime.app
 

@@ -16,7 +16,7 @@ from core.theming.loader import ThemeLoader
 from core.theming.registry import ThemeRegistry
 from core.theming.slots import Slots
 
-__all__ = ["Renderer", "StrictNames", "build_environment"]
+__all__ = ["HiddenName", "Renderer", "StrictNames", "build_environment"]
 
 
 class StrictNames(Undefined):
@@ -52,16 +52,40 @@ class StrictNames(Undefined):
             self._fail_with_undefined_error()
 
 
+class HiddenName(NameError):
+    """A page gave a value under a name that every page has already, which would hide it from the base page."""
+
+
 class Renderer:
     """Renders templates in any theme. Made by `build_environment`."""
 
-    def __init__(self, environments: Mapping[str, Environment], themes: ThemeRegistry) -> None:
+    def __init__(
+        self, environments: Mapping[str, Environment], themes: ThemeRegistry, *, strict: bool
+    ) -> None:
         self._environments = dict(environments)
         self._themes = themes
+        #: Whether a name that a page hides is an error: in development, and in tests.
+        self.is_strict = strict
 
-    def render(self, template: str, context: Mapping[str, Any], theme: str) -> str:
-        """The page or partial as HTML; an unknown theme falls back to the default one."""
-        return self.environment(theme).get_template(template).render(context)
+    def render(
+        self,
+        template: str,
+        context: Mapping[str, Any],
+        theme: str,
+        *,
+        given: Mapping[str, Any] | None = None,
+    ) -> str:
+        """The page or partial as HTML; an unknown theme falls back to the default one.
+
+        ``given`` is what every page has beside its own ``context``. In development a context that hides a
+        name of it, or one that all templates have, raises `HiddenName`.
+        """
+        environment, given = self.environment(theme), given or {}
+        if self.is_strict and (hidden := context.keys() & (given.keys() | environment.globals)):
+            raise HiddenName(
+                f"{template}: {', '.join(sorted(hidden))} would hide what every page has"
+            )
+        return environment.get_template(template).render({**given, **context})
 
     def macros(self, template: str, theme: str) -> Any:
         """The macros of a template as functions that give `Markup`, for cells made in Python:
@@ -85,7 +109,7 @@ def build_environment(
 
     ``template_folders`` maps an owner (``core``, or a plugin's name) to its ``templates`` folder;
     an owner serves only names below ``<owner>/``. ``strict`` is for tests and development: an
-    undefined name is an error, and changed files are read again.
+    undefined name is an error, one that hides another is, and changed files are read again.
     """
     root = Environment(
         autoescape=True,
@@ -115,7 +139,7 @@ def build_environment(
             "theme_stylesheets": themes.stylesheets(theme.name),
         }
         environments[theme.name] = overlay
-    return Renderer(environments, themes)
+    return Renderer(environments, themes, strict=strict)
 
 
 def _hue(name: object) -> int:

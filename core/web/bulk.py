@@ -236,6 +236,7 @@ def bulk_job(entity: str, job_id: int) -> Any:
                 (labels.get(key, f"#{key}"), address(entity, key), why)
                 for key, why in result.get("reasons", ())
             ],
+            beside=result.get("beside", ()),
             undo_url=url_for("web.undo_bulk", entity=entity, bulk_id=bulk.id) if may_undo else "",
             base=list_base(spec),
         )
@@ -252,9 +253,10 @@ def undo(entity: str, bulk_id: int) -> Any:
             return redirect(url_for("web.bulk_job", entity=entity, job_id=job), 303)
         outcome, _last = undo_bulk(uow, bulk_id)
     if outcome.done:
-        tell(
-            ngettext("%(n)s record is as it was.", "%(n)s records are as they were.", outcome.done)
+        text = ngettext(
+            "%(n)s record is as it was.", "%(n)s records are as they were.", outcome.done
         )
+        tell(" ".join([text, *outcome.beside]))
     _tell_kept(outcome)
     back = request.values.get("back")
     return redirect(safe_target(back) if back else list_base(spec), 303)

@@ -9,7 +9,7 @@ from typing import Any
 from flask import Blueprint, current_app, request, url_for
 
 from core.http.looks import color_scheme, look, try_look
-from core.http.rendering import render
+from core.http.rendering import render_with
 from core.http.requests import public
 from core.i18n import current_locale
 from core.i18n import gettext as _
@@ -30,9 +30,9 @@ def show_components() -> str:
     theme = asked if asked in themes else themes.get(look().theme).name
     scheme = chosen if chosen in ("light", "dark") else color_scheme()
     try_look(replace(look(), theme=theme))
-    return render(
+    return render_with(
         "core/dev/components.html",
-        color_scheme=scheme,
+        {"color_scheme": scheme},
         components=components(_source()),
         themes=[
             {

@@ -43,6 +43,7 @@ COMMENT = KeptForm("", "web.show_record")
 TIMELINE_ITEMS, TIMELINE_PAGE = 20, 50
 #: Of the timeline, in a look from the list.
 LOOK_ITEMS = 5
+_NAMES_ANOTHER = (t.Reference, t.Related)
 _FOOT = ("created_at", "created_by", "updated_at", "updated_by")
 _UNSHOWN = frozenset({"id", "version", "archived_at", *_FOOT})
 
@@ -234,14 +235,15 @@ def _badge(uow: UnitOfWork, record: Record, item: FieldSpec | None) -> Any:
 
 
 def _header_fields(uow: UnitOfWork, record: Record) -> list[FieldSpec]:
-    """Up to five facts in the header: the columns of the list, but for the title and the badge."""
+    """Up to five facts in the header: the columns of the list, but for the title and the badge. A record
+    that is called by another one has that among them, as the way there."""
     left_out = _not_applying(uow, record)
     by_name = {item.name: item for item in record.fields if item.name not in left_out}
     names = [name for name in record.spec.list_columns if name in by_name]
     wanted = [
         by_name[name]
         for name in names
-        if name != record.spec.label_field
+        if (name != record.spec.label_field or isinstance(by_name[name].type, _NAMES_ANOTHER))
         and name not in _UNSHOWN
         and type(by_name[name].type) is not t.ChoiceField
     ]

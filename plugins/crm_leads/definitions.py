@@ -233,9 +233,9 @@ campaign_target = EntityDef(
     model=CampaignTarget,
     label=_l("Target"),
     label_plural=_l("Target lists"),
-    label_field="state",
+    label_field="related_id",
     icon="users",
-    list_columns=("state", "related_id", "campaign", "note", "created_at"),
+    list_columns=("related_id", "state", "campaign", "note", "created_at"),
     sections=(
         Section(_l("Target"), ("campaign", "related_id", "state", "note", "related_entity")),
     ),

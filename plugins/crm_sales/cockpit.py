@@ -6,7 +6,7 @@ key figures compare a period with the one before it (S-193, S-194).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -15,9 +15,10 @@ from flask import request, url_for
 from markupsafe import Markup
 
 from core.entities import query
-from core.entities.measures import measures_of, read_measures
-from core.entities.query import ListQuery, reading_page
-from core.entities.reading import Reading, read_together
+from core.entities.aggregate import expect_many
+from core.entities.measures import Figures, measures_of, reading_measures
+from core.entities.query import ListQuery
+from core.entities.reading import Reading, all_of, read_together
 from core.errors import Forbidden
 from core.http.addresses import list_condition, list_url
 from core.http.rendering import render
@@ -27,15 +28,21 @@ from core.i18n import lazy_gettext as _l
 from core.i18n.formats import format_number
 from core.plugins.contributions import GoalAsked, NavItem
 from core.settings.service import get_setting
-from plugins.crm_sales import funnel
+from plugins.crm_sales import funnel, going_on
 from plugins.crm_sales.care.touches import reading_idle_count
 from plugins.crm_sales.goals import shown as goals_shown
-from plugins.crm_sales.goals.standing import standings
+from plugins.crm_sales.goals.standing import questions, standings
 from plugins.crm_sales.goals.views import FIELDS
 from plugins.crm_sales.targets import shown
-from plugins.crm_sales.targets.figures import attainment, condition, departments_of, require_fields
-from plugins.crm_sales.targets.forecast import Asked, read_forecast
-from plugins.crm_sales.targets.league import League, read_league
+from plugins.crm_sales.targets.figures import (
+    attainment,
+    condition,
+    reading_departments,
+    require_fields,
+)
+from plugins.crm_sales.targets.forecast import Asked, reading_forecast
+from plugins.crm_sales.targets.league import League, reading_league
+from plugins.crm_sales.targets.narrowing import Narrowing
 from plugins.crm_sales.targets.periods import Period, parse
 from plugins.crm_sales.targets.policies import SEE_FORECAST, SEE_LEAGUE
 from plugins.crm_sales.views import blueprint
@@ -62,41 +69,67 @@ Rows = tuple[tuple[str, ...], ...]
 @blueprint.get("/cockpit", endpoint="cockpit")
 @requires(SEE_FORECAST)
 def show_cockpit() -> Any:
-    """How the team stands: against its targets, with what is stuck, its goals and its funnel."""
+    """How the team stands: against its targets, with what is stuck, its goals and its funnel.
+
+    Two statements for all of it, each with one for the names in it: measures and the funnel are read when it is
+    known what the goals ask, and which process is the first.
+    """
     sent = request.args
     with unit_of_work(write=False) as uow:
         today = uow.clock.today()
         period = parse(sent.get("kind", ""), sent.get("period", ""), today)
-        warnings, goals = _warnings_and_goals(uow, period)
+        stuck = _warnings(uow)
+        expect_many(uow)
+        attained, counts, goals, processes = read_together(
+            uow,
+            [
+                _reading_attained(uow, period),
+                all_of([reading for _label, _url, reading in stuck]),
+                _reading_goals(uow, period),
+                _reading_processes(uow),
+            ],
+        )
+        asked = _questions(uow, period)
+        figures, flow = read_together(
+            uow,
+            [
+                reading_measures(uow, [*asked, *questions(goals or ())]),
+                _reading_funnel(uow, processes, period),
+            ],
+        )
         return render(
             "crm_sales/cockpit.html",
             **shown.steps(period, "crm_sales.cockpit"),
             tabs=shown.kind_tabs(period, "crm_sales.cockpit", today),
-            **_attained(uow, period),
-            warnings=warnings,
-            **goals,
-            **_key_figures(uow, period),
-            **_funnel(uow),
+            **attained,
+            warnings=[
+                {"label": label, "count": format_number(count), "url": url}
+                for (label, url, _reading), count in zip(stuck, counts, strict=True)
+            ],
+            **_goals(uow, goals, figures),
+            **_key_figures(uow, period, figures),
+            **flow,
         )
 
 
 # Attainment
 
 
-def _attained(uow: UnitOfWork, period: Period) -> dict[str, Any]:
-    page = shown.forecast_page(uow, Asked(period), read_forecast(uow, Asked(period)))
-    kept = {"kind": period.kind, "period": period.key}
-    found = {name: page[name] for name in ("figures", "facts", "notices")}
-    found |= {"forecast_url": url_for("crm_sales.forecast", **kept), "teams": []}
-    if not uow.actor.has_permission(SEE_LEAGUE):
-        return found
-    ways = [("person", _("People"))]
-    if len(departments_of(uow, "opportunity", "department_below", "read")) > 1:
-        ways.insert(0, ("department", _("Departments")))
-    for by, title in ways:
-        league = read_league(uow, period, by=by, measure="amount", is_own=True)
-        if league.entries and (by == "person" or len(league.entries) > 1):
-            found["teams"].append(
+def _reading_attained(uow: UnitOfWork, period: Period) -> Reading[dict[str, Any]]:
+    asked, kept = Asked(period), {"kind": period.kind, "period": period.key}
+    ways: list[tuple[str, str]] = []
+    if uow.actor.has_permission(SEE_LEAGUE):
+        ways = [("department", _("Departments")), ("person", _("People"))]
+    leagues = [
+        reading_league(uow, period, by=by, measure="amount", is_own=True) for by, _title in ways
+    ]
+
+    def finish(found: Sequence[Any]) -> dict[str, Any]:
+        forecast, departments, *tables = found
+        return {
+            **shown.forecast_head(asked, forecast),
+            "forecast_url": url_for("crm_sales.forecast", **kept),
+            "teams": [
                 {
                     "title": title,
                     "columns": _team_columns(title),
@@ -104,8 +137,20 @@ def _attained(uow: UnitOfWork, period: Period) -> dict[str, Any]:
                     "url": url_for("crm_sales.league", by=by, **kept),
                     "left_out": max(0, len(league.entries) - MOST),
                 }
-            )
-    return found
+                for (by, title), league in zip(ways, tables, strict=True)
+                if _is_shown(by, league, len(departments))
+            ],
+        }
+
+    departments = reading_departments(uow, "opportunity", "department_below", "read")
+    return all_of([reading_forecast(uow, asked), departments, *leagues]).then(finish)
+
+
+def _is_shown(by: str, league: League, departments: int) -> bool:
+    """Departments stand beside each other where there are several to choose from."""
+    return bool(league.entries) and (
+        by == "person" or (departments > 1 and len(league.entries) > 1)
+    )
 
 
 def _team_columns(title: str) -> list[dict[str, str]]:
@@ -142,31 +187,24 @@ def _team_rows(league: League, period: Period, by: str) -> list[dict[str, Any]]:
 # What is stuck, and goals
 
 
-def _warnings_and_goals(
-    uow: UnitOfWork, period: Period
-) -> tuple[list[dict[str, str]], dict[str, Any]]:
-    """Both in one statement, and the goals' figures in another."""
-    asked, sees_goals = _warnings(uow), _may_use(uow, "goal", FIELDS)
-    readings = [reading for _label, _url, reading in asked]
-    if sees_goals:
-        of_period = condition(
-            [
-                ("starts_on", "le", period.last.isoformat()),
-                ("ends_on", "ge", period.first.isoformat()),
-            ]
-        )
-        wanted = ListQuery(fields=FIELDS, filter=of_period, sort="ends_on,id", limit=MOST)
-        readings.append(reading_page(uow, "goal", wanted))
-    answers = read_together(uow, readings)
-    warnings = [
-        {"label": label, "count": format_number(count), "url": url}
-        for (label, url, _reading), count in zip(asked, answers, strict=False)
-    ]
-    goals = standings(uow, answers[-1].items) if sees_goals else []
-    return warnings, {
-        "goals_url": url_for("crm_sales.goals") if sees_goals else "",
+def _reading_goals(uow: UnitOfWork, period: Period) -> Reading[list[dict[str, Any]] | None]:
+    """The goals of the period; None for who may not see any."""
+    if not _may_use(uow, "goal", FIELDS):
+        return Reading((), lambda: None)
+    of_period = condition(
+        [("starts_on", "le", period.last.isoformat()), ("ends_on", "ge", period.first.isoformat())]
+    )
+    wanted = ListQuery(fields=FIELDS, filter=of_period, sort="ends_on,id", limit=MOST)
+    return query.reading_page(uow, "goal", wanted).then(lambda page: page.items)
+
+
+def _goals(
+    uow: UnitOfWork, goals: Sequence[dict[str, Any]] | None, figures: Figures
+) -> dict[str, Any]:
+    return {
+        "goals_url": "" if goals is None else url_for("crm_sales.goals"),
         "goal_columns": goals_shown.columns(),
-        "goal_rows": goals_shown.rows(uow, goals),
+        "goal_rows": goals_shown.rows(uow, standings(uow, goals or (), figures)),
         "rule": goals_shown.rule(),
     }
 
@@ -224,11 +262,18 @@ def _stuck(uow: UnitOfWork) -> list[tuple[str, Rows]]:
 # Key figures
 
 
-def _key_figures(uow: UnitOfWork, period: Period) -> dict[str, Any]:
-    """Every measure in the period and in the one before: one statement for all."""
-    now, then = (GoalAsked(each.first, each.last) for each in (period, period.before))
-    measures = measures_of(uow)
-    found = read_measures(uow, [(name, asked) for name in measures for asked in (now, then)])
+def _spans(period: Period) -> tuple[GoalAsked, GoalAsked]:
+    before = period.before
+    return GoalAsked(period.first, period.last), GoalAsked(before.first, before.last)
+
+
+def _questions(uow: UnitOfWork, period: Period) -> list[tuple[str, GoalAsked]]:
+    return [(name, asked) for name in measures_of(uow) for asked in _spans(period)]
+
+
+def _key_figures(uow: UnitOfWork, period: Period, found: Figures) -> dict[str, Any]:
+    """Every measure in the period and in the one before."""
+    measures, (now, then) = measures_of(uow), _spans(period)
     rows = []
     for name, measure in measures.items():
         if (name, now) not in found:
@@ -275,11 +320,47 @@ def _change(uow: UnitOfWork, unit: str, current: Decimal | None, before: Decimal
 # The funnel
 
 
-def _funnel(uow: UnitOfWork) -> dict[str, Any]:
+def _reading_processes(uow: UnitOfWork) -> Reading[list[dict[str, Any]]]:
     if not uow.actor.has_permission("crm_sales.see_funnel"):
-        return {"funnel_rows": [], "funnel_columns": []}
+        return Reading((), list)
     try:
-        page = funnel.page_of(uow, {})
+        return funnel.reading_processes(uow)
     except Forbidden:
-        return {"funnel_rows": [], "funnel_columns": []}
-    return {"funnel_rows": page["rows"], "funnel_columns": page["columns"]}
+        return Reading((), list)
+
+
+def _reading_funnel(
+    uow: UnitOfWork, processes: Sequence[Mapping[str, Any]], period: Period
+) -> Reading[dict[str, Any]]:
+    """The funnel of the first process, and the stage from which fewer go on than in the period before."""
+    nothing = {"funnel_rows": [], "funnel_columns": [], "fell": None}
+    first = funnel.chosen_process(processes, "")
+    if first is None:
+        return Reading((), lambda: nothing)
+    try:
+        rows = funnel.reading_rows(uow, first["id"])
+    except Forbidden:
+        return Reading((), lambda: nothing)
+
+    def finish(found: Sequence[Any]) -> dict[str, Any]:
+        rows, lines = found
+        fell = going_on.fell_most(lines)
+        return {
+            "funnel_rows": rows,
+            "funnel_columns": funnel.columns(),
+            "fell": None
+            if fell is None
+            else (
+                going_on.said(fell),
+                url_for(going_on.HERE, kind=period.kind, period=period.key, process=first["id"]),
+            ),
+        }
+
+    return all_of([rows, _reading_lines(uow, first["id"], period)]).then(finish)
+
+
+def _reading_lines(uow: UnitOfWork, process: int, period: Period) -> Reading[list[going_on.Line]]:
+    try:
+        return going_on.reading_lines(uow, process, period, Narrowing())
+    except Forbidden:
+        return Reading((), list)

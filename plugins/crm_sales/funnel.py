@@ -7,31 +7,40 @@ converted. Opportunities begin without a lead too, so the first stage has no sha
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flask import url_for
 from markupsafe import Markup
 
-from core.entities import query
-from core.entities.aggregate import aggregate
+from core.entities.aggregate import expect_many, reading_aggregate
 from core.entities.labels import resolve_labels
-from core.entities.query import ListQuery
-from core.errors import Forbidden
+from core.entities.query import ListQuery, reading_page
+from core.entities.reading import Reading, all_of, read, read_together
 from core.http.addresses import list_url
 from core.i18n import gettext as _
 from core.i18n.formats import format_number
 from plugins.crm_sales.cards import written
-from plugins.crm_sales.stages import Step, stages_of
-from plugins.crm_sales.targets.figures import read_tree
+from plugins.crm_sales.stages import Book, Step, reading_stages
+from plugins.crm_sales.targets.figures import condition, read_tree, require_fields
 from plugins.crm_sales.targets.league import lane_name, lanes_of, whole_lanes
 from plugins.crm_sales.targets.narrowing import narrowing_page, read_narrowing
 
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
-__all__ = ["page_of"]
+__all__ = [
+    "MOST_TEAMS",
+    "Conditions",
+    "chosen_process",
+    "columns",
+    "page_of",
+    "process_tabs",
+    "reading_processes",
+    "reading_rows",
+    "sees_leads",
+]
 
 _USED = (
     *("process", "stage", "status", "currency", "amount", "weighted_amount", "furthest_stage"),
@@ -39,60 +48,51 @@ _USED = (
 )
 _USED_OF_LEADS = ("status", "owner", "department", "created_at")
 #: Teams that stand side by side, those with most first.
-_MOST_TEAMS = 8
+MOST_TEAMS = 8
 _PERIODS = ("this_month", "this_quarter", "this_year")
 _LINK = Markup('<a href="{}">{}</a>')
 _BAR = Markup('<progress class="progress-bar" max="{}" value="{}" aria-label="{}"></progress>')
 _NONE = Markup('<span class="none">—</span>')
 
 Conditions = tuple[tuple[str, ...], ...]
+Row = Mapping[str, Any]
 
 
 def page_of(uow: UnitOfWork, sent: Mapping[str, str]) -> dict[str, Any]:
-    """What the page shows, within the reader's scope: two statements of opportunities and
-    one of leads, for one team as for many."""
-    spec = uow.entity("opportunity")
-    access = uow.actor.access(spec)
-    if not access.may("read") or not all(access.can_use(spec[name]) for name in _USED):
-        raise Forbidden(_("You do not have the right to do this."))
-    processes = query.page(
-        uow, "sales_process", ListQuery(fields=("name", "is_active"), sort="-is_active,id")
-    ).items
-    wanted = sent.get("process", "")
-    current = next((row for row in processes if str(row["id"]) == wanted), None)
-    current = current or (processes[0] if processes else None)
+    """What the page shows, within the reader's scope: one statement of stages, opportunities and
+    leads, for one team as for many."""
+    require_fields(uow, "opportunity", _USED)
+    processes = read(uow, reading_processes(uow))
+    current = chosen_process(processes, sent.get("process", ""))
     period = sent.get("period", "")
     period = period if period in _PERIODS else ""
     if current is None:
         return {"process_tabs": [], "period_tabs": [], "rows": [], "columns": [], "figures": []}
     chosen = replace(read_narrowing(sent), process=None)
     begun: Conditions = (("created_at", "within", period),) if period else ()
-    begun = (*chosen.rows, *begun)
-    rows: Conditions = (("process", "eq", str(current["id"])), *begun)
-    steps = stages_of(uow, processes=[current["id"]]).of(current["id"])
-    standing, furthest = _standing(uow, rows), _furthest(uow, rows)
-    leads = _leads(uow, begun)
+    asked = _Asked(current["id"], (*chosen.rows, *begun))
+    expect_many(uow)
+    (found,) = read_together(uow, [_reading(uow, asked)])
     kept = chosen.kept | {"period": period or None}
     return {
         **narrowing_page(uow, chosen, by_process=False),  # processes are tabs here
-        "process": current["id"],
+        "process": asked.process,
         "period": period,
-        **_teams(uow, steps, furthest, leads),
-        "process_tabs": [
-            (
-                row["name"],
-                url_for("crm_sales.funnel", **(kept | {"process": row["id"]})),
-                row["id"] == current["id"],
-                None,
-            )
-            for row in processes
-        ],
+        "change_url": url_for(
+            "crm_sales.funnel_change", **chosen.kept | {"process": asked.process}
+        ),
+        **_teams(uow, found),
+        "process_tabs": process_tabs(
+            processes,
+            asked.process,
+            lambda key: url_for("crm_sales.funnel", **(kept | {"process": key})),
+        ),
         "period_tabs": [
             (
                 text,
                 url_for(
                     "crm_sales.funnel",
-                    **(kept | {"process": current["id"], "period": key or None}),
+                    **(kept | {"process": asked.process, "period": key or None}),
                 ),
                 key == period,
                 None,
@@ -104,40 +104,115 @@ def page_of(uow: UnitOfWork, sent: Mapping[str, str]) -> dict[str, Any]:
                 ("this_year", _("Begun this year")),
             )
         ],
-        "columns": [
-            {"label": _("Stage"), "kind": "primary"},
-            {"label": _("Stand here"), "kind": "number"},
-            {"label": _("Amount"), "kind": "number"},
-            {"label": _("Weighted"), "kind": "number"},
-            {"label": _("Came this far"), "kind": "number"},
-            {"label": ""},
-            {"label": _("Of the stage before"), "kind": "number"},
-        ],
-        "rows": _rows(uow, steps, standing, _reached(furthest, steps), rows, leads, begun)
-        if standing or leads
-        else [],
-        "has_leads": bool(leads),
-        "figures": _figures(uow, standing, rows),
+        "columns": columns(),
+        "rows": _rows(uow, asked, found),
+        "has_leads": bool(found.leads),
+        "figures": _figures(uow, found.standing, asked.rows),
     }
 
 
-def _condition(rows: Conditions) -> dict[str, Any]:
-    return {"all": [{"field": field, "op": op, "value": value} for field, op, value in rows]}
+def columns() -> list[dict[str, str]]:
+    """The columns of the table of stages."""
+    return [
+        {"label": _("Stage"), "kind": "primary"},
+        {"label": _("Stand here"), "kind": "number"},
+        {"label": _("Amount"), "kind": "number"},
+        {"label": _("Weighted"), "kind": "number"},
+        {"label": _("Came this far"), "kind": "number"},
+        {"label": ""},
+        {"label": _("Of the stage before"), "kind": "number"},
+    ]
 
 
-def _standing(uow: UnitOfWork, rows: Conditions) -> list[dict[str, Any]]:
+# The process
+
+
+def reading_processes(uow: UnitOfWork) -> Reading[list[dict[str, Any]]]:
+    """The processes that the reader may see, those in use first."""
+    asked = ListQuery(fields=("name", "is_active"), sort="-is_active,id")
+    return reading_page(uow, "sales_process", asked).then(lambda page: page.items)
+
+
+def chosen_process(processes: Sequence[Row], wanted: str) -> Row | None:
+    """The one that an address names, else the first."""
+    named = (row for row in processes if str(row["id"]) == wanted)
+    return next(named, processes[0] if processes else None)
+
+
+def process_tabs(
+    processes: Sequence[Row], current: int | None, address: Callable[[int], str]
+) -> list[tuple[Any, ...]]:
+    """One tab each."""
+    return [(row["name"], address(row["id"]), row["id"] == current, None) for row in processes]
+
+
+# What is counted
+
+
+class _Asked(NamedTuple):
+    """Of which process, and what must hold of opportunities and leads alike."""
+
+    process: int
+    begun: Conditions
+
+    @property
+    def rows(self) -> Conditions:
+        """What must hold of opportunities."""
+        return (("process", "eq", str(self.process)), *self.begun)
+
+
+class _Found(NamedTuple):
+    """The stages; opportunities by stage, status and currency; by department and furthest stage; and
+    leads by department and status."""
+
+    steps: Sequence[Step]
+    standing: Sequence[Row]
+    furthest: Sequence[Row]
+    leads: Sequence[Row]
+
+
+def reading_rows(uow: UnitOfWork, process: int) -> Reading[list[dict[str, Any]]]:
+    """The rows of a process, of all that the reader sees, to be read together with more.
+
+    Raises `Forbidden` for who may not use a field of them.
+    """
+    require_fields(uow, "opportunity", _USED)
+    asked = _Asked(process, ())
+    return _reading(uow, asked).then(lambda found: _rows(uow, asked, found))
+
+
+def _reading(uow: UnitOfWork, asked: _Asked) -> Reading[_Found]:
+    def finish(found: Sequence[Any]) -> _Found:
+        book: Book = found[0]
+        return _Found(book.of(asked.process), *found[1:])
+
     measures = ["count", "sum:amount", "sum:weighted_amount"]
-    asked = ListQuery(filter=_condition(rows))
-    return aggregate(uow, "opportunity", ["stage", "status", "currency"], measures, asked)
+    deals = ListQuery(filter=condition(asked.rows))
+    groups = ["stage", "status", "currency"], ["department", "furthest_stage"]
+    leads: Reading[Any] = Reading((), list)
+    if sees_leads(uow, _USED_OF_LEADS):
+        came_in = ListQuery(filter=condition(asked.begun))
+        leads = reading_aggregate(uow, "lead", ["department", "status"], ["count"], came_in)
+    return all_of(
+        [
+            reading_stages(uow, asked.process),
+            reading_aggregate(uow, "opportunity", groups[0], measures, deals),
+            reading_aggregate(uow, "opportunity", groups[1], ["count"], deals),
+            leads,
+        ]
+    ).then(finish)
 
 
-def _furthest(uow: UnitOfWork, rows: Conditions) -> list[dict[str, Any]]:
-    """By department and furthest stage how many."""
-    asked = ListQuery(filter=_condition(rows))
-    return aggregate(uow, "opportunity", ["department", "furthest_stage"], ["count"], asked)
+def sees_leads(uow: UnitOfWork, used: Sequence[str]) -> bool:
+    """Whether leads stand in front: their module is on, and the reader may use these fields."""
+    spec = uow.entities.get("lead")
+    if spec is None or spec.plugin != "crm_leads":
+        return False
+    access = uow.actor.access(spec)
+    return access.may("read") and all(access.can_use(spec[name]) for name in used)
 
 
-def _reached(furthest: Sequence[Mapping[str, Any]], steps: Sequence[Step]) -> dict[int, int]:
+def _reached(furthest: Sequence[Row], steps: Sequence[Step]) -> dict[int, int]:
     """By stage: how many came that far or further, lost ones too."""
     counts: dict[int | None, int] = {}
     for row in furthest:
@@ -150,19 +225,7 @@ def _reached(furthest: Sequence[Mapping[str, Any]], steps: Sequence[Step]) -> di
     return found
 
 
-def _leads(uow: UnitOfWork, begun: Conditions) -> list[dict[str, Any]]:
-    """By department and status how many leads came in; none where their module is off or out of reach."""
-    spec = uow.entities.get("lead")
-    if spec is None or spec.plugin != "crm_leads":
-        return []
-    access = uow.actor.access(spec)
-    if not access.may("read") or not all(access.can_use(spec[name]) for name in _USED_OF_LEADS):
-        return []
-    asked = ListQuery(filter=_condition(begun))
-    return aggregate(uow, "lead", ["department", "status"], ["count"], asked)
-
-
-def _came_in(leads: Sequence[Mapping[str, Any]]) -> tuple[int, int]:
+def _came_in(leads: Sequence[Row]) -> tuple[int, int]:
     """(leads, those of them that were converted)"""
     return (
         sum(row["count"] for row in leads),
@@ -170,7 +233,7 @@ def _came_in(leads: Sequence[Mapping[str, Any]]) -> tuple[int, int]:
     )
 
 
-def _lead_rows(leads: Sequence[Mapping[str, Any]], begun: Conditions) -> list[dict[str, Any]]:
+def _lead_rows(leads: Sequence[Row], begun: Conditions) -> list[dict[str, Any]]:
     """Leads are many more than opportunities: their bars are measured by themselves."""
     every, converted = _came_in(leads)
     done = ("status", "in", "converted")
@@ -195,13 +258,9 @@ def _lead_rows(leads: Sequence[Mapping[str, Any]], begun: Conditions) -> list[di
     ]
 
 
-def _teams(
-    uow: UnitOfWork,
-    steps: Sequence[Step],
-    furthest: Sequence[Mapping[str, Any]],
-    leads: Sequence[Mapping[str, Any]],
-) -> dict[str, Any]:
+def _teams(uow: UnitOfWork, found: _Found) -> dict[str, Any]:
     """Departments of one level beside each other; nothing where there are not two."""
+    steps, furthest, leads = found.steps, found.furthest, found.leads
     seen = {row["department"]["id"] for row in (*furthest, *leads)}
     tree = read_tree(uow)
     beside = lanes_of({key for key in seen if key is not None}, tree)
@@ -214,7 +273,7 @@ def _teams(
     if len(of_team) < 2:
         return {"team_columns": [], "team_rows": [], "teams_left_out": 0}
     often = sorted(of_team, key=lambda key: (-sum(row["count"] for row in of_team[key][0]), key))[
-        :_MOST_TEAMS
+        :MOST_TEAMS
     ]
     names = resolve_labels(uow, {"department": set(often)}).get("department", {})
     whole = whole_lanes(beside, tree)
@@ -254,27 +313,23 @@ def _with_share(came: int, before: int | None) -> Any:
     return f"{format_number(came)} · {_share(came, before)}"
 
 
-def _rows(
-    uow: UnitOfWork,
-    steps: Sequence[Step],
-    standing: Sequence[Mapping[str, Any]],
-    reached: Mapping[int, int],
-    rows: Conditions,
-    leads: Sequence[Mapping[str, Any]],
-    begun: Conditions,
-) -> list[dict[str, Any]]:
-    most, before = max(reached.values(), default=0), None
-    found = _lead_rows(leads, begun) if leads else []
-    for step in steps:
-        here = [row for row in standing if row["stage"]["id"] == step.id]
+def _rows(uow: UnitOfWork, asked: _Asked, found: _Found) -> list[dict[str, Any]]:
+    """Nothing where there is nothing at all."""
+    if not found.standing and not found.leads:
+        return []
+    reached, before = _reached(found.furthest, found.steps), None
+    most = max(reached.values(), default=0)
+    rows = _lead_rows(found.leads, asked.begun) if found.leads else []
+    for step in found.steps:
+        here = [row for row in found.standing if row["stage"]["id"] == step.id]
         came = reached.get(step.id)
-        found.append(
+        rows.append(
             {
                 "id": step.id,
                 "label": step.name,
                 "cells": [
                     step.name,
-                    _number(sum(row["count"] for row in here), step, rows),
+                    _number(sum(row["count"] for row in here), step, asked.rows),
                     written(uow, here, "sum:amount"),
                     _NONE if step.is_closed else written(uow, here, "sum:weighted_amount"),
                     _NONE if came is None else format_number(came),
@@ -284,7 +339,7 @@ def _rows(
             }
         )
         before = came if came is not None else before
-    return found
+    return rows
 
 
 def _number(count: int, step: Step, rows: Conditions) -> Any:

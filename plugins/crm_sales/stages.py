@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, select
 
 from core.entities import service
+from core.entities.reading import Reading, read_together
 from core.i18n import gettext as _
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ __all__ = [
     "forget",
     "number_of",
     "processes_for",
+    "reading_stages",
     "stages_of",
 ]
 
@@ -137,33 +139,46 @@ def stages_of(
     return Book(steps, names)
 
 
+def reading_stages(uow: UnitOfWork, process: int) -> Reading[Book]:
+    """The book of one process, to be read together with more."""
+    return _reading(uow, {process}).then(lambda found: found[process])
+
+
 def _read(uow: UnitOfWork, processes: set[int]) -> dict[int, Book]:
+    (found,) = read_together(uow, [_reading(uow, processes)])
+    books: dict[int, Book] = found
+    return books
+
+
+def _reading(uow: UnitOfWork, processes: set[int]) -> Reading[dict[int, Book]]:
     table, process = uow.entity("stage").table, uow.entity("sales_process").table
-    rows = uow.execute(
-        select(table)
-        .where(table.c.process_id.in_(processes), table.c.archived_at.is_(None))
-        .order_by(table.c.position, table.c.id)
-    ).mappings()
-    steps: dict[int, list[Step]] = {key: [] for key in processes}
-    for place, row in enumerate(rows):
-        steps[row["process_id"]].append(
-            Step(
-                id=row["id"],
-                process=row["process_id"],
-                name=row["name"] or "",
-                position=place,  # two of one number have an order too
-                probability=row["probability"] or 0,
-                days_allowed=row["days_allowed"],
-                quiet_days=row["quiet_days"],
-                needs=tuple(row["required_fields"] or ()),
-                tasks=tuple(row["key_tasks"] or ()),
-                is_won=bool(row["is_won"]),
-                is_lost=bool(row["is_lost"]),
+    stages = select(table).where(table.c.process_id.in_(processes), table.c.archived_at.is_(None))
+    named = select(process.c.id, process.c.name).where(process.c.id.in_(processes))
+
+    def finish(rows: Sequence[Any], named: Sequence[Any]) -> dict[int, Book]:
+        steps: dict[int, list[Step]] = {key: [] for key in processes}
+        for place, row in enumerate(sorted(rows, key=lambda row: (row.position or 0, row.id))):
+            steps[row.process_id].append(
+                Step(
+                    id=row.id,
+                    process=row.process_id,
+                    name=row.name or "",
+                    position=place,  # two of one number have an order too
+                    probability=row.probability or 0,
+                    days_allowed=row.days_allowed,
+                    quiet_days=row.quiet_days,
+                    needs=tuple(row.required_fields or ()),
+                    tasks=tuple(row.key_tasks or ()),
+                    is_won=bool(row.is_won),
+                    is_lost=bool(row.is_lost),
+                )
             )
-        )
-    found = uow.execute(select(process.c.id, process.c.name).where(process.c.id.in_(processes)))
-    names = {row.id: row.name or "" for row in found}
-    return {key: Book(own, {key: names[key]} if key in names else {}) for key, own in steps.items()}
+        names = {row.id: row.name or "" for row in named}
+        return {
+            key: Book(own, {key: names[key]} if key in names else {}) for key, own in steps.items()
+        }
+
+    return Reading((stages, named), finish)
 
 
 def forget(uow: UnitOfWork) -> None:

@@ -13,10 +13,11 @@ from core.errors import Forbidden, Invalid, NotFound, Refused
 from core.http.addresses import read_number, record_url
 from core.http.forms import KeptForm
 from core.http.rendering import render
+from core.http.reports import send_report
 from core.http.requests import requires, signed_in, unit_of_work
 from core.i18n import gettext as _
 from core.settings.service import get_setting
-from plugins.crm_sales import cards, duplicates, funnel, outcomes, tasks
+from plugins.crm_sales import cards, duplicates, funnel, going_on, outcomes, tasks
 from plugins.crm_sales.models import SOURCES
 
 if TYPE_CHECKING:
@@ -189,6 +190,28 @@ def show_funnel() -> Any:
     """What stands in which stage of a process, and how many go on."""
     with unit_of_work(write=False) as uow:
         return render("crm_sales/funnel.html", **funnel.page_of(uow, request.args))
+
+
+@blueprint.get("/funnel/change", endpoint="funnel_change")
+@requires("crm_sales.see_funnel")
+def show_funnel_change() -> Any:
+    """How many go on from each stage in a period, against the period before it."""
+    with unit_of_work(write=False) as uow:
+        return render("crm_sales/funnel_change.html", **going_on.page_of(uow, request.args))
+
+
+@blueprint.post("/funnel/change/export")
+@requires("crm_sales.see_funnel")
+def export_funnel_change() -> Any:
+    """The same as a table for a spreadsheet program."""
+    sent = request.form
+    with unit_of_work() as uow:
+        header, rows = going_on.table_of(uow, sent)
+        names = ("kind", "period", "process", "department", "person")
+        about = {name: sent[name][:20] for name in names if sent.get(name)}
+        spec, title = uow.entity("opportunity"), _("Change of conversion")
+        kind = sent.get("format", "")
+        return send_report(uow, spec, title, header, rows, kind=kind, details=about)
 
 
 @blueprint.get("/outcomes", endpoint="outcomes")

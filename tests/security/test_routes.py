@@ -220,6 +220,8 @@ OF_PLUGINS = {
     "crm_sales.cockpit": "the parts of other pages within their rights: test_goals.py of crm_sales",
     "crm_sales.goals": "reads through `query` and registered measures: test_goals.py of crm_sales",
     "crm_sales.funnel": "adds up through `aggregate`, which is probed: test_rights.py of crm_sales",
+    "crm_sales.funnel_change": "reads through `query.conditions`: test_going_on.py of crm_sales",
+    "crm_sales.export_funnel_change": "the same as a file, for who may export: test_going_on.py of crm_sales",
     "crm_sales.league": "adds up through `aggregate`, which is probed: test_forecast.py of crm_sales",
     "crm_sales.league_screen": "the same figures as the league: test_forecast.py of crm_sales",
     "crm_sales.outcomes": "adds up through `aggregate`, which is probed: test_outcomes.py of crm_sales",

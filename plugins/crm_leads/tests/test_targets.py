@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from core.entities import query, service
@@ -46,6 +48,21 @@ def test_what_a_list_finds_goes_on_it_once(
     page = browser_of(team.marketing).get(f"/r/campaign/{campaign}").get_data(as_text=True)
     assert "目标名单" in page
     assert "已回复" in page
+
+
+def test_it_is_called_by_who_is_on_the_list(team, make_leads, campaign, act, browser_of, rows):
+    """Title and list say whom it is about, with the way there; the state is a badge beside it."""
+    (lead,) = make_leads(owner=team.fu, company="潍坊风筝厂")
+    act(team.marketing, "target", [lead], campaign=campaign)
+    (target,) = rows("campaign_target")
+    browser = browser_of(team.marketing)
+    page = browser.get(f"/r/campaign_target/{target['id']}").get_data(as_text=True)
+    assert re.search(r"<h1[^>]*>\s*潍坊风筝厂", page)
+    assert f'href="/r/lead/{lead}"' in page
+    assert f'href="/r/campaign/{campaign}"' in page
+    assert re.search(r'class="badge[^"]*"[^>]*>\s*已列入', page)
+    listed = browser.get("/r/campaign_target").get_data(as_text=True)
+    assert re.search(rf'href="/r/campaign_target/{target["id"]}"[^>]*>\s*潍坊风筝厂', listed)
 
 
 def test_a_campaign_that_is_over_takes_nobody(team, make_leads, campaign, act, unit_of_work):

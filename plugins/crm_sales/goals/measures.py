@@ -18,11 +18,11 @@ from sqlalchemy import case, func, select
 from core.entities import query
 from core.entities.aggregate import reading_aggregate
 from core.entities.query import ListQuery, conditions
-from core.entities.reading import Reading
+from core.entities.reading import Reading, all_of
 from core.i18n import lazy_gettext as _l
 from core.plugins.contributions import GoalAsked, GoalMeasure
-from plugins.crm_sales.targets.figures import Tree, attainment, read_tree, require_fields
-from plugins.crm_sales.targets.money import reading_exchange
+from plugins.crm_sales.targets.figures import attainment, reading_tree, require_fields
+from plugins.crm_sales.targets.money import Exchange, reading_exchange
 from plugins.crm_sales.targets.shares import amount_of, corrections, reading_shared
 
 if TYPE_CHECKING:
@@ -94,32 +94,20 @@ def _won_amount(uow: UnitOfWork, asked: GoalAsked) -> Reading[Figure]:
 
     rates = reading_exchange(uow, asked.last)
 
-    def total(rows: Sequence[dict[str, Any]], of_rates: Any) -> Figure:
-        return rates.finish(of_rates).convert(amount_of(row) for row in rows).total
+    def total(rows: Sequence[dict[str, Any]], exchange: Exchange) -> Figure:
+        return exchange.convert(amount_of(row) for row in rows).total
 
     if asked.person is None and asked.department is None:
-        statements = (*sums.statements, *rates.statements)
-        return Reading(statements, lambda found, used: total(sums.finish(found), used))
+        return all_of([sums, rates]).then(lambda found: total(*found))
     everybodys = GoalAsked(asked.first, asked.last).filter("closed_on", _WON)
     shared = reading_shared(uow, everybodys, "closed_on")
 
-    def finish(of_sums: Any, of_rates: Any, of_shared: Any) -> Figure:
-        corrected = corrections(
-            shared.finish(of_shared),
-            tree=_tree(uow),
-            person=asked.person,
-            department=asked.department,
-        )
-        return total([*sums.finish(of_sums), *corrected], of_rates)
+    def corrected(found: Sequence[Any]) -> Figure:
+        own, exchange, deals, tree = found
+        parts = corrections(deals, tree=tree, person=asked.person, department=asked.department)
+        return total([*own, *parts], exchange)
 
-    return Reading((*sums.statements, *rates.statements, *shared.statements), finish)
-
-
-def _tree(uow: UnitOfWork) -> Tree:
-    """Once for all goals of a page."""
-    found: Tree = uow.memo.get("goals.tree") or read_tree(uow)
-    uow.memo["goals.tree"] = found
-    return found
+    return all_of([sums, rates, shared, reading_tree(uow)]).then(corrected)
 
 
 def _new_customers(uow: UnitOfWork, asked: GoalAsked) -> Reading[Figure]:

@@ -15,13 +15,13 @@ from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from core.entities.measures import measures_of, read_measures
+from core.entities.measures import Figures, measures_of, read_measures
 from core.plugins.contributions import GoalAsked, GoalMeasure
 
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
-__all__ = ["Standing", "asked_of", "light", "standings"]
+__all__ = ["Standing", "asked_of", "light", "questions", "standings"]
 
 
 @dataclass(frozen=True)
@@ -43,10 +43,18 @@ def asked_of(goal: Mapping[str, Any]) -> GoalAsked:
     return GoalAsked(goal["starts_on"], goal["ends_on"], goal["person"], goal["department"])
 
 
-def standings(uow: UnitOfWork, goals: Sequence[Mapping[str, Any]]) -> list[Standing]:
-    """How goals stand within the reader's scope: one statement for all of them, and each figure once."""
+def questions(goals: Sequence[Mapping[str, Any]]) -> list[tuple[str, GoalAsked]]:
+    """What all goals ask their measures."""
+    return [(goal["measure"], asked_of(goal)) for goal in goals]
+
+
+def standings(
+    uow: UnitOfWork, goals: Sequence[Mapping[str, Any]], figures: Figures | None = None
+) -> list[Standing]:
+    """How goals stand within the reader's scope: one statement for all of them, and each figure once;
+    none where their ``figures`` were read along with more."""
     measures, today = measures_of(uow), uow.clock.today()
-    figures = read_measures(uow, [(goal["measure"], asked_of(goal)) for goal in goals])
+    figures = read_measures(uow, questions(goals)) if figures is None else figures
     found = []
     for goal in goals:
         key = goal["measure"], asked_of(goal)

@@ -294,7 +294,15 @@ class StageVisit(Entity):
         required=True,
         table="crm_sales_stage",
         column="stage_id",
+        index=False,
     )
     entered_at: Mapped[datetime | None] = field(DateTime(), label=_l("Entered at"))
     left_at: Mapped[datetime | None] = field(DateTime(), label=_l("Left at"))
     days: Mapped[Decimal | None] = field(Number(9, 1), label=_l("Days in the stage"))
+
+    # For what entered a stage in a period, and for the stage that is to be deleted.
+    @declared_attr.directive
+    def __table_args__(cls) -> tuple[Any, ...]:
+        *indexes, options = entity_indexes(cls.__tablename__)
+        entered = Index(f"ix_{cls.__tablename__}_stage_id_entered_at", "stage_id", "entered_at")
+        return (*indexes, entered, options)

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Context, Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
 from core.entities import query
-from core.entities.aggregate import aggregate
+from core.entities.aggregate import expect_many, reading_aggregate
 from core.entities.query import ListQuery
+from core.entities.reading import Reading, all_of, read, read_together
 from core.errors import Forbidden
 from core.i18n import gettext as _
 from core.i18n.formats import format_number
@@ -28,11 +30,16 @@ __all__ = [
     "departments_of",
     "read_targets",
     "read_tree",
+    "reading_departments",
+    "reading_targets",
+    "reading_tree",
     "require_fields",
     "share",
 ]
 
 _HUNDRED = Decimal(100)
+#: In the memo of a transaction that only reads.
+_TREE = "crm_sales.tree"
 _USED = ("person", "department", "period_kind", "starts_on", "measure", "value")
 
 
@@ -73,29 +80,62 @@ class Tree:
 
 
 def read_tree(uow: UnitOfWork) -> Tree:
-    """Departments and the homes of people, in two statements; for working out, not for showing."""
+    """Departments and the homes of people, in one statement; for working out, not for showing."""
+    (found,) = read_together(uow, [reading_tree(uow)])
+    tree: Tree = found
+    return tree
+
+
+def reading_tree(uow: UnitOfWork) -> Reading[Tree]:
+    """What `read_tree` reads, to be read together with more: once, by whoever only reads."""
+    if uow.write:
+        return _reading_tree(uow)
+    if _TREE not in uow.memo:
+        uow.memo[_TREE] = _reading_tree(uow).then(partial(_keep, uow))
+    found: Reading[Tree] = uow.memo[_TREE]
+    return found
+
+
+def _keep(uow: UnitOfWork, tree: Tree) -> Tree:
+    """For all who ask for it later on the same page."""
+    uow.memo[_TREE] = Reading((), lambda: tree)
+    return tree
+
+
+def _reading_tree(uow: UnitOfWork) -> Reading[Tree]:
     c, users = uow.entity("department").table.c, uow.entity("user").table.c
-    rows = uow.execute(select(c.id, c.parent_id).where(c.archived_at.is_(None)).order_by(c.path))
-    parents = {row.id: row.parent_id for row in rows}
-    people = uow.execute(select(users.id, users.department_id))
-    return Tree(
-        {key: parent if parent in parents else None for key, parent in parents.items()},
-        {row.id: row.department_id for row in people},
-    )
+    departments = select(c.id, c.parent_id, c.path).where(c.archived_at.is_(None))
+
+    def finish(rows: Sequence[Any], people: Sequence[Any]) -> Tree:
+        parents = {row.id: row.parent_id for row in sorted(rows, key=lambda row: row.path or "")}
+        return Tree(
+            {key: parent if parent in parents else None for key, parent in parents.items()},
+            {row.id: row.department_id for row in people},
+        )
+
+    return Reading((departments, select(users.id, users.department_id)), finish)
 
 
 def departments_of(uow: UnitOfWork, entity: str, scope: str, action: str) -> list[tuple[str, str]]:
     """(id, name) of the departments among which the reader may choose: of all for who reaches all,
     of one's own and below for who has that ``scope``; none for anybody else."""
+    return read(uow, reading_departments(uow, entity, scope, action))
+
+
+def reading_departments(
+    uow: UnitOfWork, entity: str, scope: str, action: str
+) -> Reading[list[tuple[str, str]]]:
+    """What `departments_of` reads, to be read together with more."""
     access = uow.actor.access(uow.entity(entity))
     asked = ListQuery(fields=("name",), sort="path", limit=500)
     if not access.is_unlimited(action):
         if scope not in access.scopes.get(action, ()):
-            return []
+            return Reading((), list)
         within = tuple(uow.actor.departments_below)
         asked = ListQuery(fields=("name",), sort="path", limit=500, ids=within)
-    found = query.page(uow, "department", asked).items
-    return [(str(row["id"]), str(row["name"])) for row in found]
+    return query.reading_page(uow, "department", asked).then(
+        lambda page: [(str(row["id"]), str(row["name"])) for row in page.items]
+    )
 
 
 # Targets
@@ -133,29 +173,41 @@ def _home(person: int, tree: Tree) -> int | None:
 
 
 def read_targets(uow: UnitOfWork, period: Period, measure: str) -> Targets:
-    """The targets that the reader sees, one statement a quarter.
+    """The targets that the reader sees, in one statement.
 
     A quarter has its own target where there is one, else the sum of those of its months; a year that
     of its quarters. A month has its own alone.
     """
+    expect_many(uow)
+    (found,) = read_together(uow, [reading_targets(uow, period, measure)])
+    targets: Targets = found
+    return targets
+
+
+def reading_targets(uow: UnitOfWork, period: Period, measure: str) -> Reading[Targets]:
+    """What `read_targets` reads, to be read together with more."""
     spec = uow.entity("sales_target")
     access = uow.actor.access(spec)
-    people: dict[int, Decimal] = {}
-    departments: dict[int | None, Decimal] = {}
     if not access.may("read") or not all(access.can_use(spec[name]) for name in _USED):
-        return Targets(people, departments)
-    for part in period.parts("quarter"):
-        for person, department, value in _of_part(uow, part, measure):
+        return Reading((), lambda: Targets({}, {}))
+
+    def finish(parts: Sequence[Any]) -> Targets:
+        people: dict[int, Decimal] = {}
+        departments: dict[int | None, Decimal] = {}
+        for person, department, value in (each for part in parts for each in part):
             if person is not None:
                 people[person] = people.get(person, Decimal(0)) + value
             else:
                 departments[department] = departments.get(department, Decimal(0)) + value
-    return Targets(people, departments)
+        return Targets(people, departments)
+
+    parts = [_reading_part(uow, part, measure) for part in period.parts("quarter")]
+    return all_of(parts).then(finish)
 
 
-def _of_part(
+def _reading_part(
     uow: UnitOfWork, part: Period, measure: str
-) -> list[tuple[int | None, int | None, Decimal]]:
+) -> Reading[list[tuple[int | None, int | None, Decimal]]]:
     """(person, department, value) of a month, or of a quarter by its own or its months."""
     asked = condition(
         [
@@ -166,15 +218,20 @@ def _of_part(
         ]
     )
     groups = ["person", "department", "period_kind"]
-    found: dict[tuple[int | None, int | None], dict[str, Decimal]] = {}
-    for row in aggregate(uow, "sales_target", groups, ["sum:value"], ListQuery(filter=asked)):
-        if row["sum:value"] is not None:
-            kinds = found.setdefault((row["person"]["id"], row["department"]["id"]), {})
-            kinds[row["period_kind"]["id"]] = Decimal(row["sum:value"])
-    return [
-        (*whose, kinds["quarter"] if "quarter" in kinds else kinds["month"])
-        for whose, kinds in found.items()
-    ]
+
+    def finish(rows: Sequence[Mapping[str, Any]]) -> list[tuple[int | None, int | None, Decimal]]:
+        found: dict[tuple[int | None, int | None], dict[str, Decimal]] = {}
+        for row in rows:
+            if row["sum:value"] is not None:
+                kinds = found.setdefault((row["person"]["id"], row["department"]["id"]), {})
+                kinds[row["period_kind"]["id"]] = Decimal(row["sum:value"])
+        return [
+            (*whose, kinds["quarter"] if "quarter" in kinds else kinds["month"])
+            for whose, kinds in found.items()
+        ]
+
+    sums = reading_aggregate(uow, "sales_target", groups, ["sum:value"], ListQuery(filter=asked))
+    return sums.then(finish)
 
 
 def attainment(reached: Decimal, target: Decimal | None) -> Decimal | None:

@@ -13,21 +13,23 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from core.entities import query
-from core.entities.aggregate import aggregate
+from core.entities.aggregate import expect_many, reading_aggregate
 from core.entities.query import ListQuery
+from core.entities.reading import Reading, all_of, read_together
 from core.settings.service import get_setting
 from plugins.crm_sales.models import CURRENCIES
 from plugins.crm_sales.targets.figures import (
+    Targets,
     Tree,
     condition,
-    read_targets,
-    read_tree,
+    reading_targets,
+    reading_tree,
     require_fields,
 )
-from plugins.crm_sales.targets.money import Converted, Exchange, exchange_for
+from plugins.crm_sales.targets.money import Converted, Exchange, reading_exchange
 from plugins.crm_sales.targets.narrowing import Narrowing
 from plugins.crm_sales.targets.periods import Period, period_of
 from plugins.crm_sales.targets.shares import (
@@ -35,13 +37,13 @@ from plugins.crm_sales.targets.shares import (
     SharedDeal,
     amount_of,
     corrections,
-    read_shared,
+    reading_shared,
 )
 
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
-__all__ = ["Asked", "Deal", "Figure", "Forecast", "read_forecast"]
+__all__ = ["Asked", "Deal", "Figure", "Forecast", "read_forecast", "reading_forecast"]
 
 _USED = (
     *("status", "amount", "currency", "probability", "weighted_amount"),
@@ -150,75 +152,114 @@ class Forecast:
 
 
 def read_forecast(uow: UnitOfWork, asked: Asked) -> Forecast:
-    """The figures within the reader's scope, in as many statements for one person as for thousands."""
+    """The figures within the reader's scope, and what closes the gap, in as many statements for one
+    person as for thousands."""
+    expect_many(uow)
+    (found,) = read_together(uow, [_reading(uow, asked)])
+    figures: _Figures = found
+    forecast = figures.forecast
+    if not forecast.gap:
+        return forecast
+    parts = {
+        deal.id: deal.of(figures.tree, asked.person, asked.department) for deal in figures.shared
+    }
+    deals, labels = _deals(uow, asked, forecast.exchange, figures.ongoing, parts)
+    return replace(forecast, deals=_closing(deals, forecast.gap), labels=labels)
+
+
+def reading_forecast(uow: UnitOfWork, asked: Asked) -> Reading[Forecast]:
+    """The figures alone, to be read together with more."""
+    return _reading(uow, asked).then(lambda figures: figures.forecast)
+
+
+class _Figures(NamedTuple):
+    """The forecast without the deals that close the gap, and what these are worked out from."""
+
+    forecast: Forecast
+    tree: Tree
+    shared: Sequence[SharedDeal]
+    ongoing: Sequence[Mapping[str, Any]]
+
+
+def _reading(uow: UnitOfWork, asked: Asked) -> Reading[_Figures]:
     require_fields(uow, "opportunity", _USED)
-    period, exchange = asked.period, exchange_for(uow, asked.period)
     least = int(get_setting(uow, "crm_sales", "committed_from"))
-    is_open = ("status", "eq", "open")
-    is_won = ("status", "eq", "won")
+    is_open, is_won = ("status", "eq", "open"), ("status", "eq", "won")
     likely, unlikely = ("probability", "ge", least), ("probability", "lt", least)
-    tree = read_tree(uow)
-    shared = _shared(uow, asked, "expected_close_on", is_open)
+    expected, closed = "expected_close_on", "closed_on"
+    parts = [
+        reading_tree(uow),
+        reading_exchange(uow, asked.period.last),
+        _reading_shared(uow, asked, closed, is_won),
+        _reading_shared(uow, asked, expected, is_open),
+        _reading_sums(uow, asked, closed, is_won, by=("closing_rate",)),
+        _reading_sums(uow, asked, expected, is_open, likely),
+        _reading_sums(uow, asked, expected, is_open, unlikely),
+        _reading_beside(uow, asked),
+        *(_reading_target(uow, asked, measure) for measure in ("amount", "count")),
+    ]
+    return all_of(parts).then(lambda found: _figures(uow, asked, least, *found))
+
+
+def _figures(
+    uow: UnitOfWork,
+    asked: Asked,
+    least: int,
+    tree: Tree,
+    exchange: Exchange,
+    shared_won: Sequence[SharedDeal],
+    shared: Sequence[SharedDeal],
+    *rest: Any,
+) -> _Figures:
+    sums_won, sums_likely, sums_unlikely, (late, undated), target, target_count = rest
     mine = partial(corrections, tree=tree, person=asked.person, department=asked.department)
-    won = [
-        *_sums(uow, asked, "closed_on", is_won, by=("closing_rate",)),
-        *mine(_shared(uow, asked, "closed_on", is_won)),
-    ]
-    committed = [
-        *_sums(uow, asked, "expected_close_on", is_open, likely),
-        *mine([deal for deal in shared if deal.probability >= least]),
-    ]
-    others = [
-        *_sums(uow, asked, "expected_close_on", is_open, unlikely),
-        *mine([deal for deal in shared if deal.probability < least]),
-    ]
+    won = [*sums_won, *mine(shared_won)]
+    committed = [*sums_likely, *mine([deal for deal in shared if deal.probability >= least])]
+    others = [*sums_unlikely, *mine([deal for deal in shared if deal.probability < least])]
     ongoing = [*committed, *others]
-    late, undated = _beside(uow, asked)
-    found = Forecast(
+    forecast = Forecast(
         exchange=exchange,
         committed_from=least,
         won=_figure(won, exchange),
         committed=_figure(committed, exchange),
         others=_figure(others, exchange),
         weighted=_converted(others, exchange, "sum:weighted_amount"),
-        target=_target(uow, asked, "amount", tree),
-        target_count=_target(uow, asked, "count", tree),
-        months=_by_month(period, exchange, won, committed, others),
+        target=_target(asked, target, tree),
+        target_count=_target(asked, target_count, tree),
+        months=_by_month(asked.period, exchange, won, committed, others),
         late=late,
         undated=undated,
         today=uow.clock.today(),
         used=frozenset(row["currency"]["id"] or exchange.company for row in (*won, *ongoing)),
     )
-    if not found.gap:
-        return found
-    parts = {deal.id: deal.of(tree, asked.person, asked.department) for deal in shared}
-    deals, labels = _deals(uow, asked, exchange, ongoing, parts)
-    return replace(found, deals=_closing(deals, found.gap), labels=labels)
+    return _Figures(forecast, tree, shared, ongoing)
 
 
 def _within(period: Period, name: str) -> Rows:
     return ((name, "ge", period.first.isoformat()), (name, "le", period.last.isoformat()))
 
 
-def _sums(
+def _reading_sums(
     uow: UnitOfWork, asked: Asked, day: str, *rows: tuple[Any, ...], by: tuple[str, ...] = ()
-) -> list[dict[str, Any]]:
+) -> Reading[list[dict[str, Any]]]:
     """Counts and sums by currency and day, and by what else is asked."""
     wanted = condition((*asked.whose, *asked.of_process, *rows, *_within(asked.period, day)))
     measures = ["count", "sum:amount", "sum:weighted_amount"]
     groups = ["currency", day, *by]
-    found = aggregate(uow, "opportunity", groups, measures, ListQuery(filter=wanted))
-    return [{**row, "day": date.fromisoformat(row[day]["id"])} for row in found]
+    sums = reading_aggregate(uow, "opportunity", groups, measures, ListQuery(filter=wanted))
+    return sums.then(
+        lambda found: [{**row, "day": date.fromisoformat(row[day]["id"])} for row in found]
+    )
 
 
-def _shared(
+def _reading_shared(
     uow: UnitOfWork, asked: Asked, day: str, *rows: tuple[Any, ...]
-) -> Sequence[SharedDeal]:
+) -> Reading[Sequence[SharedDeal]]:
     """Deals that teams share, whoever has a part; the company's figures need none of them."""
     if not asked.whose:
-        return ()
+        return Reading((), tuple)
     wanted = condition((*asked.of_process, *rows, *_within(asked.period, day)))
-    return read_shared(uow, wanted, day)
+    return reading_shared(uow, wanted, day)
 
 
 def _converted(
@@ -253,7 +294,7 @@ def _by_month(
     ]
 
 
-def _beside(uow: UnitOfWork, asked: Asked) -> tuple[int, int]:
+def _reading_beside(uow: UnitOfWork, asked: Asked) -> Reading[list[int]]:
     """Ongoing deals that were expected before today, and those without a date."""
     today, is_open = uow.clock.today().isoformat(), ("status", "eq", "open")
     of = (*asked.whose, *asked.of_process, is_open)
@@ -261,14 +302,20 @@ def _beside(uow: UnitOfWork, asked: Asked) -> tuple[int, int]:
     undated = condition((*of, ("expected_close_on", "is_empty", None)))
     undated["all"][-1].pop("value")
     wanted = [("opportunity", ListQuery(filter=each)) for each in (late, undated)]
-    found = query.counts(uow, wanted)
-    return found[0], found[1]
+    return query.reading_counts(uow, wanted)
 
 
-def _target(uow: UnitOfWork, asked: Asked, measure: str, tree: Tree) -> Decimal | None:
-    if asked.process is not None:
-        return None  # targets are set for people and departments, whatever they sell by
-    targets = read_targets(uow, asked.period, measure)
+def _reading_target(uow: UnitOfWork, asked: Asked, measure: str) -> Reading[Targets | None]:
+    if (
+        asked.process is not None
+    ):  # targets are set for people and departments, whatever they sell by
+        return Reading((), lambda: None)
+    return reading_targets(uow, asked.period, measure)
+
+
+def _target(asked: Asked, targets: Targets | None, tree: Tree) -> Decimal | None:
+    if targets is None:
+        return None
     if asked.person is not None:
         return targets.of_person(asked.person)
     return targets.of_department(asked.department, tree)

@@ -9,24 +9,25 @@ from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from core.entities.aggregate import aggregate
+from core.entities.aggregate import expect_many, reading_aggregate
 from core.entities.labels import resolve_labels
 from core.entities.query import ListQuery
+from core.entities.reading import Reading, all_of, read_together
 from core.i18n import gettext as _
 from core.settings.service import get_setting
 from plugins.crm_sales.targets.figures import (
     Targets,
     Tree,
     condition,
-    read_targets,
-    read_tree,
+    reading_targets,
+    reading_tree,
     require_fields,
 )
-from plugins.crm_sales.targets.money import Converted, Exchange, exchange_for
+from plugins.crm_sales.targets.money import Converted, Exchange, reading_exchange
 from plugins.crm_sales.targets.periods import Period
-from plugins.crm_sales.targets.shares import amount_of, read_shared
+from plugins.crm_sales.targets.shares import SharedDeal, amount_of, reading_shared
 
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
@@ -39,6 +40,7 @@ __all__ = [
     "lane_name",
     "lanes_of",
     "read_league",
+    "reading_league",
     "whole_lanes",
 ]
 
@@ -80,13 +82,44 @@ def read_league(
 ) -> League:
     """The ranks within the reader's scope, or of all where the company shows them and not only one's
     own are asked for; targets and their attainment always within the reader's scope alone."""
+    expect_many(uow)
+    reading = reading_league(uow, period, by=by, measure=measure, is_own=is_own)
+    (found,) = read_together(uow, [reading])
+    league: League = found
+    return league
+
+
+def reading_league(
+    uow: UnitOfWork, period: Period, *, by: str, measure: str, is_own: bool = False
+) -> Reading[League]:
+    """What `read_league` reads, to be read together with more."""
     require_fields(uow, "opportunity", _USED)
     is_open = not is_own and bool(get_setting(uow, "crm_sales", "open_league"))
-    tree, before = read_tree(uow), period.before
-    exchange, then = exchange_for(uow, period), exchange_for(uow, before)
-    rows = _won(uow, period, by, tree, is_open=is_open)
-    past = _won(uow, before, by, tree, is_open=is_open)
-    targets = read_targets(uow, period, measure)
+    parts = [
+        reading_tree(uow),
+        *(reading_exchange(uow, each.last) for each in (period, period.before)),
+        *(_reading_won(uow, each, by, is_open=is_open) for each in (period, period.before)),
+        reading_targets(uow, period, measure),
+    ]
+    return all_of(parts).then(
+        lambda found: _league(uow, _Read(*found), by=by, measure=measure, is_open=is_open)
+    )
+
+
+class _Read(NamedTuple):
+    """The departments; rates, and what was won, of the period and the one before; the targets."""
+
+    tree: Tree
+    exchange: Exchange
+    then: Exchange
+    won: _Won
+    past: _Won
+    targets: Targets
+
+
+def _league(uow: UnitOfWork, read: _Read, *, by: str, measure: str, is_open: bool) -> League:
+    tree, exchange, then, targets = read.tree, read.exchange, read.then, read.targets
+    rows, past = read.won.rows(by, tree), read.past.rows(by, tree)
     apart: set[int] = set()
     if by == "person":
         lanes = {key: key for key in (*rows, *past, *targets.people)}
@@ -134,9 +167,26 @@ class _Score:
 Rows = dict[int, list[dict[str, Any]]]
 
 
-def _won(uow: UnitOfWork, period: Period, by: str, tree: Tree, *, is_open: bool) -> Rows:
-    """What was won in the period, by owner or department, currency and rate, and what of it belongs
-    to others by the shares of teams: two statements."""
+class _Won(NamedTuple):
+    """What was won in a period: sums by owner or department, and the deals that teams share."""
+
+    sums: Sequence[dict[str, Any]]
+    shared: Sequence[SharedDeal]
+
+    def rows(self, by: str, tree: Tree) -> Rows:
+        """By owner or department what is theirs, by the shares of teams."""
+        found: Rows = {}
+        for row in self.sums:
+            if row[BY[by]]["id"] is not None:
+                found.setdefault(row[BY[by]]["id"], []).append(row)
+        for deal in self.shared:
+            for key, row in deal.moved(by, tree):
+                if key is not None:
+                    found.setdefault(key, []).append(row)
+        return found
+
+
+def _reading_won(uow: UnitOfWork, period: Period, by: str, *, is_open: bool) -> Reading[_Won]:
     wanted = condition(
         [
             ("status", "eq", "won"),
@@ -146,17 +196,9 @@ def _won(uow: UnitOfWork, period: Period, by: str, tree: Tree, *, is_open: bool)
     )
     with uow.elevated() if is_open else nullcontext():  # names and sums alone are shown
         groups, measures = [BY[by], "currency", "closing_rate"], ["count", "sum:amount"]
-        rows = aggregate(uow, "opportunity", groups, measures, ListQuery(filter=wanted))
-        shared = read_shared(uow, wanted, "closed_on")
-    found: Rows = {}
-    for row in rows:
-        if row[BY[by]]["id"] is not None:
-            found.setdefault(row[BY[by]]["id"], []).append(row)
-    for deal in shared:
-        for key, row in deal.moved(by, tree):
-            if key is not None:
-                found.setdefault(key, []).append(row)
-    return found
+        sums = reading_aggregate(uow, "opportunity", groups, measures, ListQuery(filter=wanted))
+        shared = reading_shared(uow, wanted, "closed_on")
+    return all_of([sums, shared]).then(lambda found: _Won(*found))
 
 
 def _gathered(rows: Rows, lanes: Mapping[int, int]) -> Rows:

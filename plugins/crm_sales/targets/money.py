@@ -15,16 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
 
-from core.entities.reading import Reading, read
+from core.entities.reading import Reading
 from core.i18n.formats import currency_decimals, format_money
 from core.settings.service import get_setting
 from plugins.crm_sales.products.money import rounded
 
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
-    from plugins.crm_sales.targets.periods import Period
 
-__all__ = ["Amount", "Converted", "Exchange", "exchange_for", "reading_exchange"]
+__all__ = ["Amount", "Converted", "Exchange", "reading_exchange"]
 
 _ZERO = Decimal(0)
 
@@ -74,14 +73,17 @@ class Exchange:
         return format_money(amount, self.company, currency_decimals(self.company))
 
 
-def exchange_for(uow: UnitOfWork, period: Period) -> Exchange:
-    """The rates by which sums of the period are converted: one statement."""
-    return read(uow, reading_exchange(uow, period.last))
-
-
 def reading_exchange(uow: UnitOfWork, last: date) -> Reading[Exchange]:
-    """The rates of a day, or of today while it is to come, to be read together with more."""
+    """The rates of a day, or of today while it is to come, to be read together with more: once, by
+    whoever only reads."""
     day = min(last, uow.clock.today())
+    if uow.write:
+        return _reading(uow, day)
+    kept: Reading[Exchange] = uow.memo.setdefault(("crm_sales.exchange", day), _reading(uow, day))
+    return kept
+
+
+def _reading(uow: UnitOfWork, day: date) -> Reading[Exchange]:
     table = uow.entity("exchange_rate").table
     latest = (
         select(table.c.currency, func.max(table.c.valid_from).label("day"))

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 from core.entities import query
 from core.entities.labels import resolve_labels
 from core.entities.query import ListQuery
+from core.entities.reading import Reading, read_together
 from core.errors import Forbidden, Invalid
-from plugins.crm_sales.targets.figures import departments_of
+from plugins.crm_sales.targets.figures import reading_departments
 
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
-__all__ = ["Narrowing", "key_of", "narrowing_page", "processes_of", "read_narrowing"]
+__all__ = ["Narrowing", "key_of", "narrowing_page", "read_narrowing"]
 
 
 @dataclass(frozen=True)
@@ -52,14 +53,14 @@ def read_narrowing(sent: Mapping[str, str]) -> Narrowing:
     return Narrowing(*(key_of(sent.get(name, "")) for name in ("department", "person", "process")))
 
 
-def processes_of(uow: UnitOfWork) -> list[tuple[str, str]]:
+def _reading_processes(uow: UnitOfWork) -> Reading[list[tuple[str, str]]]:
     """(id, name) of the processes that the reader may see, those in use first."""
     asked = ListQuery(fields=("name", "is_active"), sort="-is_active,id", labels=False)
     try:
-        found = query.page(uow, "sales_process", asked).items
+        found = query.reading_page(uow, "sales_process", asked)
     except (Forbidden, Invalid):
-        return []
-    return [(str(row["id"]), str(row["name"])) for row in found]
+        return Reading((), list)
+    return found.then(lambda page: [(str(row["id"]), str(row["name"])) for row in page.items])
 
 
 def narrowing_page(
@@ -67,8 +68,13 @@ def narrowing_page(
 ) -> dict[str, Any]:
     """What the form shows: one with a single department or process has nothing to choose there."""
     names = resolve_labels(uow, {"user": {chosen.person}} if chosen.person else {})
-    departments = departments_of(uow, "opportunity", "department_below", "read")
-    processes = processes_of(uow) if by_process else []
+    departments, processes = read_together(
+        uow,
+        [
+            reading_departments(uow, "opportunity", "department_below", "read"),
+            _reading_processes(uow) if by_process else Reading((), list),
+        ],
+    )
     return {
         "department": str(chosen.department or ""),
         "person": str(chosen.person or ""),

@@ -9,7 +9,7 @@ from datetime import date, timedelta
 from core.i18n import gettext as _
 from core.i18n.formats import format_month
 
-__all__ = ["KINDS", "Period", "parse", "period_of"]
+__all__ = ["KINDS", "Period", "earlier", "parse", "period_of"]
 
 #: Kind: so many months.
 KINDS = {"month": 1, "quarter": 3, "year": 12}
@@ -91,6 +91,13 @@ def parse(kind: str, key: str, today: date) -> Period:
     first = date(int(year), int(month or 1) if quarter is None else int(quarter) * 3 - 2, 1)
     found = period_of(kind, first)
     return found if found.is_known else period_of(kind, today)
+
+
+def earlier(day: date, kind: str) -> date:
+    """The same day a period earlier; the last of its month where that is shorter."""
+    first = _plus(day.replace(day=1), -KINDS[kind])
+    last = _plus(first, 1) - timedelta(days=1)
+    return first.replace(day=min(day.day, last.day))
 
 
 def _plus(first: date, months: int) -> date:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sqlalchemy import select
 
 from core.entities.query import ListQuery, conditions
-from core.entities.reading import Reading, read
+from core.entities.reading import Reading
 from core.settings.service import get_setting
 from plugins.crm_sales.deals.shares import split
 from plugins.crm_sales.targets.figures import Tree
@@ -25,7 +25,7 @@ from plugins.crm_sales.targets.money import Amount
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
-__all__ = ["Part", "SharedDeal", "amount_of", "corrections", "read_shared", "reading_shared"]
+__all__ = ["Part", "SharedDeal", "amount_of", "corrections", "reading_shared"]
 
 _ZERO = Decimal(0)
 
@@ -118,18 +118,13 @@ def corrections(
     return found
 
 
-def read_shared(uow: UnitOfWork, wanted: Mapping[str, Any], day: str) -> Sequence[SharedDeal]:
+def reading_shared(
+    uow: UnitOfWork, wanted: Mapping[str, Any], day: str
+) -> Reading[Sequence[SharedDeal]]:
     """The deals within the reader's scope that fulfil a condition and are shared: one statement.
 
     ``day`` is the field by which they belong to a period.
     """
-    return read(uow, reading_shared(uow, wanted, day))
-
-
-def reading_shared(
-    uow: UnitOfWork, wanted: Mapping[str, Any], day: str
-) -> Reading[Sequence[SharedDeal]]:
-    """What `read_shared` reads, to be read together with more."""
     spec, member = uow.entity("opportunity"), uow.entity("opportunity_member").table
     deal = spec.table
     names = (

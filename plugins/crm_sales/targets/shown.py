@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
 __all__ = [
+    "forecast_head",
     "forecast_page",
     "grid_tabs",
     "kind_tabs",
@@ -138,15 +139,12 @@ def _left_out(exchange: Exchange, left_out: Mapping[str, Decimal]) -> str:
 
 def forecast_page(uow: UnitOfWork, asked: Asked, found: Forecast) -> dict[str, Any]:
     """What the page of the forecast shows."""
-    period, exchange = asked.period, found.exchange
-    kept = asked.narrowing.kept
+    period, kept = asked.period, asked.narrowing.kept
     return {
         **steps(period, "crm_sales.forecast", **kept),
         "tabs": kind_tabs(period, "crm_sales.forecast", uow.clock.today(), **kept),
         **narrowing_page(uow, asked.narrowing),
-        "figures": _figures(asked, found),
-        "facts": _facts(found),
-        "notices": [text for text in (_left_out(exchange, found.left_out),) if text],
+        **forecast_head(asked, found),
         "explained": _explained(asked, found),
         "month_columns": _month_columns(),
         "month_rows": _month_rows(found) if len(found.months) > 1 else [],
@@ -154,6 +152,15 @@ def forecast_page(uow: UnitOfWork, asked: Asked, found: Forecast) -> dict[str, A
         "deal_rows": [_deal_row(found, deal) for deal in found.deals],
         "closing": _closing(found),
         "beside": _beside(asked, found),
+    }
+
+
+def forecast_head(asked: Asked, found: Forecast) -> dict[str, Any]:
+    """What stands at the top of it: the three parts, the sum against the target, and what lacks a rate."""
+    return {
+        "figures": _figures(asked, found),
+        "facts": _facts(found),
+        "notices": [text for text in (_left_out(found.exchange, found.left_out),) if text],
     }
 
 

@@ -9,9 +9,10 @@ from html import unescape
 from threading import Barrier
 
 import pytest
+from sqlalchemy import select
 
 from core.entities import query, service
-from core.entities.bulk import act_undoably, start_undo, undo_bulk
+from core.entities.bulk import act_undoably, bulk_table, start_bulk, start_undo, undo_bulk
 from core.errors import Forbidden, NotFound, Refused
 
 pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
@@ -145,7 +146,8 @@ def test_what_a_pool_masks_was_seen_and_the_claim_counts(
     veiled = {"lead": "mobile", "customer": "phone", "opportunity": "strategy"}[entity]
     pool = pool_of(entity, veiled=[veiled])
     key = free(entity, pool)
-    clicked(team.fu, entity, "claim", key)()
+    told = clicked(team.fu, entity, "claim", key)()
+    assert f"{entity} 公海”领取的这一次仍计入今天" in told
     assert read(entity, key)["owner"] is None
     assert hands(entity, key) == [("claim", None, team.fu), ("release", None, None)]
     for again in (key, free(entity, pool, "青岛啤酒")):
@@ -154,6 +156,46 @@ def test_what_a_pool_masks_was_seen_and_the_claim_counts(
     runtime.clock.move(timedelta(days=1))
     act(team.fu, entity, "claim", [key])
     assert read(entity, key)["owner"] == team.fu
+
+
+@pytest.mark.parametrize("veiled", [[], ["phone"]], ids=["nothing is masked", "a day is over"])
+def test_only_where_it_counts_it_is_said(clicked, free, pool_of, read, runtime, team, veiled):
+    key = free("customer", pool_of("customer", veiled=veiled))
+    now = runtime.clock.now().astimezone(runtime.clock.timezone)
+    runtime.clock.move(now.replace(hour=23, minute=50) - now)
+    undo = clicked(team.fu, "customer", "claim", key)
+    if veiled:
+        runtime.clock.move(timedelta(minutes=20))
+    told = undo()
+    assert "已还原 1 条记录" in told
+    assert "计入今天" not in told
+    assert read("customer", key)["owner"] is None
+
+
+@LONG
+def test_it_is_said_of_the_customer_that_came_along(clicked, free, pool_of, team):
+    customer = free("customer", pool_of("customer", veiled=["phone"]))
+    deal = free("opportunity", pool_of("opportunity"), "码垛机", customer=customer)
+    told = clicked(team.fu, "opportunity", "claim", deal)()
+    assert told.count("仍计入今天") == 1
+    assert "customer 公海”领取的这一次" in told
+
+
+def test_a_job_says_it_too(browser_of, free, monkeypatch, pool_of, run_jobs, team, unit_of_work):
+    """Of many claims: once for all of them."""
+    monkeypatch.setattr("core.entities.bulk.AT_ONCE", 1)
+    pool = pool_of("customer", veiled=["phone"], daily_claims=9)
+    keys = [free("customer", pool, name) for name in ("潍坊风筝厂", "青岛啤酒")]
+    with unit_of_work(team.fu) as uow:
+        spec = uow.entity("customer")
+        act = {"kind": "act", "name": "claim", "params": {}}
+        start_bulk(uow, spec, act, query.ListQuery(ids=tuple(keys)))
+    run_jobs()
+    with unit_of_work(team.fu) as uow:
+        job = start_undo(uow, uow.execute(select(bulk_table.c.id)).scalar_one())
+    run_jobs()
+    page = browser_of(team.fu).get(f"/r/customer/bulk/{job}").get_data(as_text=True)
+    assert unescape(page).count("仍计入今天") == 1
 
 
 @LONG

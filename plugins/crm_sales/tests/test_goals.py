@@ -434,6 +434,7 @@ def test_an_open_league_opens_nothing_of_the_cockpit(
 def test_the_cockpit_takes_as_many_statements_for_many_as_for_few(
     deal, make, goal, browser_of, team, told, runtime, make_person
 ):
+    """Two for who asks, two of the page, one of names, and the bell."""
     customer = make("customer", name="潍坊鼎源农机有限公司", owner=team.fu)
     deal(team.fu, customer, closed=date(2026, 9, 3))
     goal(person=team.fu)
@@ -451,7 +452,8 @@ def test_the_cockpit_takes_as_many_statements_for_many_as_for_few(
         finally:
             event.remove(runtime.database.engine, "before_cursor_execute", note)
         # PostgreSQL is told beside how to plan each sum.
-        return len([e for e in sent if e.startswith("SELECT") and "set_config" not in e])
+        asked = [e for e in sent if e.startswith(("SELECT", "WITH"))]
+        return len([e for e in asked if "set_config" not in e])
 
     count()
     few = count()
@@ -460,4 +462,4 @@ def test_the_cockpit_takes_as_many_statements_for_many_as_for_few(
         deal(person, customer, closed=date(2026, 9, 3 + number))
         goal(person=person)
     count()  # there are more people
-    assert count() == few
+    assert count() == few <= 6

@@ -9,6 +9,7 @@ from jinja2 import TemplateNotFound, UndefinedError
 from markupsafe import Markup
 
 from core.theming import Slots, UnknownSlot, build_environment
+from core.theming.renderer import HiddenName
 
 
 @pytest.fixture
@@ -93,6 +94,21 @@ def test_undefined_is_an_error_only_when_strict(build, write_files):
     with pytest.raises(UndefinedError):
         build(strict=True).render("core/page.html", {}, "default")
     assert build(strict=False).render("core/page.html", {}, "default") == "[]"
+
+
+def test_a_page_that_hides_what_every_page_has_is_an_error_when_strict(build, write_files):
+    """By the base page's own names and by those of all templates; what is given on purpose is not hidden."""
+    write_files({"core/templates/core/page.html": "{{ company }} {{ title }}"})
+    given = {"company": "Acme"}
+    for own, name in (({"company": "x", "title": "y"}, "company"), ({"theme": "x"}, "theme")):
+        with pytest.raises(HiddenName, match=rf"core/page\.html: {name} would hide"):
+            build().render("core/page.html", own, "default", given=given)
+    shown = build().render("core/page.html", {"title": "y"}, "default", given=given)
+    assert shown == "Acme y"
+    lenient = build(strict=False).render(
+        "core/page.html", {"company": "x", "title": "y"}, "default", given=given
+    )
+    assert lenient == "x y"
 
 
 def test_what_a_mapping_lacks_is_empty_even_when_strict(build, write_files):
