@@ -269,7 +269,11 @@ def end_session(uow: UnitOfWork, session_id: int) -> None:
 
 
 def end_one_session(uow: UnitOfWork, user_id: int, session_id: int) -> None:
-    """End a session, one's own or as an administrator. `NotFound` when that person has no such one."""
+    """End a session, one's own or as an administrator. `NotFound` when that person has no such one.
+
+    An administrator's ends with all in which they stand behind another's name: it may be from this one
+    that those were begun.
+    """
     require_oneself(uow)
     if user_id != uow.actor.user_id and not uow.actor.manages_security:
         raise Forbidden(_("Only administrators sign others out."))
@@ -277,6 +281,8 @@ def end_one_session(uow: UnitOfWork, user_id: int, session_id: int) -> None:
     open_ = (table.c.id == session_id) & (table.c.user_id == user_id) & table.c.revoked_at.is_(None)
     if not uow.execute(update(table).where(open_).values(revoked_at=uow.now())).rowcount:
         raise NotFound(_("There is no such page."))
+    behind = (table.c.behind_id == user_id) & table.c.revoked_at.is_(None)
+    uow.execute(update(table).where(behind).values(revoked_at=uow.now()))
     record_act(uow, "sign_out", entity="user", record_ids=[user_id])
 
 
