@@ -25,6 +25,7 @@ from core.entities.query import ListQuery
 from core.errors import Forbidden, Invalid, NotFound
 from core.fields import types as t
 from core.files.service import attach, store_upload
+from core.privacy.account import TOLD, UNTOLD
 from core.privacy.erasing import erase_person, keep_erasures, replay_erasures
 from core.privacy.exporting import write_person
 from core.privacy.finding import find_person
@@ -234,6 +235,22 @@ def test_a_second_erasure_is_harmless(traces, runtime, unit_of_work, admin_id):
     with unit_of_work(admin_id, write=False) as uow:
         assert query.get(uow, "specimen", traces["one"]).values == first
     assert verify(runtime).holds
+
+
+def test_of_an_account_all_is_told_or_there_is_a_reason(runtime):
+    """V2: every table that goes with an account when it is erased."""
+    gone = {
+        table.name
+        for table in metadata.tables.values()
+        if table.name.startswith("core_") and "__" not in table.name
+        for column in table.c
+        for key in column.foreign_keys
+        if key.target_fullname == "core_user.id" and key.ondelete == "CASCADE"
+    } - {"core_absence"}  # lines of the record itself
+    assert gone == TOLD.keys() | UNTOLD.keys()
+    secrets = {"token_hash", "csrf", "password", "previous", "secret", "code_hash", "version"}
+    for name, columns in TOLD.items():
+        assert set(columns) <= set(metadata.tables[name].c.keys()) - secrets
 
 
 def test_an_account_is_erased(runtime, unit_of_work, admin_id, make_person, bearer, client):
