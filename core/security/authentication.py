@@ -62,7 +62,8 @@ __all__ = [
 #: ``begin(write)`` opens a transaction.
 Begin = Callable[[bool], AbstractContextManager["UnitOfWork"]]
 
-#: A session's "last seen" is written at most this often.
+#: A session's "last seen" is written at most this often, and ten times within the time after which one
+#: that is not used ends.
 SEEN_EVERY = timedelta(minutes=5)
 
 
@@ -252,7 +253,7 @@ def actor_of_session(uow: UnitOfWork, token: str) -> tuple[Actor, str, bool] | N
         return None
     # The access worked out so far is shared with the cached actor.
     found = replace(actor, session_id=row.id, behind=row.behind_id)
-    return found, row.csrf, now >= row.seen_at + SEEN_EVERY
+    return found, row.csrf, now >= row.seen_at + min(SEEN_EVERY, idle / 10)
 
 
 def touch_session(uow: UnitOfWork, session_id: int) -> None:
