@@ -22,8 +22,10 @@ from core.db.bulk import one_of
 from core.entities.changes import Change
 from core.entities.computed import compute
 from core.entities.writing import run_after, write_rows
+from core.errors import Refused
 from core.fields import EntitySpec, FieldSpec
 from core.fields import types as t
+from core.i18n import gettext as _
 from core.privacy.finding import (
     Person,
     is_of_trail,
@@ -43,6 +45,7 @@ from core.privacy.personal import (
 from core.privacy.tables import erasure_table
 from core.privacy.tombstones import Tombstone, keep_tombstones, pending_tombstones
 from core.security.actor import SYSTEM
+from core.security.directory import administrators_of
 from core.work.uow import Origin, UnitOfWork
 
 if TYPE_CHECKING:
@@ -67,9 +70,11 @@ def erase_person(uow: UnitOfWork, person: Person, *, key: str = "") -> Erasure:
     """Erase what `find_person` has found. Call `keep_erasures` once it is committed.
 
     Done twice it changes nothing more. Backups made before still hold the person: the erasure is
-    done again when one is restored (`replay_erasures`).
+    done again when one is restored (`replay_erasures`). Raises `Refused` for the last administrator.
     """
     require_steward(uow)
+    if not key:  # what was done once is done again in any case
+        _keep_an_administrator(uow, person)
     specs, counts = kept_entities(uow), person.counts()
     live = _live_fields(specs)
     with uow.elevated():
@@ -101,6 +106,15 @@ def erase_person(uow: UnitOfWork, person: Person, *, key: str = "") -> Erasure:
     made = uow.execute(insert(erasure_table).values(values)).inserted_primary_key
     assert made is not None
     return Erasure(int(made[0]), counts)
+
+
+def _keep_an_administrator(uow: UnitOfWork, person: Person) -> None:
+    if not person.ids("user"):
+        return
+    uow.take_turns("core.administrators")
+    administrators = set(administrators_of(uow))
+    if administrators and administrators <= set(person.ids("user")):
+        raise Refused(_("One administrator must remain."))
 
 
 def keep_erasures(runtime: Runtime) -> None:

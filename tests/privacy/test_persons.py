@@ -22,7 +22,7 @@ from core.entities import query, service
 from core.entities.bulk import begin_bulk, do_bulk, undo_bulk
 from core.entities.drafts import save_draft
 from core.entities.query import ListQuery
-from core.errors import Forbidden, Invalid, NotFound
+from core.errors import Forbidden, Invalid, NotFound, Refused
 from core.fields import types as t
 from core.files.service import attach, store_upload
 from core.privacy.account import TOLD, UNTOLD
@@ -267,6 +267,15 @@ def test_an_account_is_erased(runtime, unit_of_work, admin_id, make_person, bear
         record = query.get(uow, "user", key).values
     assert (record["name"], record["is_active"]) == (REDACTED, False)
     assert record["email"] == f"erased-{key}@erased.invalid"
+
+
+def test_the_last_administrator_is_not_erased(unit_of_work, admin_id, make_person):
+    """Nobody could administer any more; a second one makes it possible."""
+    with pytest.raises(Refused), unit_of_work(admin_id) as uow:
+        erase_person(uow, find_person(uow, "user", admin_id))
+    make_person("乙", roles=("admin",))
+    with unit_of_work(admin_id) as uow:
+        erase_person(uow, find_person(uow, "user", admin_id))
 
 
 def test_a_restored_backup_is_erased_again(traces, runtime, unit_of_work, admin_id, database_kind):
