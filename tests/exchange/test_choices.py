@@ -115,6 +115,21 @@ def test_other_people_s_records_are_no_oracle(admin_id, make_person, import_rows
 # Values for the whole file, names in full
 
 
+def test_one_key_more_tells_nothing_of_records_of_others(
+    admin_id, make_person, import_rows, tmp_path
+):
+    """That somebody has a record of the declared keys is told; not what else it holds."""
+    own = make_person(roles=["own"])
+    head = "company,mobile,source"
+    import_rows(admin_id, table(tmp_path, head, "甲公司,13800001111,要降价"))
+    declared = table(tmp_path, head, "甲公司,13800001111,x", name="d.csv")
+    assert results(import_rows(own, declared)) == [0, 0, 1, 0]
+    for guessed in ("要降价", "不要"):
+        guess = table(tmp_path, head, f"甲公司,13800001111,{guessed}", name="g.csv")
+        job = import_rows(own, guess, keys=("company", "mobile", "source"))
+        assert results(job) == [1, 0, 0, 0], guessed
+
+
 def test_values_for_the_whole_file_and_names_in_full(admin_id, import_rows, all_rows, tmp_path):
     path = table(tmp_path, "company,mobile", "鸢衡,13800001111", "乙公司,13800002222,多的")
     job = import_rows(
