@@ -46,12 +46,13 @@ def privacy() -> Any:
 def _counts(person: Person) -> list[tuple[str, int]]:
     labels = {
         "records": _("Records"),
-        "files": _("Files of these records"),
+        "places": _("Records that say where the person was"),
+        "files": _("Files of these records, and of those about them"),
         "tables": _("Uploaded and exported tables that name the person"),
         "drafts": _("Drafts"),
         "entries": _("Entries of the audit trail"),
         "events": _("Events"),
-        "mentions": _("Other texts with the number or address"),
+        "mentions": _("Other texts with the name, number or address"),
     }
     return [(labels[kind], count) for kind, count in person.counts().items()]
 

@@ -21,6 +21,7 @@ from core.privacy.finding import find_person
 _COUNT = {"type": "integer", "minimum": 0}
 COUNTS = object_of(
     records=_COUNT,
+    places=_COUNT,
     files=_COUNT,
     tables=_COUNT,
     drafts=_COUNT,

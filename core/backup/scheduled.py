@@ -149,8 +149,13 @@ def lacks_backup(
 
 
 def _last_moment(hour: int, now: datetime, zone: ZoneInfo) -> datetime:
-    today = datetime.combine(now.astimezone(zone).date(), time(hour), zone).astimezone(UTC)
-    return today if today <= now else today - timedelta(days=1)
+    day = now.astimezone(zone).date()
+    moment = datetime.combine(day, time(hour), zone)
+    if (
+        moment.astimezone(UTC) > now
+    ):  # by the calendar: days in which the clock is changed are shorter, or longer
+        moment = datetime.combine(day - timedelta(days=1), time(hour), zone)
+    return moment.astimezone(UTC)
 
 
 def newest_backup(uow: UnitOfWork) -> Row[Any] | None:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import MetaData, Row, insert, select, update
+from sqlalchemy import MetaData, Row, func, insert, select, update
 
+from core.audit.models import AuditEntry
 from core.customize.changing import begin, finish, refuse_used, table_names
 from core.customize.checks import check_meaning, marked
 from core.customize.ddl import create_table, field_index, make_links
@@ -20,6 +21,8 @@ from core.customize.service import describe_field
 from core.customize.tables import custom_entity_table, custom_field_table
 from core.customize.usage import uses_of_entity
 from core.db.base import metadata
+from core.db.numbers import set_next_ids
+from core.db.structure import TableShape
 from core.entities import query, service
 from core.errors import NotFound, Problem, Refused
 from core.faults import fault
@@ -73,11 +76,21 @@ def _make(
     uow: UnitOfWork, spec: EntitySpec, described: Described, tables: Mapping[str, str]
 ) -> None:
     create_table(uow.connection, spec.table)
+    _go_on_numbering(uow, spec)
     for item, wanted in zip(described.specs, described.indexed, strict=True):
         if isinstance(item.type, t.References):
             make_links(uow.connection, spec, item, tables)
         elif (index := field_index(spec, item, wanted=wanted)) is not None:
             index.create(uow.connection)
+
+
+def _go_on_numbering(uow: UnitOfWork, spec: EntitySpec) -> None:
+    """Begin behind the last record of an entity of this name that was purged: what the trail, and
+    records about those, say of their numbers is nothing about these."""
+    entries = AuditEntry.__table__.c
+    last = select(func.max(entries.record_id)).where(entries.entity == spec.name)
+    shape = TableShape(spec.table.name, (), ("id",))
+    set_next_ids(uow.connection, [shape], {spec.table.name: uow.execute(last).scalar_one() or 0})
 
 
 def _describe(uow: UnitOfWork, described: Described) -> None:

@@ -17,17 +17,32 @@ from core.customize.ruling import forget_rules
 from core.customize.tables import custom_entity_table, custom_field_table
 from core.db.locks import lock_structure
 from core.entities import service
+from core.entities.bulk import bulk_table
+from core.entities.drafts import draft_table
+from core.entities.form_times import form_time_table
 from core.entities.links import link_table_name
+from core.entities.list_views import list_view_table
+from core.entities.merging import merge_table
 from core.errors import Forbidden
+from core.exchange.tables import duplicate_key_table, import_preset_table
 from core.faults import fault
 from core.i18n import gettext as _
+from core.notifications.tables import notification_table
 from core.runtime import bump_structure
+from core.search.indexing import forget_entity
 from core.security.models import share_table
 
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
 __all__ = ["Purged", "can_go", "purge", "retired"]
+
+
+#: What the core keeps of records by their entity's name, beside the trail, comments and files.
+_ABOUT_RECORDS = (
+    *(share_table, draft_table, list_view_table, notification_table, form_time_table),
+    *(merge_table, bulk_table, import_preset_table, duplicate_key_table),
+)
 
 
 @dataclass(frozen=True)
@@ -159,8 +174,11 @@ def _drop_entity(uow: UnitOfWork, name: str) -> None:
     uow.execute(delete(fields).where(fields.c.entity == name))
     uow.execute(delete(fields).where(fields.c.kind == "lines", fields.c.name == name))
     uow.execute(delete(own).where(own.c.name == name))
-    # Another entity may have the name one day, and its records these numbers.
-    uow.execute(delete(share_table).where(share_table.c.entity == name))
+    # Another entity may have the name one day.
+    comments = uow.snapshot.installed_entities["comment"].table
+    for table in (comments, *_ABOUT_RECORDS):
+        uow.execute(delete(table).where(table.c.entity == name))
+    forget_entity(uow, name)
     forget_rules(uow, name)
     _forget_grants(uow, name)
     # Its files belong to no record from now on, and are cleaned up as such.

@@ -296,14 +296,16 @@ def check_unique(uow: UnitOfWork, spec: EntitySpec, changes: Sequence[Change]) -
 
 
 def _seen_in_bin(uow: UnitOfWork, spec: EntitySpec, ids: Sequence[int]) -> set[int]:
-    """Those of the records that are in the recycle bin, as far as the actor may look into it."""
-    if "archived_at" not in spec.table.c or not (spec.deletable and may(uow, spec, "delete")):
-        return set()
+    """Those of the records that are in the recycle bin, as far as the actor may look into it: for whom
+    a rule of the business writes, as far as they themselves may."""
     table = spec.table
-    deleted = select(table.c.id).where(table.c.id.in_(ids), table.c.archived_at.is_not(None))
-    if (clause := scope_clause(uow, spec, "read")) is not None:
-        deleted = deleted.where(clause)
-    return set(uow.execute(deleted).scalars())
+    with uow.seen_by(uow.actor.as_person()):
+        if "archived_at" not in table.c or not (spec.deletable and may(uow, spec, "delete")):
+            return set()
+        deleted = select(table.c.id).where(table.c.id.in_(ids), table.c.archived_at.is_not(None))
+        if (clause := scope_clause(uow, spec, "read")) is not None:
+            deleted = deleted.where(clause)
+        return set(uow.execute(deleted).scalars())
 
 
 def _taken(change: Change, field: FieldSpec, deleted: int | None = None) -> Problem:

@@ -7,11 +7,12 @@ with what was written since whenever they are asked for.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 
 from core.entities.scope import scope_clause
+from core.entities.veils import seen
 from core.errors import Invalid, Problem
 from core.exchange.duplicates import KeyMaker, find_records, key_fields, maker_of
 from core.fields import EntitySpec, FieldSpec
@@ -63,12 +64,11 @@ class ChosenKeys:
         self.maker = KeyMaker(spec, tuple(spec[name] for name in names))
         self._known: dict[int, int] = {}
         self._last = 0
-        # Somebody's record that the importer may not read counts only where it would be told
-        # anyway: as a duplicate by the declared keys, or as a unique value that is taken.
+        # Somebody's record that the importer may not read counts only where just that would be told
+        # anyway: as a duplicate by the declared keys, or as a unique value that is taken. One key
+        # more would tell what else the record holds.
         declared = {item.name for item in key_fields(spec)}
-        self._everywhere = any(spec[name].unique for name in names) or bool(
-            declared and declared.issubset(names)
-        )
+        self._everywhere = set(names) == declared or (len(names) == 1 and spec[names[0]].unique)
 
     def __bool__(self) -> bool:
         return True
@@ -81,7 +81,7 @@ class ChosenKeys:
     def _read_on(self, uow: UnitOfWork) -> None:
         """Take in the records made since the last time, be it by this import or by others."""
         spec, maker, known = self._spec, self.maker, self._known
-        columns = [spec.column(item.name).label(item.name) for item in maker.fields]
+        columns = [self._column(uow, item).label(item.name) for item in maker.fields]
         statement = select(spec.table.c.id.label("id_"), *columns).order_by(spec.table.c.id)
         if "archived_at" in spec.table.c:
             statement = statement.where(spec.table.c.archived_at.is_(None))
@@ -99,6 +99,12 @@ class ChosenKeys:
                 self._last = rows[-1]["id_"]
             if len(rows) < _CHUNK:
                 return
+
+    def _column(self, uow: UnitOfWork, item: FieldSpec) -> ColumnElement[Any]:
+        """The field as far as the importer may use it: what is masked in a row is found by nobody."""
+        if self._everywhere:
+            return self._spec.column(item.name)
+        return seen(uow, self._spec, item, self._spec.table)
 
 
 def key_source(uow: UnitOfWork, spec: EntitySpec, names: Sequence[str] = ()) -> KeySource:

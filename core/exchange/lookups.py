@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from core.entities.veils import seen
 from core.exchange.references import ReferenceResolver
 from core.exchange.refusals import Refusal
 from core.fields import EntitySpec
@@ -78,7 +79,7 @@ class LookupResolver(ReferenceResolver):
         """As said, or all by which records are called."""
         if not self._lookup.by:
             return super().naming_columns(uow)
-        return [self.spec.column(self._lookup.by)]
+        return [seen(uow, self.spec, self.spec[self._lookup.by], self.spec.table)]
 
     def look_up(self, uow: UnitOfWork, texts: list[str]) -> None:
         """First what is written just so; the names of all only where that is not enough."""

@@ -15,6 +15,7 @@ from sqlalchemy import func, select
 
 from core.entities.labels import label_column
 from core.entities.scope import scope_clause
+from core.entities.veils import seen
 from core.exchange.refusals import Refusal
 from core.fields import EntitySpec
 from core.fields import types as t
@@ -82,7 +83,7 @@ class ReferenceResolver:
             plain = {int(text) for text in texts if text.isdecimal() and len(text) < 19}
             self._read_labels(uow, sorted(numbers | plain))
         for column in self.naming_columns(uow):
-            folded = self.spec.name == "user" and column.name == "email"
+            folded = self.spec.name == "user" and getattr(column, "name", "") == "email"
             for start in range(0, len(texts), _IN_CHUNK):
                 chunk = [t.lower() if folded else t for t in texts[start : start + _IN_CHUNK]]
                 rows = self.rows(uow, column, column.in_(chunk))
@@ -99,11 +100,14 @@ class ReferenceResolver:
         return _naming_columns(uow, self.spec)
 
     def _read_labels(self, uow: UnitOfWork, ids: list[int]) -> None:
+        """What records are called that are written with their number; nothing where that is masked."""
+        access, label = uow.actor.access(self.spec), self.spec.label_field
+        is_open = uow.actor.is_system or access.field(label) >= FieldAccess.READ
         column = label_column(self.spec)
         for start in range(0, len(ids), _IN_CHUNK):
             chunk = ids[start : start + _IN_CHUNK]
-            for key, label in self.rows(uow, column, self.spec.table.c.id.in_(chunk)):
-                self._labels[key] = clean_text(label) or ""
+            for key, name in self.rows(uow, column, self.spec.table.c.id.in_(chunk)):
+                self._labels[key] = (clean_text(name) or "") if is_open else ""
 
     def rows(
         self, uow: UnitOfWork, column: Any, where: Any, *, limit: int | None = None
@@ -126,10 +130,10 @@ def resolver_for(uow: UnitOfWork, type_: t.FieldType) -> ReferenceResolver | Non
 
 
 def _naming_columns(uow: UnitOfWork, spec: EntitySpec) -> list[Any]:
-    """The label and the unique fields that the actor may use, and the e-mail of people."""
+    """The label and the unique fields as far as the actor may use them, and the e-mail of people."""
     access = uow.actor.access(spec)
     return [
-        spec.column(item.name)
+        seen(uow, spec, item, spec.table)
         for item in spec.stored
         if (item.name == spec.label_field or item.unique)
         and isinstance(item.value_type, (t.Text, t.AutoNumber))

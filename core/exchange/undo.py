@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import Row, delete, func, insert, select
 
 from core.audit.recorder import record_act
 from core.entities.labels import resolve_labels
@@ -28,7 +28,7 @@ from core.i18n import gettext as _
 from core.i18n import lazy_gettext as _l
 from core.plugins.contributions import Job
 from core.tabular.writer import write_xlsx
-from core.work.jobs import replay_job
+from core.work.endings import replay_as
 from core.work.tables import job_table
 from core.work.uow import UnitOfWork
 
@@ -102,9 +102,7 @@ def start_undo(uow: UnitOfWork, job_id: int) -> int:
     entity = uow.entity(job.arguments["entity"])
     earlier = undo_of(uow, job_id)
     if earlier is not None:
-        mine = {"actor_id": uow.actor.user_id}
-        uow.execute(update(job_table).where(job_table.c.id == earlier.id).values(**mine))
-        replay_job(uow, earlier.id)
+        replay_as(uow, earlier.id)
         return int(earlier.id)
     arguments = {"import_id": job_id, "entity": entity.name}
     title = _("Undo of an import: %(entity)s", entity=str(entity.label_plural))

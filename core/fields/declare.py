@@ -40,7 +40,7 @@ def field(
     index: bool | None = None,
     readonly: bool = False,
     mask: str = "",
-    personal: bool = False,
+    personal: bool | str = False,
     synonyms: tuple[str, ...] = (),
     totals: bool | str = True,
     related_label: t.Label = "",

@@ -56,8 +56,9 @@ class FieldSpec:
     readonly: bool = False
     #: How the value is masked for those who may see it only masked, e.g. ``3-4`` keeps 3 and 4 characters.
     mask: str = ""
-    #: About a person: exported and erased with them.
-    personal: bool = False
+    #: About a person: exported and erased with them. ``maker`` says where or when the person was who made
+    #: the record: it goes with that account too.
+    personal: bool | str = False
     #: Other names under which a column of an import is known, e.g. ``公司名称``.
     synonyms: tuple[str, ...] = ()
     #: Of a number: whether lists add it up, or the field whose values are added up apart, such as

@@ -22,8 +22,10 @@ from core.db.bulk import one_of
 from core.entities.changes import Change
 from core.entities.computed import compute
 from core.entities.writing import run_after, write_rows
+from core.errors import Refused
 from core.fields import EntitySpec, FieldSpec
 from core.fields import types as t
+from core.i18n import gettext as _
 from core.privacy.finding import (
     Person,
     is_of_trail,
@@ -32,10 +34,18 @@ from core.privacy.finding import (
     require_steward,
     trail_of,
 )
-from core.privacy.personal import blank_value, is_personal, personal_fields, without
+from core.privacy.personal import (
+    blank_value,
+    is_address,
+    is_personal,
+    personal_fields,
+    texts_of,
+    without,
+)
 from core.privacy.tables import erasure_table
 from core.privacy.tombstones import Tombstone, keep_tombstones, pending_tombstones
 from core.security.actor import SYSTEM
+from core.security.directory import administrators_of
 from core.work.uow import Origin, UnitOfWork
 
 if TYPE_CHECKING:
@@ -60,21 +70,25 @@ def erase_person(uow: UnitOfWork, person: Person, *, key: str = "") -> Erasure:
     """Erase what `find_person` has found. Call `keep_erasures` once it is committed.
 
     Done twice it changes nothing more. Backups made before still hold the person: the erasure is
-    done again when one is restored (`replay_erasures`).
+    done again when one is restored (`replay_erasures`). Raises `Refused` for the last administrator.
     """
     require_steward(uow)
+    if not key:  # what was done once is done again in any case
+        _keep_an_administrator(uow, person)
     specs, counts = kept_entities(uow), person.counts()
     live = _live_fields(specs)
     with uow.elevated():
         for name in list(person.records):
             _blank(uow, specs[name], person)
         _take_out_of_records(uow, live, person)
+        _forget_places(uow, specs, person)
         _take_out_of_comments(uow, specs, person)
         _forget_account(uow, specs, person)
     _take_out_of_tables(uow, specs, live, person)
     drafts, ids = metadata.tables["core_draft"], [row.id for row in person.drafts]
     uow.execute(delete(drafts).where(one_of(uow.connection, drafts.c.id, ids)))
     _forget_bulk_acts(uow, person)
+    _forget_merges(uow, person)
     _drop_files(uow, person)
     _redact_trail(uow, specs, person)
     record_act(
@@ -92,6 +106,15 @@ def erase_person(uow: UnitOfWork, person: Person, *, key: str = "") -> Erasure:
     made = uow.execute(insert(erasure_table).values(values)).inserted_primary_key
     assert made is not None
     return Erasure(int(made[0]), counts)
+
+
+def _keep_an_administrator(uow: UnitOfWork, person: Person) -> None:
+    if not person.ids("user"):
+        return
+    uow.take_turns("core.administrators")
+    administrators = set(administrators_of(uow))
+    if administrators and administrators <= set(person.ids("user")):
+        raise Refused(_("One administrator must remain."))
 
 
 def keep_erasures(runtime: Runtime) -> None:
@@ -137,16 +160,12 @@ def _of_tombstone(uow: UnitOfWork, tombstone: Tombstone) -> Person:
 def _blank(uow: UnitOfWork, spec: EntitySpec, person: Person) -> None:
     fields = [each for each in personal_fields(spec) if not each.retired]
     names = person.names | person.keys
-    texts = [
-        each
-        for each in spec.stored
-        if isinstance(each.value_type, (t.Text, t.LongText)) and each not in fields
-    ]
+    texts = [each for each in texts_of(spec) if each not in fields]
     files = [each for each in spec.stored if isinstance(each.type, t.File)]
     new: dict[int, dict[str, Any]] = {}
     for key, row in person.records[spec.name].items():
         values = {each.name: blank_value(spec, each, key) for each in fields}
-        values |= {each.name: without(row[each.name], names) for each in texts if each.is_writable}
+        values |= {each.name: without(row[each.name], names) for each in texts}
         values |= dict.fromkeys((each.name for each in files), None)
         new[key] = values
     _write(uow, spec, new)
@@ -168,7 +187,8 @@ def _live_fields(specs: Mapping[str, EntitySpec]) -> _Live:
 
 
 def _take_out_of_records(uow: UnitOfWork, live: _Live, person: Person) -> None:
-    """Free text of other people's records in which a number or an address stands.
+    """Free text of other people's records in which a number or an address stands, or a name where they
+    are about the person.
 
     What is computed of it follows by itself.
     """
@@ -176,12 +196,18 @@ def _take_out_of_records(uow: UnitOfWork, live: _Live, person: Person) -> None:
     specs = {}
     for mention in person.mentions:
         spec, item = live.get((mention.table, mention.column), (None, None))
-        if spec is not None and item is not None and item.is_writable:
+        if spec is not None and item is not None and not isinstance(item.type, t.Computed):
             specs[spec.name] = spec
-            value = without(mention.value, person.keys)
+            value = without(mention.value, person.texts_of(mention))
             new[spec.name][mention.key["id"]][item.name] = value
     for name, values in new.items():
         _write(uow, specs[name], values)
+
+
+def _forget_places(uow: UnitOfWork, specs: Mapping[str, EntitySpec], person: Person) -> None:
+    """Where somebody who signed in has been; the rest of these records is about others."""
+    for name, rows in person.places.items():
+        _write(uow, specs[name], {key: dict.fromkeys(row) for key, row in rows.items()})
 
 
 def _take_out_of_comments(uow: UnitOfWork, specs: Mapping[str, EntitySpec], person: Person) -> None:
@@ -247,15 +273,15 @@ def _take_out_of_tables(
             continue
         table = tables[mention.table]
         place = [table.c[name] == value for name, value in mention.key.items()]
-        value = without(mention.value, person.keys)
+        value = without(mention.value, person.texts_of(mention))
         uow.execute(update(table).where(*place).values({mention.column: value}))
 
 
 def _forget_bulk_acts(uow: UnitOfWork, person: Person) -> None:
-    """What acts on many keep of the person's own records, for taking them back, and what they wrote."""
+    """What acts on many keep of the records, for taking them back, and what they wrote."""
     acts, old = metadata.tables["core_bulk"], metadata.tables["core_bulk_change"]
-    for name in person.records:
-        mine = one_of(uow.connection, old.c.record_id, person.ids(name))
+    for name, ids in person.under():
+        mine = one_of(uow.connection, old.c.record_id, ids)
         about = mine & old.c.bulk_id.in_(select(acts.c.id).where(acts.c.entity == name))
         touched = select(acts.c.id, acts.c.act).where(
             acts.c.id.in_(select(old.c.bulk_id).where(about))
@@ -264,6 +290,20 @@ def _forget_bulk_acts(uow: UnitOfWork, person: Person) -> None:
             act = without(row.act, person.names | person.keys)
             uow.execute(update(acts).where(acts.c.id == row.id).values(act=act))
         uow.execute(delete(old).where(about))
+
+
+def _forget_merges(uow: UnitOfWork, person: Person) -> None:
+    """What is kept of merges of the records, to part them again: values as they were before."""
+    table = metadata.tables["core_merge"]
+    for name in person.records:
+        ids = set(person.ids(name))
+        kept = select(table.c.id, table.c.record_id, table.c.merged).where(table.c.entity == name)
+        gone = [
+            row.id
+            for row in uow.execute(kept)
+            if row.record_id in ids or not ids.isdisjoint(row.merged)
+        ]
+        uow.execute(delete(table).where(one_of(uow.connection, table.c.id, gone)))
 
 
 def _drop_files(uow: UnitOfWork, person: Person) -> None:
@@ -281,24 +321,40 @@ def _redact_trail(uow: UnitOfWork, specs: Mapping[str, EntitySpec], person: Pers
     for row in list(trail_of(uow, person)):
         own = is_of_trail(person, row)
         spec = specs.get(row.entity or "")
-        texts = person.names | person.keys if own else person.keys
+        near = own or row.record_id in person.about.get(row.entity or "", ())
+        texts = person.names | person.keys if near else person.keys
         changed = _redacted(spec, row.changes or {}, texts, own=own)
+        for name in person.places.get(row.entity or "", {}).get(row.record_id, {}):
+            if name in changed:
+                changed[name] = _gone(changed[name])
         if changed != (row.changes or {}):
             new[row.id] = changed
     if new:
         redact(uow, new)
 
 
+def _gone(pair: Any) -> Any:
+    """A pair of values, old and new, without either."""
+    if not isinstance(pair, list):
+        return REDACTED
+    return [None if value is None else REDACTED for value in pair]
+
+
 def _redacted(
     spec: EntitySpec | None, changes: Mapping[str, Any], texts: set[str], *, own: bool
 ) -> dict[str, Any]:
-    about = {each.name for each in spec.fields if is_personal(each)} if spec is not None else set()
+    """What is left of the changes of an entry; the numbers and addresses of others stay theirs."""
+    fields = spec.fields if spec is not None else ()
+    about = {each.name for each in fields if is_personal(each)}
     if own and spec is not None and spec.name == "file":
         about = {"name"}
+    others = set() if own else {each.name for each in fields if is_address(each)}
     found: dict[str, Any] = {}
     for name, pair in changes.items():
-        if name in about and isinstance(pair, list):
-            found[name] = [None if v is None else REDACTED for v in pair] if own else pair
+        if own and name in about and isinstance(pair, list):
+            found[name] = _gone(pair)
+        elif name in others:
+            found[name] = pair
         else:
             found[name] = without(pair, texts)
     return found

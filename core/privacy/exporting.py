@@ -16,7 +16,8 @@ from core.entities.timeline import MAX_ENTRIES, timeline
 from core.fields import EntitySpec
 from core.files.storage import FileMissing, safe_filename
 from core.i18n import gettext as _
-from core.privacy.finding import Person, holds, is_of_trail, kept_entities
+from core.privacy.account import tell_account
+from core.privacy.finding import Person, is_of_trail, kept_entities, told_in_trail
 from core.tabular.writer import Sheet, write_sheets
 
 if TYPE_CHECKING:
@@ -44,6 +45,12 @@ def describe_person(uow: UnitOfWork, person: Person) -> dict[str, Any]:
             for name, rows in person.records.items()
             for key, row in sorted(rows.items())
         ],
+        "places": [
+            {"entity": name, "kind": str(specs[name].label), "id": key, "values": row}
+            for name, rows in person.places.items()
+            for key, row in sorted(rows.items())
+        ],
+        "account": list(tell_account(uow, person.ids("user"))),
         "history": [_entry(person, row) for row in person.entries],
         "timeline": list(_timeline(uow, person)),
         "events": [
@@ -81,7 +88,7 @@ def _entry(person: Person, row: Any) -> dict[str, Any]:
     """An entry; of one about something else only what mentions the person."""
     changes = row.changes or {}
     if not is_of_trail(person, row):
-        changes = {name: pair for name, pair in changes.items() if holds(pair, person.keys)}
+        changes = told_in_trail(person, row)
     return {
         **{"at": row.at, "action": row.action, "entity": row.entity, "id": row.record_id},
         **{"channel": row.channel, "changes": changes},
@@ -147,6 +154,8 @@ def _sheets(
     header = [_("Entity"), _("Record"), _("Field"), _("Value")]
     yield Sheet(_("Records"), header, values, (20, 10, 24, 60))
     titles = {
+        "places": _("Places"),
+        "account": _("Account"),
         "history": _("Audit trail"),
         "timeline": _("Timeline"),
         "events": _("Events"),

@@ -2,12 +2,13 @@
 
 Other records are theirs when they carry the same mobile number or e-mail address in a field about
 a person. By these two, and by nothing weaker, the person is also found in free text, in stored
-events, jobs, drafts and answers, and in tables that were uploaded or exported.
+events, jobs, drafts and answers, and in tables that were uploaded or exported. In records about
+one of theirs, such as a follow-up, the names count too, and so do the files under these.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,13 @@ from core.fields import EntitySpec
 from core.fields import types as t
 from core.i18n import gettext as _
 from core.plugins.state import plugin_table
-from core.privacy.personal import contact_keys, is_personal, names_of, personal_fields
+from core.privacy.personal import (
+    contact_keys,
+    is_address,
+    names_of,
+    personal_fields,
+    texts_of,
+)
 
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
@@ -38,6 +45,7 @@ __all__ = [
     "person_of",
     "require_steward",
     "stored_columns",
+    "told_in_trail",
     "trail_of",
 ]
 
@@ -59,6 +67,8 @@ class Mention:
     key: dict[str, Any]
     column: str
     value: Any
+    #: It stands in a record about one of theirs, where a name is enough.
+    is_about: bool = False
 
 
 @dataclass
@@ -69,6 +79,10 @@ class Person:
     record_id: int
     #: The person's own records by entity, child lines included: ``{id: {field: value}}``.
     records: dict[str, dict[int, dict[str, Any]]] = field(default_factory=dict)
+    #: Records of others about one of these, by entity, child lines included: follow-ups, tasks.
+    about: dict[str, set[int]] = field(default_factory=dict)
+    #: Of somebody who signs in: what records say of where they themselves were (`FieldSpec.personal`).
+    places: dict[str, dict[int, dict[str, Any]]] = field(default_factory=dict)
     #: Mobile numbers and e-mail addresses, in lower case.
     keys: set[str] = field(default_factory=set)
     #: Every personal text of the records.
@@ -87,10 +101,20 @@ class Person:
         """The person's records of an entity."""
         return sorted(self.records.get(entity, ()))
 
+    def under(self) -> Iterator[tuple[str, list[int]]]:
+        """The records under which files and comments are the person's: their own, and those about."""
+        for name in {**self.records, **self.about}:
+            yield name, sorted({*self.records.get(name, ()), *self.about.get(name, ())})
+
+    def texts_of(self, mention: Mention) -> set[str]:
+        """What of a mention is the person's."""
+        return self.names | self.keys if mention.is_about else self.keys
+
     def counts(self) -> dict[str, int]:
         """How much of each kind there is."""
         return {
             "records": sum(map(len, self.records.values())),
+            "places": sum(map(len, self.places.values())),
             "files": len(self.files),
             "tables": len(self.tables),
             "drafts": len(self.drafts),
@@ -139,6 +163,8 @@ def person_of(
     require_steward(uow)
     person = Person(entity, record_id, {name: dict(rows) for name, rows in records.items()})
     specs = kept_entities(uow)
+    for name in list(person.records):
+        person.records[name] |= _same_by_merging(uow, specs[name], person.ids(name))
     for name, rows in person.records.items():
         for row in rows.values():
             person.keys |= contact_keys(specs[name], row)
@@ -150,13 +176,16 @@ def person_of(
     for name, rows in person.records.items():
         for row in rows.values():
             person.names |= names_of(specs[name], row)
+    person.about = _about_them(uow, specs, person)
+    person.places = _places(uow, specs, person.ids("user"))
     person.files = _about(uow, person, "file")
     person.comments = _about(uow, person, "comment")
     person.drafts = _drafts(uow, person)
     person.entries = list(trail_of(uow, person))
     person.events = list(_events(uow, person))
+    person.mentions = list(_said_about(uow, specs, person))
     if matching and person.keys:
-        person.mentions = list(_mentions(uow, specs, person))
+        person.mentions += _mentions(uow, specs, person)
         person.tables = list(find_tables(uow, person.keys))
     return person
 
@@ -199,11 +228,27 @@ def _rows(
     return {row["id"]: dict(row) for row in rows}
 
 
+def _same_by_merging(
+    uow: UnitOfWork, spec: EntitySpec, ids: list[int]
+) -> dict[int, dict[str, Any]]:
+    """The records that became part of these, and those that these became part of."""
+    table = metadata.tables["core_merge"]
+    merges = select(table.c.record_id, table.c.merged).where(
+        table.c.entity == spec.name, table.c.undone_at.is_(None)
+    )
+    same = [{row.record_id, *row.merged} for row in uow.execute(merges)]
+    found, before = set(ids), set[int]()
+    while found != before:
+        before = set(found)
+        found.update(*(each for each in same if not each.isdisjoint(before)))
+    return _rows(uow, spec, [one_of(uow.connection, spec.table.c.id, sorted(found - set(ids)))])
+
+
 def _matching(uow: UnitOfWork, spec: EntitySpec, keys: set[str]) -> dict[int, dict[str, Any]]:
     columns = [
-        func.lower(spec.table.c[item.column])
+        func.lower(spec.table.c[item.column or ""])
         for item in personal_fields(spec)
-        if isinstance(item.value_type, (t.Phone, t.Email)) and item.column is not None
+        if is_address(item)
     ]
     if not columns:
         return {}
@@ -212,13 +257,58 @@ def _matching(uow: UnitOfWork, spec: EntitySpec, keys: set[str]) -> dict[int, di
 
 def _add_lines(uow: UnitOfWork, specs: Mapping[str, EntitySpec], person: Person) -> None:
     for name in list(person.records):
-        for item in specs[name].detached:
-            if isinstance(item.type, t.Lines) and item.type.entity in specs:
-                child = specs[item.type.entity]
-                parent = child.table.c[child.by_name[item.type.parent].column or ""]
-                mine = one_of(uow.connection, parent, person.ids(name))
-                if found := _rows(uow, child, [mine]):
-                    person.records.setdefault(child.name, {}).update(found)
+        for child, parent in _lines_of(specs, specs[name]):
+            mine = one_of(uow.connection, parent, person.ids(name))
+            if found := _rows(uow, child, [mine]):
+                person.records.setdefault(child.name, {}).update(found)
+
+
+def _lines_of(
+    specs: Mapping[str, EntitySpec], spec: EntitySpec
+) -> Iterator[tuple[EntitySpec, Column[Any]]]:
+    """The entities of an entity's child lines, each with the column that names the parent."""
+    for item in spec.detached:
+        if isinstance(item.type, t.Lines) and item.type.entity in specs:
+            child = specs[item.type.entity]
+            yield child, child.column(item.type.parent)
+
+
+def _about_them(
+    uow: UnitOfWork, specs: Mapping[str, EntitySpec], person: Person
+) -> dict[str, set[int]]:
+    """The records of others that are about one of the person's, and their child lines."""
+    found: dict[str, set[int]] = {}
+    for spec in specs.values():
+        for item in spec.stored:
+            if isinstance(item.type, t.Related):
+                kind = spec.column(item.type.entity_field)
+                for name in person.records:
+                    there = one_of(uow.connection, spec.column(item.name), person.ids(name))
+                    about = select(spec.table.c.id).where(kind == name, there)
+                    found.setdefault(spec.name, set()).update(uow.execute(about).scalars())
+    for name, ids in list(found.items()):
+        ids -= set(person.records.get(name, ()))
+        for child, parent in _lines_of(specs, specs[name]):
+            mine = one_of(uow.connection, parent, sorted(ids))
+            keys = uow.execute(select(child.table.c.id).where(mine)).scalars()
+            found.setdefault(child.name, set()).update(keys)
+    return {name: ids for name, ids in found.items() if ids}
+
+
+def _places(
+    uow: UnitOfWork, specs: Mapping[str, EntitySpec], people: list[int]
+) -> dict[str, dict[int, dict[str, Any]]]:
+    """What the records that these people made say of their makers, by entity."""
+    found = {}
+    for spec in specs.values() if people else ():
+        names = [item.name for item in spec.stored if item.personal == "maker"]
+        if names:
+            columns = [spec.column(name).label(name) for name in names]
+            mine = one_of(uow.connection, spec.table.c.created_by, people)
+            told = or_(*(spec.column(name).is_not(None) for name in names))
+            rows = uow.execute(select(spec.table.c.id, *columns).where(mine, told)).mappings()
+            found[spec.name] = {row["id"]: {name: row[name] for name in names} for row in rows}
+    return {name: rows for name, rows in found.items() if rows}
 
 
 def _about(uow: UnitOfWork, person: Person, kind: str) -> list[Any]:
@@ -226,8 +316,8 @@ def _about(uow: UnitOfWork, person: Person, kind: str) -> list[Any]:
     spec = uow.snapshot.installed_entities[kind]
     table, columns = spec.table, stored_columns(spec)
     found: list[Any] = []
-    for name in person.records:
-        mine = one_of(uow.connection, table.c.record_id, person.ids(name))
+    for name, ids in person.under():
+        mine = one_of(uow.connection, table.c.record_id, ids)
         found += uow.execute(select(*columns).where(table.c.entity == name, mine)).all()
     return found
 
@@ -252,8 +342,26 @@ def trail_of(uow: UnitOfWork, person: Person) -> Iterator[Any]:
         about.append(
             (_entries.c.entity == kind) & one_of(uow.connection, _entries.c.record_id, ids)
         )
+    near = [
+        (_entries.c.entity == name) & one_of(uow.connection, _entries.c.record_id, sorted(ids))
+        for name, ids in (*person.about.items(), *person.places.items())
+    ]
     about += _containing(_entries.c.changes, person.keys)
-    yield from uow.execute(select_entries().where(or_(*about)))
+    for row in uow.execute(select_entries().where(or_(*about, *near))):
+        if is_of_trail(person, row) or told_in_trail(person, row):
+            yield row
+
+
+def told_in_trail(person: Person, row: Any) -> dict[str, Any]:
+    """What an entry that is not about one of their own records tells of the person."""
+    is_about = row.record_id in person.about.get(row.entity or "", ())
+    own = person.places.get(row.entity or "", {}).get(row.record_id, {})
+    texts = {text.casefold() for text in person.names} | person.keys if is_about else person.keys
+    return {
+        name: pair
+        for name, pair in (row.changes or {}).items()
+        if holds(pair, texts) or name in own
+    }
 
 
 def is_of_trail(person: Person, row: Any) -> bool:
@@ -273,27 +381,47 @@ def _events(uow: UnitOfWork, person: Person) -> Iterator[Any]:
                 yield row
 
 
+def _said_about(
+    uow: UnitOfWork, specs: Mapping[str, EntitySpec], person: Person
+) -> Iterator[Mention]:
+    """Texts of records about the person's own in which their names or addresses stand."""
+    texts = {text.casefold() for text in person.names} | person.keys
+    for name, ids in person.about.items():
+        spec = specs[name]
+        items = texts_of(spec)
+        columns = [spec.column(item.name) for item in items]
+        mine = one_of(uow.connection, spec.table.c.id, sorted(ids))
+        for row in uow.execute(select(spec.table.c.id, *columns).where(mine)):
+            values: Sequence[Any] = row[1:]
+            for item, value in zip(items, values, strict=True):
+                if item.column is not None and holds(value, texts):
+                    yield Mention(spec.table.name, {"id": row.id}, item.column, value, True)
+
+
 def _mentions(
     uow: UnitOfWork, specs: Mapping[str, EntitySpec], person: Person
 ) -> Iterator[Mention]:
-    """Texts of all tables, but for the fields about persons: who else has that number is another."""
+    """Texts of all tables, but for numbers and addresses themselves: who has the same was matched."""
+    known = {(each.table, each.key["id"], each.column) for each in person.mentions}
     by_table = {spec.table.name: spec for spec in specs.values()}
-    tables: dict[str, Table] = {n: x for n, x in metadata.tables.items() if n.startswith("core_")}
+    tables: dict[str, Table] = dict(
+        metadata.tables
+    )  # those that modules keep beside their records too
     tables |= {spec.table.name: spec.table for spec in specs.values()}
     # A table also has what another database, or a transaction that was undone, gave it here.
     described = inspect(uow.connection).get_multi_columns(filter_names=list(tables))
     real = {name: {each["name"] for each in found} for (_schema, name), found in described.items()}
     for name, table in tables.items():
         keys = list(table.primary_key.columns)
-        if name in _APART or not keys:
+        if name in _APART or name not in real or not keys:
             continue
         spec = by_table.get(name)
-        about_people = {f.column for f in spec.fields if is_personal(f)} if spec else set()
+        addresses = {f.column for f in spec.fields if is_address(f)} if spec else set()
         columns = [
             column
             for column in table.c
             if column.name in real[name]
-            and column.name not in about_people
+            and column.name not in addresses
             and _is_textual(column.type)
             and column not in keys
         ]
@@ -305,7 +433,8 @@ def _mentions(
             if row.get("id") in own and spec is not None:
                 continue
             for column in columns:
-                if holds(row[column.name], person.keys):
+                is_told = (name, row.get("id"), column.name) in known
+                if not is_told and holds(row[column.name], person.keys):
                     key = {each.name: row[each.name] for each in keys}
                     yield Mention(name, key, column.name, row[column.name])
 

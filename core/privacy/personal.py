@@ -11,7 +11,16 @@ from core.fields import EntitySpec, FieldSpec
 from core.fields import types as t
 from core.tabular.cleaning import is_mobile
 
-__all__ = ["blank_value", "contact_keys", "is_personal", "names_of", "personal_fields", "without"]
+__all__ = [
+    "blank_value",
+    "contact_keys",
+    "is_address",
+    "is_personal",
+    "names_of",
+    "personal_fields",
+    "texts_of",
+    "without",
+]
 
 _ERASED_HOST = "@erased.invalid"
 #: Shorter texts are found in everything.
@@ -20,7 +29,25 @@ _SHORTEST = 2
 
 def is_personal(field: FieldSpec) -> bool:
     """Declared so; of the company's own fields every telephone number and e-mail address."""
-    return field.personal or (field.custom and isinstance(field.value_type, (t.Phone, t.Email)))
+    return bool(field.personal) or (
+        field.custom and isinstance(field.value_type, (t.Phone, t.Email))
+    )
+
+
+def is_address(field: FieldSpec) -> bool:
+    """A number or an address of a person by itself, by which records are matched."""
+    return is_personal(field) and isinstance(field.value_type, (t.Phone, t.Email))
+
+
+def texts_of(spec: EntitySpec) -> list[FieldSpec]:
+    """The stored fields of what people write, and of what rules made of it: not what is worked out,
+    nor the names of entities that say what a record is about."""
+    kinds = {item.type.entity_field for item in spec.stored if isinstance(item.type, t.Related)}
+    return [
+        item
+        for item in spec.stored
+        if isinstance(item.type, (t.Text, t.LongText)) and item.name not in kinds
+    ]
 
 
 def personal_fields(spec: EntitySpec) -> list[FieldSpec]:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from core.runtime import Runtime
     from core.work.jobs import JobContext
 
-__all__ = ["FILL", "fill", "follow_records", "note_written", "rebuild", "status"]
+__all__ = ["FILL", "fill", "follow_records", "forget_entity", "note_written", "rebuild", "status"]
 
 log = logging.getLogger("dougong.search")
 
@@ -237,6 +237,15 @@ def rebuild(runtime: Runtime, entities: Iterable[str] = ()) -> Iterator[tuple[st
                 found, more = fill(uow, name)
             done += found
         yield name, done
+
+
+def forget_entity(uow: UnitOfWork, entity: str) -> None:
+    """Take all of an entity out of the index whose table is gone for good."""
+    known = select(entity_table.c.id).where(entity_table.c.entity == entity)
+    for number in uow.execute(known).scalars().all():
+        index.forget(uow.connection, number)
+    for table in (entity_table, todo_table):
+        uow.execute(delete(table).where(table.c.entity == entity))
 
 
 def status(uow: UnitOfWork) -> dict[str, Any]:

@@ -213,6 +213,16 @@ class Actor:
         """True behind a token that does not stand for all that its person may do."""
         return self.token_scopes is not None and "*" not in self.token_scopes
 
+    @property
+    def job_scopes(self) -> list[str] | None:
+        """The limits of a job that is asked for by an API token; None for all that the person may do.
+
+        What a rule of the business leaves to do is the rule's, whoever brought it about.
+        """
+        if self.is_system or self.token_scopes is None or not self.is_limited:
+            return None
+        return sorted(self.token_scopes)
+
     def access(self, spec: EntitySpec) -> EntityAccess:
         """What the actor may do with an entity, worked out once per description."""
         found = self._access.get(spec.name)

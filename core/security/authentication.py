@@ -62,7 +62,8 @@ __all__ = [
 #: ``begin(write)`` opens a transaction.
 Begin = Callable[[bool], AbstractContextManager["UnitOfWork"]]
 
-#: A session's "last seen" is written at most this often.
+#: A session's "last seen" is written at most this often, and ten times within the time after which one
+#: that is not used ends.
 SEEN_EVERY = timedelta(minutes=5)
 
 
@@ -252,7 +253,7 @@ def actor_of_session(uow: UnitOfWork, token: str) -> tuple[Actor, str, bool] | N
         return None
     # The access worked out so far is shared with the cached actor.
     found = replace(actor, session_id=row.id, behind=row.behind_id)
-    return found, row.csrf, now >= row.seen_at + SEEN_EVERY
+    return found, row.csrf, now >= row.seen_at + min(SEEN_EVERY, idle / 10)
 
 
 def touch_session(uow: UnitOfWork, session_id: int) -> None:
@@ -269,7 +270,11 @@ def end_session(uow: UnitOfWork, session_id: int) -> None:
 
 
 def end_one_session(uow: UnitOfWork, user_id: int, session_id: int) -> None:
-    """End a session, one's own or as an administrator. `NotFound` when that person has no such one."""
+    """End a session, one's own or as an administrator. `NotFound` when that person has no such one.
+
+    An administrator's ends with all in which they stand behind another's name: it may be from this one
+    that those were begun.
+    """
     require_oneself(uow)
     if user_id != uow.actor.user_id and not uow.actor.manages_security:
         raise Forbidden(_("Only administrators sign others out."))
@@ -277,6 +282,8 @@ def end_one_session(uow: UnitOfWork, user_id: int, session_id: int) -> None:
     open_ = (table.c.id == session_id) & (table.c.user_id == user_id) & table.c.revoked_at.is_(None)
     if not uow.execute(update(table).where(open_).values(revoked_at=uow.now())).rowcount:
         raise NotFound(_("There is no such page."))
+    behind = (table.c.behind_id == user_id) & table.c.revoked_at.is_(None)
+    uow.execute(update(table).where(behind).values(revoked_at=uow.now()))
     record_act(uow, "sign_out", entity="user", record_ids=[user_id])
 
 

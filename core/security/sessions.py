@@ -17,11 +17,15 @@ __all__ = ["revoke_sessions", "revoke_tokens"]
 
 
 def revoke_sessions(uow: UnitOfWork, people: Collection[int]) -> int:
-    """End the open sessions of people; returns how many. Each request reads its session anew."""
+    """End the open sessions of people; returns how many. Each request reads its session anew.
+
+    Those in which they stand behind another's name end with them: whoever has such a cookie is they.
+    """
     table = session_table
     if not people:
         return 0
-    open_ = table.c.user_id.in_(people) & table.c.revoked_at.is_(None)
+    theirs = table.c.user_id.in_(people) | table.c.behind_id.in_(people)
+    open_ = theirs & table.c.revoked_at.is_(None)
     return uow.execute(update(table).where(open_).values(revoked_at=uow.now())).rowcount
 
 

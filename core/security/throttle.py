@@ -155,9 +155,10 @@ def place_of(address: str) -> str:
 
 
 def _was_here(uow: UnitOfWork, user_id: int | None, place: str) -> bool:
-    """True when the person has signed in from there, as far back as sessions are kept."""
-    table = session_table
-    addresses = uow.execute(select(table.c.address).where(table.c.user_id == user_id).distinct())
+    """True when the person has signed in from there themselves, as far back as sessions are kept."""
+    c = session_table.c
+    theirs = (c.user_id == user_id) & c.behind_id.is_(None)
+    addresses = uow.execute(select(c.address).where(theirs).distinct())
     return any(place_of(address) == place for address in addresses.scalars())
 
 

@@ -31,6 +31,7 @@ __all__ = [
     "note_failure",
     "recall_after_setback",
     "release_jobs",
+    "replay_as",
     "replay_job",
     "replay_jobs",
 ]
@@ -139,6 +140,15 @@ def replay_job(uow: UnitOfWork, job_id: int) -> bool:
     """Queue a failed or cancelled job again; False when it is neither."""
     over = job_table.c.state.in_(("failed", "cancelled"))
     return bool(_replay(uow, (job_table.c.id == job_id) & over))
+
+
+def replay_as(uow: UnitOfWork, job_id: int) -> bool:
+    """The same, from now on with the rights of the actor, in whatever way they ask for it."""
+    actor = uow.actor
+    theirs: dict[str, Any] = {"actor_id": actor.user_id, "behind_id": actor.behind}
+    theirs["token_scopes"] = actor.job_scopes
+    uow.execute(update(job_table).where(job_table.c.id == job_id).values(theirs))
+    return replay_job(uow, job_id)
 
 
 def replay_jobs(uow: UnitOfWork, kind: str) -> int:

@@ -204,6 +204,8 @@ def _person(runtime: Runtime, row: Row[Any]) -> Actor | None:
     if row.owner in actor.closed:
         # What a module does in the background goes on, whoever brought it about.
         actor = actor.with_all_open()
+    if row.token_scopes is not None:
+        actor = replace(actor, token_scopes=frozenset(row.token_scopes), _access={})
     return actor if row.behind_id is None else replace(actor, behind=row.behind_id)
 
 

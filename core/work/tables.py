@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -64,6 +64,8 @@ job_table = Table(
     Column("actor_id", BigId),
     #: The administrator who was signed in as that person.
     Column("behind_id", BigId),
+    #: What the API token by which it was asked for is limited to; null for all that the person may do.
+    Column("token_scopes", Json),
     Column("locale", PlainText(8), nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("started_at", UtcDateTime),
@@ -140,6 +142,7 @@ def queued_job(
     owner: str,
     actor_id: int | None,
     behind_id: int | None,
+    token_scopes: Sequence[str] | None = None,
     locale: str,
     now: datetime,
     run_at: datetime | None = None,
@@ -158,6 +161,7 @@ def queued_job(
         "done": 0,
         "actor_id": actor_id,
         "behind_id": behind_id,
+        "token_scopes": token_scopes,
         "locale": locale,
         "created_at": now,
         "key": key,

@@ -376,7 +376,8 @@ class UnitOfWork:
         key: str | None = None,
         owner: str | None = None,
     ) -> int | None:
-        """Leave a job for after the commit and return its id; None when ``key`` was used before.
+        """Leave a job for after the commit and return its id; None when ``key`` was used before. It has
+        the rights of the actor, as far as the API token goes by which they ask.
 
         It waits while the plugin ``owner`` (that of the kind, unless given) is off.
         """
@@ -388,6 +389,7 @@ class UnitOfWork:
             owner=owner or kind.partition(".")[0],
             actor_id=self.actor.user_id,
             behind_id=self.actor.behind,
+            token_scopes=self.actor.job_scopes,
             locale=current_locale(),
             now=self.now(),
             run_at=run_at,

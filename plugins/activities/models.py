@@ -210,19 +210,19 @@ class FollowUp(Entity, Owned):
     )
     # All four, or none: only the verb ``check_in`` writes them.
     checked_in_at: Mapped[datetime | None] = field(
-        DateTime(), label=_l("Checked in at"), readonly=True, personal=True
+        DateTime(), label=_l("Checked in at"), readonly=True, personal="maker"
     )
     latitude: Mapped[Decimal | None] = field(
-        Number(8, 6), label=_l("Latitude"), readonly=True, personal=True, totals=False
+        Number(8, 6), label=_l("Latitude"), readonly=True, personal="maker", totals=False
     )
     longitude: Mapped[Decimal | None] = field(
-        Number(9, 6), label=_l("Longitude"), readonly=True, personal=True, totals=False
+        Number(9, 6), label=_l("Longitude"), readonly=True, personal="maker", totals=False
     )
     accuracy: Mapped[int | None] = field(
         Integer(minimum=0),
         label=_l("Accuracy in metres"),
         readonly=True,
-        personal=True,
+        personal="maker",
         totals=False,
     )
 

@@ -2,7 +2,7 @@
 
 Against machines there are a field that people do not see, the core's limit for forms of one place, and
 the rule that the same person is one lead a day. Whoever is stopped by the first or the last is thanked all
-the same, and learns nothing.
+the same, and learns nothing; so is who gives what another lead has already and only one may have.
 """
 
 from __future__ import annotations
@@ -149,7 +149,15 @@ def submit(uow: UnitOfWork, form: PublicForm, sent: MultiDict[str, str]) -> int 
             "form": form.id,
             "origin": sent.get("origin", "").strip()[:300] or None,
         }
-        (key,) = service.create(uow, "lead", [lead])
+        try:
+            with uow.savepoint():
+                (key,) = service.create(uow, "lead", [lead])
+        except Invalid as error:
+            # Whether another lead has a value that only one may have is nobody's business outside.
+            others = [problem for problem in error.problems if problem.code != "taken"]
+            if others or not error.problems:
+                raise Invalid(error.message, others) from None
+            return None
         if form.has_welcome:
             uow.enqueue(WELCOME.name, {"lead": key})
     return key

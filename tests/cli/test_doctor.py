@@ -20,7 +20,7 @@ from core.ops.checks import records
 from core.ops.doctor import CHECKS, FULL, examine
 from core.ops.findings import ADVICE
 from core.runtime import epoch_table
-from core.security.models import User
+from core.security.models import User, share_table
 from core.work.schedule import start_due
 from core.work.tables import event_table, job_table, schedule_table
 
@@ -72,6 +72,20 @@ def test_damage_to_the_tables_is_found(runtime, unit_of_work, admin_id, damage, 
         uow.execute(text(damage))
     runtime.database.dispose()
     assert _states(runtime)[check] == "problem"
+
+
+def test_what_is_kept_of_records_that_are_gone_is_found(runtime, unit_of_work, admin_id):
+    """A share would open another record of that number, a comment would stand under it."""
+    with unit_of_work() as uow:
+        gone = {"entity": "department", "record_id": 4711}
+        share = {"user_id": admin_id, "level": "read", "at": uow.now(), **gone}
+        uow.execute(insert(share_table).values(share))
+    told = [each.detail for each in examine(runtime) if each.check == "references"]
+    assert told == ["1 of core_share (department) are about nothing"]
+    with unit_of_work() as uow:
+        (there,) = service.create(uow, "department", [{"name": "总部"}])
+        uow.execute(update(share_table).values(record_id=there))
+    assert _states(runtime)["references"] == "ok"
 
 
 def test_a_missing_epoch_is_found(runtime, unit_of_work):

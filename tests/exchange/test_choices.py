@@ -14,8 +14,11 @@ from core.exchange.commands import import_file, undo_file_import
 from core.exchange.full_names import likely_names
 from core.exchange.mapping import importable_fields, propose
 from core.exchange.presets import delete_preset, find_preset, presets_of, save_preset
+from core.exchange.references import ReferenceResolver
 from core.exchange.templates import headings, write_template
+from core.fields import Reference
 from core.security.directory import load_actor
+from core.tabular.cleaning import CleaningError
 from core.tabular.reader import open_table
 
 #: The long tier asks PostgreSQL as well: what is shown does not depend on the database.
@@ -113,6 +116,41 @@ def test_other_people_s_records_are_no_oracle(admin_id, make_person, import_rows
 
 
 # Values for the whole file, names in full
+
+
+def test_one_key_more_tells_nothing_of_records_of_others(
+    admin_id, make_person, import_rows, tmp_path
+):
+    """That somebody has a record of the declared keys is told; not what else it holds."""
+    own = make_person(roles=["own"])
+    head = "company,mobile,source"
+    import_rows(admin_id, table(tmp_path, head, "甲公司,13800001111,要降价"))
+    declared = table(tmp_path, head, "甲公司,13800001111,x", name="d.csv")
+    assert results(import_rows(own, declared)) == [0, 0, 1, 0]
+    for guessed in ("要降价", "不要"):
+        guess = table(tmp_path, head, f"甲公司,13800001111,{guessed}", name="g.csv")
+        job = import_rows(own, guess, keys=("company", "mobile", "source"))
+        assert results(job) == [1, 0, 0, 0], guessed
+
+
+def test_a_masked_name_is_not_guessed_at_with_the_number(unit_of_work, make_person):
+    """A record is named by its number alone to who does not see what it is called."""
+    with unit_of_work() as uow:
+        (key,) = service.create(uow, "thing", [{"name": "砖"}])
+        role = {"name": "blind", "title": "B", "grants": {"thing": {"read": "all"}}}
+        service.create(uow, "role", [{**role, "field_rules": {"thing": {"name": "masked"}}}])
+    found = {}
+    for person in (make_person(roles=["blind"]), None):
+        with unit_of_work(person, write=False) as uow:
+            resolver = ReferenceResolver(uow.entity("thing"))
+            texts = [f"砖 #{key}", f"瓦 #{key}", f"#{key}"]
+            resolver.prepare(uow, Reference("thing"), texts)
+            for text in texts:
+                try:
+                    found[person, text] = resolver.find(text)
+                except CleaningError:
+                    found[person, text] = None
+    assert list(found.values()) == [None, None, key, key, None, key]
 
 
 def test_values_for_the_whole_file_and_names_in_full(admin_id, import_rows, all_rows, tmp_path):

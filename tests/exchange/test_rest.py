@@ -10,6 +10,7 @@ import pytest
 from werkzeug.datastructures import FileStorage
 from werkzeug.test import encode_multipart
 
+from core.entities import query, service
 from core.tabular.reader import open_table
 
 #: The long tier asks PostgreSQL as well: what is shown does not depend on the database.
@@ -213,3 +214,27 @@ def test_the_template_over_http(client, bearer, admin_id, make_person, tmp_path)
     typist = bearer(make_person(roles=["typist"]))
     assert client.get("/api/v1/imports/prospect/template.xlsx", headers=typist).status_code == 403
     assert client.get("/api/v1/imports/nothing/template.xlsx", headers=typist).status_code == 404
+
+
+def test_a_job_of_a_limited_token_tells_no_more_than_the_token(
+    client, bearer, admin_id, unit_of_work, run_jobs, monkeypatch
+):
+    """A large export is a job, and is the same file: without the names that the token does not open."""
+    with unit_of_work(admin_id) as uow:
+        service.create(uow, "thing", [{"name": "砖", "keeper": admin_id}])
+        name = query.get(uow, "user", admin_id).values["name"]
+
+    def export(headers):
+        answer = client.get("/api/v1/exports/thing.csv", headers=headers)
+        if answer.status_code == 200:
+            return answer.data.decode()
+        run_jobs()
+        job = client.get(f"/api/v1/jobs/{answer.json['job']}", headers=headers).json
+        report = job["result"]["report"]
+        return client.get(f"/api/v1/files/{report}", headers=headers).data.decode()
+
+    limited, whole = bearer(admin_id, ["thing.read", "thing.export"]), bearer(admin_id)
+    at_once = [export(limited), export(whole)]
+    monkeypatch.setattr("core.api.imports.DIRECT_LIMIT", 0)
+    assert [export(limited), export(whole)] == at_once
+    assert [name in each for each in at_once] == [False, True]

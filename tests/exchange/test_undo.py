@@ -6,7 +6,7 @@ import hashlib
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import select, text, update
 from sqlalchemy.exc import DBAPIError
 
 from core.audit.models import AuditEntry
@@ -18,6 +18,7 @@ from core.exchange.undo import rehearse, start_undo
 from core.faults import planned_fault
 from core.files.service import local_copy, open_file
 from core.tabular.reader import open_table
+from core.work.tables import job_table
 
 #: The long tier asks PostgreSQL as well: what is told does not depend on the database.
 pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
@@ -361,12 +362,15 @@ def test_an_undo_that_was_stopped_goes_on_where_it_ended(
     assert (halfway.state, halfway.result["removed"]) == ("queued", 20)
     with unit_of_work(admin_id) as uow:
         assert cancel_job(uow, undo_id)
+        # Begun in somebody's name by an administrator, who has no part in it any more.
+        begun = update(job_table).where(job_table.c.id == undo_id)
+        uow.execute(begun.values(behind_id=admin_id))
     with unit_of_work(owner, write=False) as uow:
         foreseen = rehearse(uow, job.id)
         assert (foreseen.removed, foreseen.kept) == (20, {})
         assert past_imports(uow)[0][0].may_undo
     undone = undo(owner, job)
-    assert (undone.id, undone.actor_id) == (undo_id, owner)
+    assert (undone.id, undone.actor_id, undone.behind_id) == (undo_id, owner, None)
     assert counts(undone) == [40, 0, 0]
     assert digest() == before
 

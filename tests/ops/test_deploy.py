@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 import shlex
 from configparser import ConfigParser
+from dataclasses import replace
 from pathlib import Path
 
 import click
 import pytest
 
+from core.app import create_app
 from core.cli.main import dougong
 from core.config import Config
 
@@ -49,6 +51,16 @@ def test_compose_runs_commands_that_there_are():
     assert f"EXPOSE {port}" in (DEPLOY / "Containerfile").read_text()
     named = {v.split(":")[0] for s in services.values() for v in s.get("volumes", ())}
     assert {each for each in named if not each.startswith(".")} <= set(compose["volumes"])
+
+
+def test_no_proxy_takes_the_suite_away_with_redis(runtime, monkeypatch):
+    """The proxy and the container ask ``/readyz``; without Redis everything goes on, and that is told."""
+    assert "health_uri /readyz" in (DEPLOY / "Caddyfile").read_text()
+    nobody = replace(runtime.config, redis_url="redis://127.0.0.1:1/0")
+    monkeypatch.setattr(runtime, "config", nobody)
+    answer = create_app(runtime).test_client().get("/readyz")
+    assert (answer.status_code, answer.json["database"]) == (200, "ok")
+    assert answer.json["redis"] == "ConnectionError"
 
 
 def test_the_container_runs_commands_that_there_are():

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from core.backup.scheduled import GROUP, find_backups, is_overdue, kept
+from core.backup.scheduled import GROUP, find_backups, is_overdue, kept, lacks_backup
 from core.backup.writing import verify_backup
 from core.ops.doctor import examine
 from core.settings.service import put_settings
@@ -27,6 +27,19 @@ def test_the_newest_of_days_weeks_and_months_stay():
     assert len(stay) == 7 + 2 + 2
     assert kept(moments, ZONE, days=0, weeks=0, months=0) == {0}
     assert kept([], ZONE, days=1, weeks=1, months=1) == set()
+
+
+@pytest.mark.parametrize("changed", ["2026-03-29", "2026-10-25"])
+def test_the_day_on_which_the_clock_is_changed_has_one_backup(changed):
+    """In Berlin: what was made when it was due is what was due, all night and the next."""
+    zone = ZoneInfo("Europe/Berlin")
+    day = datetime.combine(date.fromisoformat(changed), time(1), zone)
+    made = day.astimezone(UTC) + timedelta(minutes=5)
+    settings = {"daily": True, "hour": 1}
+    due = datetime.combine(day.date() + timedelta(days=1), time(1), zone).astimezone(UTC)
+    before = [made + timedelta(minutes=30 * n) for n in range(60)]
+    assert not any(lacks_backup(settings, made, at, zone) for at in before if at < due)
+    assert lacks_backup(settings, made, due, zone)
 
 
 @pytest.mark.databases("sqlite", later=("postgresql",))

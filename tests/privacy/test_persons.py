@@ -22,9 +22,10 @@ from core.entities import query, service
 from core.entities.bulk import begin_bulk, do_bulk, undo_bulk
 from core.entities.drafts import save_draft
 from core.entities.query import ListQuery
-from core.errors import Forbidden, Invalid, NotFound
+from core.errors import Forbidden, Invalid, NotFound, Refused
 from core.fields import types as t
 from core.files.service import attach, store_upload
+from core.privacy.account import TOLD, UNTOLD
 from core.privacy.erasing import erase_person, keep_erasures, replay_erasures
 from core.privacy.exporting import write_person
 from core.privacy.finding import find_person
@@ -236,6 +237,22 @@ def test_a_second_erasure_is_harmless(traces, runtime, unit_of_work, admin_id):
     assert verify(runtime).holds
 
 
+def test_of_an_account_all_is_told_or_there_is_a_reason(runtime):
+    """V2: every table that goes with an account when it is erased."""
+    gone = {
+        table.name
+        for table in metadata.tables.values()
+        if table.name.startswith("core_") and "__" not in table.name
+        for column in table.c
+        for key in column.foreign_keys
+        if key.target_fullname == "core_user.id" and key.ondelete == "CASCADE"
+    } - {"core_absence"}  # lines of the record itself
+    assert gone == TOLD.keys() | UNTOLD.keys()
+    secrets = {"token_hash", "csrf", "password", "previous", "secret", "code_hash", "version"}
+    for name, columns in TOLD.items():
+        assert set(columns) <= set(metadata.tables[name].c.keys()) - secrets
+
+
 def test_an_account_is_erased(runtime, unit_of_work, admin_id, make_person, bearer, client):
     """The name is gone from the trail and the labels; whoever it was is out."""
     key = make_person("金丝雀", roles=("viewer",))
@@ -250,6 +267,15 @@ def test_an_account_is_erased(runtime, unit_of_work, admin_id, make_person, bear
         record = query.get(uow, "user", key).values
     assert (record["name"], record["is_active"]) == (REDACTED, False)
     assert record["email"] == f"erased-{key}@erased.invalid"
+
+
+def test_the_last_administrator_is_not_erased(unit_of_work, admin_id, make_person):
+    """Nobody could administer any more; a second one makes it possible."""
+    with pytest.raises(Refused), unit_of_work(admin_id) as uow:
+        erase_person(uow, find_person(uow, "user", admin_id))
+    make_person("乙", roles=("admin",))
+    with unit_of_work(admin_id) as uow:
+        erase_person(uow, find_person(uow, "user", admin_id))
 
 
 def test_a_restored_backup_is_erased_again(traces, runtime, unit_of_work, admin_id, database_kind):

@@ -252,6 +252,9 @@ def test_a_value_taken_by_a_deleted_record_says_so(make, bin_, unit_of_work, adm
         assert (problem.field, problem.code) == ("name", "taken")
         told[who] = problem.message
     assert [f"#{gone}" in message for message in told.values()] == [True, False]
+    with pytest.raises(Invalid) as refused, unit_of_work(list(told)[1]) as uow, uow.elevated():
+        service.create(uow, "specimen", [{"name": "独"}])  # as a rule that writes for that person
+    assert f"#{gone}" not in refused.value.problems[0].message
     with unit_of_work(admin_id) as uow:
         purge(uow, "specimen", [gone])
         service.create(uow, "specimen", [{"name": "独"}])

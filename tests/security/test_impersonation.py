@@ -15,6 +15,7 @@ from core.audit.models import AuditEntry
 from core.entities import query, service
 from core.http.requests import route_policy
 from core.security.actor import Actor
+from core.security.locks import locks_of
 from core.security.oneself import require_oneself
 from core.settings.service import put_settings
 from core.work.tables import job_table
@@ -137,6 +138,17 @@ def test_the_guard_is_what_refuses(unit_of_work, person, admin_id):
             require_oneself(uow)
     assert not Actor(1, is_admin=True, behind=2).manages_security
     assert Actor(1, is_admin=True).manages_security
+
+
+def test_where_the_administrator_sits_is_no_place_of_the_person(app, behind, unit_of_work, person):
+    """Guesses from there count like those of strangers: the person never signed in from it."""
+    with unit_of_work() as uow:
+        put_settings(uow, "core_sign_in", {"lock_failures": 2})
+        email = query.get(uow, "user", person).values["email"]
+    for _turn in range(2):
+        app.test_client().post("/sign-in", data={"email": email, "password": "wrong"})
+    with unit_of_work(write=False) as uow:
+        assert [lock.place for lock in locks_of(uow, person)] == [""]
 
 
 @pytest.mark.databases("sqlite", later=("postgresql",))

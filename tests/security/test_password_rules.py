@@ -180,6 +180,19 @@ def test_the_company_says_how_long_an_unused_session_lives(
     assert browser.get(ME).status_code == status
 
 
+def test_who_uses_a_session_is_not_signed_out_for_not_using_it(
+    runtime, sign_in, person, unit_of_work
+):
+    """A4: with the shortest time that can be set, by a click a minute."""
+    put(unit_of_work, "core_security", session_idle_minutes=5)
+    browser = sign_in(EMAIL, PASSWORD)
+    for _ in range(8):
+        runtime.clock.move(timedelta(minutes=1))
+        assert browser.get(ME).status_code == 200
+    runtime.clock.move(timedelta(minutes=5, seconds=1))
+    assert browser.get(ME).status_code == 401
+
+
 def test_the_company_says_when_one_signs_in_again(app, runtime, sign_in, person, unit_of_work):
     """A4: however much the session is used."""
     put(unit_of_work, "core_security", session_days=1)

@@ -11,6 +11,7 @@ from sqlalchemy import select
 from core.app import create_app
 from core.boot import boot
 from core.entities import service
+from core.security.authentication import end_one_session, end_sessions_of
 from core.security.credentials import set_password
 from core.security.models import api_token_table, session_table
 from core.security.tokens import create_token
@@ -91,6 +92,33 @@ def test_what_grants_nothing_ends_no_session(app, browser, person, admin_id, uni
         values = {"name": "New", "roles": [role], "email": EMAIL, "is_active": True}
         service.update(uow, "user", {person: values})
     assert _status(app, browser) == 200
+
+
+#: What ends an administrator's sessions, by that person's number and that of the session.
+LOCKED_OUT: dict[str, Any] = {
+    "another password": lambda uow, key, _one: set_password(
+        uow, key, OTHER, email="a@example.com", name="x"
+    ),
+    "signed out everywhere": lambda uow, key, _one: end_sessions_of(uow, key),
+    "one session ended": end_one_session,
+}
+
+
+@pytest.mark.parametrize("name", LOCKED_OUT)
+def test_who_stands_behind_another_is_out_too(
+    app, elsewhere, sign_in, browser, person, admin_id, unit_of_work, name
+):
+    """A3: the cookie under another's name is the administrator's, and as dangerous in wrong hands."""
+    behind = sign_in()
+    asked = {"reason": "They asked for help", "csrf_token": behind.csrf}
+    assert behind.post(f"/admin/people/{person}/sign-in-as", data=asked).status_code == 303
+    assert _status(app, behind) == _status(elsewhere, behind) == 200
+    with unit_of_work(admin_id) as uow:
+        own = session_table.c.user_id == admin_id
+        session = uow.execute(select(session_table.c.id).where(own)).scalar_one()
+        LOCKED_OUT[name](uow, admin_id, session)
+    assert _status(elsewhere, behind) == _status(app, behind) == 401
+    assert _status(app, browser) == 200  # the person's own goes on
 
 
 def test_signing_out_and_signing_in_anew(app, elsewhere, browser, person):

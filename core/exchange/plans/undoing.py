@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import Row, select
 
 from core.errors import NotFound, Refused
 from core.exchange.history import find_import, undo_of
@@ -15,7 +15,7 @@ from core.exchange.waiting import run_to_end
 from core.i18n import gettext as _
 from core.i18n import lazy_gettext as _l
 from core.plugins.contributions import Job
-from core.work.jobs import replay_job
+from core.work.endings import replay_as
 from core.work.tables import job_table
 
 if TYPE_CHECKING:
@@ -55,9 +55,7 @@ def start_plan_undo(uow: UnitOfWork, job_id: int) -> int:
         raise Refused(_("This import was undone already. Its records are in the recycle bin."))
     if earlier.state not in _OVER:
         raise Refused(_("This import is being undone already."))
-    mine = {"actor_id": uow.actor.user_id}
-    uow.execute(update(job_table).where(job_table.c.id == earlier.id).values(**mine))
-    replay_job(uow, earlier.id)
+    replay_as(uow, earlier.id)
     return int(earlier.id)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, exists, func, select
 
+from core.comments.models import Comment
 from core.db.bulk import streamed
 from core.entities.links import link_table
 from core.entities.sequences import sequence_table
@@ -16,6 +17,7 @@ from core.fields import types as t
 from core.files.models import StoredFileRecord
 from core.files.storage import FileMissing
 from core.ops.findings import Finding
+from core.security.models import share_table
 
 if TYPE_CHECKING:
     from core.runtime import Runtime
@@ -28,13 +30,16 @@ _BLOCK = 1 << 20
 
 
 def references(runtime: Runtime, connection: Connection) -> Iterator[Finding]:
-    """Values that point at a record that is not there."""
+    """Values that point at a record that is not there, and what is kept of such a record."""
     entities = runtime.snapshot.entities
     orphans = 0
     for spec in entities.values():
         for place, count in _orphans(connection, spec, entities):
             orphans += count
             yield Finding("references", "problem", f"{count} of {place} point at nothing")
+    for place, count in _about_nothing(connection, entities):
+        orphans += count
+        yield Finding("references", "problem", f"{count} of {place} are about nothing")
     if not orphans:
         yield Finding("references", "ok", "all point at a record")
 
@@ -57,6 +62,20 @@ def _orphans(connection: Connection, spec: EntitySpec, entities: Any) -> Iterato
         ).scalar_one()
         if count:
             yield f"{spec.name}.{field.name}", count
+
+
+def _about_nothing(connection: Connection, entities: Any) -> Iterator[tuple[str, int]]:
+    """Shares, comments and files that name a record which is gone: purging takes them along."""
+    kept: tuple[Any, ...] = (share_table, Comment.__table__, StoredFileRecord.__table__)
+    for table in kept:
+        named = select(table.c.entity).where(table.c.record_id.is_not(None)).distinct()
+        for name in sorted({*connection.execute(named).scalars()} & entities.keys()):
+            other = entities[name].table.alias()
+            missing = ~exists().where(other.c.id == table.c.record_id)
+            mine = (table.c.entity == name) & table.c.record_id.is_not(None)
+            rows = select(func.count()).select_from(table).where(mine, missing)
+            if count := connection.execute(rows).scalar_one():
+                yield f"{table.name} ({name})", count
 
 
 def numbers(runtime: Runtime, connection: Connection) -> Iterator[Finding]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 import zipfile
 from datetime import timedelta
@@ -237,6 +238,35 @@ def test_an_erased_person_leaves_no_place_behind(
     entries = [each["changes"] for each in find("audit_entry", record_id=row["id"])]
     assert "36.7069" not in str(entries)
     assert "119.1618" not in str(entries)
+
+
+def test_where_somebody_was_goes_with_their_account(
+    browser_of, team, form, unit_of_work, find, admin_id, write, lead
+):
+    """V2, V3: who made visits is told where they were, and it goes with them; the visit stays."""
+    post(browser_of(team.fu), **form())
+    other = write(team.yan)
+    with unit_of_work(admin_id) as uow:
+        person = find_person(uow, "user", team.fu)
+        assert person.counts()["places"] == 1
+        out = io.BytesIO()
+        write_person(uow, person, out)
+    with zipfile.ZipFile(out) as archive:
+        told = json.loads(archive.read("data.json"))
+    (place,) = told["places"]
+    assert (place["entity"], place["values"]["latitude"]) == ("follow_up", "36.706900")
+    sign_in = next(each for each in told["account"] if each["kind"] == "session")
+    assert {"address", "agent", "created_at"} <= set(sign_in["values"])
+    with unit_of_work(admin_id) as uow:
+        erase_person(uow, find_person(uow, "user", team.fu))
+    row, second = find("follow_up")
+    assert [row[name] for name in PLACE] == [None] * 4
+    assert (row["content"], second["id"]) == ("看了现场，量了立柱间距", other)
+    entries = [each["changes"] for each in find("audit_entry", record_id=row["id"])]
+    assert "36.7069" not in str(entries)
+    assert "看了现场" in str(entries)
+    with unit_of_work(admin_id, write=False) as uow:
+        assert find_person(uow, "user", team.fu).counts()["places"] == 0
 
 
 def test_the_browser_is_let_ask_for_its_place_by_our_own_pages_alone(client):

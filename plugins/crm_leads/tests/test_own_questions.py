@@ -203,3 +203,26 @@ def test_a_required_field_is_required_of_visitors_too(client, make_form, leads, 
     assert 'id="error-x_must"' in html
     assert leads() == []
     assert client.post(asking, data={**VISITOR, "x_must": "是"}).status_code == 303
+
+
+def test_what_only_one_lead_may_have_tells_a_visitor_nothing(client, make_form, unit_of_work):
+    """Who guesses at values is thanked like everybody, whether a lead has one, or one in the bin."""
+    unique = {"name": "x_tax", "kind": "text", "label": "税号", "unique": True}
+    with unit_of_work() as uow:
+        add_field(uow, "lead", unique)
+    path = make_form("x_tax")
+    with unit_of_work() as uow:
+        ids = service.create(
+            uow,
+            "lead",
+            [{"company": f"潍坊{each}机械有限公司", "x_tax": each} for each in ("T-1", "T-2")],
+        )
+        service.delete(uow, "lead", [ids[1]])
+    for number, tax in enumerate(("T-1", "T-2", "T-3")):
+        visitor = {**VISITOR, "mobile": f"1380536100{number}", "x_tax": tax}
+        assert client.post(path, data=visitor).status_code == 303, tax
+    with unit_of_work(write=False) as uow:
+        found = query.page(uow, "lead", ListQuery(fields=("x_tax",), search=VISITOR["company"]))
+        assert [row["x_tax"] for row in found.items] == ["T-3"]
+    wrong = client.post(path, data={**VISITOR, "mobile": "no", "x_tax": "T-1"})
+    assert wrong.status_code == 422

@@ -15,8 +15,11 @@ from sqlalchemy import event, select
 from core.entities import aggregate, query, service
 from core.entities.query import ListQuery
 from core.errors import Forbidden, Invalid, NotFound, Refused
+from core.exchange.lookups import Lookup, LookupResolver
+from core.fields import Reference
 from core.pools.returns import due, going, return_rules
 from core.pools.rules import Going
+from core.tabular.cleaning import CleaningError
 from core.work.schedule import start_due
 from plugins.crm_sales.pools.declared import CUSTOMERS
 
@@ -300,6 +303,29 @@ def test_members_see_masks_until_they_claim(team, veiled, read, act, rows, clien
         assert rows(entity, team.fu, **asked) == []
     act(team.fu, "customer", "claim", [customer])
     assert read("contact", contact, team.fu)["mobile"] == "13805361234"
+
+
+@pytest.mark.parametrize("match", ["exact", "loose"])
+def test_a_look_up_of_an_import_finds_nothing_by_a_mask(team, veiled, unit_of_work, match):
+    """Nor does it ask “is it …?” with a number that the importer does not see."""
+    customer, contact = veiled
+    for entity, by, typed, key in (
+        ("customer", "phone", "0536-8123457", customer),
+        ("contact", "mobile", "13805361235", contact),
+    ):
+        told = {}
+        for person in (team.fu, team.manager):
+            with unit_of_work(person, write=False) as uow:
+                spec = uow.entity(entity)
+                resolver = LookupResolver(spec, Lookup(by, match))
+                right = typed[:-1] + ("6" if entity == "customer" else "4")
+                resolver.prepare(uow, Reference(entity), [typed, right])
+                with pytest.raises(CleaningError) as refused:
+                    resolver.find(typed)
+                told[person] = str(refused.value), resolver.by_text[right]
+        assert right not in told[team.fu][0]
+        assert right in told[team.manager][0]
+        assert [told[person][1] for person in (team.fu, team.manager)] == [(), (key,)]
 
 
 def test_no_door_leads_past_the_pool(team, pool, veiled, make, act, unit_of_work, client, bearer):

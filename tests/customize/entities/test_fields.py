@@ -6,15 +6,21 @@ import json
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import insert, inspect, select
+from sqlalchemy import func, insert, inspect, select
 
+from core.comments.service import add_comment
 from core.customize import ddl
 from core.customize.checks import MAX_FIELDS
 from core.customize.entity_checks import MAX_ENTITIES
 from core.customize.purge import can_go, purge, retired
 from core.customize.service import add_field, describe_field
 from core.customize.tables import custom_entity_table
+from core.db.base import metadata
 from core.entities import query
+from core.entities.drafts import save_draft
+from core.entities.list_views import save_view, views_of
+from core.entities.timeline import timeline
+from core.notifications.service import notify
 
 #: The long tier asks PostgreSQL as well.
 pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
@@ -189,6 +195,44 @@ def test_an_entity_made_again_begins_without_rights(
     api.post("/schema/entities", vehicle)
     clerk.get("/records/x_vehicle", 403)
     assert api.get("/records/x_vehicle")["items"] == []
+
+
+def test_an_entity_made_again_knows_nothing_of_the_one_before(
+    api, vehicle, runtime, unit_of_work, admin_id, make_person, run_jobs
+):
+    """What was said and kept of the records of the first is not about those of the second."""
+    api.post("/schema/entities", vehicle)
+    first = api.made("x_vehicle", x_plate="鲁G 00001")["id"]
+    reader = make_person("乙")
+    with unit_of_work(admin_id) as uow:
+        add_comment(uow, "x_vehicle", first, "sold to Wang")
+        save_draft(uow, "x_vehicle", first, "tab", [("x_plate", "half")])
+        save_view(uow, uow.entity("x_vehicle"), "Mine", "f=x_plate")
+        notify(uow, "core.shared", [reader], entity="x_vehicle", record_ids=[first])
+    run_jobs()
+    api.post("/schema/entities/x_vehicle/retire", status=204)
+    with unit_of_work() as uow:
+        purge(uow, can_go(uow, retired(uow))[0])
+    kept = _named(runtime, "x_vehicle")
+    assert kept <= {"core_audit_entry", "core_event", "core_file"}, "the trail, and what is past"
+    api.post("/schema/entities", vehicle)
+    second = api.made("x_vehicle", x_plate="鲁G 00002")["id"]
+    assert second > first
+    with unit_of_work(admin_id, write=False) as uow:
+        told = timeline(uow, "x_vehicle", second)
+        assert [entry.kind for entry in told] == ["create"]
+        assert views_of(uow, uow.entity("x_vehicle")) == []
+
+
+def _named(runtime, entity):
+    """The tables in which a row is about records of that entity."""
+    found = set()
+    with runtime.read_connection() as connection:
+        for name, table in metadata.tables.items():
+            if name.startswith("core_") and "entity" in table.c:
+                rows = select(func.count()).select_from(table).where(table.c.entity == entity)
+                found |= {name} if connection.execute(rows).scalar_one() else set()
+    return found
 
 
 def test_the_number_of_fields_is_limited(api, unit_of_work):
