@@ -504,3 +504,22 @@ def test_a_list_that_nobody_uses_asks_no_more(open_page, orders):
     tab.clock.run_for(60_000)
     tab.wait_for_timeout(200)
     assert asked == []
+
+
+@pytest.mark.long
+def test_what_is_looked_for_is_seen_to_be_on_its_way(open_page, orders):
+    """A skeleton below the field, for what takes longer than a moment and no longer than that."""
+    tab, held = open_page(), []
+    shown = "getComputedStyle(document.querySelector('.search-global'), '::after').opacity"
+    tab.goto("/r/order")
+    tab.route("**/suggest?q=Or", held.append)
+    tab.locator("[data-search]").click()
+    tab.locator("#search-offers [role=option]").first.wait_for()
+    tab.keyboard.press("Escape")
+    tab.locator("[data-search]").fill("Or")
+    tab.wait_for_timeout(600)
+    assert held
+    assert tab.evaluate(shown) == "1"
+    held[-1].continue_()
+    tab.locator("#search-offers [role=option]", has_text="Order 01").wait_for()
+    assert tab.evaluate(shown.replace("opacity", "content")) == "none"
