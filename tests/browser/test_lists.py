@@ -512,7 +512,7 @@ def test_what_is_looked_for_is_seen_to_be_on_its_way(open_page, orders):
     tab, held = open_page(), []
     shown = "getComputedStyle(document.querySelector('.search-global'), '::after').opacity"
     tab.goto("/r/order")
-    tab.route("**/suggest?q=Or", held.append)
+    tab.route("**/suggest?q=Or", lambda route: held.append(route))
     tab.locator("[data-search]").click()
     tab.locator("#search-offers [role=option]").first.wait_for()
     tab.keyboard.press("Escape")
@@ -520,6 +520,17 @@ def test_what_is_looked_for_is_seen_to_be_on_its_way(open_page, orders):
     tab.wait_for_timeout(600)
     assert held
     assert tab.evaluate(shown) == "1"
+    assert tab.locator("#search-offers [role=option]").count() == 0
     held[-1].continue_()
-    tab.locator("#search-offers [role=option]", has_text="Order 01").wait_for()
+    tab.locator("#search-offers [role=option]").first.wait_for()
     assert tab.evaluate(shown.replace("opacity", "content")) == "none"
+
+
+@pytest.mark.long
+def test_what_is_offered_is_large_enough_for_a_thumb(open_page, orders):
+    tab = open_page(PHONE)
+    heights = "all => all.map((each) => Math.round(each.getBoundingClientRect().height))"
+    tab.goto("/r/order")
+    tab.locator("[data-search]").click()
+    tab.locator("#search-offers [role=option]").first.wait_for()
+    assert min(tab.locator("#search-offers [role=option]").evaluate_all(heights)) >= 44
