@@ -534,3 +534,28 @@ def test_what_is_offered_is_large_enough_for_a_thumb(open_page, orders):
     tab.locator("[data-search]").click()
     tab.locator("#search-offers [role=option]").first.wait_for()
     assert min(tab.locator("#search-offers [role=option]").evaluate_all(heights)) >= 44
+
+
+@pytest.mark.long
+def test_what_opens_on_a_phone_is_large_enough_for_a_thumb(open_page, unit_of_work):
+    """The order of a list, the columns that a card may go to, and more cards than are shown; a number
+    is called by a tap beside it, too."""
+    with unit_of_work() as uow:
+        items = [{"title": f"Order {n:02}", "mobile": "13800138000"} for n in range(25)]
+        service.create(uow, "order", items)
+    tab = open_page(PHONE)
+    heights = "all => all.map((each) => Math.round(each.getBoundingClientRect().height))"
+    tab.goto("/r/order?columns=title,mobile")
+    tab.locator(".menu:has(.sort-form) > summary").click()
+    assert min(tab.locator(".sort-form select").evaluate_all(heights)) >= 44
+    tab.keyboard.press("Escape")
+    met = """each => {
+        each.scrollIntoView({ block: "center" });
+        const box = each.getBoundingClientRect();
+        return document.elementFromPoint(box.left + 4, box.top - 7)?.closest("a")?.href;
+    }"""
+    assert tab.locator("[href^='tel:']").first.evaluate(met) == "tel:13800138000"
+    tab.goto("/r/order?layout=board")
+    assert min(tab.locator(".board-more").evaluate_all(heights)) >= 44
+    tab.locator("[data-move]").first.click()
+    assert min(tab.locator("#move .menu-item:visible").evaluate_all(heights)) >= 44
