@@ -548,6 +548,8 @@ def test_what_opens_on_a_phone_is_large_enough_for_a_thumb(open_page, unit_of_wo
     tab.goto("/r/order?columns=title,mobile")
     tab.locator(".menu:has(.sort-form) > summary").click()
     assert min(tab.locator(".sort-form select").evaluate_all(heights)) >= 44
+    form = tab.locator(".sort-form").bounding_box()
+    assert form["width"] >= 260, "it is laid out as a form, not as what stands in the menu"
     tab.keyboard.press("Escape")
     met = """each => {
         each.scrollIntoView({ block: "center" });
