@@ -557,6 +557,16 @@ def test_what_opens_on_a_phone_is_large_enough_for_a_thumb(open_page, unit_of_wo
         return document.elementFromPoint(box.left + 4, box.top - 7)?.closest("a")?.href;
     }"""
     assert tab.locator("[href^='tel:']").first.evaluate(met) == "tel:13800138000"
+    tab.goto("/notifications")
+    tab.locator("main .page-header summary").click()
+    (box, text) = tab.locator(".view-form .check").first.evaluate(
+        """each => {
+            const words = document.createRange();
+            words.selectNodeContents(each.lastChild);
+            return [each.querySelector("input"), words].map((one) => one.getBoundingClientRect().top);
+        }"""
+    )
+    assert abs(box - text) < 12, "a box stands beside what it is for"
     tab.goto("/r/order?layout=board")
     assert min(tab.locator(".board-more").evaluate_all(heights)) >= 44
     tab.locator("[data-move]").first.click()
