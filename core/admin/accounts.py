@@ -11,6 +11,7 @@ from core.admin import blueprint
 from core.admin.display import moment
 from core.entities.query import get
 from core.errors import Invalid, NotFound
+from core.http.asking import ask
 from core.http.rendering import render
 from core.http.requests import requires, unit_of_work
 from core.http.sign_ins import recent_sessions
@@ -115,6 +116,22 @@ def _password_page(key: int, error: str) -> str:
     )
 
 
+@blueprint.get("/people/<int:key>/sign-out")
+@requires("admin")
+def confirm_sign_out(key: int) -> Any:
+    """Ask before all sessions of a person end."""
+    return _ask_to_end(key, url_for("admin.sign_person_out", key=key), _("Sign out everywhere"))
+
+
+def _ask_to_end(key: int, action: str, label: str) -> str:
+    with unit_of_work(write=False) as uow:
+        name = get(uow, "user", key).values["name"]
+    text = _("Whoever works there has to sign in again.")
+    back = url_for("admin.edit_person", key=key)
+    title = _("Sign %(name)s out?", name=name)
+    return ask(title, text, action=action, label=label, back=back, crumb=name)
+
+
 @blueprint.post("/people/<int:key>/sign-out")
 @requires("admin")
 def sign_person_out(key: int) -> Any:
@@ -127,6 +144,14 @@ def sign_person_out(key: int) -> Any:
     )
     flash(text, "good")
     return redirect(url_for("admin.edit_person", key=key))
+
+
+@blueprint.get("/people/<int:key>/sessions/<int:session>/end")
+@requires("admin")
+def confirm_end_session(key: int, session: int) -> Any:
+    """Ask before one session of a person ends."""
+    action = url_for("admin.end_person_session", key=key, session=session)
+    return _ask_to_end(key, action, _("End"))
 
 
 @blueprint.post("/people/<int:key>/sessions/<int:session>/end")

@@ -98,7 +98,11 @@ def _in_words(use: FormUse) -> str:
     ]
     if use.seconds is not None:
         told.append(
-            _("half of %(n)s forms took up to %(time)s", n=use.forms, time=_time(use.seconds))
+            _(
+                "half of %(n)s forms took up to %(time)s",
+                n=format_number(use.forms),
+                time=_time(use.seconds),
+            )
         )
     return " · ".join(told)
 

@@ -42,6 +42,8 @@ DRAFT_LIFETIME = timedelta(days=30)
 _PER_FORM = 5
 _PER_PERSON = 200
 _LONGEST = 500_000
+#: What the keys of drafts begin with that were put aside, for so long; no form has such a key.
+_ASIDE, _ASIDE_FOR = "~", timedelta(days=1)
 
 draft_table = Table(
     "core_draft",
@@ -75,6 +77,7 @@ def find_drafts(uow: UnitOfWork, entity: str, record_id: int = 0) -> list[Draft]
     rows = uow.execute(
         select(c.key, c.inputs, c.at)
         .where(_own(uow, entity, record_id), c.at > uow.now() - DRAFT_LIFETIME)
+        .where(~c.key.startswith(_ASIDE))
         .order_by(c.at.desc(), c.id.desc())
     )
     return [Draft(row.key, [(name, text) for name, text in row.inputs], row.at) for row in rows]
@@ -104,6 +107,28 @@ def discard_draft(uow: UnitOfWork, entity: str, record_id: int, key: str) -> Non
     """Drop a draft of the actor's own; one that is not there is no error."""
     mine = _own(uow, entity, record_id) & (draft_table.c.key == key)
     uow.execute(delete(draft_table).where(mine))
+
+
+def put_aside(uow: UnitOfWork, entity: str, record_id: int, key: str) -> None:
+    """Offer a draft of the actor's own no more; for a day `take_up` brings it back."""
+    discard_draft(uow, entity, record_id, _aside(key))
+    mine = _own(uow, entity, record_id) & (draft_table.c.key == key)
+    at = uow.now() - DRAFT_LIFETIME + _ASIDE_FOR
+    uow.execute(update(draft_table).where(mine).values(key=_aside(key), at=at))
+
+
+def take_up(uow: UnitOfWork, entity: str, record_id: int, key: str) -> bool:
+    """Bring back the draft that was put aside; False when it is gone, or its form has another one."""
+    own, c = _own(uow, entity, record_id), draft_table.c
+    if uow.execute(select(c.id).where(own, c.key == key)).first() is not None:
+        return False
+    mine = own & (c.key == _aside(key)) & (c.at > uow.now() - DRAFT_LIFETIME)
+    back = update(draft_table).where(mine).values(key=key, at=uow.now())
+    return uow.execute(back).rowcount == 1
+
+
+def _aside(key: str) -> str:
+    return f"{_ASIDE}{key}"[:60]
 
 
 def _own(uow: UnitOfWork, entity: str, record_id: int) -> Any:

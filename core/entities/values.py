@@ -16,6 +16,7 @@ import orjson
 from core.fields import types as t
 from core.fields.regions import find_region, region
 from core.i18n import gettext
+from core.i18n.formats import format_number
 from core.richtext import clean_html
 from core.tabular.cleaning import (
     CleaningError,
@@ -160,7 +161,11 @@ def _text(value: Any, limit: int, *, lines: bool = False) -> str:
     if len(text) > limit:
         raise BadValue(
             "too_long",
-            gettext("Is %(n)s characters long; %(limit)s at most.", n=len(text), limit=limit),
+            gettext(
+                "Is %(n)s characters long; %(limit)s at most.",
+                n=format_number(len(text)),
+                limit=format_number(limit),
+            ),
         )
     return text
 
@@ -223,7 +228,9 @@ def _(type_: t.Integer, value: Any) -> int:
         raise BadValue(
             "range",
             gettext(
-                "Give a number from %(low)s to %(high)s.", low=type_.minimum, high=type_.maximum
+                "Give a number from %(low)s to %(high)s.",
+                low=format_number(type_.minimum),
+                high=format_number(type_.maximum),
             ),
         )
     return value

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from flask import url_for
+from flask import current_app, request, url_for
+from werkzeug.exceptions import HTTPException
 from werkzeug.routing import IntegerConverter, Map
 
 from core.entities.filters import Filter, FilterGroup, FilterRow, condition_of
@@ -18,6 +19,7 @@ __all__ = [
     "list_condition",
     "list_url",
     "new_record_url",
+    "page_before",
     "read_number",
     "record_url",
     "safe_target",
@@ -104,6 +106,21 @@ def undo_url(entity: str, key: int | None, back: str) -> str:
     if key is None:
         return ""
     return url_for("web.undo_bulk", entity=entity, bulk_id=key, back=back)
+
+
+def page_before() -> str | None:
+    """The page of ours that the browser says it comes from; None for any other, and for one that was
+    the answer to a form, and so cannot be opened."""
+    parts = urlsplit(request.headers.get("Referer", ""))
+    if parts.netloc != request.host:
+        return None
+    adapter = current_app.create_url_adapter(request)
+    try:
+        if adapter is not None:
+            adapter.match(parts.path, method="GET")
+    except HTTPException:
+        return None
+    return parts.path + (f"?{parts.query}" if parts.query else "")
 
 
 def safe_target(target: str | None) -> str:

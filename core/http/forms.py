@@ -26,7 +26,14 @@ from werkzeug.datastructures import FileStorage, MultiDict
 from werkzeug.wrappers import Response as BaseResponse
 
 from core.entities import query
-from core.entities.drafts import Draft, discard_draft, find_drafts, save_draft
+from core.entities.drafts import (
+    Draft,
+    discard_draft,
+    find_drafts,
+    put_aside,
+    save_draft,
+    take_up,
+)
 from core.entities.form_fields import editable_fields
 from core.entities.incoming import readable
 from core.entities.offers import offered
@@ -224,12 +231,29 @@ def keep_sent_draft(entity: str) -> str:
         return _time(uow)
 
 
-def drop_sent_draft(entity: str) -> str:
-    """Drop one's own draft; the address of the form as it is without."""
-    place = _sent_place(entity)
+def drop_sent_draft(entity: str) -> tuple[str, str]:
+    """Drop one's own draft: (the address of the form as it is without, where that is taken back)."""
+    place, key = _sent_place(entity), _required_key()
     with unit_of_work() as uow:
-        discard_draft(uow, uow.entity(entity).name, place.record_id, _required_key())
-    return place.address()
+        put_aside(uow, uow.entity(entity).name, place.record_id, key)
+    undo = url_for(
+        "web.restore_draft",
+        entity=entity,
+        key=key,
+        record=place.record_id or None,
+        page=place.own_page or None,
+    )
+    return place.address(), undo
+
+
+def restore_dropped_draft(entity: str) -> str:
+    """Bring back one's own draft that was dropped: the address of its form, with it where it is there."""
+    place, key = _sent_place(entity), request.args.get("key", "")
+    if not key:
+        raise Invalid(_("This address cannot be read."))
+    with unit_of_work() as uow:
+        found = take_up(uow, uow.entity(entity).name, place.record_id, key)
+    return place.address(draft=key) if found else place.address()
 
 
 def _keep(uow: UnitOfWork, place: _Place, key: str) -> None:
@@ -315,7 +339,7 @@ def _is_lost_file(uow: UnitOfWork, name: str, text: str) -> bool:
 
 def _sent_place(entity: str) -> _Place:
     """Which form a draft is of: a page that there is, or the generic one."""
-    record_id = read_number(request.form.get("record", "")) or 0
+    record_id = read_number(request.values.get("record", "")) or 0
     page = request.args.get("page", "")
     if not page:
         return _Place(entity, _GENERIC[record_id > 0], record_id)

@@ -5,16 +5,20 @@ from __future__ import annotations
 import hmac
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, current_app, g, redirect, request, url_for
+from flask import Flask, Response, current_app, flash, g, redirect, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from core.errors import Forbidden, NotFound
+from core.http.addresses import page_before
 from core.http.forms import keep_without_session
 from core.http.masking import mask, unmask
 from core.http.requests import SAFE_METHODS, actor, route_policy
 from core.i18n import gettext as _
 
 __all__ = ["add_headers", "check_csrf", "check_policies", "check_route", "csrf_token"]
+
+#: Of a longer form, which may bring files, nothing is read for nobody.
+_SHORT = 100_000
 
 CONTENT_SECURITY_POLICY = "; ".join(
     (
@@ -114,8 +118,19 @@ def check_route() -> BaseResponse | None:
         _check_origin()
         if (kept := keep_without_session()) is not None:
             return kept
-        where = _own_path(request.headers.get("Referer", ""))
+        if request.endpoint != "web.sign_out":
+            text = _(
+                "Your session had ended: what you just sent was not done. Sign in and repeat it."
+            )
+            flash(text, "warn")
+        where = page_before() or _sent_back()
     return redirect(url_for("web.sign_in_page", next=where))
+
+
+def _sent_back() -> str | None:
+    """Where a form that answered another one leads back to."""
+    is_short = request.content_length is not None and request.content_length < _SHORT
+    return request.form.get("back") if is_short else None
 
 
 def _own_path(address: str) -> str | None:

@@ -23,6 +23,7 @@ __all__ = [
     "format_money",
     "format_month",
     "format_number",
+    "format_size",
     "format_time",
     "format_weekday",
 ]
@@ -31,6 +32,7 @@ __all__ = [
 _ISO_LOCALE = "zh_CN"
 _DAY = "d MMM y"
 _MOMENT = "d MMM y, HH:mm"
+_UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
 @cache
@@ -52,6 +54,14 @@ def format_number(value: Decimal | int, scale: int | None = None) -> str:
         exponent = value.as_tuple().exponent if isinstance(value, Decimal) else 0
         scale = max(0, -exponent) if isinstance(exponent, int) else 0
     return str(_decimal_pattern(name, min(scale, 40)).apply(value, _locale(name)))
+
+
+def format_size(size: int) -> str:
+    """How much room a file takes: ``640 B``, ``12.3 kB``, ``1.5 MB``."""
+    amount, unit = Decimal(size), 0
+    while amount >= 1000 and unit < len(_UNITS) - 1:
+        amount, unit = amount / 1000, unit + 1
+    return f"{format_number(amount, 1 if unit and amount < 100 else 0)} {_UNITS[unit]}"
 
 
 @cache

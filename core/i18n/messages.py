@@ -75,13 +75,16 @@ def gettext(message: str, **values: object) -> str:
 
 
 def ngettext(singular: str, plural: str, n: int, **values: object) -> str:
-    """The form of the message that fits the number ``n``, which also fills ``%(n)s``."""
+    """The form of the message that fits the number ``n``, which also fills ``%(n)s``, as the reader's
+    language writes numbers."""
+    from core.i18n.formats import format_number  # which asks this module for the language
+
     catalogue = _catalogues.get(_locale.get())
     if catalogue is None:
         text = singular if n == 1 else plural
-        return text % {"n": n, **values}
-    text = catalogue.ngettext(singular, plural, n)
-    return text % {"n": n, **values}
+    else:
+        text = catalogue.ngettext(singular, plural, n)
+    return text % {"n": format_number(n), **values}
 
 
 class LazyText:

@@ -37,6 +37,7 @@ __all__ = [
     "notify",
     "put_off",
     "read_all",
+    "unread_again",
     "unwanted_kinds",
 ]
 
@@ -150,11 +151,19 @@ def mark_read(uow: UnitOfWork, key: int) -> tuple[str, str | None, int | None]:
     return row.kind, row.entity, row.record_id
 
 
-def read_all(uow: UnitOfWork) -> None:
-    """Note that all were read."""
-    c = notification_table.c
+def read_all(uow: UnitOfWork) -> datetime:
+    """Note that all were read; the moment, by which `unread_again` knows them."""
+    c, moment = notification_table.c, uow.now()
     waiting = update(notification_table).where(*_due(uow), c.read_at.is_(None))
-    uow.execute(waiting.values(read_at=uow.now()))
+    uow.execute(waiting.values(read_at=moment))
+    return moment
+
+
+def unread_again(uow: UnitOfWork, moment: datetime) -> None:
+    """Those of the reader's that were noted as read just then are not."""
+    c = notification_table.c
+    mine = (c.user_id == uow.actor.user_id) & (c.read_at == moment)
+    uow.execute(update(notification_table).where(mine).values(read_at=None))
 
 
 def put_off(uow: UnitOfWork, key: int, until: datetime) -> None:
@@ -241,17 +250,13 @@ def _label(row: Row[Any], labels: Any) -> str | None:
 
 def _text(uow: UnitOfWork, kind: NotificationKind, row: Row[Any], who: str, labels: Any) -> str:
     spec = uow.entities.get(row.entity or "")
-    record = _label(row, labels) or _("a record")
+    record, number = _label(row, labels) or _("a record"), format_number(row._mapping["count"])
     if row.record_id is None:
         plural = "" if spec is None else str(spec.label_plural)
-        record = _("%(entity)s (%(n)s)", entity=plural, n=row.count) if row.entity else ""
+        record = _("%(entity)s (%(n)s)", entity=plural, n=number) if row.entity else ""
     elif spec is not None:
         record = _("%(entity)s “%(record)s”", entity=str(spec.label), record=record)
-    told = {
-        "who": who or _("The system"),
-        "record": record,
-        "n": format_number(row._mapping["count"]),
-    }
+    told = {"who": who or _("The system"), "record": record, "n": number}
     return str(kind.text) % told
 
 

@@ -12,6 +12,7 @@ from zlib import crc32
 from jinja2 import Environment, Undefined
 
 from core.i18n import gettext, ngettext
+from core.i18n.formats import format_number, format_size
 from core.theming.loader import ThemeLoader
 from core.theming.registry import ThemeRegistry
 from core.theming.slots import Slots
@@ -122,7 +123,7 @@ def build_environment(
     )
     root.globals.update(_=gettext, gettext=gettext, ngettext=ngettext, slot=Slots())
     root.globals.update(globals or {})
-    root.filters.update({"hue": _hue, **(filters or {})})
+    root.filters.update({"hue": _hue, "number": _number, "size": format_size, **(filters or {})})
     explain = os.environ.get("DOUGONG_EXPLAIN_TEMPLATES") == "1"
     environments = {}
     for theme in themes:
@@ -145,6 +146,11 @@ def build_environment(
 def _hue(name: object) -> int:
     """One of the four avatar colours, always the same for the same name."""
     return crc32(str(name).encode()) % 4
+
+
+def _number(value: Any) -> Any:
+    """A number as the reader's language writes it; what is written already stays as it is."""
+    return format_number(value) if isinstance(value, int) else value
 
 
 def _blank_for_none(value: Any) -> Any:

@@ -54,14 +54,30 @@ def add_absence() -> Any:
 @blueprint.post("/profile/absences/<int:key>/remove")
 @signed_in
 def remove_absence(key: int) -> Any:
-    """Remove one of one's own: nobody stands in any more."""
+    """Remove one of one's own: nobody stands in any more. The message brings it back."""
     with unit_of_work() as uow:
         me = _oneself(uow)
         if key not in {each["id"] for each in _absences(uow, me)}:
             raise NotFound(_("There is no such page."))
         with uow.elevated():
             service.delete(uow, "absence", [key])
-    tell(_("The absence is removed."))
+    tell(_("The absence is removed."), undo_url=url_for("web.restore_absence", key=key))
+    return redirect(url_for("web.own_absences"), 303)
+
+
+@blueprint.post("/profile/absences/<int:key>/restore")
+@signed_in
+def restore_absence(key: int) -> Any:
+    """Bring back one of one's own that was removed."""
+    try:
+        with unit_of_work() as uow:
+            me = _oneself(uow)
+            with uow.elevated():
+                if query.get(uow, "absence", key, archived=True).values["user"] != me:
+                    raise NotFound(_("There is no such page."))
+                service.restore(uow, "absence", [key])
+    except Invalid as error:  # another one lies in that time by now
+        tell(error.message, "bad")
     return redirect(url_for("web.own_absences"), 303)
 
 

@@ -14,6 +14,7 @@ from core.entities import query, service
 from core.entities.form_fields import editable_fields
 from core.entities.incoming import readable
 from core.entities.inputs import from_input, read_input
+from core.entities.rendering import display_text
 from core.entities.scope import may
 from core.entities.tables import list_columns
 from core.entities.values import BadValue
@@ -21,7 +22,14 @@ from core.errors import Conflict, Invalid, NotFound, Refused
 from core.fields import EntitySpec, FieldSpec
 from core.fields import types as t
 from core.http.addresses import read_number
-from core.http.presenting import data_columns, data_rows, draw_control, input_context, tell
+from core.http.presenting import (
+    data_columns,
+    data_rows,
+    draw_control,
+    input_context,
+    reader_of,
+    tell,
+)
 from core.http.rendering import macros, render
 from core.http.requests import signed_in, unit_of_work
 from core.i18n import gettext as _
@@ -78,8 +86,7 @@ def write(entity: str, record_id: int) -> Any:
             versions = {record_id: read_number(request.form.get("version")) or 0}
             service.update(uow, entity, {record_id: {name: value}}, versions=versions)
     except Conflict:
-        message = _("Somebody has changed this meanwhile. What you see now is the newest.")
-        return _again(entity, record_id, name, message), 409
+        return _overtaken(entity, record_id, name), 409
     except (Invalid, Refused) as error:
         message = error.problems[0].message if error.problems else error.message
         return _again(entity, record_id, name, message), error.status
@@ -91,6 +98,21 @@ def write(entity: str, record_id: int) -> Any:
             return ""
         following = spec.by_name.get(then) if then in cell_names(uow, spec) else None
         return _row(uow, spec, record_id, following)
+
+
+def _overtaken(entity: str, record_id: int, name: str) -> str:
+    """What was typed, and beside it what somebody else has made of the cell meanwhile."""
+    with unit_of_work(write=False) as uow:
+        spec = uow.entity(entity)
+        item, record = _field(uow, spec, name), query.get(uow, entity, record_id)
+        reader = reader_of(uow, record.labels)
+        now = display_text(item.type, record.values.get(name), reader, record.values)
+        message = _(
+            "Somebody changed this record meanwhile: here it is “%(value)s” now. Enter writes yours "
+            "over it, Esc leaves it.",
+            value=now or "—",
+        )
+        return _row(uow, spec, record_id, item, message)
 
 
 def _again(entity: str, record_id: int, name: str, message: str) -> str:

@@ -13,12 +13,32 @@ from core.exchange.plans.saved import may_import
 from core.http.addresses import new_record_url
 from core.http.navigation import entities_shown, navigation
 from core.i18n import gettext as _
+from core.i18n import lazy_gettext as _l
 from core.search.tokens import normal, runs, spoken
+from core.settings.service import settings_groups
 
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
 __all__ = ["Command", "find_commands"]
+
+
+#: (endpoint, icon, label) of one's own pages, and of those behind the administrators' navigation.
+_OWN_PAGES = (
+    ("web.profile", "user", _l("Your profile")),
+    ("web.notifications", "bell", _l("Notifications")),
+    ("web.own_absences", "calendar", _l("Absences")),
+    ("web.jobs", "activity", _l("Your jobs")),
+    ("web.help_index", "help-circle", _l("Help")),
+)
+_ADMIN_PAGES = (
+    ("admin.departments", "git-branch", _l("Departments")),
+    ("admin.field_entities", "columns-3", _l("Fields")),
+    ("admin.usage", "chart-bar", _l("Use of the suite")),
+    ("admin.form_usage", "clipboard-check", _l("Use of forms")),
+    ("admin.background", "activity", _l("Schedules and workers")),
+    ("admin.privacy", "shield-lock", _l("Personal data")),
+)
 
 
 @dataclass(frozen=True)
@@ -47,7 +67,7 @@ def find_commands(uow: UnitOfWork, words: str, limit: int) -> list[Command]:
 
 
 def _all(uow: UnitOfWork) -> Iterator[Command]:
-    """Everything that this reader may open: none leads to a refusal."""
+    """Everything that this reader may open, but for records: none leads to a refusal."""
     specs = entities_shown(uow)
     for spec in specs:
         if spec.creatable and may(uow, spec, "create"):
@@ -62,8 +82,23 @@ def _all(uow: UnitOfWork) -> Iterator[Command]:
             yield Command(label, url_for("web.import_start", entity=spec.name), "upload")
     if may_import(uow):
         yield Command(_("Import plans"), url_for("web.import_plans"), "list-numbers")
-    yield Command(_("Your profile"), url_for("web.profile"), "user")
-    yield Command(_("Your jobs"), url_for("web.jobs"), "activity")
+    for spec in specs:
+        if spec.deletable and may(uow, spec, "delete"):
+            label = _("Recycle bin: %(entity)s", entity=str(spec.label_plural))
+            yield Command(label, url_for("web.recycle_bin", entity=spec.name), "trash")
+    for page, icon, text in _OWN_PAGES:
+        yield Command(str(text), url_for(page), icon)
+    if uow.actor.is_admin and uow.actor.token_scopes is None:
+        yield from _administration(uow)
+
+
+def _administration(uow: UnitOfWork) -> Iterator[Command]:
+    """What administrators reach through the pages of the navigation."""
+    for page, icon, text in _ADMIN_PAGES:
+        yield Command(str(text), url_for(page), icon)
+    for name, group in settings_groups(uow).items():
+        label = _("Settings: %(group)s", group=str(group.title))
+        yield Command(label, url_for("admin.settings_group", group=name), "settings")
 
 
 def _rank(label: str, asked: list[str]) -> int | None:

@@ -238,10 +238,15 @@ def count_text(state: ListState, page: query.Page) -> str:
     if not state.after and page.next is None:
         return _("%(total)s in all", total=total)
     if state.after and len(state.trail) >= MAX_TRAIL:
-        return _("%(n)s of %(total)s", n=len(page.items), total=total)
+        return _("%(n)s of %(total)s", n=format_number(len(page.items)), total=total)
     start = len(state.trail) * PAGE_SIZE + 1
     end = start + len(page.items) - 1
-    return _("%(start)s–%(end)s of %(total)s", start=start, end=end, total=total)
+    return _(
+        "%(start)s–%(end)s of %(total)s",
+        start=format_number(start),
+        end=format_number(end),
+        total=total,
+    )
 
 
 def next_url(state: ListState, base: str, cursor: str | None) -> str | None:

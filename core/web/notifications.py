@@ -23,6 +23,7 @@ from core.notifications.service import (
     mark_read,
     put_off,
     read_all,
+    unread_again,
     unwanted_kinds,
 )
 from core.web import blueprint
@@ -118,10 +119,26 @@ def _until(choice: str, clock: Clock) -> datetime:
 @blueprint.post("/notifications/read")
 @signed_in
 def read_notifications() -> Any:
-    """All are read."""
+    """All are read; the message takes it back."""
     require_own_session()
     with unit_of_work() as uow:
-        read_all(uow)
+        moment = read_all(uow)
+    undo = url_for("web.unread_notifications", at=moment.isoformat())
+    tell(_("All are read."), undo_url=undo)
+    return redirect(url_for("web.notifications"), 303)
+
+
+@blueprint.post("/notifications/unread")
+@signed_in
+def unread_notifications() -> Any:
+    """What was unread until all of it was read at once is so again."""
+    require_own_session()
+    try:
+        moment = datetime.fromisoformat(request.args.get("at", "")).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise Invalid(_("This address cannot be read.")) from None
+    with unit_of_work() as uow:
+        unread_again(uow, moment)
     return redirect(url_for("web.notifications"), 303)
 
 

@@ -30,6 +30,7 @@ from core.exchange.plans.undoing import (
     undo_of_plan,
 )
 from core.http.downloads import stream_response
+from core.http.jobs import ask_to_stop
 from core.http.limits import limited
 from core.http.rendering import render
 from core.http.requests import runtime, signed_in, unit_of_work
@@ -197,6 +198,17 @@ def accept_suggestions(job_id: int) -> Any:
 
 
 # Stopped and undone
+
+
+@blueprint.get("/import-plans/runs/<int:job_id>/stop")
+@signed_in
+def confirm_stop_plan(job_id: int) -> Any:
+    """Ask before a plan is stopped."""
+    with unit_of_work(write=False) as uow:
+        importable_entities(uow)
+        title = _plan(uow, job_id).title
+    address = url_for("web.stop_import_plan", job_id=job_id)
+    return ask_to_stop(title, address, url_for("web.plan_run", job_id=job_id))
 
 
 @blueprint.post("/import-plans/runs/<int:job_id>/stop")

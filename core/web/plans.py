@@ -38,6 +38,7 @@ from core.exchange.plans.writing import write_plan
 from core.files.service import store_upload
 from core.files.storage import safe_filename
 from core.http.addresses import read_number
+from core.http.asking import ask
 from core.http.downloads import stream_response
 from core.http.limits import limited
 from core.http.presenting import tell
@@ -223,16 +224,29 @@ def restore_import_plan(plan_id: int) -> Any:
 @signed_in
 @limited("import")
 def add_plan_files(plan_id: int) -> Any:
-    """Files for the plan, each under the name that it uses; those of no step get one."""
+    """Files for the plan, each under the name that it uses; those of no step get one. One that is
+    taken away is brought ``back`` by the message."""
+    back = read_number(request.args.get("back"))
     with unit_of_work() as uow:
         saved = find_saved(uow, plan_id)
         if name := request.form.get("remove"):
-            drop_file(uow, plan_id, tidy(name))
+            _remove_file(uow, plan_id, tidy(name))
+        elif back is not None:
+            _first_look(uow, back)
+            put_file(uow, plan_id, tidy(request.args.get("name")), back)
         elif sent := _sent("files"):
             _take_files(uow, saved, sent)
         else:
             return plan_page(uow, saved, Invalid(_("Choose a file."))), 422
     return redirect(url_for("web.import_plan", plan_id=plan_id), 303)
+
+
+def _remove_file(uow: UnitOfWork, plan_id: int, name: str) -> None:
+    gone = files_of(uow, plan_id).get(name)
+    drop_file(uow, plan_id, name)
+    if gone is not None:
+        undo = url_for("web.add_plan_files", plan_id=plan_id, name=name, back=gone.id)
+        tell(_("The file “%(name)s” is deleted.", name=name), undo_url=undo)
 
 
 def _take_files(uow: UnitOfWork, saved: SavedPlan, sent: Sequence[FileStorage]) -> None:
@@ -275,10 +289,12 @@ def _first_look(uow: UnitOfWork, file_id: int) -> list[str]:
 @blueprint.post("/import-plans/<int:plan_id>/steps")
 @signed_in
 def change_plan_steps(plan_id: int) -> Any:
-    """Move a step, take it away, add one, or put all behind what they refer to."""
+    """Move a step, take it away once that is confirmed, add one, or put all behind what they refer to."""
     with unit_of_work() as uow:
         saved = find_own(uow, plan_id)
         steps: list[Any] = saved.steps
+        if "remove" in request.form and "confirmed" not in request.form:
+            return _ask_to_remove(saved)
         for verb in ("up", "down", "remove"):
             number = read_number(request.form.get(verb))
             if number is not None and 0 < number <= len(steps):
@@ -292,6 +308,19 @@ def change_plan_steps(plan_id: int) -> Any:
             steps += _new_steps(uow, saved)
         change_plan(uow, plan_id, _version(), content={**saved.content, "step": steps})
     return redirect(url_for("web.import_plan", plan_id=plan_id) + "#steps", 303)
+
+
+def _ask_to_remove(saved: SavedPlan) -> str:
+    number = request.form.get("remove", "")[:9]
+    return ask(
+        _("Remove step %(n)s", n=number),
+        _("Its columns, values and look-ups go with it. This cannot be taken back."),
+        action=url_for("web.change_plan_steps", plan_id=saved.id),
+        label=_("Remove"),
+        back=url_for("web.import_plan", plan_id=saved.id),
+        crumb=saved.title,
+        hidden=[("remove", number), ("version", str(_version())), ("confirmed", "1")],
+    )
 
 
 def _new_steps(uow: UnitOfWork, saved: SavedPlan) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import Any
 
 from flask import redirect, request, url_for
@@ -10,6 +11,7 @@ from sqlalchemy import select
 from core.entities import query, service
 from core.entities.labels import resolve_labels
 from core.errors import Forbidden, Invalid, NotFound, Problem
+from core.http.asking import ask
 from core.http.presenting import reader_of, tell
 from core.http.rendering import render
 from core.http.requests import actor, signed_in, unit_of_work
@@ -28,6 +30,7 @@ from core.security.models import api_token_table
 from core.security.second_factor import is_required, second_factor_of
 from core.security.tokens import create_token, revoke_token, revoke_tokens_of
 from core.web import blueprint
+from core.work.idempotency import keep_answer, was_used
 from core.work.uow import UnitOfWork
 
 
@@ -59,6 +62,7 @@ def profile_page(problems: tuple[Problem, ...] = (), token: str = "") -> str:
             tokens=_tokens(uow, me),
             new_token=token,
             token_title=request.form.get("title", "") if not token else "",
+            once=secrets.token_urlsafe(16),
             uow=uow,
         )
 
@@ -165,6 +169,30 @@ def save_password() -> Any:
     return response
 
 
+@blueprint.get("/profile/sessions/<int:session_id>/end")
+@signed_in
+def confirm_end_own_session(session_id: int) -> Any:
+    """Ask before one of one's own sessions ends."""
+    require_own_session()
+    with unit_of_work(write=False) as uow:
+        assert uow.actor.user_id is not None
+        sessions = recent_sessions(uow, uow.actor.user_id, only_open=True)
+    agent = next((each["agent"] for each in sessions if each["id"] == session_id), None)
+    if agent is None:
+        raise NotFound(_("There is no such page."))
+    return _ask(
+        _("End the session in %(browser)s?", browser=agent),
+        _("Whoever works there has to sign in again."),
+        url_for("web.end_own_session", session_id=session_id),
+        _("End"),
+    )
+
+
+def _ask(title: str, text: str, action: str, label: str) -> str:
+    back = url_for("web.profile")
+    return ask(title, text, action=action, label=label, back=back, crumb=_("Your profile"))
+
+
 @blueprint.post("/profile/sessions/<int:session_id>/end")
 @signed_in
 def end_own_session(session_id: int) -> Any:
@@ -180,20 +208,54 @@ def end_own_session(session_id: int) -> Any:
 @blueprint.post("/profile/tokens")
 @signed_in
 def create_own_token() -> Any:
-    """Make an API token of one's own; its text is in this one answer and nowhere else."""
+    """Make an API token of one's own; its text is in this one answer and nowhere else.
+
+    The page that shows it, loaded again, makes no second one.
+    """
     require_own_session()
     title = request.form.get("title", "").strip()
     scopes = request.form.get("scopes", "").replace(",", " ").split()
+    once = request.form.get("once", "")[:60]
     try:
         with unit_of_work() as uow:
+            if once and was_used(uow, f"token:{once}"):
+                tell(_("The token was made already, and is shown only once."), "warn")
+                return redirect(url_for("web.profile"), 303)
             if not title:
                 problem = Problem("title", "required", _("Please fill this in."))
                 raise Invalid(problem.message, [problem])
             assert uow.actor.user_id is not None
             token = create_token(uow, uow.actor.user_id, title=title, scopes=scopes or None)
+            if once:
+                keep_answer(uow, f"token:{once}", "", 303, "")
     except Invalid as error:
         return profile_page(error.problems), error.status
     return profile_page(token=token.text)
+
+
+@blueprint.get("/profile/tokens/<int:token_id>/revoke")
+@signed_in
+def confirm_revoke_own_token(token_id: int) -> Any:
+    """Ask before an API token of one's own ends."""
+    require_own_session()
+    with unit_of_work(write=False) as uow:
+        title = _token_title(uow, token_id)
+    return _ask(
+        _("Revoke the token %(title)s?", title=title),
+        _("Programs that use it are refused from now on. This cannot be taken back."),
+        url_for("web.revoke_own_token", token_id=token_id),
+        _("Revoke"),
+    )
+
+
+def _token_title(uow: UnitOfWork, token_id: int) -> str:
+    """What a token of one's own is for; `NotFound` for another, and for one that has ended."""
+    c = api_token_table.c
+    own = select(c.title).where(c.id == token_id, c.user_id == uow.actor.user_id)
+    found = uow.execute(own.where(c.revoked_at.is_(None))).scalar_one_or_none()
+    if found is None:
+        raise NotFound(_("There is no such page."))
+    return str(found) or f"#{token_id}"
 
 
 @blueprint.post("/profile/tokens/<int:token_id>/revoke")
@@ -201,13 +263,24 @@ def create_own_token() -> Any:
 def revoke_own_token(token_id: int) -> Any:
     """End an API token of one's own."""
     require_own_session()
-    table = api_token_table
     with unit_of_work() as uow:
-        own = select(table.c.id).where(table.c.id == token_id, table.c.user_id == uow.actor.user_id)
-        if uow.execute(own).first() is None or not revoke_token(uow, token_id):
-            raise NotFound(_("There is no such page."))
+        _token_title(uow, token_id)
+        revoke_token(uow, token_id)
     tell(_("The token is revoked."))
     return redirect(url_for("web.profile"), 303)
+
+
+@blueprint.get("/profile/tokens/revoke")
+@signed_in
+def confirm_revoke_own_tokens() -> Any:
+    """Ask before all API tokens of one's own end."""
+    require_own_session()
+    return _ask(
+        _("Revoke all your tokens?"),
+        _("Programs that use them are refused from now on. This cannot be taken back."),
+        url_for("web.revoke_own_tokens"),
+        _("Revoke all"),
+    )
 
 
 @blueprint.post("/profile/tokens/revoke")

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 from flask import current_app, redirect, request, url_for
 
 from core.entities import service
-from core.http.addresses import safe_target
+from core.http.addresses import page_before, safe_target
 from core.http.limits import limited
 from core.http.rendering import COLOR_SCHEMES, render
 from core.http.requests import actor, public, session_cookie, signed_in, unit_of_work
@@ -131,7 +131,4 @@ def set_navigation() -> Any:
 
 def _back() -> str:
     """Where the reader came from, when that is one of our own pages."""
-    parts = urlsplit(request.headers.get("Referer", ""))
-    if parts.netloc == request.host:
-        return safe_target(parts.path + (f"?{parts.query}" if parts.query else ""))
-    return url_for("web.home")
+    return safe_target(page_before())

@@ -17,7 +17,7 @@ from core.http.addresses import record_url
 from core.i18n import gettext as _
 from core.i18n.formats import format_number
 from plugins.activities.periods import DEFAULT, period_tabs, valid_period
-from plugins.activities.prompts import Prompt, Template, answers_of, templates_of
+from plugins.activities.prompts import Prompt, Template, answers_of, in_words, templates_of
 
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
@@ -104,7 +104,10 @@ def _facts(spec: Any, fields: Sequence[str], row: Mapping[str, Any], reader: Rea
 
 
 def _said(prompts: Sequence[Prompt], answers: Mapping[int, Mapping[str, Any]]) -> list[str]:
-    return [str(answers[prompt.id]["answer"]) if prompt.id in answers else "" for prompt in prompts]
+    return [
+        in_words(prompt.kind, answers[prompt.id]["answer"]) if prompt.id in answers else ""
+        for prompt in prompts
+    ]
 
 
 def _totals(

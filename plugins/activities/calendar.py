@@ -15,7 +15,7 @@ from core.entities.query import ListQuery
 from core.errors import Forbidden, Invalid
 from core.http.addresses import record_url
 from core.i18n import gettext as _
-from core.i18n.formats import format_date, format_number
+from core.i18n.formats import format_date, format_month, format_number
 from plugins.activities.about import about_pairs, dated, name_about
 from plugins.activities.models import KINDS
 from plugins.activities.people import people_in_reach
@@ -95,9 +95,7 @@ def _person(text: str, people: Sequence[tuple[int, str]], me: int) -> int:
 
 def _title(view: str, day: date, weeks: Sequence[Sequence[date]]) -> str:
     if view == "month":
-        number, _space, name = format_date(day.replace(day=1)).partition(" ")
-        # Where a day is written in words, those behind its number are the month.
-        return name or _("%(year)s-%(month)s", year=day.year, month=number[5:7])
+        return format_month(day)
     return _(
         "%(first)s to %(last)s", first=format_date(weeks[0][0]), last=format_date(weeks[0][-1])
     )

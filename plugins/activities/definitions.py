@@ -68,6 +68,7 @@ follow_up = EntityDef(
                 FieldSpec("result", _RESULT, _l("Result"), required=True),
                 FieldSpec("note", Text(300), _l("Found")),
             ),
+            undoable=True,
         ),
         ActionSpec(
             "check_in",

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
+from core.entities.values import BadValue
 from core.errors import Invalid, Problem
+from core.fields import FieldSpec, Number
 from core.http.addresses import read_number
 from core.http.forms import KeptForm
+from core.http.presenting import input_context, read_control
 from core.i18n import gettext as _
 from plugins.activities.about import find_about, suggest
 from plugins.activities.models import KINDS, PRIORITIES, RECURRENCES, REMINDERS
-from plugins.activities.prompts import Template, templates_of
+from plugins.activities.prompts import Prompt, Template, templates_of
 
 if TYPE_CHECKING:
     from werkzeug.datastructures import MultiDict
@@ -95,10 +99,21 @@ def read_follow_up(uow: UnitOfWork, form: MultiDict[str, str]) -> dict[str, Any]
         values["answers"] = [
             {"prompt": prompt.id, "answer": answer}
             for prompt in template.prompts
-            if (answer := form.get(f"answer.{prompt.id}", "").strip())
+            if (answer := _answer(uow, form, prompt))
         ]
     _refuse(problems)
     return {name: value for name, value in values.items() if value not in (None, "")}
+
+
+def _answer(uow: UnitOfWork, form: MultiDict[str, str], prompt: Prompt) -> str:
+    """What was answered, a number without its separators; what is none is told by the service."""
+    name = f"answer.{prompt.id}"
+    if prompt.kind == "number":
+        item = FieldSpec(name, Number(18, 4), prompt.label)
+        with suppress(BadValue):
+            number = read_control(input_context(uow), item, form)
+            return "" if number is None else f"{number.normalize():f}"
+    return form.get(name, "").strip()
 
 
 def read_task(uow: UnitOfWork, form: MultiDict[str, str]) -> dict[str, Any]:
@@ -112,17 +127,25 @@ def read_task(uow: UnitOfWork, form: MultiDict[str, str]) -> dict[str, Any]:
         "recurrence": _one_of(form, "recurrence", RECURRENCES),
         **_about(uow, form, problems),
     }
-    person = read_number(form.get("assignee", ""))
-    if person is not None:
-        values["assignee"] = person
-    elif form.get("assignee__label", "").strip():
-        problems.append(Problem("assignee", "reference", _("Choose a person from the list.")))
+    if "assignee__label" in form:
+        values["assignee"] = _control(uow, form, "assignee", problems)
+    else:
+        values["assignee"] = read_number(form.get("assignee"))
     _moment(uow, form, "due_at", values, problems)
     if values["recurrence"]:
-        every = form.get("every", "")
-        values["every"] = int(every) if every.isdecimal() and len(every) < 4 else 1
+        values["every"] = _control(uow, form, "every", problems) or 1
     _refuse(problems)
     return {name: value for name, value in values.items() if value not in (None, "")}
+
+
+def _control(uow: UnitOfWork, form: MultiDict[str, str], name: str, problems: list[Problem]) -> Any:
+    """What was typed into the field of a task, as on the generic form: a name that nobody has chosen
+    from the list is looked for, and stands above the number that was there before."""
+    try:
+        return read_control(input_context(uow), uow.entity("task")[name], form)
+    except BadValue as error:
+        problems.append(Problem(name, error.code, str(error)))
+        return None
 
 
 def _one_of(form: Mapping[str, str], name: str, of: Any) -> str | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
@@ -11,11 +13,26 @@ from sqlalchemy import select
 from core.entities import query
 from core.entities.query import ListQuery
 from core.entities.reading import Reading
+from core.entities.values import BadValue, check_value
+from core.fields import Date, Number
+from core.i18n.formats import format_date, format_number
 
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
-__all__ = ["Prompt", "Template", "answers_of", "prompts_of", "reading_answered", "templates_of"]
+__all__ = [
+    "Prompt",
+    "Template",
+    "answers_of",
+    "in_words",
+    "meant",
+    "prompts_of",
+    "reading_answered",
+    "templates_of",
+]
+
+#: What is answered to prompts of these kinds.
+_TYPES = {"number": Number(18, 4), "date": Date()}
 
 
 @dataclass(frozen=True)
@@ -49,6 +66,22 @@ class Template:
     def is_asked_of(self, kind: str | None) -> bool:
         """True when no follow-up of this kind is taken without a template such as this."""
         return self.is_active and self.is_obligatory and self.kind == kind
+
+
+def meant(kind: str, answer: str | None) -> Decimal | date | None:
+    """The number or the day that an answer is; None for a text, and for what is neither."""
+    try:
+        return check_value(_TYPES[kind], answer) if kind in _TYPES else None
+    except BadValue:  # written by a rule, which nobody has checked
+        return None
+
+
+def in_words(kind: str, answer: str | None) -> str:
+    """An answer as its reader writes numbers and days."""
+    found = meant(kind, answer)
+    if isinstance(found, Decimal):
+        return format_number(found.normalize())
+    return answer or "" if found is None else format_date(found)
 
 
 def templates_of(uow: UnitOfWork) -> dict[int, Template]:
@@ -137,7 +170,7 @@ def reading_answered(
     prompt = uow.entity("follow_up_prompt").table
     answer = uow.entity("follow_up_answer").table
     wanted = (
-        select(answer.c.follow_up_id, prompt.c.label, answer.c.answer)
+        select(answer.c.follow_up_id, prompt.c.label, prompt.c.kind, answer.c.answer)
         .join(prompt, prompt.c.id == answer.c.prompt_id)
         .where(answer.c.follow_up_id.in_(ids), answer.c.archived_at.is_(None))
         .order_by(answer.c.id)
@@ -148,7 +181,9 @@ def reading_answered(
 def _by_follow_up(rows: Sequence[Any]) -> dict[int, list[tuple[str, str]]]:
     found: dict[int, list[tuple[str, str]]] = {}
     for row in rows:
-        found.setdefault(row.follow_up_id, []).append((row.label or "", row.answer or ""))
+        found.setdefault(row.follow_up_id, []).append(
+            (row.label or "", in_words(row.kind, row.answer))
+        )
     return found
 
 

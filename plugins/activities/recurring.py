@@ -1,4 +1,5 @@
-"""What repeats: when the next task of a series is due, and making it once the last one is done."""
+"""What repeats: when the next task of a series is due, making it once the last one is done, and taking
+it back with that."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ from plugins.activities.weeks import add_months
 if TYPE_CHECKING:
     from core.work.uow import UnitOfWork
 
-__all__ = ["next_due", "recur"]
+__all__ = ["next_due", "recur", "take_back"]
 
 #: What the next of a series has from the one before.
 _KEPT = (
@@ -92,6 +93,25 @@ def recur(changes: Sequence[Change], uow: UnitOfWork) -> None:
         service.create(uow, "task", rows)
 
 
+def take_back(changes: Sequence[Change], uow: UnitOfWork) -> None:
+    """Of tasks that are open again after all the next ones go, as long as nobody has touched them: a
+    series has one that is to be done."""
+    opened = [
+        change.id
+        for change in changes
+        if change.before["status"] == "done" and change.after["status"] == "open"
+    ]
+    table = uow.entity("task").table
+    ids: list[int] = []
+    for start in range(0, len(opened), 900):
+        chunk = table.c.previous_id.in_(opened[start : start + 900])
+        as_made = (table.c.status == "open") & (table.c.version == 1)
+        living = table.c.archived_at.is_(None)
+        ids.extend(uow.execute(select(table.c.id).where(chunk, as_made, living)).scalars())
+    if ids:
+        service.delete(uow, "task", ids)
+
+
 def _next(change: Change, uow: UnitOfWork) -> dict[str, Any] | None:
     task, zone = change.after, uow.clock.timezone
     first = task["recurs_from"] or task["due_at"]
@@ -105,13 +125,15 @@ def _next(change: Change, uow: UnitOfWork) -> dict[str, Any] | None:
 
 
 def _followed(uow: UnitOfWork, ids: Iterable[int | None]) -> set[int]:
-    """Those that have a next one already: they were done before, and opened again."""
+    """Those that have a next one already: they were done before, and opened again after somebody had
+    touched it."""
     table = uow.entity("task").table
     found: set[int] = set()
     wanted = list(ids)
     for start in range(0, len(wanted), 900):
         chunk = table.c.previous_id.in_(wanted[start : start + 900])
-        found.update(uow.execute(select(table.c.previous_id).where(chunk)).scalars())
+        living = table.c.archived_at.is_(None)
+        found.update(uow.execute(select(table.c.previous_id).where(chunk, living)).scalars())
     return found
 
 

@@ -9,13 +9,11 @@ from sqlalchemy import select
 
 from core.entities import service
 from core.entities.changes import Change
-from core.entities.values import BadValue, check_value
-from core.fields import Date, Number
 from core.settings.service import get_setting
 from plugins.activities.communications import place
 from plugins.activities.planning import plan
-from plugins.activities.prompts import prompts_of
-from plugins.activities.recurring import recur
+from plugins.activities.prompts import meant, prompts_of
+from plugins.activities.recurring import recur, take_back
 from plugins.activities.reminders import keep_reminders
 from plugins.activities.subscribers import go_along
 
@@ -93,15 +91,8 @@ def _prepare_answers(changes: Sequence[Change], uow: UnitOfWork) -> None:
     for change in changes:
         prompt, answer = prompts.get(change.after["prompt"]), change.after["answer"]
         kind = prompt.kind if prompt else "text"
-        change.set("number", _typed(Number(18, 4), answer) if kind == "number" else None)
-        change.set("day", _typed(Date(), answer) if kind == "date" else None)
-
-
-def _typed(type_: Number | Date, answer: str | None) -> Any:
-    try:
-        return check_value(type_, answer)
-    except BadValue:  # written by a rule, which nobody has checked
-        return None
+        change.set("number", meant(kind, answer) if kind == "number" else None)
+        change.set("day", meant(kind, answer) if kind == "date" else None)
 
 
 def _prepare_tasks(changes: Sequence[Change], uow: UnitOfWork) -> None:
@@ -172,6 +163,7 @@ def settle(changes: Sequence[Change], uow: UnitOfWork) -> None:
 def _settle_tasks(changes: Sequence[Change], uow: UnitOfWork) -> None:
     keep_reminders(changes, uow)
     if changes[0].kind == "update":
+        take_back(changes, uow)
         recur(changes, uow)
 
 

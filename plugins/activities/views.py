@@ -149,6 +149,7 @@ def _follow_up_page(
 ) -> str:
     """The form with what was ``sent``, by an address or, as it was ``typed``, by itself."""
     _require_create(uow, "follow_up")
+    marks = _where_planned(marks or {}, sent)
     kind = sent.get("kind", "") or "call"
     about = find_about(uow, sent.get("about") or sent.get("recent"))
     return render(
@@ -159,7 +160,7 @@ def _follow_up_page(
         typed=sent.get("about__label", ""),
         kinds=choices(KINDS),
         kind=kind,
-        prompts_html=_prompts_html(uow, kind, sent, marks or {}),
+        prompts_html=_prompts_html(uow, kind, sent, marks),
         happened_at=moment_text(uow, uow.now()) if typed is None else sent.get("happened_at", ""),
         content=sent.get("content", ""),
         checks_in=check_ins.can_check_in(uow),
@@ -173,10 +174,17 @@ def _follow_up_page(
         next_step=sent.get("next_step", ""),
         back=sent.get("back", "list"),
         cancel_url=_back(_cancelled(sent, about), url_for("web.list_records", entity="follow_up")),
-        errors=_summary(uow, "follow_up", marks or {}),
-        marks=marks or {},
+        errors=_summary(uow, "follow_up", marks),
+        marks=marks,
         message="" if marks else message,
     )
+
+
+def _where_planned(marks: Mapping[str, str], sent: Mapping[str, str]) -> dict[str, str]:
+    """What is wrong with the plan, at the choice of when: the date is in sight only where one is given."""
+    if sent.get("next") == "date":
+        return dict(marks)
+    return {("next" if name == "next_follow_at" else name): text for name, text in marks.items()}
 
 
 def _cancelled(sent: Mapping[str, str], about: Any) -> str:
@@ -203,7 +211,7 @@ def _recent(uow: UnitOfWork) -> list[Any]:
 def _summary(uow: UnitOfWork, entity: str, marks: Mapping[str, str]) -> list[tuple[str, str, str]]:
     spec = uow.entity(entity)
     labels = {"about": _("Regarding"), "": str(spec.label)}
-    labels |= {"place": _("Check-in"), "photos": _("Pictures")}
+    labels |= {"place": _("Check-in"), "photos": _("Pictures"), "next": _("Next follow-up")}
     return [
         (
             name,
@@ -452,10 +460,11 @@ def choose_spot_check() -> Any:
 @blueprint.post("/spot-check/<int:follow_up_id>")
 @signed_in
 def check_follow_up(follow_up_id: int) -> Any:
-    """Pass or fail one of them, and go on with others."""
+    """Pass or fail one of them, and go on with others; the message takes it back."""
     found = {"result": request.form.get("result"), "note": request.form.get("note", "")}
+    back = url_for("activities.spot_check", period=request.form.get("period", "")[:20])
     with unit_of_work() as uow:
-        service.act(uow, "follow_up", "review", [follow_up_id], found)
-    flash(_("Saved."), "good")
-    period = request.form.get("period", "")[:20]
-    return redirect(url_for("activities.spot_check", period=period), 303)
+        spec = uow.entity("follow_up")
+        key = act_undoably(uow, spec, spec.actions_by_name["review"], [follow_up_id], found)
+    tell(_("Saved."), undo_url=undo_url("follow_up", key, back))
+    return redirect(back, 303)

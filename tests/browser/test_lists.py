@@ -504,3 +504,70 @@ def test_a_list_that_nobody_uses_asks_no_more(open_page, orders):
     tab.clock.run_for(60_000)
     tab.wait_for_timeout(200)
     assert asked == []
+
+
+@pytest.mark.long
+def test_what_is_looked_for_is_seen_to_be_on_its_way(open_page, orders):
+    """A skeleton below the field, for what takes longer than a moment and no longer than that."""
+    tab, held = open_page(), []
+    shown = "getComputedStyle(document.querySelector('.search-global'), '::after').opacity"
+    tab.goto("/r/order")
+    tab.route("**/suggest?q=Or", lambda route: held.append(route))
+    tab.locator("[data-search]").click()
+    tab.locator("#search-offers [role=option]").first.wait_for()
+    tab.keyboard.press("Escape")
+    tab.locator("[data-search]").fill("Or")
+    tab.wait_for_timeout(600)
+    assert held
+    assert tab.evaluate(shown) == "1"
+    assert tab.locator("#search-offers [role=option]").count() == 0
+    held[-1].continue_()
+    tab.locator("#search-offers [role=option]").first.wait_for()
+    assert tab.evaluate(shown.replace("opacity", "content")) == "none"
+
+
+@pytest.mark.long
+def test_what_is_offered_is_large_enough_for_a_thumb(open_page, orders):
+    tab = open_page(PHONE)
+    heights = "all => all.map((each) => Math.round(each.getBoundingClientRect().height))"
+    tab.goto("/r/order")
+    tab.locator("[data-search]").click()
+    tab.locator("#search-offers [role=option]").first.wait_for()
+    assert min(tab.locator("#search-offers [role=option]").evaluate_all(heights)) >= 44
+
+
+@pytest.mark.long
+def test_what_opens_on_a_phone_is_large_enough_for_a_thumb(open_page, unit_of_work):
+    """The order of a list, the columns that a card may go to, and more cards than are shown; a number
+    is called by a tap beside it, too."""
+    with unit_of_work() as uow:
+        items = [{"title": f"Order {n:02}", "mobile": "13800138000"} for n in range(25)]
+        service.create(uow, "order", items)
+    tab = open_page(PHONE)
+    heights = "all => all.map((each) => Math.round(each.getBoundingClientRect().height))"
+    tab.goto("/r/order?columns=title,mobile")
+    tab.locator(".menu:has(.sort-form) > summary").click()
+    assert min(tab.locator(".sort-form select").evaluate_all(heights)) >= 44
+    form = tab.locator(".sort-form").bounding_box()
+    assert form["width"] >= 260, "it is laid out as a form, not as what stands in the menu"
+    tab.keyboard.press("Escape")
+    met = """each => {
+        each.scrollIntoView({ block: "center" });
+        const box = each.getBoundingClientRect();
+        return document.elementFromPoint(box.left + 4, box.top - 7)?.closest("a")?.href;
+    }"""
+    assert tab.locator("[href^='tel:']").first.evaluate(met) == "tel:13800138000"
+    tab.goto("/notifications")
+    tab.locator("main .page-header summary").click()
+    (box, text) = tab.locator(".view-form .check").first.evaluate(
+        """each => {
+            const words = document.createRange();
+            words.selectNodeContents(each.lastChild);
+            return [each.querySelector("input"), words].map((one) => one.getBoundingClientRect().top);
+        }"""
+    )
+    assert abs(box - text) < 12, "a box stands beside what it is for"
+    tab.goto("/r/order?layout=board")
+    assert min(tab.locator(".board-more").evaluate_all(heights)) >= 44
+    tab.locator("[data-move]").first.click()
+    assert min(tab.locator("#move .menu-item:visible").evaluate_all(heights)) >= 44

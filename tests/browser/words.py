@@ -44,6 +44,7 @@ _TAKEN = {
         "seq",
         "chromium",
         "mb",
+        "kb",
         "toml",
     ),
 }

@@ -307,7 +307,10 @@ def test_steps_are_moved_added_and_removed_by_one_window_at_a_time(sign_in):
     add = {"add": "1", "file": "users.csv", "entity": "prospect"}
     form(browser, f"{where}/steps", **add, version=version(browser, where))
     assert toml_of(browser, where)["step"][2]["entity"] == "prospect"
-    form(browser, f"{where}/steps", remove="1", version=version(browser, where))
+    asked = form(browser, f"{where}/steps", remove="1", version=version(browser, where))
+    assert order() == ["users.csv", "things.csv", "users.csv"], "it is asked first"
+    sent = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', asked.text))
+    form(browser, f"{where}/steps", **{k: v for k, v in sent.items() if k != "csrf_token"})
     assert order() == ["things.csv", "users.csv"]
 
 
@@ -350,11 +353,29 @@ def test_a_run_goes_on_after_its_worker_died(sign_in, run_jobs, all_rows, runtim
     assert counts(page) == [("1", "2", "2", "0", "0", "0"), ("2", "3", "1", "0", "0", "2")]
 
 
+def test_a_file_that_was_taken_away_by_mistake_comes_back(sign_in, person):
+    browser, other = sign_in(), person("乙", "own")
+    where = begin(browser, {"things.csv": ["name", "lamp"]})
+    form(browser, f"{where}/files", remove="things.csv")
+    page = text_of(browser, where)
+    assert 'name="remove" value="things.csv"' not in page
+    undo = unescape(re.search(r'data-toast>.*?action="([^"]+)"', page, re.S)[1])
+    foreign = begin(other, {"users.csv": ["email", "a@b.example"]})
+    stolen = undo.replace(where, foreign)
+    assert stolen != undo
+    assert form(other, stolen).status_code == 404
+    assert form(browser, undo).status_code == 303
+    assert 'name="remove" value="things.csv"' in text_of(browser, where)
+    assert form(browser, f"{where}/rehearse").status_code == 303
+
+
 @pytest.mark.long
 def test_a_run_is_stopped(sign_in, run_jobs, all_rows):
     browser = sign_in()
     where = begin(browser, FILES)
     job = form(browser, f"{where}/start").headers["Location"]
+    assert f'href="{job}/stop"' in text_of(browser, job)
+    assert f'action="{job}/stop"' in text_of(browser, f"{job}/stop"), "it is asked first"
     assert form(browser, f"{job}/stop").status_code == 303
     run_jobs()
     assert all_rows("thing") == []
@@ -395,7 +416,15 @@ def test_a_deleted_plan_is_brought_back_with_its_files(sign_in):
 #: What can be asked about a plan, and about a run of it.
 PLAN = ["GET ", "GET /plan.toml", "GET /steps/1", "POST ", "POST /toml", "POST /copy", "POST /delete",
         "POST /restore", "POST /files", "POST /steps", "POST /steps/1", "POST /rehearse", "POST /start"]  # fmt: skip
-RUN = ["GET ", "GET /undo", "GET /refused-1.csv", "POST /accept", "POST /stop", "POST /undo"]
+RUN = [
+    "GET ",
+    "GET /undo",
+    "GET /refused-1.csv",
+    "POST /accept",
+    "GET /stop",
+    "POST /stop",
+    "POST /undo",
+]
 LONG = pytest.mark.long
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -187,6 +188,13 @@ def test_ones_own_page(unit_of_work, people, deal, runtime, client, bearer, sign
     assert other == 403
     gone = browser.post(f"{path}/{absence['id']}/remove", data={"csrf_token": browser.csrf})
     assert gone.status_code == 303
+    page = browser.get(path).text
+    assert "Deputy" not in page
+    (undo,) = re.findall(r'data-toast>.*?action="([^"]+)"', page, re.S)
+    assert client.post(undo, headers=bearer(people["absent"])).status_code == 403
+    assert browser.post(undo, data={"csrf_token": browser.csrf}).status_code == 303
+    assert "Deputy" in browser.get(path).text
+    assert browser.post(undo, data={"csrf_token": browser.csrf}).status_code == 404
     assert browser.post(f"{path}/99/remove", data={"csrf_token": browser.csrf}).status_code == 404
 
 

@@ -180,6 +180,13 @@ def test_setting_a_password_ends_sessions_and_shows_what_is_weak(admin, sign_in,
 
 def test_all_sessions_of_a_person_end(admin, sign_in, person, unit_of_work):
     browser = sign_in("person1@example.com", PASSWORD)
+    page = text(admin.get(f"/admin/people/{person}"))
+    ends = re.findall(r'href="(/admin/people/\d+/(?:sign-out|sessions/\d+/end))"', page)
+    assert len(ends) == 2
+    for asked in ends:
+        assert f'action="{asked}"' not in page
+        assert f'action="{asked}"' in text(admin.get(asked)), "it is asked first"
+    assert browser.get("/jobs").status_code == 200
     assert send(admin, f"/admin/people/{person}/sign-out").status_code == 302
     assert browser.get("/jobs").status_code == 302
     with unit_of_work() as uow:

@@ -70,6 +70,12 @@ def test_who_was_overtaken_is_told_and_overwrites_nothing(write, browser, make_o
     answer = write(key, "amount", version=version, amount="30")
     assert answer.status_code == 409
     assert str(order_of(key)["amount"]) == "20.00"
+    told = re.search(r'id="error-amount">(?:<svg.*?</svg>)?([^<]*)', text_of(answer), re.S)[1]
+    assert "¥20.00" in told, "what is there now"
+    assert 'value="30"' in text_of(answer), "and what was typed"
+    again = write(key, "amount", version=version_of(text_of(answer)), amount="30")
+    assert again.status_code == 200
+    assert str(order_of(key)["amount"]) == "30.00"
 
 
 @pytest.mark.parametrize(

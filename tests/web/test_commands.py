@@ -33,6 +33,12 @@ def test_without_words_beginnings_come_first(browser):
         ("order new", "/r/order/new"),
         ("xinjian order", "/r/order/new"),
         ("daoru order", "/r/order/import"),
+        ("huishouzhan order", "/r/order/bin"),
+        ("tz", "/notifications"),
+        ("bangzhu", "/help"),
+        ("bumen", "/admin/departments"),
+        ("shezhi waiguan", "/admin/settings/core_look"),
+        ("gerenshuju", "/admin/privacy"),
     ],
 )
 def test_a_page_is_found_by_letters_pinyin_and_initials(browser, words, wanted):

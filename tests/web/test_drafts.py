@@ -121,7 +121,49 @@ def test_a_draft_is_its_writer_s_alone(sign_in_as, browser, make_orders, people,
     assert "Quiet plan" in continued(foreman, "/r/order/new")
     own = {"form_key": data["form_key"], "csrf_token": foreman.csrf}
     assert foreman.post("/r/order/draft/discard", data=own).status_code == 303
-    assert count() == 0
+    undo = undo_of(foreman)
+    assert continued(foreman, "/r/order/new") is None
+    for other in (worker, browser):
+        other.post(undo, data={"csrf_token": other.csrf})
+        assert continued(other, "/r/order/new") is None
+    assert continued(foreman, "/r/order/new") is None
+
+
+def undo_of(browser):
+    """Where the message of the next page takes back what was done."""
+    found = re.search(r'data-toast>.*?action="([^"]+)"', text_of(browser.get("/profile")), re.S)
+    return unescape(found[1])
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+def test_a_draft_that_was_discarded_by_mistake_comes_back(browser, make_orders, runtime, is_new):
+    """For a day, of a new record as of one that is there; what is typed on in its form stays."""
+    (order,) = make_orders(1)
+    path = "/r/order/new" if is_new else f"/r/order/{order}/edit"
+    data = form_of(browser, path, title="Long letter") | ({} if is_new else {"record": str(order)})
+
+    def keep(**values):
+        browser.post("/r/order/draft", data={**data, **values})
+
+    def discard():
+        browser.post("/r/order/draft/discard", data=data)
+        undo = undo_of(browser)
+        assert continued(browser, path) is None
+        return undo
+
+    keep()
+    answer = browser.post(discard(), data={"csrf_token": browser.csrf})
+    assert answer.status_code == 303
+    assert "Long letter" in text_of(browser.get(answer.location))
+    assert "Long letter" in continued(browser, path)
+    undo = discard()
+    keep(title="Newer")
+    browser.post(undo, data={"csrf_token": browser.csrf})
+    assert "Newer" in continued(browser, path)
+    undo = discard()
+    runtime.clock.offset += timedelta(days=1, minutes=1)
+    browser.post(undo, data={"csrf_token": browser.csrf})
+    assert continued(browser, path) is None
 
 
 def test_a_draft_needs_the_right_to_its_form(sign_in_as, make_orders, count):

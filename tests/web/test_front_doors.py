@@ -42,6 +42,34 @@ def test_signing_out_is_on_every_page(browser, path):
     assert '<form method="post" action="/sign-out">' in page
 
 
+def test_the_sheet_of_keys_tells_of_each_that_does_something(browser):
+    page = browser.get("/").get_data(as_text=True)
+    sheet = page[page.index('id="keys"') :]
+    told = set(re.findall(r"<kbd>([^<]+)</kbd>", sheet))
+    pressed = {"/", "?", "j", "k", "n", "e", "f", "[", "]", "Esc"}
+    assert told >= pressed | {"Ctrl", "K", "空格", "F2", "Alt", "←", "→", "Enter"}
+
+
+@pytest.mark.parametrize(
+    ("page", "wanted"),
+    [
+        ("http://localhost/r/order?sort=title", "/r/order?sort=title"),
+        ("http://localhost/r/order/actions/approve", "/"),
+        ("http://evil.example/r/order", "/"),
+    ],
+)
+def test_what_is_chosen_in_the_head_leads_back_to_a_page(browser, page, wanted):
+    """Of a page that answered a form there is nothing to open."""
+    for path, data in (
+        ("/language", {"locale": "zh_CN"}),
+        ("/appearance", {"color_scheme": "dark"}),
+        ("/navigation", {"navigation": "narrow"}),
+        ("/keyboard", {"single_keys": "on"}),
+    ):
+        data = {**data, "csrf_token": browser.csrf}
+        assert browser.post(path, data=data, headers={"Referer": page}).location == wanted
+
+
 def test_the_browser_forgets_when_one_signs_out(browser):
     """The cookie goes, and whatever the browser may have kept of this site."""
     answer = browser.post("/sign-out", data={"csrf_token": browser.csrf})

@@ -188,6 +188,20 @@ def test_what_a_page_asks_for_leads_back_to_it(client):
     assert parse_qs(urlsplit(answer.location).query)["next"] == ["/r/order"]
 
 
+@pytest.mark.parametrize(
+    ("back", "wanted"), [("/r/order/7", "/r/order/7"), ("//evil.example", "/")]
+)
+def test_who_sends_a_page_in_between_without_a_session_is_told_and_led_back(client, back, wanted):
+    """The page that asks for a reason answered a form: nobody can open it."""
+    path = "/r/order/actions/approve"
+    data = {"ids": "7", "confirmed": "1", "param.reason": "x", "back": back}
+    answer = client.post(path, data=data, headers={"Referer": f"http://localhost{path}"})
+    page = client.get(answer.location).get_data(as_text=True)
+    assert f'name="next" value="{wanted}"' in page
+    assert "没有执行" in page
+    assert "没有执行" not in client.get("/sign-in").get_data(as_text=True), "once"
+
+
 def test_a_comment_is_written_once_and_outlives_the_session(
     browser, end_sessions, make_orders, unit_of_work
 ):

@@ -159,8 +159,25 @@ def test_all_are_read_at_once(give, sign_in_as):
     give(3)
     worker = sign_in_as("worker")
     assert bell(worker) == "3"
+    first = told(worker)[0][0]
+    post(worker, f"/notifications/{first}")
     post(worker, "/notifications/read")
+    page = text_of(worker.get("/notifications"))
     assert bell(worker) == ""
+    (undo,) = re.findall(r'data-toast>.*?action="([^"]+)"', page, re.S)
+    other = sign_in_as("foreman")
+    post(other, undo)
+    assert bell(worker) == ""
+    assert post(worker, undo).status_code == 303
+    assert bell(worker) == "2", "what was read before stays read"
+    assert post(worker, "/notifications/unread?at=x").status_code == 422
+
+
+def test_large_numbers_are_written_as_the_reader_does(unit_of_work, people, admin_id, sign_in_as):
+    items = [{"title": f"Pump {n}", "owner": people["worker"]} for n in range(1_050)]
+    with unit_of_work(admin_id) as uow:
+        service.create(uow, "order", items)
+    assert "1,050" in told(sign_in_as("worker"))[0][1]
 
 
 def test_who_does_not_want_a_kind_is_not_told(give, sign_in_as):

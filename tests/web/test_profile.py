@@ -53,7 +53,9 @@ def test_a_new_password_ends_the_other_sessions_and_keeps_this_browser(me, sign_
 def test_a_session_can_be_ended_elsewhere_and_only_ones_own(me, sign_in_as, browser):
     other = sign_in_as("worker")
     page = text_of(me.get("/profile"))
-    (ending,) = re.findall(r'action="(/profile/sessions/\d+/end)"', page)
+    (ending,) = re.findall(r'href="(/profile/sessions/\d+/end)"', page)
+    assert f'action="{ending}"' in text_of(me.get(ending)), "it is asked first"
+    assert browser.get(ending).status_code == 404
     assert browser.post(ending, data={"csrf_token": browser.csrf}).status_code == 404
     assert other.get("/profile").status_code == 200
     assert me.post(ending, data={"csrf_token": me.csrf}).status_code == 303
@@ -67,10 +69,31 @@ def test_a_token_is_shown_once_and_can_be_revoked_by_its_owner(me, browser, clie
     assert token not in text_of(me.get("/profile"))
     call = {"Authorization": f"Bearer {token}"}
     assert client.get("/r/order", headers=call).status_code == 200
-    (ending,) = re.findall(r'action="(/profile/tokens/\d+/revoke)"', text_of(me.get("/profile")))
+    page = text_of(me.get("/profile"))
+    assert not re.search(r'action="/profile/(tokens|sessions)/[^"]*(revoke|end)"', page)
+    for ending in re.findall(r'href="(/profile/tokens/[^"]*revoke)"', page):
+        asked = text_of(me.get(ending))
+        assert f'action="{ending}"' in asked
+        assert "不能撤回" in asked
+    (ending,) = re.findall(r'href="(/profile/tokens/\d+/revoke)"', page)
+    assert browser.get(ending).status_code == 404
     assert browser.post(ending, data={"csrf_token": browser.csrf}).status_code == 404
     assert me.post(ending, data={"csrf_token": me.csrf}).status_code == 303
     assert client.get("/r/order", headers=call).status_code == 302
+
+
+def test_the_page_that_shows_a_token_loaded_again_makes_no_second_one(me):
+    """Reload and a double click send the same form."""
+    (once,) = re.findall(r'name="once" value="([^"]+)"', text_of(me.get("/profile")))
+    data = {"title": "for the scales", "once": once, "csrf_token": me.csrf}
+    shown = me.post("/profile/tokens", data=data)
+    assert "dg_" in text_of(shown)
+    assert f'value="{once}"' not in text_of(shown), "another form makes another token"
+    again = me.post("/profile/tokens", data=data)
+    assert again.status_code == 303
+    page = text_of(me.get("/profile"))
+    assert "dg_" not in page
+    assert len(re.findall(r'href="/profile/tokens/\d+/revoke"', page)) == 1
 
 
 def test_a_token_needs_a_title_and_a_scope_that_is_one(me):

@@ -110,7 +110,7 @@
     }
     const output = $("[data-follow-state]", form);
     output.textContent = Object.entries(told).filter(([, labels]) => labels.length)
-      .map(([kind, labels]) => output.dataset[kind].replace("%(fields)s", labels.join(", "))).join(" ");
+      .map(([kind, labels]) => output.dataset[kind].replace("%(fields)s", labels.join(output.dataset.joint))).join(" ");
   }
   function leave(form, box) {
     if (!box.contains(document.activeElement)) return;

@@ -20,7 +20,7 @@
     if (!choices) return;
     const output = $("[data-choices-text]", choices);
     const words = $$("input:checked", choices).map((box) => box.nextElementSibling.textContent);
-    output.textContent = words.join(", ") || output.dataset.choicesText;
+    output.textContent = words.join(output.dataset.joint) || output.dataset.choicesText;
   });
 
   /* ---- Child lines: rows are added and removed in place; the server does it without scripts ---- */

@@ -161,9 +161,36 @@ def test_a_template_asks_in_the_form(browser_of, team, lead, unit_of_work, admin
         ("见到了谁", "王经理"),
         ("意向", "高"),
     ]
+    assert "data-guard" in re.search(r'<form class="quick-form"[^>]*>', record)[0]
     export = re.search(r'href="(/r/follow_up_answer/export\?[^"]+)"', table)[1]
     assert browser.get(export).status_code == 200
     assert "王经理" not in page(browser_of(team.ning), "/activities/answers")
+
+
+def test_answers_are_written_as_the_reader_writes_numbers_and_days(
+    browser_of, team, lead, unit_of_work, admin_id, find
+):
+    prompts = [{"label": "预算", "kind": "number"}, {"label": "开标日", "kind": "date"}]
+    item = {"name": "拜访记录", "kind": "visit", "prompts": prompts}
+    with unit_of_work(admin_id) as uow:
+        (template,) = service.create(uow, "follow_up_template", [item])
+    budget, day = (row["id"] for row in find("follow_up_prompt"))
+    browser = browser_of(team.fu)
+    sent = {"about": f"lead:{lead}", "kind": "visit", "content": "看了现场，拍了照片"}
+    sent |= {
+        "template": str(template),
+        f"answer.{budget}": "¥1,250,000.50",
+        f"answer.{day}": "2026-05-31",
+    }
+    assert post(browser, "/activities/follow-up", **sent).status_code == 303
+    for locale, wanted in (("zh_CN", "2026-05-31"), ("en", "31 May 2026")):
+        post(browser, "/language", locale=locale)
+        table = page(browser, "/activities/answers")
+        cells = re.findall(r'data-label="(?:预算|开标日)">([^<]*)<', table)
+        assert cells[:2] == ["1,250,000.5", wanted]
+        told = page(browser, f"/r/lead/{lead}")
+        assert "1,250,000.5" in told
+        assert wanted in told
 
 
 def test_beside_a_record_one_writes_and_plans(browser_of, team, lead, give, find):
@@ -269,6 +296,68 @@ def test_a_task_completed_by_mistake_is_taken_back(browser_of, team, give, find)
     away = undo.replace("back=/", "back=//evil.example")
     assert away != undo
     assert browser.post(away, data={"csrf_token": browser.csrf}).location == "/"
+
+
+def test_a_repeating_task_completed_by_mistake_is_to_be_done_once(
+    browser_of, team, give, find, runtime
+):
+    browser = browser_of(team.fu)
+    key = give(team.fu, due_at=runtime.clock.now() + timedelta(hours=1), recurrence="daily")
+    post(browser, f"/activities/task/{key}/complete", back="home")
+    assert [row["status"] for row in find("task")] == ["done", "open"]
+    browser.post(undo_of(browser), data={"csrf_token": browser.csrf})
+    assert [row["id"] for row in find("task")] == [key]
+
+
+def undo_of(browser, path="/profile"):
+    """Where the message of the next page takes back what was done."""
+    return unescape(re.search(r'data-toast>.*?action="([^"]+)"', page(browser, path), re.S)[1])
+
+
+@pytest.mark.parametrize(
+    ("sent", "place"),
+    [({}, "next"), ({"next": "date"}, "next_follow_at"), ({"next": "7"}, "next")],
+)
+def test_what_is_wrong_with_the_plan_stands_where_it_is_seen(
+    browser_of, team, lead, ask_for, runtime, sent, place
+):
+    """The date is in sight only where one is given: without it the reason is at the choice of when."""
+    ask_for(require_next=True)
+    later = runtime.clock.now() + timedelta(days=30)
+    moment = {"happened_at": f"{later:%Y-%m-%dT%H:%M}"} if sent.get("next") == "7" else {}
+    about = {"about": f"lead:{lead}", "kind": "call", "content": "确认了产量和工件尺寸"}
+    answer = post(browser_of(team.fu), "/activities/follow-up", **about, **sent, **moment)
+    text = answer.get_data(as_text=True)
+    assert answer.status_code == 422
+    found = re.findall(r'class="error" id="error-(next\w*)"', text)
+    assert found == [place]
+    assert f'href="#field-{place}"' in text
+
+
+def test_a_task_is_for_whom_the_name_says(browser_of, team, find):
+    """Without scripts the number of who stood there first is sent along."""
+    browser = browser_of(team.fu)
+    sent = {"title": "寄样件", "assignee": str(team.fu)}
+    assert post(browser, "/activities/task", **sent, assignee__label="闫晓璐").status_code == 303
+    assert find("task")[0]["assignee"] == team.yan
+    refused = post(browser, "/activities/task", **sent, assignee__label="没有这个人")
+    assert refused.status_code == 422
+    assert 'id="error-assignee"' in refused.get_data(as_text=True)
+
+
+@pytest.mark.parametrize("every", ["0", "x", "-2", "1.5", "100", "1000"])
+def test_how_often_a_task_repeats_is_a_number(browser_of, team, find, runtime, every):
+    browser = browser_of(team.fu)
+    due = runtime.clock.now() + timedelta(days=1)
+    sent = {"title": "盘点", "due_at": f"{due:%Y-%m-%dT%H:%M}", "recurrence": "weekly"}
+    refused = post(browser, "/activities/task", **sent, every=every)
+    text = refused.get_data(as_text=True)
+    assert refused.status_code == 422
+    assert 'id="error-every"' in text
+    assert f'value="{every}"' in text
+    assert find("task") == []
+    assert post(browser, "/activities/task", **sent, every="２").status_code == 303
+    assert find("task")[0]["every"] == 2
 
 
 # My day
@@ -402,6 +491,9 @@ def test_a_month_and_a_week_show_what_lies_in_them(
         for address in re.findall(r'href="(/activities/calendar[^"]*)"', text):
             assert browser.get(address).status_code == 200
     assert "明年任务" in page(browser, f"/activities/calendar?day={today + timedelta(days=400)}")
+    assert "2026年12月" in page(browser, "/activities/calendar?day=2026-12-05")
+    post(browser, "/language", locale="en")
+    assert "December 2026" in page(browser, "/activities/calendar?day=2026-12-05")
     for nonsense in ("view=x&day=0000-99-99&who=abc", "day=9999-12-31", "day=0001-01-01"):
         page(browser, f"/activities/calendar?{nonsense}")
 
@@ -519,6 +611,12 @@ def test_samples_are_drawn_and_passed(browser_of, team, write, make_lead, find):
             browser, f"/activities/spot-check/{key}", result="passed", period="this_month"
         )
         assert answer.status_code == 303
+    undo = undo_of(browser)
+    assert browser.post(undo, data={"csrf_token": browser.csrf}).status_code == 303
+    assert len(find("follow_up", review="passed")) == 4
+    (again,) = {row["id"] for row in find("follow_up") if row["review"] is None} & drawn
+    assert find("follow_up", id=again)[0]["reviewed_by"] is None
+    post(browser, f"/activities/spot-check/{again}", result="failed", period="this_month")
     left = page(browser, "/activities/spot-check?period=this_month")
     assert {int(key) for key in re.findall(r"/activities/spot-check/(\d+)", left)} == keys - drawn
     assert (

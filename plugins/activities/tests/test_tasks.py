@@ -192,6 +192,23 @@ def test_a_repeating_task_makes_its_next_once(give, act, find, team, runtime):
         assert second[name] == first[name]
 
 
+@pytest.mark.parametrize("touched", [False, True])
+def test_with_a_task_that_is_taken_back_its_next_one_goes(
+    give, act, change, find, team, runtime, touched
+):
+    """A series has one task that is to be done; what somebody has changed stays."""
+    due = runtime.clock.now() + timedelta(hours=1)
+    key = give(team.fu, due_at=due, recurrence="weekly")
+    act(team.fu, "task", "complete", key)
+    if touched:
+        change(team.fu, "task", find("task", previous=key)[0]["id"], priority="high")
+    act(team.fu, "task", "reopen", key)
+    left = find("task", status="open")
+    assert [row["id"] == key for row in left] == [True, *([False] if touched else [])]
+    act(team.fu, "task", "complete", key)
+    assert len(find("task", status="open")) == 1
+
+
 def test_what_was_missed_is_left_out(give, act, find, team, runtime):
     due = runtime.clock.now() + timedelta(hours=1)
     key = give(team.fu, due_at=due, recurrence="daily")

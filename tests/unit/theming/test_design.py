@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from core.i18n import ngettext
 from core.theming import StaticFiles, ThemeRegistry, build_environment
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -116,6 +117,25 @@ def ui(renderer):
 @pytest.mark.parametrize("name", FORBIDDEN)
 def test_templates_need_no_loosened_policy(template, name):
     assert not re.search(FORBIDDEN[name], template.read_text("utf-8"))
+
+
+def test_names_in_a_row_are_joined_as_the_language_does():
+    """With ``_(", ")`` in templates, and with what that says in scripts."""
+    joined = [path.name for path in TEMPLATES if "loop.last %}, {%" in path.read_text("utf-8")]
+    joined += [path.name for path in STATIC.glob("*.js") if 'join(", ")' in path.read_text("utf-8")]
+    assert joined == []
+
+
+def test_components_write_numbers_as_the_reader_does(ui):
+    assert "12,345 / 20,000" in ui.progress(12345, 20000)
+    assert ">1,234<" in ui.tabs([("Leads", "#", False, 1234)])
+    item = {"icon": "paperclip", "who": "Li", "title": "", "when": "", "when_iso": ""}
+    file = {"file": "a.pdf", "file_url": "#", "picture": False}
+    sizes = [640, 12_345, 999_999, 1_500_000, 42_000_000_000]
+    told = [ui.timeline([{**item, **file, "file_size": size}]) for size in sizes]
+    found = [re.search(r"<small>([^<]*)</small>", text)[1] for text in told]
+    assert found == ["640 B", "12.3 kB", "1,000 kB", "1.5 MB", "42.0 GB"]
+    assert ngettext("%(n)s record", "%(n)s records", 12345) == "12,345 records"
 
 
 def test_each_macro_says_what_it_is():
