@@ -46,6 +46,7 @@ def test_a_policy_says_how_important_and_how_soon(open_as, team, way, rows, runt
         save(tab, way)
         if hours == "4":
             expect(tab.locator("h1")).to_contain_text(way("展会", "Exhibition"))
+            expect(tab.locator("h1 .badge")).to_have_text(way("高", "High"))
             is_sound(tab, way)
     expect(tab.locator("#error-source")).to_be_visible()
     expect(tab.locator("[name=first_contact_hours]")).to_have_value("8")
