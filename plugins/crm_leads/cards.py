@@ -198,7 +198,8 @@ def _address(uow: UnitOfWork, record: Record) -> str:
     address = f"{uow.runtime.config.base_url}{path}"
     title = escape(values.get("title") or values.get("name") or "")
     # A frame has a title: without one, who cannot see it is not told what it is.
-    code = f'<iframe src="{address}" title="{title}" width="100%" height="720"></iframe>'
+    size = 'width="100%" height="720" style="border: 0"'
+    code = f'<iframe src="{address}" title="{title}" {size}></iframe>'
     html = macros("crm_leads/parts.html").form_address(
         address, path, code if values.get("sites") else ""
     )
