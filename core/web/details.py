@@ -221,8 +221,8 @@ def record_title(uow: UnitOfWork, record: Record) -> str:
 
 
 def _status(record: Record) -> FieldSpec | None:
-    """What the badge beside the title shows: the first choice field that is part of the list."""
-    by_name = {item.name: item for item in record.fields}
+    """What the badge beside the title shows: the first choice field of the list that is not the title."""
+    by_name = {item.name: item for item in record.fields if item.name != record.spec.label_field}
     names = ("status", "stage", *record.spec.list_columns)
     found = (by_name[name] for name in names if name in by_name)
     return next((item for item in found if type(item.type) is t.ChoiceField), None)

@@ -4,6 +4,7 @@ claimed yet, who else has it, what lies in a pool, and ways through the list of 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 from flask import url_for
@@ -199,8 +200,13 @@ def _address(uow: UnitOfWork, record: Record) -> str:
         return html
     path = url_for("crm_leads.form", key=values["key"])
     address = f"{uow.runtime.config.base_url}{path}"
-    may_embed = bool(values.get("sites"))
-    html = macros("crm_leads/parts.html").form_address(address, path, may_embed)
+    title = escape(values.get("title") or values.get("name") or "")
+    # A frame has a title: without one, who cannot see it is not told what it is.
+    size = 'width="100%" height="720" style="border: 0"'
+    code = f'<iframe src="{address}" title="{title}" {size}></iframe>'
+    html = macros("crm_leads/parts.html").form_address(
+        address, path, code if values.get("sites") else ""
+    )
     return html
 
 

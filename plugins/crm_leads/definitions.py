@@ -202,7 +202,7 @@ lead_form = EntityDef(
     icon="world",
     list_columns=("name", "pool", "source", "campaign", "is_open"),
     sections=(
-        Section(_l("Form"), ("name", "is_open", "pool", "source", "campaign", "key")),
+        Section(_l("Form"), ("name", "is_open", "pool", "source", "campaign")),
         Section(_l("What visitors see"), ("title", "intro", "fields", "thanks", "sites")),
         Section(_l("Welcome mail"), ("welcome_subject", "welcome_text")),
     ),
@@ -297,6 +297,7 @@ ENTITIES = (
 
 
 def form_edits(entity: EntitySpec) -> list[FormEdit]:
-    """How names compare is no field to look at, nor what kind of record a target is."""
-    hidden = {"lead": "name_key", "campaign_target": "related_entity"}
+    """How names compare is no field to look at, nor what kind of record a target is, nor the key of a
+    form, which its address holds."""
+    hidden = {"lead": "name_key", "campaign_target": "related_entity", "lead_form": "key"}
     return [FormEdit("hide", hidden[entity.name])] if entity.name in hidden else []

@@ -5,7 +5,9 @@ from __future__ import annotations
 import shutil
 import sys
 import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -99,20 +101,21 @@ class Doors:
 
 
 @pytest.fixture
-def open_page(chromium, served):
-    """``open_page(size, scripts=True, email=ADMIN, …)``: a signed-in tab without a complaint.
+def open_tab(chromium, served):
+    """``open_tab(size, scripts=True, locale="zh-CN", policy=True)``: nobody is signed in, and nothing is
+    complained of.
 
     ``policy=False`` ignores the Content-Security-Policy: only escaping keeps scripts out then.
     A refused form is answered 422, 409 or 401, which Chromium logs: that alone is no complaint.
     """
     opened, complaints = [], []
 
-    def make(size=DESK, *, scripts=True, email=ADMIN, password=PASSWORD, policy=True):
+    def make(size=DESK, *, scripts=True, locale="zh-CN", policy=True):
         context = chromium.new_context(
             viewport=size,
             java_script_enabled=scripts,
             base_url=served,
-            locale="zh-CN",
+            locale=locale,
             bypass_csp=not policy,
             # Pages that a test makes up are no business of the worker.
             service_workers="allow" if policy else "block",
@@ -123,6 +126,20 @@ def open_page(chromium, served):
         if policy:  # without it, what a page does wrong is the very question
             tab.on("pageerror", lambda error: complaints.append(str(error)))
             tab.on("console", lambda message: _note(message, complaints))
+        return tab
+
+    yield make
+    for context in opened:
+        context.close()
+    assert complaints == []
+
+
+@pytest.fixture
+def open_page(open_tab, served):
+    """``open_page(size, email=ADMIN, password=PASSWORD, …)``: a signed-in tab, as of `open_tab`."""
+
+    def make(size=DESK, *, email=ADMIN, password=PASSWORD, **more):
+        tab = open_tab(size, **more)
         tab.goto("/sign-in")
         tab.fill("[name=email]", email)
         tab.fill("[name=password]", password)
@@ -130,10 +147,7 @@ def open_page(chromium, served):
         tab.wait_for_url(f"{served}/")
         return tab
 
-    yield make
-    for context in opened:
-        context.close()
-    assert complaints == []
+    return make
 
 
 @pytest.fixture
@@ -150,6 +164,33 @@ def open_as(open_page, unit_of_work):
         return open_page(way.size, email=who["email"])
 
     return make
+
+
+@pytest.fixture
+def elsewhere():
+    """Another site on this machine: ``elsewhere.body`` is its page, ``elsewhere.port`` where it is.
+
+    By ``localhost`` it is another site to the browser than by ``127.0.0.1``, where the application is.
+    """
+
+    class Page(BaseHTTPRequestHandler):
+        def do_GET(self):
+            page = f"<!doctype html><html lang=zh><title>elsewhere</title><body>{site.body}"
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html; charset=utf-8")
+            self.send_header("Content-Length", str(len(page.encode())))
+            self.end_headers()
+            self.wfile.write(page.encode())
+
+        def log_message(self, *_given):
+            return
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Page)
+    site = SimpleNamespace(body="", port=server.server_port)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield site
+    server.shutdown()
+    server.server_close()
 
 
 def _note(message, complaints):

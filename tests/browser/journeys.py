@@ -33,3 +33,27 @@ def is_sound(tab: Any, way: Way) -> None:
     assert tab.evaluate("document.documentElement.scrollWidth") <= way.size["width"], tab.url
     if way.locale == "zh_CN":
         assert english_on(tab) == set(), tab.url
+
+
+def part(tab: Any, title: str) -> Any:
+    """The section of a page under that heading."""
+    return tab.locator("section", has=tab.get_by_role("heading", name=title, exact=True))
+
+
+def pick(tab: Any, box: Any, words: str) -> None:
+    """Somebody types, and takes the first that is offered."""
+    box.fill(words)
+    tab.locator("[role=option]:visible").first.click()
+
+
+def save(tab: Any, way: Way) -> None:
+    """Press what saves the form."""
+    tab.get_by_role("button", name=way("保存", "Save"), exact=True).first.click()
+
+
+def use(tab: Any, label: str) -> None:
+    """Press a verb of the page's header, or of its menu."""
+    button = tab.locator(".page-header").get_by_role("button", name=label, exact=True)
+    if not button.is_visible():
+        tab.locator(".page-header summary").last.click()
+    button.click()

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 from axe import violations
-from journeys import both_ways, is_sound
+from journeys import both_ways, is_sound, pick, save, use
 
 # A browser sees no difference between databases: one of them is enough.
 pytestmark = [pytest.mark.browser, pytest.mark.databases("sqlite"), pytest.mark.long]
@@ -29,18 +29,6 @@ def team(make_person):
         manager=make_person("穆青山", roles=("sales_manager",), department="销售部"),
         fu=make_person("傅宇恒", roles=("sales",), department="销售部/华东组"),
     )
-
-
-def pick(tab, box, words):
-    """Somebody types, and takes the first that is offered."""
-    box.fill(words)
-    offered = tab.locator("[role=option]:visible").first
-    expect(offered).to_be_visible()
-    offered.click()
-
-
-def save(tab, way):
-    tab.get_by_role("button", name=way("保存", "Save"), exact=True).first.click()
 
 
 @both_ways
@@ -114,12 +102,7 @@ def test_a_lead_becomes_a_customer_a_contact_and_a_deal(
         (key,) = service.create(uow, "lead", [lead | {"owner": team.fu, "status": "following"}])
     tab = open_as(team.fu, way)
     tab.goto(f"/r/lead/{key}")
-    button = tab.locator(".page-header").get_by_role(
-        "button", name=way("转化", "Convert"), exact=True
-    )
-    if not button.is_visible():
-        tab.locator(".page-header summary").last.click()
-    button.click()
+    use(tab, way("转化", "Convert"))
     who = tab.get_by_role("group", name=way("客户", "Customer"), exact=True)
     expect(who).to_contain_text("潍坊鼎源农机有限公司")
     is_sound(tab, way)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from journeys import DESK, both_ways, is_sound
+from journeys import DESK, both_ways, is_sound, pick
 
 # A browser sees no difference between databases: one of them is enough.
 pytestmark = [pytest.mark.browser, pytest.mark.databases("sqlite"), pytest.mark.long]
@@ -129,14 +129,6 @@ def test_by_keyboard_a_card_goes_to_the_next_stage_and_keeps_the_focus(
     expect(column(tab, "需求分析").locator(".board-card", has_text=DEAL)).to_be_visible()
     names = {row["id"]: row["name"] for row in rows("stage")}
     assert names[read("opportunity", deals[0])["stage"]] == "需求分析"
-
-
-def pick(tab, box, words):
-    """Somebody types, and takes the first that is offered."""
-    box.fill(words)
-    offered = tab.locator("[role=option]:visible").first
-    expect(offered).to_be_visible()
-    offered.click()
 
 
 @both_ways

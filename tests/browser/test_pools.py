@@ -6,7 +6,7 @@ from datetime import datetime, time, timedelta
 from types import SimpleNamespace
 
 import pytest
-from journeys import DESK, both_ways, is_sound
+from journeys import DESK, both_ways, is_sound, use
 
 # A browser sees no difference between databases: one of them is enough.
 pytestmark = [pytest.mark.browser, pytest.mark.databases("sqlite"), pytest.mark.long]
@@ -69,14 +69,6 @@ def pool(kind, team, rows, unit_of_work):
 
 def open_list(tab, kind):
     tab.goto(f"/r/{kind}?search=鼎源")
-
-
-def use(tab, label):
-    """Press a verb of the page's header, or of its menu."""
-    button = tab.locator(".page-header").get_by_role("button", name=label, exact=True)
-    if not button.is_visible():
-        tab.locator(".page-header summary").last.click()
-    button.click()
 
 
 @of_each_kind

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from journeys import both_ways, is_sound
+from journeys import both_ways, is_sound, pick, save
 
 # A browser sees no difference between databases: one of them is enough.
 pytestmark = [pytest.mark.browser, pytest.mark.databases("sqlite"), pytest.mark.long]
@@ -41,18 +41,6 @@ def goods(unit_of_work):
         return service.create(
             uow, "product", [{"name": "码垛机", "code": "MDJ", "list_price": "1000"}, belt]
         )
-
-
-def pick(tab, box, words):
-    """Somebody types, and takes the first that is offered."""
-    box.fill(words)
-    offered = tab.locator("[role=option]:visible").first
-    expect(offered).to_be_visible()
-    offered.click()
-
-
-def save(tab, way):
-    tab.get_by_role("button", name=way("保存", "Save"), exact=True).first.click()
 
 
 @both_ways

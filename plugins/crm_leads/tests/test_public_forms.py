@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from html import unescape
+
 import pytest
 
 from core.entities import query, service
@@ -206,9 +209,10 @@ def test_without_a_text_no_welcome_goes_out(client, make_form, leads, mails, run
 
 
 def test_the_form_says_where_it_is(make_form, browser_of, team, unit_of_work):
-    address = make_form(sites=["https://www.example.com"])
+    address = make_form(title='问与"答"', sites=["https://www.example.com"])
     with unit_of_work(write=False) as uow:
         (form,) = query.page(uow, "lead_form", ListQuery()).items
     html = browser_of(team.marketing).get(f"/r/lead_form/{form['id']}").get_data(as_text=True)
-    assert address in html
-    assert "&lt;iframe" in html
+    code = unescape(re.search("<code>(.*?)</code>", html)[1])
+    assert re.fullmatch(f'<iframe src="http[^"]*{address}" title="([^"]*)" .*></iframe>', code)
+    assert 'title="问与&quot;答&quot;"' in code
