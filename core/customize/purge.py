@@ -15,6 +15,7 @@ from core.customize.ddl import drop_field, drop_table
 from core.customize.kinds import LocalText
 from core.customize.ruling import forget_rules
 from core.customize.tables import custom_entity_table, custom_field_table
+from core.db.base import metadata
 from core.db.locks import lock_structure
 from core.entities import service
 from core.entities.bulk import bulk_table
@@ -24,7 +25,6 @@ from core.entities.links import link_table_name
 from core.entities.list_views import list_view_table
 from core.entities.merging import merge_table
 from core.errors import Forbidden
-from core.exchange.tables import duplicate_key_table, import_preset_table
 from core.faults import fault
 from core.i18n import gettext as _
 from core.notifications.tables import notification_table
@@ -41,8 +41,10 @@ __all__ = ["Purged", "can_go", "purge", "retired"]
 #: What the core keeps of records by their entity's name, beside the trail, comments and files.
 _ABOUT_RECORDS = (
     *(share_table, draft_table, list_view_table, notification_table, form_time_table),
-    *(merge_table, bulk_table, import_preset_table, duplicate_key_table),
+    *(merge_table, bulk_table),
 )
+#: Of imports, of which this layer knows no more.
+_ABOUT_IMPORTS = ("core_import_preset", "core_duplicate_key")
 
 
 @dataclass(frozen=True)
@@ -176,7 +178,8 @@ def _drop_entity(uow: UnitOfWork, name: str) -> None:
     uow.execute(delete(own).where(own.c.name == name))
     # Another entity may have the name one day.
     comments = uow.snapshot.installed_entities["comment"].table
-    for table in (comments, *_ABOUT_RECORDS):
+    imports = (metadata.tables[each] for each in _ABOUT_IMPORTS)
+    for table in (comments, *_ABOUT_RECORDS, *imports):
         uow.execute(delete(table).where(table.c.entity == name))
     forget_entity(uow, name)
     forget_rules(uow, name)
