@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -149,18 +150,38 @@ def submit(uow: UnitOfWork, form: PublicForm, sent: MultiDict[str, str]) -> int 
             "form": form.id,
             "origin": sent.get("origin", "").strip()[:300] or None,
         }
-        try:
-            with uow.savepoint():
-                (key,) = service.create(uow, "lead", [lead])
-        except Invalid as error:
-            # Whether another lead has a value that only one may have is nobody's business outside.
-            others = [problem for problem in error.problems if problem.code != "taken"]
-            if others or not error.problems:
-                raise Invalid(error.message, others) from None
+        made = _make(uow, lead)
+        if isinstance(made, set):
+            with suppress(Invalid):  # where the lead cannot be without it
+                made = _make(uow, _with_note(uow, lead, made - DELIVERED))
+        if isinstance(made, set):
             return None
         if form.has_welcome:
-            uow.enqueue(WELCOME.name, {"lead": key})
-    return key
+            uow.enqueue(WELCOME.name, {"lead": made})
+    return made
+
+
+def _make(uow: UnitOfWork, lead: Mapping[str, Any]) -> int | set[str]:
+    """The lead; or the fields whose values another one has, where only one may have them.
+
+    That there is such a lead is nobody's business outside: of that no error tells.
+    """
+    try:
+        with uow.savepoint():
+            (key,) = service.create(uow, "lead", [lead])
+    except Invalid as error:
+        others = [problem for problem in error.problems if problem.code != "taken"]
+        if others or not error.problems:
+            raise Invalid(error.message, others) from None
+        return {problem.field for problem in error.problems}
+    return int(key)
+
+
+def _with_note(uow: UnitOfWork, lead: Mapping[str, Any], taken: Collection[str]) -> dict[str, Any]:
+    """The same with what stands in these fields in its note, for whoever calls back."""
+    told = [f"{item.label}: {lead[item.name]}" for item in own_fields(uow) if item.name in taken]
+    note = "\n".join([lead.get("note") or "", *told]).strip()
+    return {**lead, **dict.fromkeys(taken), "note": note}
 
 
 def _given(sent: Mapping[str, str], name: str) -> str | None:
