@@ -17,7 +17,7 @@ _OWN = (
     (r'name="csrf-token" content="[^"]*"', ""),
     (r'"request_id": ?"[^"]*"', ""),
     (r"<code>[0-9a-f]{16}</code>", ""),
-    (r'name="(form_key|opened)" value="[^"]*"', ""),
+    (r'name="(form_key|opened|once)" value="[^"]*"', ""),
 )
 #: Files with a time of writing in them, and what asks nobody.
 _LEFT_OUT = re.compile(
