@@ -246,5 +246,5 @@ def _reachable(
     for row in rows:
         if row["entity"] in uow.snapshot.entities and row["record_id"] is not None:
             wanted.setdefault(row["entity"], set()).add(row["record_id"])
-    open_ = {entity: readable(uow, entity, ids) & ids for entity, ids in wanted.items()}
+    open_ = {entity: readable(uow, entity, ids) for entity, ids in wanted.items()}
     return open_, resolve_labels(uow, open_)

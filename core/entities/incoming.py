@@ -244,7 +244,7 @@ def readable(uow: UnitOfWork, entity: str, ids: set[int]) -> set[int]:
         if (clause := scope_clause(uow, spec, "read")) is not None:
             statement = statement.where(clause)
         known.update(uow.execute(statement).scalars())
-    return known
+    return ids & known
 
 
 def known_readable(uow: UnitOfWork, entity: str) -> set[int]:
