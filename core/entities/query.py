@@ -33,6 +33,7 @@ from core.entities.incoming import known_readable
 from core.entities.labels import Labels, reference_ids, resolve_labels
 from core.entities.lines import load_lines
 from core.entities.masking import mask_value
+from core.entities.origins import reached_otherwise
 from core.entities.paging import SortKey, after_cursor, make_cursor, parse_sort
 from core.entities.reading import Reading, read
 from core.entities.related import relatable
@@ -167,7 +168,7 @@ def reading_page(uow: UnitOfWork, entity: str, query: ListQuery) -> Reading[Page
         is_cut = len(rows) > limit
         following = make_cursor(keys, _rows(rows[limit - 1 : limit])[0]) if is_cut else None
         items = shown(rows)
-        if query.archived is False:
+        if query.archived is False and reached_otherwise(uow) is None:
             known_readable(uow, entity).update(row["id"] for row in items if "id" in row)
         _attach_links(uow, spec, fields, items)
         labels: Labels = {}

@@ -9,6 +9,7 @@ import pytest
 
 from core.comments.service import add_comment
 from core.entities import service
+from core.entities.incoming import readable
 from core.entities.timeline import timeline
 from core.settings.service import put_settings
 
@@ -74,6 +75,16 @@ def test_who_reads_neither_reads_nothing_of_it(
     for person in (team.ning, team.yan):
         found = client.get("/api/v1/records/follow_up", headers=bearer(person)).json["items"]
         assert found == []
+
+
+def test_what_was_told_along_is_within_reach_nowhere_else(told, team, unit_of_work, act, rows):
+    """Who reads a lead's history only on its customer reads none of it by itself, in the same page either."""
+    _lead, customer, _deal = told
+    (follow_up,) = rows("follow_up")
+    act(team.manager, "customer", "assign", [customer], owner=team.yan)
+    with unit_of_work(team.yan, write=False) as uow:
+        assert "老板要看样机" in {entry.body for entry in timeline(uow, "customer", customer)}
+        assert readable(uow, "follow_up", {follow_up["id"]}) == set()
 
 
 @pytest.mark.long
