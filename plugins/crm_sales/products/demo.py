@@ -228,9 +228,13 @@ def _limits(uow: UnitOfWork) -> None:
 
 
 def _quotes(uow: UnitOfWork, rng: random.Random, products: Mapping[str, int], today: date) -> int:
-    is_open = {"field": "status", "op": "eq", "value": "open"}
+    # What lies in a pool has nobody who would quote.
+    theirs = [
+        {"field": "status", "op": "eq", "value": "open"},
+        {"field": "owner", "op": "is_set"},
+    ]
     fields = ("name", "customer", "owner", "currency", "probability")
-    asked = ListQuery(fields=fields, filter=is_open, sort="-probability,id", limit=QUOTES)
+    asked = ListQuery(fields=fields, filter={"all": theirs}, sort="-probability,id", limit=QUOTES)
     deals = query.page(uow, "opportunity", asked).items
     quotes = []
     for deal in deals:
