@@ -10,6 +10,7 @@ from flask import Flask, g, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import DBAPIError
 
+from core.http.parts import NamedRequest
 from core.http.requests import close_reading
 from core.http.rules import UnhurriedRule
 from core.plugins.manager import HookFailed
@@ -31,6 +32,7 @@ class RetryingFlask(Flask):
     Only while nothing of the request is committed. The answer after the last try is a 503.
     """
 
+    request_class = NamedRequest
     url_rule_class = UnhurriedRule
 
     def dispatch_request(self) -> ResponseReturnValue:
