@@ -16,8 +16,6 @@ from __future__ import annotations
 import argparse
 import os
 import random
-import re
-import subprocess
 import sys
 import tempfile
 import threading
@@ -32,10 +30,11 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.client import Times  # noqa: E402
-from benchmarks.processes import OURS, serving  # noqa: E402
+from benchmarks.installation import PASSWORD, demonstration  # noqa: E402
+from benchmarks.processes import serving  # noqa: E402
+from benchmarks.report import paste  # noqa: E402
 from benchmarks.sales import NAMES, PLACES, TRADES  # noqa: E402
 
-ADMIN, PASSWORD = "boss@example.com", "a calm roof of brackets"
 #: S-235: 95 of 100 answers within a second, and none after three (milliseconds).
 MOST, NEVER = 1000, 3000
 BATCH = 1000
@@ -58,24 +57,13 @@ def main() -> None:
     print(table)
     if options.markdown:
         kind = "SQLite" if options.sqlite else "PostgreSQL"
-        text = options.markdown.read_text(encoding="utf-8")
-        marks = f"<!-- office, {kind}: written by office.py -->", f"<!-- end of office, {kind} -->"
-        between = re.compile(f"{re.escape(marks[0])}.*?{re.escape(marks[1])}", re.S)
-        new = f"{marks[0]}\n\n{table}\n\n{marks[1]}"
-        options.markdown.write_text(between.sub(lambda _m: new, text), encoding="utf-8")
+        paste(options.markdown, f"office, {kind}", table, by="office.py")
 
 
 def _measure(folder: Path, options: argparse.Namespace) -> str:
     from benchmarks.run import database_url
 
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("DOUGONG_")}
-    environment |= {"DOUGONG_HOME": str(folder), "PYTHONPATH": str(ROOT)}
-    environment |= {"DOUGONG_REDIS_URL": "", "DOUGONG_LOG_LEVEL": "WARNING"}
-    if not options.sqlite:
-        environment["DOUGONG_DATABASE_URL"] = database_url("office")
-    init = [*OURS, "init", "--demo", "--admin", ADMIN, "--password", PASSWORD]
-    subprocess.run(init, env=environment, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-    os.environ.update({k: v for k, v in environment.items() if k.startswith("DOUGONG_")})
+    environment = demonstration(folder, "" if options.sqlite else database_url("office"))
     described, customers = _fill(options.people, options.customers)
     with serving(environment, "/healthz", workers=options.workers) as found:
         people = [Person(found.base, number, customers[number]) for number in range(options.people)]

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -26,6 +25,8 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
+
+from benchmarks.report import paste  # noqa: E402
 
 EMAIL, PASSWORD = "boss@example.com", "a calm roof of brackets"
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
@@ -76,11 +77,7 @@ def main() -> None:
         table = _measure(url, options.calls)
     print(table)
     if options.markdown:
-        text = options.markdown.read_text(encoding="utf-8")
-        marks = "<!-- pages: written by pages.py -->", "<!-- end of pages -->"
-        between = re.compile(f"{re.escape(marks[0])}.*?{re.escape(marks[1])}", re.S)
-        new = f"{marks[0]}\n\n{table}\n\n{marks[1]}"
-        options.markdown.write_text(between.sub(lambda _m: new, text), encoding="utf-8")
+        paste(options.markdown, "pages", table, by="pages.py")
 
 
 #: The demonstration's background work, which is not what is measured.

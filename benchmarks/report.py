@@ -77,9 +77,9 @@ def table(results: Mapping[str, Result], *, rows: int, database: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def paste(path: Path, kind: str, text: str) -> None:
-    """Put the table between the marks of its kind of database in a file, else make a file of it."""
-    begin, end = f"<!-- {kind}: written by run.py -->\n", f"<!-- end of {kind} -->"
+def paste(path: Path, kind: str, text: str, *, by: str = "run.py") -> None:
+    """Put the table between the marks of its kind in a file, else make a file of it."""
+    begin, end = f"<!-- {kind}: written by {by} -->\n", f"<!-- end of {kind} -->"
     old = path.read_text(encoding="utf-8") if path.exists() else f"{begin}{end}\n"
     before, found, rest = old.partition(begin)
     if not found:

@@ -17,7 +17,6 @@ import gc
 import os
 import random
 import re
-import subprocess
 import sys
 import tempfile
 import time
@@ -30,7 +29,9 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-ADMIN, PASSWORD = "boss@example.com", "a calm roof of brackets"
+from benchmarks.installation import demonstration  # noqa: E402
+from benchmarks.report import paste  # noqa: E402
+
 BELT, ROBOT = "皮带输送线", "全自动码垛机"
 PLACES = ("潍坊", "青岛", "苏州", "成都", "重庆", "杭州", "山东潍坊", "安徽合肥")
 NAMES = ("鼎", "源", "恒", "泰", "瑞", "丰", "华", "宏", "盛", "远", "达", "兴", "隆", "嘉", "诚")
@@ -57,25 +58,13 @@ def main() -> None:
     print(table)
     if options.markdown:
         kind = "SQLite" if options.sqlite else "PostgreSQL"
-        text = options.markdown.read_text(encoding="utf-8")
-        marks = f"<!-- sales, {kind}: written by sales.py -->", f"<!-- end of sales, {kind} -->"
-        between = re.compile(f"{re.escape(marks[0])}.*?{re.escape(marks[1])}", re.S)
-        new = f"{marks[0]}\n\n{table}\n\n{marks[1]}"
-        options.markdown.write_text(between.sub(lambda _m: new, text), encoding="utf-8")
+        paste(options.markdown, f"sales, {kind}", table, by="sales.py")
 
 
 def _measure(folder: Path, options: argparse.Namespace) -> str:
     from benchmarks.run import database_url
 
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("DOUGONG_")}
-    environment |= {"DOUGONG_HOME": str(folder), "PYTHONPATH": str(ROOT)}
-    environment |= {"DOUGONG_REDIS_URL": "", "DOUGONG_LOG_LEVEL": "WARNING"}
-    if not options.sqlite:
-        environment["DOUGONG_DATABASE_URL"] = database_url("sales")
-    program = [sys.executable, "-c", "from core.cli import main; main()"]
-    init = [*program, "init", "--demo", "--admin", ADMIN, "--password", PASSWORD]
-    subprocess.run(init, env=environment, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-    os.environ.update({k: v for k, v in environment.items() if k.startswith("DOUGONG_")})
+    demonstration(folder, "" if options.sqlite else database_url("sales"))
 
     from core.app import create_app
     from core.cli.main import YOUNG
