@@ -14,7 +14,7 @@ from core.backup.workspaces import TEND, WORKSPACE, WORKSPACE_ENDS, WORKSPACES_T
 from core.comments.definitions import COMMENTED, MENTIONED, comment
 from core.comments.timeline import COMMENTS, FILES
 from core.customize.indexes import BUILD_INDEX
-from core.entities.bulk import BULK, BULK_CLEANED, CLEAN_BULK
+from core.entities.bulk_job import BULK, BULK_CLEANED, CLEAN_BULK
 from core.entities.changes import Change
 from core.entities.drafts import CLEAN_DRAFTS, DRAFTS_CLEANED
 from core.entities.list_views import SHARE

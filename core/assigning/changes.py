@@ -12,7 +12,7 @@ from core.assigning.declaring import Assigned
 from core.assigning.giving import assign_by_rules, is_by_rule, is_reassigning, reassign
 from core.assigning.rules import forget_rules
 from core.db.bulk import one_of
-from core.entities.bulk import is_taking_back
+from core.entities.bulk_undo import is_taking_back
 from core.entities.changes import Change
 from core.entities.schema import to_json
 from core.entities.values import check_value

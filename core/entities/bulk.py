@@ -1,4 +1,4 @@
-"""One act on many records, which can be taken back: what they were before is kept for some days.
+"""One act on many records, which can be taken back (`core.entities.bulk_undo`): what they were before is kept.
 
 An act is JSON, so that a job can carry it: ``{"kind": "update", "values": {field: value}}``,
 ``{"kind": "tags", "field": …, "add": […], "remove": […]}``, ``{"kind": "delete"}``, or
@@ -12,10 +12,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Column, ForeignKey, Integer, Row, Table, delete, insert, select, update
+from sqlalchemy import Column, ForeignKey, Integer, Row, Table, insert, select, update
 
 from core.db.base import metadata
 from core.db.bulk import one_of
@@ -24,24 +23,16 @@ from core.entities import query, service
 from core.entities.query import ListQuery
 from core.entities.schema import to_json
 from core.entities.scope import require
-from core.errors import NotFound, Refusal, Refused
+from core.errors import NotFound, Refusal
 from core.fields import ActionSpec, EntitySpec
 from core.fields import types as t
 from core.i18n import gettext as _
-from core.i18n import lazy_gettext as _l
-from core.plugins.contributions import Job, Schedule
-from core.settings.gone import forget_gone
-from core.work.tables import job_table
 
 if TYPE_CHECKING:
-    from core.work.jobs import JobContext
     from core.work.uow import UnitOfWork
 
 __all__ = [
     "AT_ONCE",
-    "BULK",
-    "BULK_CLEANED",
-    "CLEAN_BULK",
     "Outcome",
     "act_along",
     "act_undoably",
@@ -52,14 +43,7 @@ __all__ = [
     "do_bulk",
     "find_bulk",
     "held_values",
-    "is_taking_back",
-    "may_be_undone",
     "note_bulk",
-    "start_bulk",
-    "start_undo",
-    "taking_back",
-    "tell_beside",
-    "undo_bulk",
 ]
 
 #: Records of one transaction; more than these are the work of a job.
@@ -70,10 +54,8 @@ _STAMPS = frozenset(
 )
 #: Reasons that are told one by one.
 MOST_REASONS = 50
-#: For how long what records were before is kept.
-KEPT = timedelta(days=7)
-#: What a transaction remembers: the acts that went along with one, and that one is being taken back.
-_ALONG, _TAKING_BACK = "acts that went along", "an act is taken back"
+#: What a transaction remembers: the acts that went along with one.
+_ALONG = "acts that went along"
 
 bulk_table = Table(
     "core_bulk",
@@ -127,17 +109,6 @@ def begin_bulk(uow: UnitOfWork, spec: EntitySpec, act: Mapping[str, Any]) -> int
     values = {"user_id": uow.actor.user_id, "entity": spec.name, "act": act, "at": uow.now()}
     made = insert(bulk_table).values(values).returning(bulk_table.c.id)
     return int(uow.execute(made).scalar_one())
-
-
-def start_bulk(uow: UnitOfWork, spec: EntitySpec, act: Mapping[str, Any], wanted: ListQuery) -> int:
-    """Queue the act on all records that the query finds; the number of its job."""
-    key = begin_bulk(uow, spec, act)
-    asked = {"filter": wanted.filter, "search": wanted.search, "ids": wanted.ids}
-    arguments = {"bulk_id": key, "entity": spec.name, "asked": asked}
-    title = _("%(entity)s: several at once", entity=str(spec.label_plural))
-    job = uow.enqueue(BULK.name, arguments, title=title)
-    assert job is not None
-    return job
 
 
 def do_bulk(uow: UnitOfWork, bulk_id: int, ids: Sequence[int]) -> Outcome:
@@ -225,13 +196,6 @@ def _note_along(
     if along:
         noted = {**act, "along": [*act.get("along", ()), *along]}
         uow.execute(update(bulk_table).where(bulk_table.c.id == bulk_id).values(act=noted))
-
-
-def may_be_undone(uow: UnitOfWork, bulk_id: int) -> bool:
-    """True while an act on many has something to put back, and nobody has."""
-    row, c = find_bulk(uow, bulk_id), bulk_change_table.c
-    some = select(c.record_id).where(c.bulk_id == bulk_id).limit(1)
-    return row.undone_at is None and uow.execute(some).first() is not None
 
 
 def find_bulk(uow: UnitOfWork, bulk_id: int, *, lock: bool = False) -> Row[Any]:
@@ -376,193 +340,3 @@ def note_bulk(
         for r in rows
     ]
     uow.execute(insert(bulk_change_table), changed)
-
-
-# Taking it back
-
-
-def start_undo(uow: UnitOfWork, bulk_id: int) -> int | None:
-    """Note that the act is taken back: the number of the job that does so, or None when there are so
-    few records that `undo_bulk` may do it at once. `Refused` when it was done before."""
-    row = find_bulk(uow, bulk_id)
-    once = update(bulk_table).where(bulk_table.c.id == bulk_id, bulk_table.c.undone_at.is_(None))
-    if uow.execute(once.values(undone_at=uow.now())).rowcount != 1:
-        raise Refused(_("This was taken back already."))
-    c = bulk_change_table.c
-    some = select(c.record_id).where(c.bulk_id == bulk_id).limit(AT_ONCE + 1)
-    if len(uow.execute(some).all()) <= AT_ONCE:
-        return None
-    arguments = {"bulk_id": bulk_id, "entity": row.entity, "asked": None}
-    return uow.enqueue(BULK.name, arguments, title=_("Taking back what was done to several"))
-
-
-def undo_bulk(uow: UnitOfWork, bulk_id: int, after: int = 0) -> tuple[Outcome, int | None]:
-    """Take the act back on the next records ``after`` one; (what became of them, the last of them or
-    None at the end). What was changed since stays as it is."""
-    row = find_bulk(uow, bulk_id)
-    spec, act, c = uow.entity(row.entity), row.act, bulk_change_table.c
-    asked = select(bulk_change_table).where(c.bulk_id == bulk_id, c.record_id > after)
-    changes = uow.execute(asked.order_by(c.record_id).limit(AT_ONCE)).all()
-    outcome = Outcome()
-    if not changes:
-        return outcome, None
-    if act["kind"] == "act":
-        require(uow, spec, act["name"])
-    table = spec.table
-    mine = one_of(uow.connection, table.c.id, [change.record_id for change in changes])
-    versions = select(table.c.id, table.c.version).where(mine).order_by(table.c.id)
-    rows = uow.execute(versions.with_for_update(of=table))
-    now = {each.id: each.version for each in rows}
-    old = {}
-    for change in changes:
-        if now.get(change.record_id) == change.version:
-            old[change.record_id] = change.old
-        else:
-            outcome.keep(change.record_id, _("It was changed since."))
-
-    def write(some: Sequence[int]) -> None:
-        if act["kind"] == "delete":
-            service.restore(uow, spec.name, some)
-        elif act["kind"] == "act":
-            with uow.elevated():  # who used the verb takes it back, with the rights of its rule
-                service.update(uow, spec.name, {key: old[key] for key in some})
-        else:
-            _put_back(uow, spec, {key: old[key] for key in some})
-
-    with taking_back(uow) as told:
-        done = set(attempt(uow, list(old), write, outcome))
-    outcome.done = len(done)
-    outcome.tell(text for text, ids in told.items() if ids & done)
-    last = changes[-1].record_id
-    if outcome.done and not outcome.kept and len(changes) < AT_ONCE:
-        for key in act.get("along", ()):
-            _undo_along(uow, key, last, outcome)
-    return outcome, last
-
-
-def _undo_along(uow: UnitOfWork, bulk_id: int, record_id: int, outcome: Outcome) -> None:
-    """Take back what went along with an act that was taken back whole; ``record_id`` is told of what
-    stays all the same."""
-    with uow.elevated():
-        try:
-            start_undo(uow, bulk_id)
-        except Refused:  # by itself, before
-            return
-        along, _last = undo_bulk(uow, bulk_id)
-    outcome.tell(along.beside)
-    for _key, why in along.reasons:
-        outcome.keep(record_id, _("What came along stays: %(why)s", why=why))
-
-
-@contextmanager
-def taking_back(uow: UnitOfWork) -> Iterator[dict[str, set[int]]]:
-    """Within the block `is_taking_back`: what is written takes back what was done before. It gives what
-    hooks then `tell_beside`, and of which records."""
-    outer, told = uow.memo.get(_TAKING_BACK), dict[str, set[int]]()
-    uow.memo[_TAKING_BACK] = told
-    try:
-        yield told
-    finally:
-        uow.memo[_TAKING_BACK] = outer
-
-
-def is_taking_back(uow: UnitOfWork) -> bool:
-    """True for hooks on changes by which an act is taken back: what they kept of it did not happen."""
-    return uow.memo.get(_TAKING_BACK) is not None
-
-
-def tell_beside(uow: UnitOfWork, record_id: int, text: str) -> None:
-    """For a hook while `is_taking_back`: what stays of the act all the same. Whoever takes it back is
-    told so, if the record is put back."""
-    uow.memo[_TAKING_BACK].setdefault(text, set()).add(record_id)
-
-
-def _put_back(uow: UnitOfWork, spec: EntitySpec, old: Mapping[int, Mapping[str, Any]]) -> None:
-    departments = {
-        key: values["department"]
-        for key, values in old.items()
-        if "owner" in values and "department" in values
-    }
-    given = {
-        key: {
-            name: value
-            for name, value in values.items()
-            if key not in departments or name != "department"
-        }
-        for key, values in old.items()
-    }
-    service.update(uow, spec.name, given)
-    if departments:
-        with uow.elevated():
-            service.update(uow, spec.name, {k: {"department": v} for k, v in departments.items()})
-
-
-# The job
-
-
-def _run(
-    context: JobContext, *, bulk_id: int, entity: str, asked: Mapping[str, Any] | None
-) -> None:
-    """The handler of ``core.bulk``: a handful a transaction, each with the place it ended at, so that
-    nothing is done twice by whoever takes the job over. Without ``asked`` the act is taken back."""
-    with context.unit_of_work(write=False) as uow:
-        job = uow.execute(select(job_table).where(job_table.c.id == context.job_id)).one()
-        total = job.total
-        if total is None and asked is not None:
-            total = query.count(uow, entity, _query(asked))
-        if total is None:
-            c = bulk_change_table.c
-            total = len(uow.execute(select(c.record_id).where(c.bulk_id == bulk_id)).all())
-    partial = {"done": 0, "kept": 0, "reasons": [], "beside": [], "last": 0, **(job.result or {})}
-    passed = job.done
-    while True:
-        with context.unit_of_work() as uow:
-            if asked is None:
-                outcome, last = undo_bulk(uow, bulk_id, partial["last"])
-                ids = [] if last is None else [last]
-            else:
-                is_undone = find_bulk(uow, bulk_id, lock=True).undone_at is not None
-                ids = [] if is_undone else _next_ids(uow, entity, asked, partial["last"])
-                outcome = do_bulk(uow, bulk_id, ids) if ids else Outcome()
-            if not ids:
-                result = {name: partial[name] for name in ("done", "kept", "reasons", "beside")}
-                context.finish(uow, {**result, "bulk": bulk_id, "undo": asked is None})
-                return
-            partial["done"] += outcome.done
-            partial["kept"] += outcome.kept
-            partial["reasons"] = [*partial["reasons"], *outcome.reasons][:MOST_REASONS]
-            partial["beside"] = list(dict.fromkeys([*partial["beside"], *outcome.beside]))
-            partial["last"] = ids[-1]
-            passed += outcome.done + outcome.kept
-            context.advance(uow, passed, max(total, passed), partial=dict(partial))
-
-
-def _query(asked: Mapping[str, Any]) -> ListQuery:
-    ids = asked.get("ids")
-    return ListQuery(
-        filter=asked.get("filter"),
-        search=asked.get("search") or "",
-        ids=None if ids is None else tuple(ids),
-    )
-
-
-def _next_ids(uow: UnitOfWork, entity: str, asked: Mapping[str, Any], last: int) -> list[int]:
-    """The next records by number, those included that may be seen but not changed: they are told
-    of."""
-    wanted = _query(asked)
-    further = {"field": "id", "op": "gt", "value": last}
-    both = {"all": [wanted.filter, further]} if wanted.filter else further
-    query_ = ListQuery(filter=both, search=wanted.search, ids=wanted.ids, sort="id")
-    return query.select_ids(uow, entity, query_, action="read", limit=AT_ONCE)
-
-
-def _clean(context: JobContext) -> dict[str, int]:
-    with context.unit_of_work() as uow:
-        forget_gone(uow)
-        old = delete(bulk_table).where(bulk_table.c.at < uow.now() - KEPT)
-        return {"dropped": uow.execute(old).rowcount}
-
-
-BULK = Job("core.bulk", _run, title=_l("Several records at once"))
-CLEAN_BULK = Job("core.clean_bulk", _clean, title=_l("Forget what can no longer be taken back"))
-BULK_CLEANED = Schedule("bulk_cleaned", CLEAN_BULK.name, daily_at="03:40")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from core import errors
 from core.entities import service
-from core.entities.bulk import taking_back
+from core.entities.bulk_undo import taking_back
 from core.entities.values import BadValue, checker
 from core.entities.writing import load
 from core.exchange.judging import Kept

@@ -9,7 +9,8 @@ from sqlalchemy import Row, func, select, update
 
 from core.audit.recorder import record_act
 from core.entities import service
-from core.entities.bulk import MOST_REASONS, bulk_change_table, bulk_table, undo_bulk
+from core.entities.bulk import MOST_REASONS, bulk_change_table, bulk_table
+from core.entities.bulk_undo import undo_bulk
 from core.errors import NotFound, Refusal, Refused
 from core.handover.giving import HAND_OVER, require_administrator
 from core.i18n import gettext as _

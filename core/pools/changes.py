@@ -9,7 +9,7 @@ from sqlalchemy import Row, delete, func, select
 
 from core.assigning.giving import is_by_rule
 from core.entities import service
-from core.entities.bulk import is_taking_back, tell_beside
+from core.entities.bulk_undo import is_taking_back, tell_beside
 from core.entities.changes import Change
 from core.errors import Problem
 from core.fields import Choice

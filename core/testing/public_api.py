@@ -24,6 +24,7 @@ PUBLIC_MODULES = (
     "core.egress",
     "core.entities.aggregate",
     "core.entities.bulk",
+    "core.entities.bulk_undo",
     "core.entities.changes",
     "core.entities.conditions",
     "core.entities.conditions_python",

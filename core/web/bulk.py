@@ -13,18 +13,9 @@ from flask import redirect, request, url_for
 from sqlalchemy import select
 
 from core.entities import query
-from core.entities.bulk import (
-    AT_ONCE,
-    BULK,
-    Outcome,
-    begin_bulk,
-    do_bulk,
-    find_bulk,
-    may_be_undone,
-    start_bulk,
-    start_undo,
-    undo_bulk,
-)
+from core.entities.bulk import AT_ONCE, Outcome, begin_bulk, do_bulk, find_bulk
+from core.entities.bulk_job import BULK, start_bulk, start_undo
+from core.entities.bulk_undo import may_be_undone, undo_bulk
 from core.entities.filters import filter_fields
 from core.entities.form_fields import editable_fields
 from core.entities.forms import control_for

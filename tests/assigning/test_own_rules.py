@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from core.entities import query, service
-from core.entities.bulk import begin_bulk, do_bulk, start_undo, undo_bulk
+from core.entities.bulk import begin_bulk, do_bulk
+from core.entities.bulk_job import start_undo
+from core.entities.bulk_undo import undo_bulk
 from core.errors import Invalid, Refused
 from core.notifications.service import latest
 

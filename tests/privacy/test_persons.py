@@ -19,7 +19,8 @@ from core.audit.verifying import verify
 from core.comments.service import add_comment, delete_comment, edit_comment
 from core.db.base import metadata
 from core.entities import query, service
-from core.entities.bulk import begin_bulk, do_bulk, undo_bulk
+from core.entities.bulk import begin_bulk, do_bulk
+from core.entities.bulk_undo import undo_bulk
 from core.entities.drafts import save_draft
 from core.entities.query import ListQuery
 from core.errors import Forbidden, Invalid, NotFound, Refused

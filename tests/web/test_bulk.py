@@ -162,7 +162,8 @@ def test_what_another_changes_while_it_is_put_back_stays(make_orders, orders_now
     """On PostgreSQL both may have begun before either has written."""
     from threading import Thread
 
-    from core.entities.bulk import begin_bulk, do_bulk, undo_bulk
+    from core.entities.bulk import begin_bulk, do_bulk
+    from core.entities.bulk_undo import undo_bulk
 
     (key,) = make_orders(1, status="open")
     with unit_of_work() as uow:
@@ -335,7 +336,8 @@ def test_a_page_that_is_not_all_offers_all(browser, make_orders):
 def test_what_can_no_longer_be_taken_back_is_forgotten(
     browser, edit, make_orders, unit_of_work, run_jobs
 ):
-    from core.entities.bulk import CLEAN_BULK, bulk_change_table, bulk_table
+    from core.entities.bulk import bulk_change_table, bulk_table
+    from core.entities.bulk_job import CLEAN_BULK
 
     edit("status", make_orders(2), status="done")
     with unit_of_work() as uow:

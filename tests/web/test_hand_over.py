@@ -217,7 +217,7 @@ def test_it_is_taken_back_as_a_whole_but_for_what_was_changed_since(
 def test_after_seven_days_it_stays(
     sign_in, send, staff, make_orders, run_jobs, unit_of_work, runtime
 ):
-    from core.entities.bulk import CLEAN_BULK
+    from core.entities.bulk_job import CLEAN_BULK
 
     make_orders(1, owner=staff["leaver"])
     page = send(staff["first"]).location

@@ -12,7 +12,9 @@ import pytest
 from sqlalchemy import select
 
 from core.entities import query, service
-from core.entities.bulk import act_undoably, bulk_table, start_bulk, start_undo, undo_bulk
+from core.entities.bulk import act_undoably, bulk_table
+from core.entities.bulk_job import start_bulk, start_undo
+from core.entities.bulk_undo import undo_bulk
 from core.errors import Forbidden, NotFound, Refused
 
 pytestmark = pytest.mark.databases("sqlite", later=("postgresql",))
@@ -183,7 +185,8 @@ def test_it_is_said_of_the_customer_that_came_along(clicked, free, pool_of, team
 
 def test_a_job_says_it_too(browser_of, free, monkeypatch, pool_of, run_jobs, team, unit_of_work):
     """Of many claims: once for all of them."""
-    monkeypatch.setattr("core.entities.bulk.AT_ONCE", 1)
+    for module in ("bulk_job", "bulk_undo"):
+        monkeypatch.setattr(f"core.entities.{module}.AT_ONCE", 1)
     pool = pool_of("customer", veiled=["phone"], daily_claims=9)
     keys = [free("customer", pool, name) for name in ("潍坊风筝厂", "青岛啤酒")]
     with unit_of_work(team.fu) as uow:

@@ -16,7 +16,9 @@ from sqlalchemy import event
 from werkzeug.datastructures import FileStorage
 
 from core.entities import service
-from core.entities.bulk import begin_bulk, do_bulk, start_undo, undo_bulk
+from core.entities.bulk import begin_bulk, do_bulk
+from core.entities.bulk_job import start_undo
+from core.entities.bulk_undo import undo_bulk
 from core.errors import Forbidden, Refused
 from core.notifications.service import latest
 
